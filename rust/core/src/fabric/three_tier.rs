@@ -1,0 +1,168 @@
+//! Three tiers: pods of leaves and spines, joined by groups of cores.
+//!
+//! Spine j of every pod joins core group j, so any leaf reaches any core. A smaller last pod has fewer spines, each of
+//! which joins several core groups. In every group each core has the same number of links to a pod as its neighbours.
+
+use serde::Serialize;
+
+use super::{FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, taper, uplinks_for};
+
+/// The pods of a three-tier fabric; all but the last are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pods {
+    /// Pods, the last included.
+    pub count: u64,
+    /// Leaves of a pod.
+    pub leaves: u64,
+    /// Spines of a pod, which is also the number of core groups.
+    pub spines: u64,
+    /// Leaves of the last pod.
+    pub last_leaves: u64,
+    /// Spines of the last pod; divides `spines`.
+    pub last_spines: u64,
+    /// Cores in each group; divides `uplinks` and `last_uplinks`.
+    pub cores_per_group: u64,
+    /// Links from a pod to each core group.
+    pub uplinks: u64,
+    /// Links from the last pod to each core group.
+    pub last_uplinks: u64,
+}
+
+impl Pods {
+    fn all_spines(&self) -> u64 {
+        (self.count - 1) * self.spines + self.last_spines
+    }
+
+    fn cores(&self) -> u64 {
+        self.spines * self.cores_per_group
+    }
+
+    fn links_per_group(&self) -> u64 {
+        (self.count - 1) * self.uplinks + self.last_uplinks
+    }
+}
+
+/// Non-blocking below the core, t:1 into it: at t = 1 up to k³/4 hosts with 5N/k switches where pods are full.
+/// Only the core shrinks with t.
+///
+/// Of the lawful pod sizes (spines dividing the k/2 uplinks of a leaf) the one with fewest switches is taken, the
+/// largest pods among equals; with an oversubscribed core always the largest, since what stays in a pod is not tapered.
+///
+/// # Errors
+/// [`FabricError::TooManyHosts`] and [`FabricError::TooManyRails`].
+pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
+    let radix = u64::from(spec.radix);
+    let half = radix / 2;
+    let group = spec.leaf_group();
+    if group > half {
+        return Err(FabricError::TooManyRails { rails: group, pod_leaves: half });
+    }
+    let hosts = spec.hosts();
+    let limit = radix * (half / group * group) * half;
+    let too_many = FabricError::TooManyHosts { hosts, limit, radix: spec.radix };
+    if hosts > limit {
+        return Err(too_many);
+    }
+    let layer = LeafLayer::fill(hosts, group, half);
+    let mut best: Option<Pods> = None;
+    for spines in divisors_down(half, half).take_while(|&spines| spines >= group) {
+        let Some(pods) = pods_of(layer.leaves, spines, group, radix, spec.oversubscription) else {
+            continue;
+        };
+        let switches = |pods: &Pods| pods.all_spines() + pods.cores();
+        if best.as_ref().is_none_or(|held| switches(&pods) < switches(held)) {
+            best = Some(pods);
+        }
+        if spec.oversubscription > 1.0 {
+            break;
+        }
+    }
+    best.map(|pods| count_parts(spec, &layer, pods)).ok_or(too_many)
+}
+
+/// Divisors of `number` from `from` downwards.
+fn divisors_down(number: u64, from: u64) -> impl Iterator<Item = u64> {
+    (1..=from).rev().filter(move |&candidate| number % candidate == 0)
+}
+
+/// Pods of `spines` spines and as many leaves as whole leaf groups allow, or nothing when the cores run out of ports.
+fn pods_of(leaves: u64, spines: u64, group: u64, radix: u64, oversubscription: f64) -> Option<Pods> {
+    let half = radix / 2;
+    let pod_leaves = spines / group * group;
+    let count = leaves.div_ceil(pod_leaves);
+    if count > radix {
+        return None;
+    }
+    let last_leaves = leaves - (count - 1) * pod_leaves;
+    let links_per_leaf_and_group = half / spines;
+    let needed = uplinks_for(pod_leaves * links_per_leaf_and_group, oversubscription);
+    let last_needed = uplinks_for(last_leaves * links_per_leaf_and_group, oversubscription);
+    let fewest = ((count - 1) * needed + last_needed).div_ceil(radix).max(1);
+    (last_leaves..=spines).filter(|&last_spines| spines % last_spines == 0).find_map(|last_spines| {
+        let last_limit = last_spines * links_per_leaf_and_group;
+        (fewest..=half).find_map(|cores_per_group| {
+            let uplinks = needed.next_multiple_of(cores_per_group);
+            let last_uplinks = last_needed.next_multiple_of(cores_per_group);
+            let pods = Pods {
+                count,
+                leaves: pod_leaves,
+                spines,
+                last_leaves,
+                last_spines,
+                cores_per_group,
+                uplinks,
+                last_uplinks,
+            };
+            let fits = uplinks <= half
+                && last_uplinks <= last_limit
+                && pods.links_per_group() <= cores_per_group * radix;
+            fits.then_some(pods)
+        })
+    })
+}
+
+fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign {
+    let hosts = spec.hosts();
+    let half = u64::from(spec.radix) / 2;
+    let module = u64::from(spec.switch_module_ports);
+    let links_per_leaf_and_group = half / pods.spines;
+    let spine_down = pods.leaves * links_per_leaf_and_group;
+    let last_ports =
+        pods.last_leaves * (half / pods.last_spines) + pods.last_uplinks * (pods.spines / pods.last_spines);
+    let core_ports = pods.links_per_group() / pods.cores_per_group;
+    let modules = layer.modules(half, module)
+        + (pods.count - 1) * pods.spines * (spine_down + pods.uplinks).div_ceil(module)
+        + pods.last_spines * last_ports.div_ceil(module)
+        + pods.cores() * core_ports.div_ceil(module);
+    let share = taper(pods.uplinks, spine_down)
+        .min(taper(pods.last_uplinks, pods.last_leaves * links_per_leaf_and_group));
+    FabricDesign {
+        tiers: [
+            Tier { name: "leaf", switches: layer.leaves, down_ports: half, up_ports: half },
+            Tier {
+                name: "spine",
+                switches: pods.all_spines(),
+                down_ports: spine_down,
+                up_ports: pods.uplinks,
+            },
+            Tier { name: "core", switches: pods.cores(), down_ports: core_ports, up_ports: 0 },
+        ]
+        .into(),
+        links: [
+            LinkTier { name: "host-leaf", count: hosts },
+            LinkTier { name: "leaf-spine", count: layer.leaves * half },
+            LinkTier { name: "spine-core", count: pods.spines * pods.links_per_group() },
+        ]
+        .into(),
+        transceivers: spec.transceivers(modules),
+        ports_free: layer.free(),
+        reach: [
+            spec.reach("leaf", spec.servers_on(spec.leaf_group(), half), 1.0),
+            spec.reach("spine", spec.servers_on(pods.leaves, half), share),
+            spec.reach("core", spec.servers, 1.0),
+        ]
+        .into(),
+        bisection_ports: hosts as f64 / 2.0 * share,
+        pods: Some(pods),
+    }
+}

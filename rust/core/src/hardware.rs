@@ -1,0 +1,262 @@
+//! What a cluster is made of, in SI numbers: the device, how devices join, what servers add.
+//!
+//! Everything here is per *device* (a 910C card is two devices) unless its name says card, server or unit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facility::CardPower;
+use crate::units::{Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Usd, Watts};
+
+/// Precision of the large matrix products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 16-bit: bfloat16 or half (same rate on every chip of the library).
+    Bf16,
+    /// 8-bit floating point.
+    Fp8,
+    /// 4-bit floating point.
+    Fp4,
+}
+
+/// A number for each precision; absent where the chip cannot or nobody said.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerPrecision<T> {
+    /// At 16 bits.
+    pub bf16: T,
+    /// At 8 bits.
+    pub fp8: Option<T>,
+    /// At 4 bits.
+    pub fp4: Option<T>,
+}
+
+impl<T: Copy> PerPrecision<T> {
+    /// The number at `precision`, if there is one.
+    pub fn at(&self, precision: Precision) -> Option<T> {
+        match precision {
+            Precision::Bf16 => Some(self.bf16),
+            Precision::Fp8 => self.fp8,
+            Precision::Fp4 => self.fp4,
+        }
+    }
+}
+
+/// Shares of the peaks that software reaches on this family of chips (`hardware_specs/efficiency`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Efficiency {
+    /// Share of the dense peak of large matrix products.
+    pub matmul: PerPrecision<f64>,
+    /// Inner size K at which half of that share is reached.
+    pub matmul_half_depth: f64,
+    /// Share of the dense BF16 peak of fused causal attention, forward.
+    pub attention_forward: f64,
+    /// Backward share over forward share.
+    pub attention_backward_ratio: f64,
+    /// Sequence length at which half of the attention share is reached.
+    pub attention_half_length: f64,
+    /// Share of the nominal memory bandwidth.
+    pub memory: f64,
+    /// Share of the scale-up bandwidth in large collectives.
+    pub scale_up: f64,
+    /// Share of the NIC line rate in large collectives.
+    pub scale_out: f64,
+}
+
+/// One device as the runtime sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Dense matrix-engine peak at full clock.
+    pub peak: PerPrecision<FlopsPerSecond>,
+    /// Memory that a job can allocate.
+    pub memory: Bytes,
+    /// Nominal memory bandwidth.
+    pub memory_bandwidth: BytesPerSecond,
+    /// Shares of the peaks reached.
+    pub efficiency: Efficiency,
+}
+
+/// How the members of a scale-up level are wired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// Any pair at full rate through switches.
+    Switched,
+    /// A link to each peer; a pair sees bandwidth/(size-1).
+    FullMesh,
+    /// Neighbours only; collectives run at full rate round the ring.
+    Ring,
+    /// Rings in several dimensions.
+    Torus,
+    /// Through the host's PCIe switches.
+    Pcie,
+}
+
+/// One level of the scale-up interconnect, innermost first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleUpLevel {
+    /// Name for people.
+    pub name: String,
+    /// Devices joined by one instance of the level.
+    pub size: u64,
+    /// Wiring.
+    pub topology: Topology,
+    /// One way, per device.
+    pub bandwidth: BytesPerSecond,
+    /// Per step of a collective.
+    pub latency: Seconds,
+    /// Switches reduce in flight.
+    pub in_network_reduction: bool,
+}
+
+/// The scale-out fabric one cluster can be built with: one kind and one oversubscription.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FabricOption {
+    /// Id in the spec library.
+    pub id: String,
+    /// `rail-optimised` or `leaf-spine`.
+    pub kind: crate::fabric::FabricKind,
+    /// Of the top tier, at least 1.
+    pub oversubscription: f64,
+    /// Ports of a switch at the port rate.
+    pub radix: u32,
+    /// Fabric ports per server.
+    pub ports_per_server: u32,
+    /// One way, per device, over its share of the ports.
+    pub bandwidth: BytesPerSecond,
+    /// Share of line rate relative to adaptive routing.
+    pub share_of_line_rate: f64,
+    /// Per step of a collective inside a leaf.
+    pub latency: Seconds,
+    /// Added per further tier.
+    pub latency_per_tier: Seconds,
+    /// Switches reduce in flight.
+    pub in_network_reduction: bool,
+    /// Ports per switch-side transceiver.
+    pub switch_module_ports: u32,
+    /// Ports per host-side transceiver.
+    pub host_module_ports: u32,
+    /// Draw of a switch without optics.
+    pub switch_power: Watts,
+    /// Draw of a switch-side module.
+    pub switch_module_power: Watts,
+    /// Draw of a host-side module.
+    pub host_module_power: Watts,
+    /// Price of a switch.
+    pub switch_price: Option<Usd>,
+    /// Price of a switch-side module.
+    pub switch_module_price: Option<Usd>,
+    /// Price of a host-side module.
+    pub host_module_price: Option<Usd>,
+    /// Price of one cable (fibre pair or copper).
+    pub cable_price: Option<Usd>,
+    /// Rack units of a switch.
+    pub switch_height: f64,
+}
+
+/// One cooling kind the cluster can be built with at the site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoolingOption {
+    /// `room-air`, `contained-air`, `rear-door`, `cold-plate`, `immersion`.
+    pub kind: String,
+    /// Annual mean.
+    pub pue: f64,
+    /// On the design day.
+    pub pue_design_day: f64,
+    /// Litres per kWh of IT energy.
+    pub wue: Option<f64>,
+    /// Practical limit of one rack.
+    pub rack_limit: Watts,
+    /// Share of the fans' power saved.
+    pub fan_saving: f64,
+    /// Building with power and cooling, per IT watt.
+    pub building_usd_per_watt: Option<f64>,
+}
+
+/// One alternative of the hardware: a system of the library with the fabrics, coolings and caps it may take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// System id in the spec library.
+    pub system: String,
+    /// Accelerator id in the spec library.
+    pub accelerator: String,
+    /// The device.
+    pub device: Device,
+    /// Devices the runtime exposes per card.
+    pub devices_per_card: u64,
+    /// Cards per server.
+    pub cards_per_server: u64,
+    /// Cards bought whole: of a server or of a scale-up domain.
+    pub unit_cards: u64,
+    /// Cards in a full scale-up domain.
+    pub domain_cards: u64,
+    /// Scale-up levels, innermost first.
+    pub levels: Vec<ScaleUpLevel>,
+    /// Fabrics to choose from.
+    pub fabrics: Vec<FabricOption>,
+    /// Cooling kinds to choose from.
+    pub coolings: Vec<CoolingOption>,
+    /// Power caps to choose from, as shares of the board power.
+    pub power_caps: Vec<f64>,
+    /// Board power of a card.
+    pub card_tdp: Watts,
+    /// Idle power of a card.
+    pub card_idle: Watts,
+    /// Mean draw over board power while training at full clock.
+    pub card_training_share: f64,
+    /// n in P = idle + (TDP - idle) x^n.
+    pub cap_exponent: f64,
+    /// Typical draw of a server beside its cards.
+    pub host_power: Watts,
+    /// The fans' part of that.
+    pub fan_power: Watts,
+    /// Rated power of a whole server.
+    pub server_nameplate: Option<Watts>,
+    /// Draw of the interconnect of one full domain (switch trays, optics).
+    pub domain_power: Watts,
+    /// Racks of one full domain that hold only interconnect.
+    pub domain_interconnect_racks: f64,
+    /// Rack units of a server.
+    pub server_height: f64,
+    /// Fixed packing of the vendor.
+    pub servers_per_rack: Option<u64>,
+    /// Storage, management and front-end power over compute IT power.
+    pub storage_management_share: f64,
+    /// Failures that stop a job, per server-day.
+    pub failures_per_server_day: f64,
+    /// Price of one purchase unit.
+    pub unit_price: Option<Usd>,
+    /// Largest build the vendor supports.
+    pub max_cards: Option<u64>,
+}
+
+impl Cluster {
+    /// Devices per server.
+    #[must_use]
+    pub fn devices_per_server(&self) -> u64 {
+        self.cards_per_server * self.devices_per_card
+    }
+
+    /// Power of a card.
+    #[must_use]
+    pub fn card_power(&self) -> CardPower {
+        CardPower {
+            tdp: self.card_tdp,
+            idle: self.card_idle,
+            training_share: self.card_training_share,
+            cap_exponent: self.cap_exponent,
+        }
+    }
+
+    /// Servers in one purchase unit.
+    #[must_use]
+    pub fn unit_servers(&self) -> u64 {
+        self.unit_cards.div_ceil(self.cards_per_server)
+    }
+}

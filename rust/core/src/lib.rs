@@ -1,0 +1,23 @@
+//! Physics and search of the cluster capacity planner.
+//!
+//! Data flows one way: units and error; hardware, model, workload; fabric, network, collective; kernel, training;
+//! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
+
+pub mod collective;
+pub mod cost;
+pub mod error;
+pub mod evaluate;
+pub mod fabric;
+pub mod facility;
+pub mod hardware;
+pub mod kernel;
+pub mod model;
+pub mod network;
+pub mod plant;
+pub mod problem;
+pub mod reliability;
+pub mod search;
+pub mod training;
+pub mod units;
+pub mod wire;
+pub mod workload;

@@ -1,0 +1,253 @@
+//! The physical plant of a number of purchase units: fabric, racks, power, money, goodput.
+//!
+//! Everything here depends on the hardware, its fabric, cooling and cap, and the number of units, never on the
+//! parallel layout: the search works it out once per size and times layouts against it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
+use crate::fabric::{FabricDesign, FabricSpec, design};
+use crate::facility::{
+    ItLoad, RACK_UNITS, RESERVED_RACK_UNITS, RackLimits, Racks, energy_per_year, facility_power, interconnect_racks,
+    racks_for, water_per_year,
+};
+use crate::hardware::{Cluster, CoolingOption, FabricOption};
+use crate::reliability::{Checkpointing, Goodput, goodput, job_mttf};
+use crate::units::{Bytes, BytesPerSecond, Seconds, Usd, Watts};
+
+/// Energy price and carbon of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// All-in energy price.
+    pub tariff_usd_per_kwh: f64,
+    /// Grid average.
+    pub carbon_kg_per_kwh: f64,
+}
+
+/// Terms on which capital is spread over years.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Economics {
+    /// Share of the hardware's price per year.
+    pub maintenance_share: f64,
+    /// Life of the hardware.
+    pub depreciation_years: f64,
+    /// Life of the building.
+    pub building_years: f64,
+}
+
+/// How a job is checkpointed and brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// Write rate of the whole job.
+    pub checkpoint_bytes_per_second: f64,
+    /// Time the job stands per asynchronous checkpoint.
+    pub checkpoint_stall_seconds: f64,
+    /// Detection, swap, restart and load per failure.
+    pub recovery_seconds: f64,
+    /// Weights, master weights and moments.
+    pub checkpoint_bytes_per_parameter: f64,
+}
+
+/// What the plant needs to know beside the hardware.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// Site.
+    pub site: Site,
+    /// Capital.
+    pub economics: Economics,
+    /// Checkpoints.
+    pub recovery: Recovery,
+    /// Parameters of the model that is trained.
+    pub parameters: f64,
+}
+
+/// The plant of one size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plant {
+    /// Cards bought.
+    pub cards: u64,
+    /// Servers bought.
+    pub servers: u64,
+    /// The scale-out fabric.
+    pub fabric: FabricDesign,
+    /// Draw of the scale-out switches and optics.
+    pub fabric_power: Watts,
+    /// Mean draw of one card.
+    pub card_power: Watts,
+    /// Draw of a full compute rack.
+    pub rack_power: Watts,
+    /// IT power, typical.
+    pub it: Watts,
+    /// At the grid intake, annual mean.
+    pub facility: Watts,
+    /// At the grid intake, on the design day.
+    pub facility_design_day: Watts,
+    /// What breakers see; none where the server's rating is not known.
+    pub nameplate: Option<Watts>,
+    /// Racks.
+    pub racks: Racks,
+    /// Energy per year at the grid intake.
+    pub energy_mwh_per_year: f64,
+    /// Water per year.
+    pub water_m3_per_year: Option<f64>,
+    /// Operational carbon per year.
+    pub carbon_tonnes_per_year: f64,
+    /// Capital by part.
+    pub capex: Capex,
+    /// Energy bill of a year.
+    pub energy_usd_per_year: Usd,
+    /// Total cost of a year.
+    pub tco_usd_per_year: Option<Usd>,
+    /// Share of calendar time that trains.
+    pub goodput: Goodput,
+    /// Bytes of a checkpoint.
+    pub checkpoint: Bytes,
+}
+
+/// One choice of plant options of a cluster.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// The hardware.
+    pub cluster: &'a Cluster,
+    /// Its fabric.
+    pub fabric: &'a FabricOption,
+    /// Its cooling.
+    pub cooling: &'a CoolingOption,
+    /// Clock at its power cap.
+    pub clock: f64,
+    /// The cap, as a share of board power.
+    pub power_cap: f64,
+}
+
+/// The fabric of `servers` servers; an error where three tiers do not reach.
+///
+/// # Errors
+/// The reason in words.
+pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> Result<FabricDesign, String> {
+    design(&FabricSpec {
+        radix: fabric.radix,
+        ports_per_server: fabric.ports_per_server,
+        servers,
+        cards_per_server: u32::try_from(cluster.cards_per_server).unwrap_or(u32::MAX),
+        kind: fabric.kind,
+        oversubscription: fabric.oversubscription,
+        switch_module_ports: fabric.switch_module_ports,
+        host_module_ports: fabric.host_module_ports,
+        reserved_ports: 0,
+    })
+    .map_err(|error| error.to_string())
+}
+
+/// The plant of `units` purchase units.
+///
+/// # Errors
+/// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
+pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
+    let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
+    let cards = units * cluster.unit_cards;
+    let servers = units * cluster.unit_servers();
+    let wired = fabric_design(cluster, fabric, servers)?;
+    let domains = cards.div_ceil(cluster.domain_cards);
+    let card_power = cluster.card_power().draw(clock);
+    let load = ItLoad {
+        servers,
+        cards_per_server: cluster.cards_per_server,
+        card: card_power,
+        host: cluster.host_power,
+        fans: cluster.fan_power,
+        fan_saving: cooling.fan_saving,
+        conversion_loss: None,
+        domains,
+        domain: cluster.domain_power,
+        switches: wired.switches(),
+        switch: fabric.switch_power,
+        switch_modules: wired.transceivers.switch_side,
+        switch_module: fabric.switch_module_power,
+        host_modules: wired.transceivers.host_side,
+        host_module: fabric.host_module_power,
+        nics: 0,
+        nic: Watts::ZERO,
+        storage_management_share: cluster.storage_management_share,
+    };
+    let power = load.draw();
+    let it = power.total();
+    let racks = racks(choice, &load, domains)?;
+    let facility = facility_power(it, cooling.pue);
+    let energy = energy_per_year(facility);
+    let it_energy = energy_per_year(it);
+    let capex = Capex {
+        servers: price_of(units, cluster.unit_price),
+        switches: price_of(wired.switches(), fabric.switch_price),
+        transceivers: price_of(wired.transceivers.switch_side, fabric.switch_module_price)
+            .zip(price_of(wired.transceivers.host_side, fabric.host_module_price))
+            .map(|(switch, host)| switch + host),
+        cables: price_of(wired.cables(), fabric.cable_price),
+        nics: Some(Usd::ZERO),
+        building: building_price(it, cooling.building_usd_per_watt),
+    };
+    let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
+    let depreciation = Depreciation {
+        hardware_years: terms.economics.depreciation_years,
+        building_years: terms.economics.building_years,
+        rate: 0.0,
+        maintenance: terms.economics.maintenance_share,
+    };
+    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let saving = Checkpointing {
+        size: checkpoint,
+        bandwidth: BytesPerSecond(terms.recovery.checkpoint_bytes_per_second),
+        stall: Some(Seconds(terms.recovery.checkpoint_stall_seconds)),
+        recovery: Seconds(terms.recovery.recovery_seconds),
+    };
+    // A capped server cannot draw more than its rating less what the cap takes from the cards.
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    Ok(Plant {
+        cards,
+        servers,
+        fabric_power: power.switches + power.transceivers,
+        fabric: wired,
+        card_power,
+        rack_power: racks.1,
+        it,
+        facility,
+        facility_design_day: facility_power(it, cooling.pue_design_day),
+        nameplate: cluster.server_nameplate.map(|rated| load.nameplate(rated - capped)),
+        racks: racks.0,
+        energy_mwh_per_year: energy.0 / 1000.0,
+        water_m3_per_year: cooling.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
+        carbon_tonnes_per_year: energy.0 * terms.site.carbon_kg_per_kwh / 1000.0,
+        energy_usd_per_year: bill,
+        tco_usd_per_year: YearlyCost::of(&capex, &depreciation, Some(bill)).total(),
+        capex,
+        goodput: goodput(job_mttf(servers, cluster.failures_per_server_day), &saving),
+        checkpoint,
+    })
+}
+
+/// Racks, and the draw of a full compute rack. Racks are sized for the rated power where it is known, else for the
+/// cards at their cap beside the host's draw.
+fn racks(choice: &Choice, load: &ItLoad, domains: u64) -> Result<(Racks, Watts), String> {
+    let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
+    let limits = RackLimits { power: cooling.rack_limit, units: RACK_UNITS - RESERVED_RACK_UNITS };
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    let rated = cluster.server_nameplate.map_or_else(
+        || cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power,
+        |nameplate| nameplate,
+    ) - capped;
+    let per_rack = limits
+        .machines_per_rack(rated, cluster.server_height, cluster.servers_per_rack)
+        .map_err(|error| format!("{}: {error}", cooling.kind))?;
+    let switch = fabric.switch_power + fabric.switch_module_power * (f64::from(fabric.radix) / 2.0);
+    let switches_per_rack = limits
+        .machines_per_rack(switch, fabric.switch_height, None)
+        .map_err(|error| format!("{}: switches: {error}", cooling.kind))?;
+    let racks = Racks {
+        compute: racks_for(load.servers, per_rack),
+        network: racks_for(load.switches, switches_per_rack),
+        interconnect: interconnect_racks(domains, cluster.domain_interconnect_racks),
+    };
+    Ok((racks, load.server_draw() * per_rack as f64))
+}

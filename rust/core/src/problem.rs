@@ -1,0 +1,334 @@
+//! The problem as the caller states it: `problem/1` of the wire, in SI numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CoreError;
+use crate::hardware::Cluster;
+use crate::model::Model;
+use crate::plant::{Economics, Recovery, Site, Terms};
+use crate::training::layout::Recompute;
+use crate::workload::{Software, Training};
+
+/// What must be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Calendar days for all tokens, failures included.
+    pub days: Option<f64>,
+    /// Productive tokens per second, failures included.
+    pub tokens_per_second: Option<f64>,
+}
+
+impl Target {
+    /// Whether anything is asked.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.days.is_some() || self.tokens_per_second.is_some()
+    }
+}
+
+/// What may not be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Cards at least.
+    pub cards_min: u64,
+    /// Cards at most.
+    pub cards_max: u64,
+    /// Grid intake on the design day.
+    pub facility_watts: Option<f64>,
+    /// IT power, typical draw.
+    pub it_watts: Option<f64>,
+    /// IT power by nameplate.
+    pub nameplate_watts: Option<f64>,
+    /// Racks of all kinds.
+    pub racks: Option<u64>,
+    /// Capital.
+    pub capex_usd: Option<f64>,
+}
+
+/// Tensor parallelism inside an expert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpertTensor {
+    /// An expert is whole on a device.
+    One,
+    /// An expert is cut like the attention.
+    Tensor,
+}
+
+/// The declared space of layouts: every combination of these choices and every dp that the cards allow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Space {
+    /// Tensor parallel degrees.
+    pub tp: Vec<u64>,
+    /// Pipeline stages.
+    pub pp: Vec<u64>,
+    /// Chunks per stage.
+    pub vpp: Vec<u64>,
+    /// Context parallel degrees.
+    pub cp: Vec<u64>,
+    /// Expert parallel degrees.
+    pub ep: Vec<u64>,
+    /// Tensor parallelism inside experts.
+    pub etp: Vec<ExpertTensor>,
+    /// Data parallel degrees; none: every one.
+    #[serde(default)]
+    pub dp: Option<Vec<u64>>,
+    /// Sequences per micro-batch.
+    pub micro_batch: Vec<u64>,
+    /// Recomputation.
+    pub recompute: Vec<Recompute>,
+    /// Sharding stages.
+    pub sharding: Vec<u8>,
+    /// Sequence parallelism.
+    pub sequence_parallel: Vec<bool>,
+}
+
+/// A scalar to minimise or maximise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Fewest cards.
+    Cards,
+    /// Fewest calendar days.
+    Days,
+    /// Most tokens per second.
+    Throughput,
+    /// Least power at the grid intake on the design day.
+    Power,
+    /// Least energy for the run.
+    Energy,
+    /// Least capital.
+    Capex,
+    /// Least cost of a year.
+    Tco,
+    /// Most tokens per joule at the grid intake.
+    TokensPerJoule,
+}
+
+/// An axis of the Pareto front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// Cards, fewer is better.
+    Cards,
+    /// Grid intake on the design day, less is better.
+    FacilityMegawatts,
+    /// Capital, less is better.
+    CapexUsd,
+    /// Calendar days, fewer is better.
+    Days,
+    /// Productive tokens per second, more is better.
+    TokensPerSecond,
+    /// Cost of a year, less is better.
+    TcoUsdPerYear,
+    /// Energy of a year, less is better.
+    EnergyMwhPerYear,
+}
+
+/// How to search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What is best.
+    pub objective: Objective,
+    /// At most four.
+    pub front: Vec<Axis>,
+    /// Points of the front to return.
+    pub front_points: usize,
+    /// Stop after that long with the best so far.
+    pub time_limit_seconds: Option<f64>,
+    /// Threads; none: all cores.
+    pub threads: Option<usize>,
+    /// Layouts within this share of the best rate count as similar.
+    pub similar: f64,
+}
+
+/// The whole problem.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// `problem/1`.
+    pub schema: String,
+    /// Architecture.
+    pub model: Model,
+    /// Workload.
+    pub training: Training,
+    /// Framework.
+    pub software: Software,
+    /// What must be met.
+    pub target: Target,
+    /// What may not be exceeded.
+    pub limits: Limits,
+    /// Alternatives of the hardware.
+    pub clusters: Vec<Cluster>,
+    /// Site.
+    pub site: Site,
+    /// Capital.
+    pub economics: Economics,
+    /// Checkpoints.
+    pub reliability: Recovery,
+    /// Layouts.
+    pub space: Space,
+    /// Search.
+    pub search: Search,
+}
+
+impl Problem {
+    /// What the plant needs.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            site: self.site,
+            economics: self.economics,
+            recovery: self.reliability,
+            parameters: self.model.parameters(),
+        }
+    }
+
+    /// Tokens of an optimizer step with `micro_batches` at `dp` and `micro_batch`.
+    #[must_use]
+    pub fn tokens_per_step(&self, dp: u64, micro_batch: u64, micro_batches: u64) -> f64 {
+        (dp * micro_batch * micro_batches) as f64 * f64::from(self.training.sequence)
+    }
+
+    /// Productive tokens per second that the target asks of a plant with that goodput, before failures.
+    #[must_use]
+    pub fn needed_rate(&self, goodput: f64) -> f64 {
+        let by_days = self.target.days.map_or(0.0, |days| self.training.tokens / (days * 86_400.0));
+        by_days.max(self.target.tokens_per_second.unwrap_or(0.0)) / goodput
+    }
+
+    /// Refuses what makes no sense.
+    ///
+    /// # Errors
+    /// [`CoreError::Invalid`] with the key.
+    pub fn validate(&self) -> Result<(), CoreError> {
+        let positive = |key: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                Ok(())
+            } else {
+                Err(CoreError::invalid(key, format!("must be a positive number, not {value}")))
+            }
+        };
+        if self.schema != "problem/1" {
+            return Err(CoreError::invalid("schema", format!("must be problem/1, not {}", self.schema)));
+        }
+        positive("training.tokens", self.training.tokens)?;
+        positive("training.sequence", f64::from(self.training.sequence))?;
+        positive("training.global_batch", self.training.global_batch as f64)?;
+        for (key, count) in [
+            ("model.layers", self.model.layers),
+            ("model.hidden", self.model.hidden),
+            ("model.heads", self.model.heads),
+            ("model.kv_heads", self.model.kv_heads),
+            ("model.vocab", self.model.vocab),
+        ] {
+            positive(key, f64::from(count))?;
+        }
+        if let Some(moe) = self.model.moe {
+            positive("model.moe.experts", f64::from(moe.experts))?;
+            positive("model.moe.every", f64::from(moe.every))?;
+        }
+        for (key, value) in
+            [("target.days", self.target.days), ("target.tokens_per_second", self.target.tokens_per_second)]
+        {
+            if let Some(value) = value {
+                positive(key, value)?;
+            }
+        }
+        if self.search.front.len() > 4 {
+            return Err(CoreError::invalid("search.front", "has more than four axes"));
+        }
+        if self.clusters.is_empty() {
+            return Err(CoreError::invalid("clusters", "is empty"));
+        }
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            validate_cluster(index, cluster, self)?;
+        }
+        self.validate_space()
+    }
+
+    fn validate_space(&self) -> Result<(), CoreError> {
+        let space = &self.space;
+        for (key, degrees) in [
+            ("space.tp", &space.tp),
+            ("space.pp", &space.pp),
+            ("space.vpp", &space.vpp),
+            ("space.cp", &space.cp),
+            ("space.ep", &space.ep),
+            ("space.micro_batch", &space.micro_batch),
+        ] {
+            if degrees.is_empty() || degrees.contains(&0) {
+                return Err(CoreError::invalid(key, "needs at least one degree, each at least 1"));
+            }
+        }
+        let empty = [
+            ("space.etp", space.etp.is_empty()),
+            ("space.recompute", space.recompute.is_empty()),
+            ("space.sharding", space.sharding.is_empty()),
+            ("space.sequence_parallel", space.sequence_parallel.is_empty()),
+        ];
+        for (key, is_empty) in empty {
+            if is_empty {
+                return Err(CoreError::invalid(key, "is empty"));
+            }
+        }
+        if space.sharding.iter().any(|&stage| stage > 3) {
+            return Err(CoreError::invalid("space.sharding", "stages are 0 to 3"));
+        }
+        Ok(())
+    }
+}
+
+fn validate_cluster(index: usize, cluster: &Cluster, problem: &Problem) -> Result<(), CoreError> {
+    let key = |name: &str| format!("clusters[{index}].{name}");
+    let positive = |name: &str, value: f64| {
+        if value.is_finite() && value > 0.0 {
+            Ok(())
+        } else {
+            Err(CoreError::invalid(key(name), format!("must be a positive number, not {value}")))
+        }
+    };
+    positive("device.memory", cluster.device.memory.0)?;
+    positive("device.memory_bandwidth", cluster.device.memory_bandwidth.0)?;
+    positive("device.peak.bf16", cluster.device.peak.bf16.0)?;
+    positive("card_tdp", cluster.card_tdp.0)?;
+    for (name, count) in [
+        ("devices_per_card", cluster.devices_per_card),
+        ("cards_per_server", cluster.cards_per_server),
+        ("unit_cards", cluster.unit_cards),
+        ("domain_cards", cluster.domain_cards),
+    ] {
+        positive(name, count as f64)?;
+    }
+    for (name, is_empty) in [
+        ("fabrics", cluster.fabrics.is_empty()),
+        ("coolings", cluster.coolings.is_empty()),
+        ("power_caps", cluster.power_caps.is_empty()),
+    ] {
+        if is_empty {
+            return Err(CoreError::invalid(key(name), "is empty"));
+        }
+    }
+    if cluster.levels.len() + 3 > crate::network::MAX_LEVELS {
+        return Err(CoreError::invalid(key("levels"), "has more levels than a network may have"));
+    }
+    for cap in &cluster.power_caps {
+        if cluster.card_power().clock_at_cap(*cap).is_none_or(|clock| clock <= 0.0) {
+            return Err(CoreError::invalid(
+                key("power_caps"),
+                format!("a cap of {cap} of the board power is below what the card draws when idle"),
+            ));
+        }
+    }
+    if cluster.device.peak.at(problem.training.precision).is_none() {
+        return Err(CoreError::invalid(
+            key("device.peak"),
+            format!("{} has no peak at the precision asked for", cluster.accelerator),
+        ));
+    }
+    Ok(())
+}

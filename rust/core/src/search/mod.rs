@@ -1,0 +1,276 @@
+//! The search: exact over the declared space, parallel, the same bytes for any number of threads.
+//!
+//! A plan is a layout on a plant: cluster, fabric, cap, cooling and number of units. For a given plant the faster
+//! layout is never worse, whatever the objective, so the search keeps the best layout of every size
+//! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
+//! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
+
+pub mod incumbents;
+pub mod neighbours;
+pub mod units;
+pub mod variant;
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use crate::error::CoreError;
+use crate::problem::{Axis, Objective, Problem};
+use incumbents::{Incumbents, View, dominates};
+use neighbours::neighbours;
+use units::{Batches, Best, Tally, Unit, batches, units, work};
+use variant::{Point, Variant, variants};
+
+/// Units between two barriers. Small, so that good incumbents spread early.
+const BATCH: usize = 48;
+
+/// A plan found: where it stands in the problem, and its layout.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Index of the variant.
+    pub variant: usize,
+    /// Index of the cluster.
+    pub cluster: usize,
+    /// Index of the fabric.
+    pub fabric: usize,
+    /// Index of the cooling.
+    pub cooling: usize,
+    /// Share of the board power.
+    pub power_cap: f64,
+    /// Cards bought.
+    pub cards: u64,
+    /// Layout and rate.
+    pub best: Best,
+    /// Calendar days.
+    pub days: f64,
+    /// Productive tokens per second with failures.
+    pub effective_rate: f64,
+    /// Grid intake on the design day.
+    pub facility_megawatts: f64,
+    /// Capital.
+    pub capex_usd: Option<f64>,
+    /// Cost of a year.
+    pub tco_usd_per_year: Option<f64>,
+}
+
+/// The answer of a search.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The best plan.
+    pub best: Option<Found>,
+    /// The front, thinned to the points asked for.
+    pub front: Vec<Found>,
+    /// Points of the whole front.
+    pub front_total: usize,
+    /// Best plans of other kinds on the same plant.
+    pub runners_up: Vec<Found>,
+    /// Layouts as good within the share asked for.
+    pub similar: u64,
+    /// Counts.
+    pub tally: Tally,
+    /// Whether the whole space was worked through.
+    pub complete: bool,
+    /// Why sizes were refused, and how many.
+    pub refusals: Vec<(String, u64)>,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Units done.
+    pub done: usize,
+    /// Units in all.
+    pub total: usize,
+    /// Candidates disposed of.
+    pub candidates: u64,
+}
+
+/// Searches the space of `problem`. `progress` is called between batches and may stop the search by `false`.
+///
+/// # Errors
+/// A problem that contradicts itself.
+pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Outcome, CoreError> {
+    problem.validate()?;
+    let start = Instant::now();
+    let variants = variants(problem)?;
+    let all_units = units(problem, variants.len());
+    let batches = all_batches(problem, &variants);
+    let mut known = Incumbents::new(problem, &variants);
+    let mut tally = Tally::default();
+    let mut done = 0;
+    let mut complete = true;
+    for batch in all_units.chunks(BATCH) {
+        let results: Vec<_> = batch
+            .par_iter()
+            .with_max_len(1)
+            .map(|unit| {
+                let mut view = View::new(&known);
+                let mut tally = Tally::default();
+                work(problem, &variants, &batches, unit, &mut view, &mut tally);
+                (view.found, tally)
+            })
+            .collect();
+        for (found, counts) in results {
+            known.merge(found);
+            tally.add(&counts);
+        }
+        known.prune(&variants);
+        done += batch.len();
+        let candidates = tally.enumerated;
+        let wanted = progress(Progress { done, total: all_units.len(), candidates });
+        let late = problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
+        if done < all_units.len() && (late || !wanted) {
+            complete = false;
+            break;
+        }
+    }
+    Ok(answer(problem, &variants, &batches, &all_units, &known, tally, complete))
+}
+
+fn all_batches(problem: &Problem, variants: &[Variant]) -> Batches {
+    let most = variants
+        .iter()
+        .map(|variant| {
+            let cards = variant.sizes.last().map_or(0, |size| size.cards);
+            cards * problem.clusters[variant.cluster].devices_per_card
+        })
+        .max()
+        .unwrap_or(0);
+    batches(problem, most)
+}
+
+fn answer(
+    problem: &Problem,
+    variants: &[Variant],
+    batches: &Batches,
+    units: &[Unit],
+    known: &Incumbents,
+    tally: Tally,
+    complete: bool,
+) -> Outcome {
+    let plans = feasible(problem, variants, known);
+    let best = plans
+        .iter()
+        .min_by(|a, b| {
+            let keys = a.1.iter().zip(&b.1).map(|(x, y)| x.total_cmp(y));
+            keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+                .then(a.0.variant.cmp(&b.0.variant))
+                .then(a.0.cooling.cmp(&b.0.cooling))
+                .then(a.0.best.layout.cmp(&b.0.best.layout))
+        })
+        .map(|(found, _, _)| *found);
+    let front = front(&plans);
+    let front_total = front.len();
+    let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
+        let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
+        let (similar, others) =
+            neighbours(problem, variants, batches, units, (found.variant, index.unwrap_or(0), found.best));
+        (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
+    });
+    let mut refusals: Vec<(String, u64)> = Vec::new();
+    for (why, count) in variants.iter().flat_map(|variant| &variant.refusals) {
+        match refusals.iter_mut().find(|(known, _)| known == why) {
+            Some((_, total)) => *total += count,
+            None => refusals.push((why.clone(), *count)),
+        }
+    }
+    Outcome {
+        best,
+        front: thin(front, problem.search.front_points),
+        front_total,
+        runners_up,
+        similar,
+        tally,
+        complete,
+        refusals,
+    }
+}
+
+/// The same plant with another layout.
+fn with_layout(problem: &Problem, found: &Found, best: Best) -> Found {
+    let goodput = found.effective_rate / found.best.rate;
+    Found {
+        best,
+        days: problem.training.tokens / (best.rate * goodput) / 86_400.0,
+        effective_rate: best.rate * goodput,
+        ..*found
+    }
+}
+
+/// Every plan that meets the target, with its objective key and its costs on the axes of the front.
+fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<(Found, [f64; 4], Vec<f64>)> {
+    let mut plans = Vec::new();
+    for (index, (variant, column)) in variants.iter().zip(&known.best).enumerate() {
+        for (size, best) in variant.sizes.iter().zip(column) {
+            let Some(best) = best else { continue };
+            for row in &size.rows {
+                let point = Point { size, row, rate: best.rate, tokens: problem.training.tokens };
+                let found = Found {
+                    variant: index,
+                    cluster: variant.cluster,
+                    fabric: variant.fabric,
+                    cooling: row.cooling,
+                    power_cap: variant.power_cap,
+                    cards: size.cards,
+                    best: *best,
+                    days: point.days(),
+                    effective_rate: best.rate * size.goodput,
+                    facility_megawatts: row.facility_megawatts,
+                    capex_usd: row.capex_usd,
+                    tco_usd_per_year: row.tco_usd_per_year,
+                };
+                let key = [
+                    objective_cost(problem.search.objective, &point),
+                    size.cards as f64,
+                    row.facility_megawatts,
+                    -best.rate,
+                ];
+                let costs = problem.search.front.iter().map(|axis| point.cost(*axis)).collect();
+                plans.push((found, key, costs));
+            }
+        }
+    }
+    plans
+}
+
+/// The objective as a cost, smaller is better.
+fn objective_cost(objective: Objective, point: &Point) -> f64 {
+    match objective {
+        Objective::Cards => point.cost(Axis::Cards),
+        Objective::Days => point.days(),
+        Objective::Throughput => point.cost(Axis::TokensPerSecond),
+        Objective::Power => point.cost(Axis::FacilityMegawatts),
+        Objective::Energy => point.row.mean_megawatts * point.days(),
+        Objective::Capex => point.cost(Axis::CapexUsd),
+        Objective::Tco => point.cost(Axis::TcoUsdPerYear),
+        Objective::TokensPerJoule => point.row.mean_megawatts / -point.cost(Axis::TokensPerSecond),
+    }
+}
+
+/// Undominated plans, ordered by their costs; of equal points the first by variant, cooling and layout.
+fn front(plans: &[(Found, [f64; 4], Vec<f64>)]) -> Vec<Found> {
+    let mut order: Vec<&(Found, [f64; 4], Vec<f64>)> = plans.iter().collect();
+    order.sort_by(|a, b| {
+        let costs = a.2.iter().zip(&b.2).map(|(x, y)| x.total_cmp(y));
+        costs
+            .fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+            .then(a.0.variant.cmp(&b.0.variant))
+            .then(a.0.cooling.cmp(&b.0.cooling))
+    });
+    let mut kept: Vec<&(Found, [f64; 4], Vec<f64>)> = Vec::new();
+    for plan in order {
+        if !kept.iter().any(|other| dominates(&other.2, &plan.2) || other.2 == plan.2) {
+            kept.push(plan);
+        }
+    }
+    kept.into_iter().map(|plan| plan.0).collect()
+}
+
+/// At most `points` of an ordered front: its ends and evenly spaced ranks between.
+fn thin(front: Vec<Found>, points: usize) -> Vec<Found> {
+    if front.len() <= points || points < 2 {
+        return front.into_iter().take(points.max(1)).collect();
+    }
+    let last = front.len() - 1;
+    (0..points).map(|rank| front[rank * last / (points - 1)]).collect()
+}

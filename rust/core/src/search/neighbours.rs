@@ -1,0 +1,86 @@
+//! What lies near the winner: layouts as good within the model's error, and the best of other kinds.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::problem::Problem;
+use crate::search::units::{Batches, Best, Sink, Tally, Unit, work};
+use crate::search::variant::Variant;
+use crate::training::layout::Recompute;
+
+/// Layouts of one kind differ only in batch details, interleaving and sharding.
+type Kind = (u64, u64, u64, u64, u64, Recompute);
+
+fn kind(best: &Best) -> Kind {
+    let layout = best.layout;
+    (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp, layout.recompute)
+}
+
+/// Collects layouts of one size.
+struct Collector {
+    variant: usize,
+    size: usize,
+    floor: f64,
+    similar: u64,
+    kinds: BTreeMap<Kind, Best>,
+}
+
+/// Layouts slower than this share of the best are not looked for as runners-up.
+const RUNNER_UP_FLOOR: f64 = 0.7;
+
+impl Sink for Collector {
+    fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool {
+        variant == self.variant && size == self.size && ceiling >= self.floor * RUNNER_UP_FLOOR
+    }
+
+    fn take(&mut self, _variant: usize, _size: usize, best: Best) {
+        if best.rate >= self.floor {
+            self.similar += 1;
+        }
+        let entry = self.kinds.entry(kind(&best)).or_insert(best);
+        if best.beats(Some(entry)) {
+            *entry = best;
+        }
+    }
+}
+
+/// Near the winner: how many layouts reach `1 - similar` of its rate on the same plant (itself not counted), and
+/// the best five of other kinds.
+#[must_use]
+pub fn neighbours(
+    problem: &Problem,
+    variants: &[Variant],
+    batches: &Batches,
+    units: &[Unit],
+    winner: (usize, usize, Best),
+) -> (u64, Vec<Best>) {
+    let (variant, size, best) = winner;
+    let floor = best.rate * (1.0 - problem.search.similar);
+    // Only layouts that fill this very size can land on it: restrict dp beforehand.
+    let collected: Vec<Collector> = units
+        .par_iter()
+        .filter(|unit| unit.variant == variant)
+        .map(|unit| {
+            let mut collector = Collector { variant, size, floor, similar: 0, kinds: BTreeMap::new() };
+            work(problem, variants, batches, unit, &mut collector, &mut Tally::default());
+            collector
+        })
+        .collect();
+    let mut similar = 0;
+    let mut kinds: BTreeMap<Kind, Best> = BTreeMap::new();
+    for collector in collected {
+        similar += collector.similar;
+        for (kind, best) in collector.kinds {
+            let entry = kinds.entry(kind).or_insert(best);
+            if best.beats(Some(entry)) {
+                *entry = best;
+            }
+        }
+    }
+    kinds.remove(&kind(&best));
+    let mut others: Vec<Best> = kinds.into_values().collect();
+    others.sort_by(|a, b| b.rate.total_cmp(&a.rate).then(a.layout.cmp(&b.layout)));
+    others.truncate(5);
+    (similar.saturating_sub(1), others)
+}

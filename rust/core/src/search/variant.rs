@@ -1,0 +1,214 @@
+//! Variants: what a layout is timed against, and the plants of every size it can be built in.
+
+use rayon::prelude::*;
+
+use crate::error::CoreError;
+use crate::evaluate::over_limits;
+use crate::kernel::Kernels;
+use crate::network::Network;
+use crate::plant::{Choice, Plant, fabric_design, plant};
+use crate::problem::{Axis, Problem};
+
+/// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
+pub struct Variant {
+    /// Index of the cluster.
+    pub cluster: usize,
+    /// Index of its fabric.
+    pub fabric: usize,
+    /// Share of the board power.
+    pub power_cap: f64,
+    /// Rates of the device at the cap's clock.
+    pub kernels: Kernels,
+    /// Distinct networks over all sizes (a fabric gains tiers as it grows).
+    pub networks: Vec<Network>,
+    /// Sizes from `first_units` on.
+    pub sizes: Vec<Size>,
+    /// Units of `sizes[0]`.
+    pub first_units: u64,
+    /// Why sizes were refused, by reason, and how many.
+    pub refusals: Vec<(String, u64)>,
+}
+
+/// What a number of units costs under one cooling; every number depends on the size alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Index of the cooling.
+    pub cooling: usize,
+    /// Grid intake on the design day.
+    pub facility_megawatts: f64,
+    /// Annual mean at the grid intake.
+    pub mean_megawatts: f64,
+    /// Capital; none where a price is missing.
+    pub capex_usd: Option<f64>,
+    /// Cost of a year.
+    pub tco_usd_per_year: Option<f64>,
+    /// Energy of a year.
+    pub energy_mwh_per_year: f64,
+}
+
+/// A number of units within the limits under at least one cooling.
+#[derive(Clone, Debug)]
+pub struct Size {
+    /// Cards bought.
+    pub cards: u64,
+    /// Index into the variant's networks.
+    pub network: usize,
+    /// Share of calendar time that trains.
+    pub goodput: f64,
+    /// Coolings within the limits; none: the size is refused.
+    pub rows: Vec<Row>,
+}
+
+impl Variant {
+    /// The smallest lawful size that holds `active_cards`, as an index into `sizes`; none if the limits end below.
+    #[must_use]
+    pub fn size_for(&self, unit_cards: u64, active_cards: u64) -> Option<usize> {
+        let units = active_cards.div_ceil(unit_cards).max(self.first_units);
+        let index = usize::try_from(units - self.first_units).ok()?;
+        (index < self.sizes.len()).then_some(index)
+    }
+}
+
+/// All variants of the problem with their sizes worked out.
+///
+/// # Errors
+/// A fabric that reaches no size at all is not an error (its sizes are refused); a precision without peak is.
+pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
+    let mut found = Vec::new();
+    for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
+        for fabric_index in 0..cluster.fabrics.len() {
+            for &power_cap in &cluster.power_caps {
+                found.push(variant(problem, cluster_index, fabric_index, power_cap)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn variant(problem: &Problem, cluster_index: usize, fabric_index: usize, power_cap: f64) -> Result<Variant, CoreError> {
+    let cluster = &problem.clusters[cluster_index];
+    let fabric = &cluster.fabrics[fabric_index];
+    let clock = cluster
+        .card_power()
+        .clock_at_cap(power_cap)
+        .ok_or_else(|| CoreError::invalid("power_caps", "a cap is below what the card draws when idle"))?;
+    let kernels = Kernels::new(&cluster.device, problem.training.precision, clock)
+        .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
+    let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+    let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
+    let last_units = most / cluster.unit_cards;
+    let terms = problem.terms();
+    let built: Vec<(Option<Network>, Size, Option<String>)> = (first_units..last_units.saturating_add(1))
+        .collect::<Vec<u64>>()
+        .into_par_iter()
+        .with_min_len(64)
+        .map(|units| {
+            let mut size =
+                Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows: Vec::new() };
+            let servers = units * cluster.unit_servers();
+            let network = match fabric_design(cluster, fabric, servers) {
+                Ok(design) => Network::new(cluster, fabric, &design),
+                Err(why) => return (None, size, Some(why)),
+            };
+            let mut refusal = None;
+            for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
+                let choice = Choice { cluster, fabric, cooling, clock, power_cap };
+                match plant(&choice, &terms, units) {
+                    Ok(plant) => match over_limits(problem, &plant).first() {
+                        None => {
+                            size.goodput = plant.goodput.goodput;
+                            size.rows.push(row(cooling_index, &plant));
+                        }
+                        Some(limit) => refusal = Some((*limit).to_string()),
+                    },
+                    Err(why) => refusal = Some(why),
+                }
+            }
+            let refusal = if size.rows.is_empty() { refusal } else { None };
+            (Some(network), size, refusal)
+        })
+        .collect();
+    let mut networks: Vec<Network> = Vec::new();
+    let mut sizes = Vec::with_capacity(built.len());
+    let mut refusals: Vec<(String, u64)> = Vec::new();
+    for (network, mut size, refusal) in built {
+        if let Some(network) = network {
+            size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
+                networks.push(network);
+                networks.len() - 1
+            });
+        }
+        if let Some(why) = refusal {
+            match refusals.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, count)) => *count += 1,
+                None => refusals.push((why, 1)),
+            }
+        }
+        sizes.push(size);
+    }
+    Ok(Variant {
+        cluster: cluster_index,
+        fabric: fabric_index,
+        power_cap,
+        kernels,
+        networks,
+        sizes,
+        first_units,
+        refusals,
+    })
+}
+
+fn row(cooling: usize, plant: &Plant) -> Row {
+    Row {
+        cooling,
+        facility_megawatts: plant.facility_design_day.0 / 1e6,
+        mean_megawatts: plant.facility.0 / 1e6,
+        capex_usd: plant.capex.total().map(|usd| usd.0),
+        tco_usd_per_year: plant.tco_usd_per_year.map(|usd| usd.0),
+        energy_mwh_per_year: plant.energy_mwh_per_year,
+    }
+}
+
+/// A point of the answer: a size under a cooling with the best layout found for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// The size.
+    pub size: &'a Size,
+    /// Its cooling.
+    pub row: &'a Row,
+    /// Tokens per second while training.
+    pub rate: f64,
+    /// Tokens of the run.
+    pub tokens: f64,
+}
+
+impl Point<'_> {
+    /// Calendar days of the run.
+    #[must_use]
+    pub fn days(&self) -> f64 {
+        self.tokens / (self.rate * self.size.goodput) / 86_400.0
+    }
+
+    /// The value on `axis`, smaller is better; a missing price is infinitely bad.
+    #[must_use]
+    pub fn cost(&self, axis: Axis) -> f64 {
+        match axis {
+            Axis::Days => self.days(),
+            Axis::TokensPerSecond => -(self.rate * self.size.goodput),
+            other => size_cost(self.size, self.row, other),
+        }
+    }
+}
+
+/// The value of a size on an axis that does not depend on the layout, smaller is better.
+#[must_use]
+pub fn size_cost(size: &Size, row: &Row, axis: Axis) -> f64 {
+    match axis {
+        Axis::Cards => size.cards as f64,
+        Axis::FacilityMegawatts => row.facility_megawatts,
+        Axis::CapexUsd => row.capex_usd.unwrap_or(f64::INFINITY),
+        Axis::TcoUsdPerYear => row.tco_usd_per_year.unwrap_or(f64::INFINITY),
+        Axis::EnergyMwhPerYear => row.energy_mwh_per_year,
+        Axis::Days | Axis::TokensPerSecond => f64::NEG_INFINITY,
+    }
+}

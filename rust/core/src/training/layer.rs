@@ -1,0 +1,476 @@
+//! One transformer layer on one device: seconds of each kind of work for one micro-batch, and bytes it keeps.
+
+use crate::collective::{Phases, all_gather, all_reduce, all_to_all};
+use crate::kernel::{GROUP_PADDING, Kernels, Product};
+use crate::model::{Attention, LayerKind, Model, Moe};
+use crate::network::Network;
+use crate::training::layout::{Layout, Recompute};
+use crate::units::{Bytes, Flops, Seconds};
+use crate::workload::{Software, Training};
+
+/// Bytes of an activation in 16 bits.
+const ACTIVATION: f64 = 2.0;
+
+/// Memory traffic of element-wise work in the backward pass over the forward pass (`lessons_training.md`).
+const ELEMENTWISE_BACKWARD: f64 = 1.7;
+
+/// Kernels launched per layer in the forward pass; the backward pass launches twice as many.
+const KERNELS_DENSE: f64 = 18.0;
+const KERNELS_MOE: f64 = 34.0;
+
+/// Seconds on the critical path of one pass over some layers, by cause; exposed parts only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Phase {
+    /// Matrix products.
+    pub matmul: Seconds,
+    /// Attention scores.
+    pub attention: Seconds,
+    /// Memory-bound work: norms, activations, rotary, permutation, quantisation, cross-entropy.
+    pub elementwise: Seconds,
+    /// Gaps between kernels and host work.
+    pub gaps: Seconds,
+    /// Tensor-parallel traffic.
+    pub tp: Seconds,
+    /// Context-parallel traffic.
+    pub cp: Seconds,
+    /// Expert dispatch and combine.
+    pub ep: Seconds,
+}
+
+impl Phase {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Seconds {
+        self.matmul + self.attention + self.elementwise + self.gaps + self.tp + self.cp + self.ep
+    }
+
+    /// `factor` times each part, added.
+    #[must_use]
+    pub fn plus(&self, other: &Self, factor: f64) -> Self {
+        Self {
+            matmul: self.matmul + other.matmul * factor,
+            attention: self.attention + other.attention * factor,
+            elementwise: self.elementwise + other.elementwise * factor,
+            gaps: self.gaps + other.gaps * factor,
+            tp: self.tp + other.tp * factor,
+            cp: self.cp + other.cp * factor,
+            ep: self.ep + other.ep * factor,
+        }
+    }
+}
+
+/// One layer, or the head, for one micro-batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LayerCost {
+    /// Forward pass.
+    pub forward: Phase,
+    /// Backward pass without recomputation.
+    pub backward: Phase,
+    /// Forward work redone in the backward pass.
+    pub recompute: Phase,
+    /// Bytes kept from forward to backward pass.
+    pub activations: Bytes,
+    /// Bytes that live only while the layer runs (all of its activations under full recomputation).
+    pub working: Bytes,
+}
+
+impl LayerCost {
+    /// Forward, backward and recomputation.
+    #[must_use]
+    pub fn total(&self) -> Seconds {
+        self.forward.total() + self.backward.total() + self.recompute.total()
+    }
+}
+
+/// Everything a layer's cost depends on.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// Architecture.
+    pub model: &'a Model,
+    /// Workload.
+    pub training: &'a Training,
+    /// Framework.
+    pub software: &'a Software,
+    /// Rates of the device.
+    pub kernels: &'a Kernels,
+    /// Levels.
+    pub network: &'a Network,
+}
+
+/// Sizes that recur in the formulas of a layer, per device and micro-batch.
+struct Sizes {
+    tp: f64,
+    /// Tokens of the micro-batch on this context rank.
+    tokens: f64,
+    /// Tokens whose element-wise work falls on this device.
+    rows: f64,
+    hidden: f64,
+    heads: f64,
+    kv_heads: f64,
+    query: f64,
+    value: f64,
+}
+
+impl Sizes {
+    fn new(model: &Model, training: &Training, layout: &Layout) -> Self {
+        let tp = layout.tp as f64;
+        let tokens = layout.micro_batch as f64 * f64::from(training.sequence) / layout.cp as f64;
+        let (query, value) = model.head_sizes();
+        Self {
+            tp,
+            tokens,
+            rows: if layout.sequence_parallel { tokens / tp } else { tokens },
+            hidden: f64::from(model.hidden),
+            heads: f64::from(model.heads) / tp,
+            kv_heads: (f64::from(model.kv_heads) / tp).max(1.0),
+            query,
+            value,
+        }
+    }
+}
+
+/// Cost of one layer of `kind` under `layout` (dp and pp do not matter here).
+#[must_use]
+pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost {
+    let sizes = Sizes::new(bench.model, bench.training, layout);
+    let mut cost = LayerCost::default();
+    let products = layer_products(bench.model, layout, &sizes, kind);
+    for product in &products {
+        add_product(bench, *product, &mut cost);
+    }
+    add_attention(bench, layout, &sizes, &mut cost);
+    add_elementwise(bench, layout, &sizes, kind, &mut cost);
+    add_tensor_traffic(bench, layout, &sizes, kind, &mut cost);
+    add_context_traffic(bench, layout, &sizes, &mut cost);
+    if let (LayerKind::Moe, Some(moe)) = (kind, bench.model.moe) {
+        add_expert_traffic(bench, layout, &sizes, moe, &mut cost);
+    }
+    keep_activations(bench, layout, &sizes, kind, &mut cost);
+    add_recompute(bench, layout, &mut cost);
+    cost
+}
+
+/// Routed tokens that one expert group's rank works on, and its local experts.
+fn routed(moe: Moe, layout: &Layout, sizes: &Sizes, imbalance: f64) -> (f64, f64) {
+    let per_rank = sizes.tokens / sizes.tp * f64::from(moe.top_k);
+    (per_rank * layout.etp as f64 * imbalance, f64::from(moe.experts) / layout.ep as f64)
+}
+
+fn layer_products(model: &Model, layout: &Layout, sizes: &Sizes, kind: LayerKind) -> Vec<Product> {
+    let Sizes { tp, tokens, hidden, heads, kv_heads, query, value, .. } = *sizes;
+    let mut products = Vec::with_capacity(8);
+    match model.attention {
+        Attention::Gqa => {
+            products.push(Product::new(tokens, hidden, (heads + 2.0 * kv_heads) * query));
+        }
+        Attention::Mla { q_lora, kv_lora, nope, rope, .. } => {
+            let (kv_lora, rope) = (f64::from(kv_lora), f64::from(rope));
+            match q_lora {
+                Some(rank) => {
+                    products.push(Product::new(sizes.rows, hidden, f64::from(rank) + kv_lora + rope));
+                    products.push(Product::new(tokens, f64::from(rank), heads * query));
+                }
+                None => {
+                    products.push(Product::new(tokens, hidden, heads * query));
+                    products.push(Product::new(sizes.rows, hidden, kv_lora + rope));
+                }
+            }
+            products.push(Product::new(tokens, kv_lora, heads * (f64::from(nope) + value)));
+        }
+    }
+    products.push(Product::new(tokens, heads * value, hidden));
+    let inputs = model.ffn_inputs();
+    let dense = match (kind, model.moe) {
+        (LayerKind::Moe, Some(moe)) => f64::from(moe.shared_ffn),
+        _ => f64::from(model.ffn),
+    } / tp;
+    if dense > 0.0 {
+        products.push(Product::new(tokens, hidden, inputs * dense));
+        products.push(Product::new(tokens, dense, hidden));
+    }
+    if let (LayerKind::Moe, Some(moe)) = (kind, model.moe) {
+        let (rows, experts) = routed(moe, layout, sizes, 1.0);
+        let rows = libm::ceil(rows / experts / GROUP_PADDING) * GROUP_PADDING;
+        let width = f64::from(moe.ffn) / layout.etp as f64;
+        products.push(Product { m: rows, k: hidden, n: inputs * width, groups: experts });
+        products.push(Product { m: rows, k: width, n: hidden, groups: experts });
+    }
+    products
+}
+
+/// A product forward, its two backward products with their own shapes, gradient accumulation and quantisation.
+fn add_product(bench: &Bench, shape: Product, cost: &mut LayerCost) {
+    let Product { m, k, n, groups } = shape;
+    let kernels = bench.kernels;
+    let accumulate = Bytes(2.0 * bench.training.gradient_bytes * k * n * groups);
+    cost.forward.matmul += kernels.product(shape, Bytes::ZERO);
+    cost.backward.matmul += kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO)
+        + kernels.product(Product { m: k, k: m, n, groups }, accumulate);
+    if bench.training.precision != crate::hardware::Precision::Bf16 {
+        let quantise = bench.software.quantisation_bytes * groups;
+        cost.forward.elementwise += kernels.traffic(Bytes(quantise * m * k));
+        cost.backward.elementwise += kernels.traffic(Bytes(quantise * m * n));
+    }
+}
+
+/// Scores and weighted values: 2 tokens keys heads (d_qk + d_v), keys halved by the causal mask.
+fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
+    let sequence = f64::from(bench.training.sequence);
+    let kernels = bench.kernels;
+    let widths = sizes.heads * (sizes.query + sizes.value);
+    if bench.software.fused_attention {
+        let keys = bench.model.mean_keys_causal(sequence);
+        let flops = Flops(2.0 * sizes.tokens * keys * widths);
+        let local = sequence / layout.cp as f64;
+        let factor = 1.0 / bench.software.attention_factor;
+        cost.forward.attention += kernels.attention_forward(flops, local, sizes.query) * factor;
+        cost.backward.attention += kernels.attention_backward(flops, local, sizes.query) * factor;
+    } else {
+        // The whole matrix is computed by plain products and its scores cross memory: 9 B each forward, 11 B
+        // backward (`lessons_training.md`).
+        let scores = sizes.tokens * sequence * sizes.heads;
+        let products = [
+            Product { m: sequence, k: sizes.query, n: sequence, groups: scores / (sequence * sequence) },
+            Product { m: sequence, k: sequence, n: sizes.value, groups: scores / (sequence * sequence) },
+        ];
+        for product in products {
+            let time = kernels.product_bf16(product, Bytes::ZERO);
+            cost.forward.attention += time;
+            cost.backward.attention += time * 2.0;
+        }
+        cost.forward.attention += kernels.traffic(Bytes(9.0 * scores));
+        cost.backward.attention += kernels.traffic(Bytes(11.0 * scores));
+    }
+}
+
+/// Norms, residuals, rotary, activation, permutation: bytes through memory (`lessons_training.md`).
+fn add_elementwise(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
+    let model = bench.model;
+    let rotary = 4.0 * (sizes.heads + sizes.kv_heads) * sizes.query * sizes.tokens;
+    let activation = 2.0 * (model.ffn_inputs() + 1.0);
+    let mut bytes = 20.0 * sizes.hidden * sizes.rows + rotary;
+    let mut kernels = KERNELS_DENSE;
+    let mut host = Seconds::ZERO;
+    if let Attention::Mla { q_lora, kv_lora, .. } = model.attention {
+        bytes += 4.0 * f64::from(q_lora.unwrap_or(0) + kv_lora) * sizes.rows;
+    }
+    match (kind, model.moe) {
+        (LayerKind::Moe, Some(moe)) => {
+            let (rows, experts) = routed(moe, layout, sizes, 1.0);
+            bytes += activation * f64::from(moe.shared_ffn) / sizes.tp * sizes.tokens;
+            bytes += rows * activation * f64::from(moe.ffn) / layout.etp as f64;
+            bytes += rows * bench.software.moe_staging_bytes * sizes.hidden;
+            kernels = KERNELS_MOE;
+            host = bench.software.expert_host * experts;
+        }
+        _ => bytes += activation * f64::from(model.ffn) / sizes.tp * sizes.tokens,
+    }
+    let forward = bench.kernels.traffic(Bytes(bytes * bench.software.elementwise_factor));
+    cost.forward.elementwise += forward;
+    cost.backward.elementwise += forward * ELEMENTWISE_BACKWARD;
+    cost.forward.gaps += bench.software.kernel_gap * kernels + host;
+    cost.backward.gaps += bench.software.kernel_gap * (2.0 * kernels) + host;
+}
+
+/// What of `traffic` stays exposed when a share hides behind `compute`.
+///
+/// (1-h) T + max(0, h T - compute): keeps the trend with scale that max(0, T - h compute) loses.
+#[must_use]
+pub fn exposed(traffic: Seconds, hidden_share: f64, compute: Seconds) -> Seconds {
+    traffic * (1.0 - hidden_share) + (traffic * hidden_share - compute).max(Seconds::ZERO)
+}
+
+/// Two collectives per block and pass: all-gather and reduce-scatter under sequence parallelism, else all-reduce.
+fn add_tensor_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
+    if layout.tp == 1 {
+        return;
+    }
+    let group = bench.network.group(1.0, sizes.tp);
+    let one = |tokens: f64| {
+        let bytes = Bytes(ACTIVATION * tokens * sizes.hidden);
+        if layout.sequence_parallel {
+            all_gather(&group, bytes, Phases::Sequential) * 2.0
+        } else {
+            all_reduce(&group, bytes, Phases::Sequential)
+        }
+    };
+    let mut traffic = one(sizes.tokens);
+    match (kind, bench.model.moe) {
+        (LayerKind::Moe, Some(moe)) => {
+            if moe.shared_ffn > 0 {
+                traffic += one(sizes.tokens);
+            }
+            if layout.etp > 1 {
+                traffic += one(sizes.tokens * f64::from(moe.top_k));
+            }
+        }
+        _ => traffic += one(sizes.tokens),
+    }
+    let hidden = bench.software.tp_overlap;
+    cost.forward.tp += exposed(traffic, hidden, cost.forward.matmul);
+    cost.backward.tp += exposed(traffic, hidden, cost.backward.matmul);
+}
+
+/// Ring attention: keys and values go round cp-1 times forward; backward their gradients go with them.
+fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
+    if layout.cp == 1 {
+        return;
+    }
+    let cp = layout.cp as f64;
+    let group = bench.network.group(sizes.tp, cp);
+    let local = Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
+    // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
+    let forward = all_gather(&group, local * cp, Phases::Pipelined);
+    let hide = bench.software.cp_overlap;
+    cost.forward.cp += (forward - cost.forward.attention * hide).max(Seconds::ZERO);
+    cost.backward.cp += (forward * 2.0 - cost.backward.attention * hide).max(Seconds::ZERO);
+}
+
+/// Dispatch and combine, forward and backward.
+fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, cost: &mut LayerCost) {
+    if layout.ep == 1 {
+        return;
+    }
+    let ep = layout.ep as f64;
+    let group = bench.network.group(layout.etp as f64, ep);
+    let bytes = Bytes(ACTIVATION * sizes.tokens / sizes.tp * f64::from(moe.top_k) * sizes.hidden);
+    let imbalance = libm::pow(ep, bench.software.imbalance_exponent);
+    let copies = if bench.software.hierarchical_dispatch {
+        let instances = group.spans().skip(1).map(|span| span.members).product::<f64>();
+        copies_once_per_instance(instances, f64::from(moe.top_k))
+    } else {
+        1.0
+    };
+    let traffic = all_to_all(&group, bytes * imbalance, copies) * 2.0;
+    let hidden = bench.software.ep_overlap;
+    cost.forward.ep += exposed(traffic, hidden, cost.forward.matmul);
+    cost.backward.ep += exposed(traffic, hidden, cost.backward.matmul);
+    // The busiest rank's experts hold up the others.
+    let experts = bench.model.ffn_inputs() + 1.0;
+    let routed_share = {
+        let all: f64 = layer_products(bench.model, layout, sizes, LayerKind::Moe).iter().map(|p| p.flops().0).sum();
+        let (rows, _) = routed(moe, layout, sizes, 1.0);
+        2.0 * rows * sizes.hidden * f64::from(moe.ffn) / layout.etp as f64 * experts / all
+    };
+    let wait = (imbalance - 1.0) * routed_share.min(1.0);
+    cost.forward.ep += cost.forward.matmul * wait;
+    cost.backward.ep += cost.backward.matmul * wait;
+}
+
+/// Copies that leave a server when a token goes once to each other server that holds one of its experts,
+/// relative to one copy per expert: servers x (1 - (1 - 1/servers)^k) / k.
+#[must_use]
+pub fn copies_once_per_instance(instances: f64, top_k: f64) -> f64 {
+    if instances <= 1.0 {
+        return 1.0;
+    }
+    instances * (1.0 - libm::pow(1.0 - 1.0 / instances, top_k)) / top_k
+}
+
+/// Bytes kept for the backward pass (Korthikanti et al. 2022, arXiv 2205.05198, with fused attention).
+///
+/// Per token: 8 h of norms and residuals, 4 (heads + kv heads) d of attention, 2 (g+1) ffn of the feed-forward
+/// network with g input products; an expert's token adds 2 (2 h + (g+1) ffn).
+fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
+    let model = bench.model;
+    let width = 2.0 * (model.ffn_inputs() + 1.0);
+    let residual = sizes.hidden * sizes.rows;
+    let mut kept = 8.0 * residual;
+    // Outputs of norms and of the activation function, which selective recomputation drops.
+    let mut cheap = 4.0 * residual;
+    kept += match model.attention {
+        Attention::Gqa => 4.0 * (sizes.heads + sizes.kv_heads) * sizes.query * sizes.tokens,
+        Attention::Mla { q_lora, kv_lora, rope, .. } => {
+            let latent = f64::from(q_lora.unwrap_or(0) + kv_lora + rope);
+            let heads = 2.0 * sizes.heads * (2.0 * sizes.query + 2.0 * sizes.value);
+            heads * sizes.tokens + 4.0 * latent * sizes.rows
+        }
+    };
+    if !bench.software.fused_attention {
+        // Scores, softmax and its dropout mask: 5 bytes per score.
+        let scores = 5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads;
+        kept += scores;
+        cheap += scores;
+    }
+    let mut ffn = |per_token_width: f64, tokens: f64| {
+        kept += width * per_token_width * tokens;
+        cheap += 2.0 * per_token_width * tokens;
+    };
+    match (kind, model.moe) {
+        (LayerKind::Moe, Some(moe)) => {
+            ffn(f64::from(moe.shared_ffn) / sizes.tp, sizes.tokens);
+            let (rows, _) = routed(moe, layout, sizes, 1.0);
+            ffn(f64::from(moe.ffn) / layout.etp as f64, rows);
+            kept += 4.0 * sizes.hidden * rows;
+        }
+        _ => ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens),
+    }
+    match layout.recompute {
+        Recompute::None => cost.activations = Bytes(kept),
+        Recompute::Selective => {
+            cost.activations = Bytes(kept - cheap);
+            cost.working = Bytes(cheap);
+        }
+        Recompute::Full => {
+            cost.activations = Bytes(ACTIVATION * residual);
+            cost.working = Bytes(kept);
+        }
+    }
+}
+
+fn add_recompute(bench: &Bench, layout: &Layout, cost: &mut LayerCost) {
+    match layout.recompute {
+        Recompute::None => {}
+        Recompute::Full => cost.recompute = cost.forward,
+        Recompute::Selective => {
+            // Norms and activations are about half of the element-wise traffic; unfused scores are redone whole.
+            cost.recompute.elementwise = cost.forward.elementwise * 0.5;
+            cost.recompute.gaps = bench.software.kernel_gap * 3.0;
+            if !bench.software.fused_attention {
+                cost.recompute.attention = cost.forward.attention;
+            }
+        }
+    }
+}
+
+/// The output head with its loss, on the last stage.
+#[must_use]
+pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
+    let sizes = Sizes::new(bench.model, bench.training, layout);
+    let vocab = f64::from(bench.model.vocab) / sizes.tp;
+    let kernels = bench.kernels;
+    let mut cost = LayerCost::default();
+    let accumulate = Bytes(2.0 * bench.training.gradient_bytes * sizes.hidden * vocab);
+    cost.forward.matmul = kernels.product_bf16(Product::new(sizes.tokens, sizes.hidden, vocab), Bytes::ZERO);
+    cost.backward.matmul = kernels.product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
+        + kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate);
+    // Cast to 32 bits, maximum, sum and gradient: 10 bytes kept per logit, each written and read about once.
+    let logits = sizes.tokens * vocab;
+    cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));
+    cost.backward.elementwise = kernels.traffic(Bytes(8.0 * logits));
+    if layout.tp > 1 {
+        let group = bench.network.group(1.0, sizes.tp);
+        let bytes = Bytes(ACTIVATION * sizes.tokens * sizes.hidden);
+        let traffic = all_gather(&group, bytes, Phases::Sequential);
+        cost.forward.tp = traffic;
+        cost.backward.tp = traffic;
+    }
+    cost.working = Bytes(10.0 * logits);
+    cost
+}
+
+/// The input embedding, on the first stage: a gather forward, a scatter of gradients backward.
+#[must_use]
+pub fn embedding_cost(bench: &Bench, layout: &Layout) -> LayerCost {
+    let sizes = Sizes::new(bench.model, bench.training, layout);
+    let mut cost = LayerCost::default();
+    let bytes = ACTIVATION * sizes.tokens * sizes.hidden;
+    cost.forward.elementwise = bench.kernels.traffic(Bytes(2.0 * bytes));
+    cost.backward.elementwise = bench.kernels.traffic(Bytes(4.0 * bytes));
+    if layout.tp > 1 {
+        let group = bench.network.group(1.0, sizes.tp);
+        cost.forward.tp = all_gather(&group, Bytes(bytes), Phases::Sequential);
+        cost.backward.tp = cost.forward.tp;
+    }
+    cost
+}

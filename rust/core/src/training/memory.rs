@@ -1,0 +1,122 @@
+//! Bytes that a training job needs on the fullest device.
+
+use serde::Serialize;
+
+use crate::model::{LayerKind, Model};
+use crate::training::layer::LayerCost;
+use crate::training::layout::Layout;
+use crate::training::stages::{Stage, in_flight};
+use crate::units::Bytes;
+use crate::workload::{Software, Training};
+
+/// Bytes on one device by cause; they add up to the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Memory {
+    /// Weights used in products.
+    pub weights: Bytes,
+    /// Accumulated gradients.
+    pub gradients: Bytes,
+    /// Master weights and moments.
+    pub optimizer: Bytes,
+    /// Kept from forward to backward pass, over all micro-batches in flight.
+    pub activations: Bytes,
+    /// Living only while a layer or the head runs.
+    pub working: Bytes,
+    /// Runtime, communication buffers, fragmentation.
+    pub overhead: Bytes,
+}
+
+impl Memory {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Bytes {
+        self.weights + self.gradients + self.optimizer + self.activations + self.working + self.overhead
+    }
+}
+
+/// Parameters of a stage that sit on one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LocalParameters {
+    /// Outside the routed experts.
+    pub dense: f64,
+    /// Of the routed experts.
+    pub expert: f64,
+    /// The largest single layer (what stage-3 sharding gathers at a time).
+    pub largest_layer: f64,
+}
+
+/// Parameters of `stage` on one device.
+#[must_use]
+pub fn local_parameters(model: &Model, layout: &Layout, stage: &Stage) -> LocalParameters {
+    let tp = layout.tp as f64;
+    let (split, replicated) = model.attention_parameters();
+    let norms = 2.0 * f64::from(model.hidden);
+    let attention = split / tp + replicated + norms;
+    let dense_layer = attention + model.ffn_parameters(model.ffn) / tp;
+    let (moe_layer, experts) = model.moe.map_or((0.0, 0.0), |moe| {
+        let router = f64::from(model.hidden) * f64::from(moe.experts);
+        (
+            attention + model.ffn_parameters(moe.shared_ffn) / tp + router,
+            model.expert_parameters() / (layout.ep * layout.etp) as f64,
+        )
+    });
+    let mut dense = stage.dense * dense_layer + stage.moe * moe_layer;
+    let table = f64::from(model.hidden) * f64::from(model.vocab) / tp;
+    if stage.first {
+        dense += model.embedding_parameters() / tp;
+    }
+    // A tied head on another stage than the embedding needs its own copy; on the same one it shares.
+    if stage.heads > 0.0 && (!model.tied_embeddings || !stage.first) {
+        dense += table;
+    }
+    let kind = if stage.moe > 0.0 { LayerKind::Moe } else { LayerKind::Dense };
+    let largest_layer = match kind {
+        LayerKind::Moe => moe_layer + experts,
+        LayerKind::Dense => dense_layer,
+    };
+    LocalParameters { dense, expert: stage.moe * experts, largest_layer }
+}
+
+/// Costs of the pieces a stage is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Pieces {
+    /// A dense layer.
+    pub dense: LayerCost,
+    /// A `MoE` layer.
+    pub moe: LayerCost,
+    /// The input embedding.
+    pub embedding: LayerCost,
+    /// The output head.
+    pub head: LayerCost,
+}
+
+/// Bytes on a device of `stage`.
+#[must_use]
+pub fn stage_memory(
+    training: &Training,
+    software: &Software,
+    layout: &Layout,
+    stage: &Stage,
+    parameters: &LocalParameters,
+    pieces: &Pieces,
+    micro_batches: u64,
+) -> Memory {
+    let shards = (layout.cp * layout.dp) as f64;
+    let expert_shards = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
+    let all = parameters.dense + parameters.expert;
+    let sharded = parameters.dense / shards + parameters.expert / expert_shards;
+    let at = |stage: u8| if layout.sharding >= stage { sharded } else { all };
+    let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
+    let layers = pieces.dense.activations * stage.dense + pieces.moe.activations * stage.moe;
+    let working = if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
+    let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };
+    let activations = layers * in_flight(layout, stage.index, micro_batches);
+    Memory {
+        weights: Bytes(training.weight_bytes * (at(3) + gathered)),
+        gradients: Bytes(training.gradient_bytes * at(2)),
+        optimizer: Bytes(training.optimizer_bytes * at(1)),
+        activations,
+        working: working.max(head),
+        overhead: software.memory_overhead + activations * software.fragmentation,
+    }
+}

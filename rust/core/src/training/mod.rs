@@ -1,0 +1,7 @@
+//! The training step: layout, layers, stages, memory, step.
+
+pub mod layer;
+pub mod layout;
+pub mod memory;
+pub mod stages;
+pub mod step;

@@ -1,0 +1,165 @@
+//! How layers are dealt to pipeline stages, and what each stage holds.
+
+use crate::model::Model;
+use crate::training::layout::Layout;
+
+/// A pipeline stage with its real contents; `count` stages are alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// Index of the first stage of this make-up (it holds the most micro-batches in flight).
+    pub index: u64,
+    /// Stages alike.
+    pub count: f64,
+    /// Dense layers.
+    pub dense: f64,
+    /// `MoE` layers.
+    pub moe: f64,
+    /// Holds the input embedding.
+    pub first: bool,
+    /// Output heads: 1 on the last stage, one more per multi-token-prediction layer.
+    pub heads: f64,
+}
+
+/// The distinct stages of a pipeline of `pp` stages with `vpp` chunks each.
+///
+/// Chunks are equal where the layers divide; else the last chunk has one layer less, then the first, then the
+/// others from the end. Chunk c belongs to stage c mod pp. Multi-token-prediction layers sit on the last stage.
+#[must_use]
+pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
+    let chunks = pp * vpp;
+    let layers = u64::from(model.layers);
+    let full = layers.div_ceil(chunks);
+    let short = full * chunks - layers;
+    let mut found: Vec<Stage> = Vec::with_capacity(4);
+    let mut contents = vec![(0_u64, 0_u64); usize::try_from(pp).unwrap_or(usize::MAX)];
+    let mut start = 0_u64;
+    for chunk in 0..chunks {
+        let size = full - u64::from(is_short(chunk, chunks, short));
+        let end = start + size;
+        let before = |count: u64| u64::from(model.moe_layers_before(u32::try_from(count).unwrap_or(u32::MAX)));
+        let moe = before(end) - before(start);
+        let stage = usize::try_from(chunk % pp).unwrap_or(0);
+        contents[stage].0 += size - moe;
+        contents[stage].1 += moe;
+        start = end;
+    }
+    for (index, (mut dense, mut moe)) in (0_u64..).zip(contents) {
+        let last = index + 1 == pp;
+        if last {
+            let extra = u64::from(model.mtp_layers);
+            if model.moe.is_some() { moe += extra } else { dense += extra }
+        }
+        let stage = Stage {
+            index,
+            count: 1.0,
+            dense: dense as f64,
+            moe: moe as f64,
+            first: index == 0,
+            heads: if last { 1.0 + f64::from(model.mtp_layers) } else { 0.0 },
+        };
+        let same = |other: &&mut Stage| {
+            other.dense == stage.dense
+                && other.moe == stage.moe
+                && other.first == stage.first
+                && other.heads == stage.heads
+        };
+        match found.iter_mut().find(same) {
+            Some(other) => other.count += 1.0,
+            None => found.push(stage),
+        }
+    }
+    found
+}
+
+fn is_short(chunk: u64, chunks: u64, short: u64) -> bool {
+    if chunk == 0 && chunks > 1 {
+        return short >= 2;
+    }
+    let from_end = chunks - 1 - chunk;
+    // The last chunk is the first to give, the first chunk the second, then the rest from the end.
+    if from_end == 0 { short >= 1 } else { short >= from_end + 2 }
+}
+
+/// Micro-batches whose activations stage `index` holds at once, in units of the whole stage.
+///
+/// 1F1B: min(pp - i, m). Interleaved: (2 (pp-i-1) + (vpp-1) pp + 1) chunks of vpp, at most m
+/// (Narayanan et al. 2021, section 2.2).
+#[must_use]
+pub fn in_flight(layout: &Layout, index: u64, micro_batches: u64) -> f64 {
+    let (pp, vpp) = (layout.pp as f64, layout.vpp as f64);
+    let behind = pp - index as f64;
+    let held = if layout.vpp == 1 {
+        behind
+    } else {
+        (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp
+    };
+    held.min(micro_batches as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Attention;
+
+    fn model(layers: u32) -> Model {
+        Model {
+            id: "test".into(),
+            layers,
+            hidden: 64,
+            heads: 8,
+            kv_heads: 8,
+            head_dim: 8,
+            ffn: 256,
+            gated: true,
+            vocab: 1000,
+            tied_embeddings: false,
+            learned_positions: 0,
+            attention: Attention::Gqa,
+            moe: None,
+            window: None,
+            mtp_layers: 0,
+        }
+    }
+
+    #[test]
+    fn llama_405b_on_16_stages_gives_the_first_and_last_stage_a_layer_less() {
+        let found = stages(&model(126), 16, 1);
+        let layers: Vec<f64> = found.iter().map(|stage| stage.dense).collect();
+        assert_eq!(layers, vec![7.0, 8.0, 7.0]);
+        assert_eq!(found[1].count, 14.0);
+    }
+
+    #[test]
+    fn all_layers_are_dealt_whatever_the_remainder() {
+        for layers in 1..40 {
+            for pp in 1..=u64::from(layers) {
+                let total: f64 =
+                    stages(&model(layers), pp, 1).iter().map(|stage| stage.count * stage.dense).sum();
+                assert_eq!(total, f64::from(layers), "{layers} layers on {pp} stages");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_stage_of_1f1b_holds_as_many_micro_batches_as_stages() {
+        let mut layout = Layout {
+            pp: 8,
+            vpp: 1,
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            etp: 1,
+            dp: 1,
+            micro_batch: 1,
+            recompute: crate::training::layout::Recompute::None,
+            sharding: 1,
+            sequence_parallel: false,
+        };
+        assert_eq!(in_flight(&layout, 0, 64), 8.0);
+        assert_eq!(in_flight(&layout, 7, 64), 1.0);
+        assert_eq!(in_flight(&layout, 0, 3), 3.0);
+        // Interleaved by 2: (2 x 7 + 8 + 1)/2 = 11.5, i.e. pp (1 + (pp-1)/(pp vpp)) = 11.5.
+        layout.vpp = 2;
+        assert_eq!(in_flight(&layout, 0, 64), 11.5);
+    }
+}

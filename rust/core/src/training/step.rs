@@ -1,0 +1,283 @@
+//! One optimizer step: pipeline, gradient traffic, optimizer, stragglers.
+
+use serde::Serialize;
+
+use crate::collective::{Phases, all_gather, all_reduce};
+use crate::model::Model;
+use crate::training::layer::{Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, layer_cost};
+use crate::training::layout::{Layout, Recompute};
+use crate::training::memory::{LocalParameters, Memory, Pieces, local_parameters, stage_memory};
+use crate::training::stages::{Stage, stages};
+use crate::model::LayerKind;
+use crate::units::{Bytes, Seconds};
+
+/// Bytes that the optimizer moves per parameter: reads gradient, master and two moments, writes the latter three
+/// and the 16-bit weight.
+const OPTIMIZER_TRAFFIC: f64 = 30.0;
+
+/// Seconds of a step by cause; they add up to the step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StepTimes {
+    /// Matrix products, forward and backward, on the mean stage.
+    pub matmul: Seconds,
+    /// Attention scores.
+    pub attention: Seconds,
+    /// Memory-bound work.
+    pub elementwise: Seconds,
+    /// Kernel gaps and host work.
+    pub kernel_gaps: Seconds,
+    /// Work and traffic redone in the backward pass.
+    pub recompute: Seconds,
+    /// Exposed tensor-parallel traffic.
+    pub tensor_parallel: Seconds,
+    /// Exposed context-parallel traffic.
+    pub context_parallel: Seconds,
+    /// Exposed expert dispatch and combine, and waiting for the busiest expert.
+    pub expert_parallel: Seconds,
+    /// Exposed pipeline sends.
+    pub pipeline_sends: Seconds,
+    /// Filling and draining the pipeline.
+    pub pipeline_bubble: Seconds,
+    /// The slowest stage over the mean one.
+    pub stage_imbalance: Seconds,
+    /// Exposed gradient and parameter traffic.
+    pub data_parallel: Seconds,
+    /// Optimizer update.
+    pub optimizer: Seconds,
+    /// Host work once a step.
+    pub fixed: Seconds,
+    /// Stragglers and jitter, growing with scale.
+    pub stragglers: Seconds,
+}
+
+impl StepTimes {
+    /// The step.
+    #[must_use]
+    pub fn total(&self) -> Seconds {
+        self.matmul
+            + self.attention
+            + self.elementwise
+            + self.kernel_gaps
+            + self.recompute
+            + self.tensor_parallel
+            + self.context_parallel
+            + self.expert_parallel
+            + self.pipeline_sends
+            + self.pipeline_bubble
+            + self.stage_imbalance
+            + self.data_parallel
+            + self.optimizer
+            + self.fixed
+            + self.stragglers
+    }
+}
+
+/// Costs of the pieces under the part of `layout` that the layers see (tp, cp, ep, etp, micro-batch, recompute).
+#[must_use]
+pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
+    let moe = if bench.model.moe.is_some() {
+        layer_cost(bench, layout, LayerKind::Moe)
+    } else {
+        LayerCost::default()
+    };
+    Pieces {
+        dense: layer_cost(bench, layout, LayerKind::Dense),
+        moe,
+        embedding: embedding_cost(bench, layout),
+        head: head_cost(bench, layout),
+    }
+}
+
+/// Everything about a layout but its data-parallel degree, timed.
+#[derive(Clone, Debug)]
+pub struct Family {
+    layout: Layout,
+    pieces: Pieces,
+    stages: Vec<(Stage, LocalParameters)>,
+    forward: Phase,
+    backward: Phase,
+    recompute: Seconds,
+    mean: Seconds,
+    slowest: Seconds,
+}
+
+impl Family {
+    /// Times the stages of `layout`; its dp is ignored.
+    #[must_use]
+    pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
+        let found = stages(model, layout.pp, layout.vpp);
+        let mut forward = Phase::default();
+        let mut backward = Phase::default();
+        let mut recompute = Seconds::ZERO;
+        let mut slowest = Seconds::ZERO;
+        let pp = layout.pp as f64;
+        for stage in &found {
+            let share = stage.count / pp;
+            let mut total = Seconds::ZERO;
+            let first = if stage.first { 1.0 } else { 0.0 };
+            for (piece, count) in [
+                (&pieces.dense, stage.dense),
+                (&pieces.moe, stage.moe),
+                (&pieces.embedding, first),
+                (&pieces.head, stage.heads),
+            ] {
+                forward = forward.plus(&piece.forward, count * share);
+                backward = backward.plus(&piece.backward, count * share);
+                recompute += piece.recompute.total() * (count * share);
+                total += piece.total() * count;
+            }
+            slowest = slowest.max(total);
+        }
+        let mean = forward.total() + backward.total() + recompute;
+        let stages = found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
+        Self { layout, pieces, stages, forward, backward, recompute, mean, slowest }
+    }
+
+    /// Sets the sharding stage, which the stages' times do not depend on.
+    pub fn set_sharding(&mut self, stage: u8) {
+        self.layout.sharding = stage;
+    }
+
+    /// The layout with `dp`.
+    #[must_use]
+    pub fn layout_at(&self, dp: u64) -> Layout {
+        Layout { dp, ..self.layout }
+    }
+
+    /// Share of the forward FLOPs that is done twice.
+    #[must_use]
+    pub fn recomputed_share(&self, bench: &Bench) -> f64 {
+        match self.layout.recompute {
+            Recompute::Full => 1.0,
+            Recompute::Selective if !bench.software.fused_attention => {
+                let (query, value) = bench.model.head_sizes();
+                let sequence = f64::from(bench.training.sequence);
+                let scores = f64::from(bench.model.heads) * (query + value) * bench.model.mean_keys_causal(sequence);
+                let layers = f64::from(bench.model.layers);
+                6.0 * layers * scores / bench.model.training_flops_per_token(sequence)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// A lower bound of the step time at `micro_batches`.
+    ///
+    /// Admissible: [`Family::step`] adds only non-negative terms (sends, gradient traffic, optimizer, fixed time,
+    /// stragglers) to micro-batches x slowest stage + bubble.
+    #[must_use]
+    pub fn lower_bound(&self, micro_batches: u64) -> Seconds {
+        self.slowest * micro_batches as f64 + self.bubble()
+    }
+
+    /// (pp - 1)/vpp mean stages (Narayanan et al. 2021, section 2.2: the interleaved bubble).
+    fn bubble(&self) -> Seconds {
+        self.mean * ((self.layout.pp - 1) as f64 / self.layout.vpp as f64)
+    }
+
+    /// The fullest device.
+    #[must_use]
+    pub fn memory(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Memory {
+        let layout = self.layout_at(dp);
+        let mut fullest = Memory::default();
+        for (stage, parameters) in &self.stages {
+            let memory = stage_memory(
+                bench.training,
+                bench.software,
+                &layout,
+                stage,
+                parameters,
+                &self.pieces,
+                micro_batches,
+            );
+            if memory.total() > fullest.total() {
+                fullest = memory;
+            }
+        }
+        fullest
+    }
+
+    /// One step at `dp` with `micro_batches`.
+    #[must_use]
+    pub fn step(&self, bench: &Bench, dp: u64, micro_batches: u64) -> StepTimes {
+        let layout = self.layout_at(dp);
+        let m = micro_batches as f64;
+        let both = self.forward.plus(&self.backward, 1.0);
+        let (traffic, update) = self.gradients(bench, &layout, m);
+        let mut times = StepTimes {
+            matmul: both.matmul * m,
+            attention: both.attention * m,
+            elementwise: both.elementwise * m,
+            kernel_gaps: both.gaps * m,
+            recompute: self.recompute * m,
+            tensor_parallel: both.tp * m,
+            context_parallel: both.cp * m,
+            expert_parallel: both.ep * m,
+            pipeline_sends: self.sends(bench, &layout, m),
+            pipeline_bubble: self.bubble(),
+            stage_imbalance: (self.slowest - self.mean) * m,
+            data_parallel: traffic,
+            optimizer: update,
+            fixed: bench.software.fixed_step,
+            stragglers: Seconds::ZERO,
+        };
+        let doublings = libm::log2(layout.devices() as f64 / 8.0).max(0.0);
+        times.stragglers = times.total() * (bench.software.jitter_per_doubling * doublings);
+        times
+    }
+
+    /// Sends between stages: two per chunk and micro-batch on the way, two per stage to fill and drain.
+    fn sends(&self, bench: &Bench, layout: &Layout, micro_batches: f64) -> Seconds {
+        if layout.pp == 1 {
+            return Seconds::ZERO;
+        }
+        let tokens = layout.micro_batch as f64 * f64::from(bench.training.sequence) / layout.cp as f64;
+        // Tensor ranks hold the same tokens: each sends its part.
+        let bytes = Bytes(2.0 * tokens * f64::from(bench.model.hidden) / layout.tp as f64);
+        let (bandwidth, latency) = bench.network.between((layout.tp * layout.cp * layout.dp) as f64);
+        let one = bytes / bandwidth + latency;
+        let steady = one * (2.0 * micro_batches * layout.vpp as f64 * (1.0 - bench.software.pp_overlap));
+        steady + one * (2.0 * (layout.pp - 1) as f64)
+    }
+
+    /// Exposed gradient and parameter traffic, and the optimizer update, on the slowest stage.
+    fn gradients(&self, bench: &Bench, layout: &Layout, micro_batches: f64) -> (Seconds, Seconds) {
+        let tensor = layout.tp as f64;
+        let dense_group = bench.network.group(tensor, (layout.cp * layout.dp) as f64);
+        let inside_expert = (layout.ep * layout.etp) as f64;
+        let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / inside_expert;
+        let expert_group = bench.network.group(inside_expert, expert_ranks.max(1.0));
+        let training = bench.training;
+        let mut traffic = Seconds::ZERO;
+        let mut update = Seconds::ZERO;
+        for (_, parameters) in &self.stages {
+            let over = |bytes: f64| {
+                let gather = |group, count: f64| all_gather(group, Bytes(bytes * count), Phases::Pipelined);
+                gather(&dense_group, parameters.dense) + gather(&expert_group, parameters.expert)
+            };
+            let gradient = training.gradient_bytes;
+            let total = match layout.sharding {
+                0 => {
+                    let reduce = |group, count: f64| all_reduce(group, Bytes(gradient * count), Phases::Pipelined);
+                    reduce(&dense_group, parameters.dense) + reduce(&expert_group, parameters.expert)
+                }
+                1 => over(gradient) + over(training.weight_bytes),
+                2 => over(gradient) * micro_batches + over(training.weight_bytes),
+                // Stage 3 gathers weights for the forward and the backward pass of every micro-batch and reduces
+                // 16-bit gradients.
+                _ => over(training.weight_bytes) * (3.0 * micro_batches),
+            };
+            traffic = traffic.max(total);
+            let shards = if layout.sharding == 0 { 1.0 } else { (layout.cp * layout.dp) as f64 };
+            let expert_shards = if layout.sharding == 0 { 1.0 } else { expert_ranks.max(1.0) };
+            let owned = parameters.dense / shards + parameters.expert / expert_shards;
+            update = update.max(bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned)));
+        }
+        let window = self.forward.total() + self.backward.total() + self.recompute;
+        let hidden = match layout.sharding {
+            0 | 1 => exposed(traffic, bench.software.dp_overlap, window),
+            2 => exposed(traffic, bench.software.dp_overlap, window * micro_batches),
+            _ => exposed(traffic, bench.software.fsdp_overlap, window * micro_batches),
+        };
+        (hidden, update)
+    }
+}

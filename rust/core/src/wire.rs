@@ -1,0 +1,262 @@
+//! The boundary: a versioned JSON request in, a versioned JSON result out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CoreError;
+use crate::evaluate::{Design, DesignChoice, evaluate};
+use crate::problem::Problem;
+use crate::search::units::Tally;
+use crate::search::{Found, Outcome, Progress, search};
+use crate::training::layout::{Layout, Rule};
+
+/// A request to evaluate one design.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvaluateRequest {
+    problem: Problem,
+    design: DesignChoice,
+}
+
+/// A plan of the front or a runner-up, in brief.
+#[derive(Clone, Debug, Serialize)]
+struct Summary {
+    system: String,
+    fabric: String,
+    fabric_kind: crate::fabric::FabricKind,
+    oversubscription: f64,
+    cooling: String,
+    power_cap: f64,
+    cards: u64,
+    layout: Layout,
+    step_seconds: f64,
+    days: f64,
+    tokens_per_second: f64,
+    facility_megawatts: f64,
+    capex_usd: Option<f64>,
+    tco_usd_per_year: Option<f64>,
+}
+
+/// What comes nearest when the answer is no.
+#[derive(Clone, Debug, Serialize)]
+struct Nearest {
+    what: &'static str,
+    design: Option<Design>,
+    why: String,
+}
+
+/// Counts of the search.
+#[derive(Clone, Debug, Serialize)]
+struct Counts {
+    enumerated: u64,
+    rejected: std::collections::BTreeMap<&'static str, u64>,
+    bounded: u64,
+    timed: u64,
+    bound_gap: Option<f64>,
+    refused_sizes: Vec<(String, u64)>,
+}
+
+/// `result/1`.
+#[derive(Clone, Debug, Serialize)]
+struct Answer {
+    schema: &'static str,
+    feasible: bool,
+    complete: bool,
+    best: Option<Design>,
+    front: Vec<Summary>,
+    front_total: usize,
+    runners_up: Vec<Summary>,
+    similar_layouts: u64,
+    nearest: Option<Nearest>,
+    binding: Vec<String>,
+    margin: Option<f64>,
+    search: Counts,
+}
+
+fn read<'a, T: Deserialize<'a>>(request: &'a [u8]) -> Result<T, CoreError> {
+    serde_json::from_slice(request).map_err(|error| CoreError::Wire(error.to_string()))
+}
+
+fn write(answer: &impl Serialize) -> Result<Vec<u8>, CoreError> {
+    serde_json::to_vec(answer).map_err(|error| CoreError::Wire(error.to_string()))
+}
+
+/// Answers a `problem/1` with a `result/1`.
+///
+/// # Errors
+/// A request that cannot be read or contradicts itself.
+pub fn size_json(request: &[u8], progress: &mut (dyn FnMut(Progress) -> bool + Send)) -> Result<Vec<u8>, CoreError> {
+    let problem: Problem = read(request)?;
+    let threads = problem.search.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| CoreError::invalid("search.threads", error.to_string()))?;
+    pool.install(|| size(&problem, progress)).and_then(|answer| write(&answer))
+}
+
+/// Evaluates one design of a problem.
+///
+/// # Errors
+/// A request that cannot be read, or a design that cannot be built at all.
+pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let request: EvaluateRequest = read(request)?;
+    request.problem.validate()?;
+    write(&evaluate(&request.problem, &request.design)?)
+}
+
+fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
+    let outcome = search(problem, progress)?;
+    let best = outcome.best.map(|found| design(problem, &found)).transpose()?;
+    let nearest = if best.is_none() && outcome.complete { Some(nearest(problem, &outcome)?) } else { None };
+    let (binding, margin) = best.as_ref().map_or((Vec::new(), None), |best| binding(problem, best));
+    Ok(Answer {
+        schema: "result/1",
+        feasible: best.is_some(),
+        complete: outcome.complete,
+        front: outcome.front.iter().map(|found| summary(problem, found)).collect(),
+        front_total: outcome.front_total,
+        runners_up: outcome.runners_up.iter().map(|found| summary(problem, found)).collect(),
+        similar_layouts: outcome.similar,
+        binding: nearest.as_ref().map_or(binding, |nearest| vec![nearest.what.to_string()]),
+        nearest,
+        best,
+        margin,
+        search: counts(&outcome.tally, &outcome.refusals),
+    })
+}
+
+fn counts(tally: &Tally, refusals: &[(String, u64)]) -> Counts {
+    Counts {
+        enumerated: tally.enumerated,
+        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
+        bounded: tally.bounded,
+        timed: tally.timed,
+        bound_gap: None,
+        refused_sizes: refusals.to_vec(),
+    }
+}
+
+fn choice(found: &Found) -> DesignChoice {
+    DesignChoice {
+        cluster: found.cluster,
+        fabric: found.fabric,
+        cooling: found.cooling,
+        power_cap: found.power_cap,
+        cards: Some(found.cards),
+        layout: found.best.layout,
+    }
+}
+
+fn design(problem: &Problem, found: &Found) -> Result<Design, CoreError> {
+    evaluate(problem, &choice(found))
+}
+
+fn summary(problem: &Problem, found: &Found) -> Summary {
+    let cluster = &problem.clusters[found.cluster];
+    let fabric = &cluster.fabrics[found.fabric];
+    let layout = found.best.layout;
+    let count = crate::training::layout::micro_batches(&problem.training, layout.dp, layout.micro_batch).unwrap_or(1);
+    Summary {
+        system: cluster.system.clone(),
+        fabric: fabric.id.clone(),
+        fabric_kind: fabric.kind,
+        oversubscription: fabric.oversubscription,
+        cooling: cluster.coolings[found.cooling].kind.clone(),
+        power_cap: found.power_cap,
+        cards: found.cards,
+        layout,
+        step_seconds: problem.tokens_per_step(layout.dp, layout.micro_batch, count) / found.best.rate,
+        days: found.days,
+        tokens_per_second: found.best.rate,
+        facility_megawatts: found.facility_megawatts,
+        capex_usd: found.capex_usd,
+        tco_usd_per_year: found.tco_usd_per_year,
+    }
+}
+
+/// What stops the plan from being better: the target met with little to spare, limits nearly used up.
+fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
+    let mut binding = Vec::new();
+    let performance = &best.performance;
+    let needed = problem.needed_rate(performance.goodput);
+    let margin = (needed > 0.0).then(|| performance.tokens_per_second / needed - 1.0);
+    if problem.target.days.is_some_and(|days| performance.days > 0.97 * days) {
+        binding.push("target.days".into());
+    }
+    let wanted = problem.target.tokens_per_second;
+    if wanted.is_some_and(|rate| performance.tokens_per_second * performance.goodput < rate / 0.97) {
+        binding.push("target.tokens_per_second".into());
+    }
+    let limits = &problem.limits;
+    // Nearly used up: within one purchase unit, or 3 %, of the limit.
+    let unit = problem.clusters[best.cluster].unit_cards;
+    if limits.cards_max < best.cards.total + unit {
+        binding.push("limits.cards_max".into());
+    }
+    let near = |limit: Option<f64>, value: f64| limit.is_some_and(|limit| value > 0.97 * limit);
+    let megawatt = 1e6;
+    for (name, used_up) in [
+        ("limits.facility_watts", near(limits.facility_watts, best.facility.facility_design_megawatts * megawatt)),
+        ("limits.it_watts", near(limits.it_watts, best.facility.it_megawatts * megawatt)),
+        (
+            "limits.nameplate_watts",
+            near(limits.nameplate_watts, best.facility.nameplate_megawatts.unwrap_or(0.0) * megawatt),
+        ),
+        ("limits.racks", near(limits.racks.map(|racks| racks as f64), best.facility.racks.total as f64)),
+        ("limits.capex_usd", near(limits.capex_usd, best.cost.capex_usd.unwrap_or(0.0))),
+    ] {
+        if used_up {
+            binding.push(name.into());
+        }
+    }
+    if best.memory.per_device_bytes > 0.92 * best.memory.capacity_bytes {
+        binding.push("memory".into());
+    }
+    (binding, margin)
+}
+
+/// Relaxes one thing after the other until there is a plan: the target, then the limits.
+fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
+    let mut relaxed = problem.clone();
+    relaxed.search.front.clear();
+    let mut silent = |_: Progress| true;
+    if problem.target.any() {
+        // With the limits kept: the fastest plan inside them.
+        relaxed.target = crate::problem::Target::default();
+        relaxed.search.objective = crate::problem::Objective::Days;
+        if let Some(found) = search(&relaxed, &mut silent)?.best {
+            let design = design(&relaxed, &found)?;
+            let why = format!(
+                "inside the limits the fastest plan takes {:.1} days at {:.4e} tokens/s",
+                design.performance.days, design.performance.tokens_per_second
+            );
+            return Ok(Nearest { what: "target", design: Some(design), why });
+        }
+        relaxed.target = problem.target;
+    }
+    relaxed.search.objective = crate::problem::Objective::Cards;
+    relaxed.limits = crate::problem::Limits {
+        cards_min: 1,
+        cards_max: (problem.limits.cards_max.saturating_mul(16)).min(1_000_000),
+        facility_watts: None,
+        it_watts: None,
+        nameplate_watts: None,
+        racks: None,
+        capex_usd: None,
+    };
+    if let Some(found) = search(&relaxed, &mut silent)?.best {
+        let design = evaluate(problem, &choice(&found))?;
+        let why = format!("without the limits {} cards do it; over: {}", found.cards, design.over_limits.join(", "));
+        return Ok(Nearest { what: "limits", design: Some(design), why });
+    }
+    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
+    let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
+    let why = match outcome.refusals.first() {
+        Some((why, _)) => format!("no size can be built: {why}"),
+        None => format!(
+            "no layout of the space is lawful; most candidates fail the rule {}",
+            worst.map_or("(none: the space is empty)", Rule::name)
+        ),
+    };
+    Ok(Nearest { what, design: None, why })
+}

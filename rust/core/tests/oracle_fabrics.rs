@@ -1,0 +1,348 @@
+//! Fabrics against published tables, from generator inputs alone, and against their own wiring.
+
+use planner_core::fabric::counts::{
+    TopologyCounts, dragonfly, fat_tree_2, fat_tree_3, multi_plane, slim_fly,
+};
+use planner_core::fabric::{FabricDesign, FabricError, FabricKind, FabricSpec, design};
+use proptest::prelude::*;
+
+fn spec(radix: u32, servers: u64, kind: FabricKind) -> FabricSpec {
+    FabricSpec {
+        radix,
+        ports_per_server: 8,
+        servers,
+        cards_per_server: 8,
+        kind,
+        oversubscription: 1.0,
+        switch_module_ports: 2,
+        host_module_ports: 2,
+        reserved_ports: 0,
+    }
+}
+
+fn hosts(radix: u32, hosts: u64) -> FabricSpec {
+    FabricSpec {
+        ports_per_server: 1,
+        cards_per_server: 1,
+        host_module_ports: 1,
+        ..spec(radix, hosts, FabricKind::LeafSpine)
+    }
+}
+
+fn switches(fabric: &FabricDesign) -> Vec<u64> {
+    fabric.tiers.iter().map(|tier| tier.switches).collect()
+}
+
+fn links(fabric: &FabricDesign) -> Vec<u64> {
+    fabric.links.iter().map(|link| link.count).collect()
+}
+
+#[test]
+fn full_fat_trees_match_the_closed_forms() {
+    // k, then hosts, leaves, spines of two tiers; hosts, edges, aggregations, cores of three. Al-Fares et al. 2008.
+    let rows: [(u32, [u64; 3], [u64; 4]); 7] = [
+        (4, [8, 4, 2], [16, 8, 8, 4]),
+        (40, [800, 40, 20], [16_000, 800, 800, 400]),
+        (48, [1152, 48, 24], [27_648, 1152, 1152, 576]),
+        (64, [2048, 64, 32], [65_536, 2048, 2048, 1024]),
+        (128, [8192, 128, 64], [524_288, 8192, 8192, 4096]),
+        (144, [10_368, 144, 72], [746_496, 10_368, 10_368, 5184]),
+        (512, [131_072, 512, 256], [33_554_432, 131_072, 131_072, 65_536]),
+    ];
+    for (radix, two, three) in rows {
+        let fabric = design(&hosts(radix, two[0])).unwrap();
+        assert_eq!(switches(&fabric), two[1..]);
+        assert_eq!(fabric.interswitch_links(), two[0]);
+        let form = fat_tree_2(radix.into());
+        assert_eq!((form.endpoints, form.switches, form.links), (two[0], two[1] + two[2], two[0]));
+
+        let fabric = design(&hosts(radix, three[0])).unwrap();
+        assert_eq!(switches(&fabric), three[1..]);
+        assert_eq!(fabric.interswitch_links(), 2 * three[0]);
+        let form = fat_tree_3(radix.into());
+        assert_eq!((form.endpoints, form.switches), (three[0], three[1..].iter().sum()));
+        assert_eq!(form.links, 2 * three[0]);
+
+        let refused = design(&hosts(radix, three[0] + 1));
+        assert!(matches!(refused, Err(FabricError::TooManyHosts { limit, .. }) if limit == three[0]));
+    }
+}
+
+#[test]
+fn deepseek_table_3_is_reproduced() {
+    // arXiv 2505.09343, table 3: 64 ports of 400G. Its dragonfly has 511 groups, two fewer than the most.
+    let counts = |endpoints, switches, links| TopologyCounts { endpoints, switches, links };
+    assert_eq!(fat_tree_2(64), counts(2048, 96, 2048));
+    assert_eq!(multi_plane(64, 8), counts(16_384, 768, 16_384));
+    assert_eq!(fat_tree_3(64), counts(65_536, 5120, 131_072));
+    assert_eq!(slim_fly(28), Some(counts(32_928, 1568, 32_928)));
+    assert_eq!(dragonfly(16, 32, 16, 511), Some(counts(261_632, 16_352, 384_272)));
+    assert_eq!(dragonfly(16, 32, 16, 513), Some(counts(262_656, 16_416, 385_776)));
+    assert_eq!(dragonfly(16, 32, 16, 514), None);
+    for (hosted, row) in [(2048, fat_tree_2(64)), (65_536, fat_tree_3(64))] {
+        let fabric = design(&hosts(64, hosted)).unwrap();
+        assert_eq!((fabric.switches(), fabric.interswitch_links()), (row.switches, row.links));
+    }
+}
+
+#[test]
+fn superpod_h100_is_reproduced() {
+    // Scalable units, nodes, leaves, spines, node and UFM cables, leaf-spine cables. One node per pod gives way to
+    // UFM, whose 4 ports the node-leaf column counts; the bill of materials (2,040 cables) leaves them out.
+    let rows =
+        [(31, 8, 4, 252, 256), (63, 16, 8, 508, 512), (95, 24, 16, 764, 768), (127, 32, 16, 1020, 1024)];
+    for (nodes, leaves, spines, node_cables, spine_cables) in rows {
+        let fabric =
+            design(&FabricSpec { reserved_ports: 4, ..spec(64, nodes, FabricKind::RailOptimised) }).unwrap();
+        assert_eq!(switches(&fabric), [leaves, spines]);
+        assert_eq!(links(&fabric), [node_cables, spine_cables]);
+        assert_eq!(fabric.ports_free, 4);
+    }
+}
+
+#[test]
+fn superpod_h100_bill_of_materials_is_reproduced() {
+    // NVIDIA RA-11333-001 V11, tables 6 to 8: 127 nodes.
+    let fabric =
+        design(&FabricSpec { reserved_ports: 4, ..spec(64, 127, FabricKind::RailOptimised) }).unwrap();
+    assert_eq!(fabric.switches(), 48);
+    assert_eq!(fabric.cables() - 4, 2040);
+    assert_eq!(fabric.transceivers.switch_side, 1536);
+    assert_eq!(fabric.transceivers.host_side, 508);
+    assert_eq!(fabric.transceivers.reserved_side, 4);
+}
+
+#[test]
+fn superpod_b200_is_reproduced() {
+    // Nodes, switches by tier; each cable column equals the GPUs.
+    let rows: [(u64, &[u64]); 6] = [
+        (64, &[16, 8]),
+        (128, &[32, 16]),
+        (256, &[64, 32]),
+        (512, &[128, 128, 64]),
+        (1024, &[256, 256, 128]),
+        (2048, &[512, 512, 256]),
+    ];
+    for (nodes, tiers) in rows {
+        let fabric = design(&spec(64, nodes, FabricKind::RailOptimised)).unwrap();
+        assert_eq!(switches(&fabric), tiers);
+        assert_eq!(links(&fabric), vec![nodes * 8; tiers.len()]);
+    }
+}
+
+#[test]
+fn superpod_b300_xdr_is_reproduced() {
+    // NVIDIA prints 9,216 GPUs in the last row; its 1,296 nodes and its cable columns say 10,368.
+    let rows = [(72, 8, 4), (144, 16, 8), (288, 32, 18), (576, 64, 36), (1296, 144, 72)];
+    for (nodes, leaves, spines) in rows {
+        let fabric = design(&spec(144, nodes, FabricKind::RailOptimised)).unwrap();
+        assert_eq!(switches(&fabric), [leaves, spines]);
+        assert_eq!(links(&fabric), [nodes * 8, nodes * 8]);
+    }
+}
+
+#[test]
+fn superpod_b300_is_two_planes_of_128_ports() {
+    // A node has one 400G port per GPU in each plane; NVIDIA counts both planes' switches together.
+    for (nodes, leaves, spines) in
+        [(64, 16, 8), (128, 32, 16), (256, 64, 32), (512, 128, 64), (1024, 256, 128)]
+    {
+        let plane = design(&spec(128, nodes, FabricKind::RailOptimised)).unwrap();
+        assert_eq!(switches(&plane), [leaves / 2, spines / 2]);
+    }
+}
+
+#[test]
+fn quantum_x800_totals_match() {
+    // Lambda: switches by GPUs on 144-port switches.
+    for (gpus, total) in [(576, 12), (4608, 100), (10_368, 216), (41_472, 1440)] {
+        assert_eq!(design(&spec(144, gpus / 8, FabricKind::RailOptimised)).unwrap().switches(), total);
+    }
+}
+
+#[test]
+fn optics_per_card_are_one_and_a_half_twins_in_two_tiers_and_two_and_a_half_in_three() {
+    let two = design(&spec(64, 256, FabricKind::RailOptimised)).unwrap();
+    assert_eq!(two.transceivers.switch_side, 2048 * 3 / 2);
+    let three = design(&spec(64, 2048, FabricKind::RailOptimised)).unwrap();
+    assert_eq!(three.transceivers.switch_side, 16_384 * 5 / 2);
+}
+
+#[test]
+fn few_servers_share_one_switch() {
+    let fabric = design(&spec(64, 8, FabricKind::RailOptimised)).unwrap();
+    assert_eq!((switches(&fabric), links(&fabric)), (vec![1], vec![64]));
+    assert_eq!(fabric.reach.len(), 1);
+    assert_eq!(fabric.ports_free, 0);
+}
+
+#[test]
+fn only_the_top_tier_shrinks_with_oversubscription() {
+    // Three tiers of 64 ports at 4:1: N/32 leaves, N/32 spines, N/(64·4) cores, N/4 links above the spines.
+    let fabric =
+        design(&FabricSpec { oversubscription: 4.0, ..spec(64, 2048, FabricKind::RailOptimised) }).unwrap();
+    assert_eq!(switches(&fabric), [512, 512, 64]);
+    assert_eq!(links(&fabric), [16_384, 16_384, 4096]);
+    let reach: Vec<_> = fabric.reach.iter().map(|r| (r.name, r.servers, r.cards, r.taper)).collect();
+    assert_eq!(reach, [("leaf", 32, 256, 1.0), ("spine", 128, 1024, 0.25), ("core", 2048, 16_384, 1.0)]);
+    // Two tiers at 3:1: 48 down, 16 up.
+    let fabric =
+        design(&FabricSpec { oversubscription: 3.0, ..spec(64, 384, FabricKind::RailOptimised) }).unwrap();
+    assert_eq!(switches(&fabric), [64, 16]);
+    assert_eq!(links(&fabric), [3072, 1024]);
+    assert_eq!((fabric.reach[0].servers, fabric.reach[0].cards), (48, 384));
+    assert!((fabric.reach[0].taper - 1.0 / 3.0).abs() < 1e-12);
+    assert!((fabric.bisection_ports - 512.0).abs() < 1e-9);
+}
+
+#[test]
+fn specs_that_are_no_fabric_are_refused_with_the_reason() {
+    let good = spec(64, 128, FabricKind::RailOptimised);
+    let refused = |spec: FabricSpec| design(&spec).unwrap_err();
+    assert_eq!(refused(FabricSpec { servers: 0, ..good }), FabricError::NoHosts);
+    assert_eq!(refused(FabricSpec { radix: 1, ..good }), FabricError::RadixTooSmall { radix: 1 });
+    assert_eq!(refused(FabricSpec { oversubscription: 0.5, ..good }), FabricError::BadOversubscription(0.5));
+    assert_eq!(refused(FabricSpec { host_module_ports: 0, ..good }), FabricError::NoModulePorts);
+    assert!(matches!(
+        refused(FabricSpec { oversubscription: f64::NAN, ..good }),
+        FabricError::BadOversubscription(_)
+    ));
+    assert!(matches!(refused(FabricSpec { servers: u64::MAX, ..good }), FabricError::TooManyHosts { .. }));
+    let many_rails = FabricSpec { radix: 8, ports_per_server: 5, ..good };
+    assert_eq!(refused(many_rails), FabricError::TooManyRails { rails: 5, pod_leaves: 4 });
+    assert_eq!(
+        refused(FabricSpec { radix: 4, ports_per_server: 1, servers: 17, ..good }).to_string(),
+        "17 host ports are more than the 16 that three tiers of 4-port switches join"
+    );
+}
+
+/// Ports in use on every switch above the leaves, from wiring the fabric link by link.
+struct Wired {
+    spines: Vec<u64>,
+    cores: Vec<u64>,
+}
+
+fn wire(fabric: &FabricDesign) -> Wired {
+    let (leaf, spine) = (fabric.tiers[0], fabric.tiers[1]);
+    let Some(pods) = fabric.pods else {
+        assert_eq!(leaf.up_ports % spine.switches, 0, "a leaf cannot spread evenly over the spines");
+        return Wired {
+            spines: vec![
+                leaf.switches * (leaf.up_ports / spine.switches);
+                usize::try_from(spine.switches).unwrap()
+            ],
+            cores: vec![],
+        };
+    };
+    let mut wired =
+        Wired { spines: vec![], cores: vec![0; usize::try_from(fabric.tiers[2].switches).unwrap()] };
+    for pod in 0..pods.count {
+        let last = pod + 1 == pods.count;
+        let (leaves, spines, per_group) = if last {
+            (pods.last_leaves, pods.last_spines, pods.last_uplinks)
+        } else {
+            (pods.leaves, pods.spines, pods.uplinks)
+        };
+        assert_eq!(leaf.up_ports % spines, 0, "a leaf cannot spread evenly over the spines of its pod");
+        assert_eq!(pods.spines % spines, 0, "core groups do not divide among the spines of the pod");
+        assert_eq!(
+            per_group % pods.cores_per_group,
+            0,
+            "a spine cannot spread evenly over the cores of a group"
+        );
+        let first = wired.spines.len();
+        wired.spines.extend((0..spines).map(|_| leaves * (leaf.up_ports / spines)));
+        for group in 0..pods.spines {
+            let spine = first + usize::try_from(group % spines).unwrap();
+            wired.spines[spine] += per_group;
+            for core in 0..pods.cores_per_group {
+                let core = usize::try_from(group * pods.cores_per_group + core).unwrap();
+                wired.cores[core] += per_group / pods.cores_per_group;
+            }
+        }
+    }
+    wired
+}
+
+fn any_spec() -> impl Strategy<Value = FabricSpec> {
+    (
+        prop::sample::select(vec![4_u32, 8, 16, 32, 36, 48, 64, 128, 144]),
+        1_u32..=8,
+        1_u64..5000,
+        prop::bool::ANY,
+        prop::sample::select(vec![1.0, 1.5, 2.0, 3.0, 4.0, 7.0]),
+        0_u32..8,
+        1_u32..=2,
+    )
+        .prop_map(|(radix, ports, servers, rails, oversubscription, reserved_ports, module)| {
+            FabricSpec {
+                ports_per_server: ports,
+                oversubscription,
+                reserved_ports,
+                switch_module_ports: module,
+                host_module_ports: module,
+                ..spec(radix, servers, if rails { FabricKind::RailOptimised } else { FabricKind::LeafSpine })
+            }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_host_has_a_port_and_no_switch_more_links_than_ports(spec in any_spec()) {
+        let Ok(fabric) = design(&spec) else { return Ok(()) };
+        let radix = u64::from(spec.radix);
+        let leaf = fabric.tiers[0];
+        prop_assert_eq!(fabric.links[0].count, spec.hosts());
+        prop_assert!(leaf.switches * leaf.down_ports >= spec.hosts());
+        for tier in &fabric.tiers {
+            prop_assert!(tier.down_ports + tier.up_ports <= radix);
+        }
+        if fabric.tiers.len() == 1 { return Ok(()) }
+        let wired = wire(&fabric);
+        if spec.oversubscription <= 1.0 {
+            prop_assert!(leaf.up_ports >= leaf.down_ports, "a leaf blocks");
+            let above = fabric.links.get(2).map_or(u64::MAX, |link| link.count);
+            let pods_down = if fabric.pods.is_some() { fabric.links[1].count } else { 0 };
+            prop_assert!(above >= pods_down, "the spines block");
+        }
+        prop_assert_eq!(wired.spines.len() as u64, fabric.tiers[1].switches);
+        prop_assert!(wired.spines.iter().chain(&wired.cores).all(|&ports| ports <= radix));
+        let above = fabric.links.get(2).map_or(0, |link| link.count);
+        prop_assert_eq!(fabric.links[1].count, leaf.switches * leaf.up_ports);
+        prop_assert_eq!(wired.spines.iter().sum::<u64>(), fabric.links[1].count + above);
+        prop_assert_eq!(wired.cores.iter().sum::<u64>(), above);
+        if spec.switch_module_ports == 1 {
+            let ends = 2 * fabric.cables() - spec.hosts();
+            prop_assert_eq!(fabric.transceivers.switch_side, ends);
+            prop_assert_eq!(fabric.transceivers.host_side, spec.servers * u64::from(spec.ports_per_server));
+        }
+    }
+
+    #[test]
+    fn reach_grows_to_all_servers_and_tapers_no_more_than_asked(spec in any_spec()) {
+        let Ok(fabric) = design(&spec) else { return Ok(()) };
+        prop_assert_eq!(fabric.reach.len(), fabric.tiers.len());
+        prop_assert_eq!(fabric.reach.last().unwrap().servers, spec.servers);
+        prop_assert!(fabric.reach.windows(2).all(|pair| pair[0].servers <= pair[1].servers));
+        // Only the way into the top tier may be tapered.
+        let below_top = fabric.reach.len().saturating_sub(2);
+        for (index, reach) in fabric.reach.iter().enumerate() {
+            let least = if index == below_top { 1.0 / spec.oversubscription } else { 1.0 };
+            prop_assert!(reach.taper <= 1.0 && reach.taper >= least - 1e-12);
+        }
+    }
+
+    #[test]
+    fn more_hosts_never_need_fewer_leaves_and_hardly_fewer_switches(spec in any_spec(), more in 1_u64..500) {
+        let larger = FabricSpec { servers: spec.servers + more, ..spec };
+        let (Ok(small), Ok(large)) = (design(&spec), design(&larger)) else { return Ok(()) };
+        // A further tier changes how a leaf splits its ports, so only fabrics of as many tiers compare.
+        if small.tiers.len() == large.tiers.len() {
+            prop_assert!(small.tiers[0].switches <= large.tiers[0].switches);
+            // A few more hosts may divide better: by less than a tenth on 144 ports, more on the smallest switches.
+            prop_assert!(2 * small.switches() <= 3 * large.switches());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The Python face of the core: requests and answers cross as JSON bytes, nothing is computed here.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use planner_core::error::CoreError as Refusal;
+use planner_core::search::Progress;
+use planner_core::wire;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+create_exception!(_core, CoreError, PyValueError, "The core refused a request; the message names the key.");
+
+fn to_python(refusal: &Refusal) -> PyErr {
+    match refusal {
+        Refusal::Interrupted => PyKeyboardInterrupt::new_err("interrupted"),
+        other => CoreError::new_err(other.to_string()),
+    }
+}
+
+/// Runs `work` without the interpreter lock; a panic becomes a `RuntimeError`, never an abort.
+fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Refusal> + Send) -> PyResult<T> {
+    let result = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
+    match result {
+        Ok(answer) => answer.map_err(|refusal| to_python(&refusal)),
+        Err(_) => Err(PyRuntimeError::new_err("the core panicked; please report the problem file")),
+    }
+}
+
+/// How often signals are checked and progress is told.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Searches on a thread of its own while this one (the interpreter's) watches: signals only reach the main thread.
+/// An error of `watch` stops the search and is handed on.
+fn watched(
+    request: &[u8],
+    watch: impl Fn(Progress) -> PyResult<bool>,
+) -> Result<PyResult<Vec<u8>>, Refusal> {
+    let go_on = AtomicBool::new(true);
+    let (sender, receiver) = channel();
+    thread::scope(|scope| {
+        let search = scope.spawn(|| {
+            // The sender moves in: its end tells the watcher that the search is over.
+            let mut tell = {
+                let go_on = &go_on;
+                move |step: Progress| sender.send(step).is_ok() && go_on.load(Ordering::Relaxed)
+            };
+            wire::size_json(request, &mut tell)
+        });
+        let mut step = Progress { done: 0, total: 0, candidates: 0 };
+        let mut trouble = None;
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(next) => step = next,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Ok(next) = receiver.try_recv() {
+                step = next;
+            }
+            if trouble.is_none() {
+                match watch(step) {
+                    Ok(true) => {}
+                    Ok(false) => go_on.store(false, Ordering::Relaxed),
+                    Err(error) => {
+                        trouble = Some(error);
+                        go_on.store(false, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+        let answer = search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(trouble.map_or(Ok(answer), Err))
+    })
+}
+
+/// The extension module `planner._core`.
+#[pymodule]
+mod _core {
+    use super::{Progress, PyBytes, outside, watched, wire};
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::CoreError;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        if cfg!(debug_assertions) {
+            let warnings = module.py().import("warnings")?;
+            warnings.call_method1("warn", ("planner._core is a debug build: 20 times slower than a release build",))?;
+        }
+        Ok(())
+    }
+
+    /// Version of the core.
+    #[pyfunction]
+    fn version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// Answers a problem/1 (JSON bytes) with a result/1. `progress(done, total, candidates)` may return False to
+    /// stop with the best so far; signals are checked between batches.
+    #[pyfunction]
+    #[pyo3(signature = (request, progress=None))]
+    fn size<'py>(
+        py: Python<'py>,
+        request: &[u8],
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let watch = |step: Progress| {
+            Python::attach(|py| {
+                py.check_signals()?;
+                match &progress {
+                    Some(callback) => callback.call1(py, (step.done, step.total, step.candidates))?.is_truthy(py),
+                    None => Ok(true),
+                }
+            })
+        };
+        let answer = outside(py, || watched(request, watch))??;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Evaluates one design of a problem (JSON bytes both ways).
+    #[pyfunction]
+    fn evaluate<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::evaluate_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+}
