@@ -1,0 +1,1 @@
+"""The rules of ``specs check``: general laws of hardware, never by chip name."""

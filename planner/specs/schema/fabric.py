@@ -1,0 +1,34 @@
+"""Scale-out fabrics: which switches, optics and NICs, and how the collectives see them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from planner.specs.quantity import Duration, Fraction, Rate, Text
+from planner.specs.schema.common import SpecFile
+
+
+class Fabric(SpecFile):
+    """A generation of scale-out network."""
+
+    technology: Literal["infiniband", "roce", "spectrum-x", "ub", "proprietary"]
+    vendor: Text | None = None
+    port_rate: Rate = Field(description="one way, per port")
+    switch: str = Field(description="id of a switch in parts/; its ports set the radix at port_rate")
+    nic: str | None = Field(default=None, description="id of a nic in parts/; absent: integrated in the card")
+    transceiver_switch: str = Field(description="id of the switch-side module in parts/")
+    transceiver_host: str = Field(description="id of the host-side module in parts/")
+    cable: str = Field(description="id of the fibre (or copper) in parts/")
+    kinds: list[Literal["rail-optimised", "leaf-spine"]] = Field(min_length=1, description="usual first")
+    oversubscription: list[float] = Field(
+        default=[1.0], description="of the top tier, usual first; the search may choose among them"
+    )
+    latency: Duration = Field(description="end to end, small message, within a leaf")
+    latency_per_tier: Duration = Field(description="added by each further tier crossed")
+    share_of_line_rate: Fraction | None = Field(
+        default=None,
+        description="share of line rate in large collectives relative to adaptive routing (1); ECMP is lower",
+    )
+    in_network_reduction: bool = False

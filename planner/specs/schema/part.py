@@ -1,0 +1,48 @@
+"""Parts that plans count: switches, optics, cables, NICs; prices of buildings and exchange rates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from planner.specs.quantity import BuildingPrice, Count, Duration, Fraction, Length, Money, Power, Rate, Text
+from planner.specs.schema.common import SpecFile
+
+
+class Part(SpecFile):
+    """One part. Fields that do not apply to the part's kind stay absent."""
+
+    kind: Literal["switch", "transceiver", "cable", "nic", "exchange-rates", "facility", "reliability"]
+    vendor: Text | None = None
+    power: Power | None = Field(default=None, description="typical: switch without optics; one module; one NIC")
+    power_max: Power | None = None
+    price: Money | None = Field(default=None, description="one piece; a cable with both ends")
+
+    ports: int | None = Field(default=None, ge=1, description="switch: ports at port_rate; transceiver: ports it holds")
+    port_rate: Rate | None = Field(default=None, description="one way, per port")
+    latency: Duration | None = Field(default=None, description="switch: port to port")
+    reach: Length | None = Field(default=None, description="transceiver or cable")
+    medium: Literal["dac", "aec", "aoc", "multimode", "singlemode"] | None = None
+    height: Count | None = Field(default=None, description="rack units")
+
+    usd_per_unit: dict[str, Count] = Field(default={}, description="exchange rates: US dollars per unit of currency")
+
+    building: BuildingPrice | None = Field(default=None, description="building with power and cooling, per IT watt")
+    liquid_premium: Fraction | None = Field(default=None, description="extra building cost share for liquid cooling")
+    storage_management_share: Fraction | None = Field(
+        default=None, description="storage, management and front-end network power over compute IT power"
+    )
+    conversion_loss: Fraction | None = Field(default=None, description="server power supply and VRM loss share")
+    rack_limits: dict[str, Power] = Field(default={}, description="practical power per rack by cooling kind")
+    fan_saving: dict[str, Fraction] = Field(default={}, description="share of fan power saved by cooling kind")
+    cap_exponent: Count | None = Field(
+        default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
+    )
+    maintenance: Fraction | None = Field(default=None, description="share of hardware capex per year")
+    depreciation: Duration | None = Field(default=None, description="life of the hardware")
+    depreciation_building: Duration | None = None
+
+    checkpoint_bandwidth: Rate | None = Field(default=None, description="job-wide checkpoint write rate")
+    checkpoint_stall: Duration | None = Field(default=None, description="stall per asynchronous checkpoint")
+    recovery: Duration | None = Field(default=None, description="detection, swap, restart and load per failure")

@@ -1,0 +1,57 @@
+"""Sites: climate, electricity, carbon, and how efficiently each cooling kind runs there."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from planner.specs.quantity import (
+    CarbonIntensity,
+    Count,
+    EnergyPrice,
+    Fraction,
+    Frozen,
+    Power,
+    Temperature,
+    Text,
+    WaterUse,
+)
+from planner.specs.schema.common import SpecFile
+
+
+class Climate(Frozen):
+    """Outdoor climate."""
+
+    dry_bulb_monthly: list[float] = Field(min_length=12, max_length=12, description="mean by month, degC, Jan-Dec")
+    wet_bulb_monthly: list[float] | None = Field(
+        default=None, min_length=12, max_length=12, description="mean by month, degC"
+    )
+    design_dry_bulb: Temperature | None = Field(default=None, description="hot design day (0.4 % of hours)")
+    design_wet_bulb: Temperature | None = None
+    source: str = Field(description="key of [sources]")
+
+
+class CoolingAtSite(Frozen):
+    """One cooling kind at this site."""
+
+    pue: Count = Field(description="annual mean")
+    pue_design_day: Count = Field(description="hot design day: sizes the intake")
+    wue: WaterUse | None = None
+
+
+class Site(SpecFile):
+    """A place with power, climate and law."""
+
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    region: Text
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    altitude_m: float | None = None
+    climate: Climate
+    tariff: EnergyPrice = Field(description="all-in energy price for a large industrial customer")
+    carbon: CarbonIntensity = Field(description="grid average, direct emissions unless noted")
+    power_available: Power | None = Field(default=None, description="at the grid intake, where a limit is known")
+    pue_limit: Count | None = Field(default=None, description="legal limit for new large sites")
+    transformer_chain_efficiency: Fraction | None = Field(
+        default=None, description="grid intake to server input; inside PUE, kept for the boundary"
+    )
+    cooling: dict[str, CoolingAtSite] = Field(description="by cooling kind, e.g. cold-plate")
