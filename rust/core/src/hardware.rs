@@ -90,7 +90,7 @@ pub enum Topology {
     Ring,
     /// Rings in several dimensions.
     Torus,
-    /// Through the host's PCIe switches.
+    /// Through the host's `PCIe` switches.
     Pcie,
 }
 

@@ -88,7 +88,7 @@ impl Kernels {
 
     /// A product at the workload's precision, with `extra` bytes beside its operands (gradient accumulation).
     ///
-    /// tc = 2 m k n / (peak e) (1 + K_half/K); tm = (operands + 16-bit result + extra) / (bandwidth share).
+    /// tc = 2 m k n / (peak e) (1 + `K_half/K`); tm = (operands + 16-bit result + extra) / (bandwidth share).
     #[must_use]
     pub fn product(&self, shape: Product, extra: Bytes) -> Seconds {
         self.product_at(shape, extra, self.product_rate, self.operand_bytes)

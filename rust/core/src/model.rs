@@ -37,7 +37,7 @@ pub struct Moe {
     pub shared_ffn: u32,
     /// Leading layers that are dense.
     pub leading_dense_layers: u32,
-    /// Every how many layers one is MoE (after the leading dense ones).
+    /// Every how many layers one is `MoE` (after the leading dense ones).
     pub every: u32,
 }
 
@@ -67,7 +67,7 @@ pub struct Model {
     pub kv_heads: u32,
     /// Head size of queries and keys.
     pub head_dim: u32,
-    /// Width of the dense feed-forward network (0 if every layer is MoE).
+    /// Width of the dense feed-forward network (0 if every layer is `MoE`).
     pub ffn: u32,
     /// Gated (`SwiGLU`): two input products.
     pub gated: bool,
@@ -87,7 +87,7 @@ pub struct Model {
     pub mtp_layers: u32,
 }
 
-/// A layer is dense or MoE; everything else about the layers of a model is alike.
+/// A layer is dense or `MoE`; everything else about the layers of a model is alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LayerKind {
     /// Dense feed-forward.
@@ -149,6 +149,19 @@ impl Model {
         }
     }
 
+    /// Parameters of the up-projections from the latents of one layer.
+    #[must_use]
+    pub fn latent_parameters(&self) -> f64 {
+        match self.attention {
+            Attention::Gqa => 0.0,
+            Attention::Mla { q_lora, kv_lora, nope, rope, value } => {
+                let heads = f64::from(self.heads);
+                f64::from(q_lora.unwrap_or(0)) * heads * f64::from(nope + rope)
+                    + f64::from(kv_lora) * heads * f64::from(nope + value)
+            }
+        }
+    }
+
     /// Parameters of a dense feed-forward network of width `ffn`.
     #[must_use]
     pub fn ffn_parameters(&self, ffn: u32) -> f64 {
@@ -161,13 +174,15 @@ impl Model {
         let (split, replicated) = self.attention_parameters();
         let hidden = f64::from(self.hidden);
         let ffn = match (kind, self.moe) {
-            (LayerKind::Moe, Some(moe)) => self.ffn_parameters(moe.shared_ffn) + hidden * f64::from(moe.experts),
+            (LayerKind::Moe, Some(moe)) => {
+                self.ffn_parameters(moe.shared_ffn) + hidden * f64::from(moe.experts)
+            }
             _ => self.ffn_parameters(self.ffn),
         };
         split + replicated + ffn + 2.0 * hidden
     }
 
-    /// Parameters of the routed experts of one MoE layer.
+    /// Parameters of the routed experts of one `MoE` layer.
     #[must_use]
     pub fn expert_parameters(&self) -> f64 {
         self.moe.map_or(0.0, |moe| f64::from(moe.experts) * self.ffn_parameters(moe.ffn))
@@ -200,9 +215,8 @@ impl Model {
     /// Parameters that one token passes through.
     #[must_use]
     pub fn active_parameters(&self) -> f64 {
-        let idle_experts = self
-            .moe
-            .map_or(0.0, |moe| f64::from(moe.experts - moe.top_k) * self.ffn_parameters(moe.ffn));
+        let idle_experts =
+            self.moe.map_or(0.0, |moe| f64::from(moe.experts - moe.top_k) * self.ffn_parameters(moe.ffn));
         self.parameters() - f64::from(self.moe_layers_before(self.layers)) * idle_experts
     }
 
@@ -238,11 +252,15 @@ impl Model {
     fn training_flops_per_token_with_keys(&self, keys: f64) -> f64 {
         let hidden = f64::from(self.hidden);
         let norms = hidden * (2.0 * f64::from(self.layers) + 1.0);
-        let products = self.active_parameters() - self.embedding_parameters() - self.head_parameters() - norms
-            + hidden * f64::from(self.vocab);
+        let products =
+            self.active_parameters() - self.embedding_parameters() - self.head_parameters() - norms
+                + hidden * f64::from(self.vocab);
         let (query, value) = self.head_sizes();
         let scores = 2.0 * f64::from(self.layers) * f64::from(self.heads) * (query + value) * keys;
-        let mtp = f64::from(self.mtp_layers) * (2.0 * self.last_layer_active_parameters() + 2.0 * hidden * f64::from(self.vocab) + 4.0 * hidden * hidden);
+        let mtp = f64::from(self.mtp_layers)
+            * (2.0 * self.last_layer_active_parameters()
+                + 2.0 * hidden * f64::from(self.vocab)
+                + 4.0 * hidden * hidden);
         3.0 * (2.0 * products + scores + mtp)
     }
 

@@ -138,14 +138,13 @@ impl Network {
     /// Bandwidth and latency between two devices `distance` apart (one way, per device).
     #[must_use]
     pub fn between(&self, distance: f64) -> (BytesPerSecond, Seconds) {
-        self.levels
-            .iter()
-            .find(|level| level.size > distance)
-            .or(self.levels.last())
-            .map_or((BytesPerSecond(f64::INFINITY), Seconds::ZERO), |level| {
+        self.levels.iter().find(|level| level.size > distance).or(self.levels.last()).map_or(
+            (BytesPerSecond(f64::INFINITY), Seconds::ZERO),
+            |level| {
                 let links = level.mesh.map_or(1.0, |peers| 1.0 / (peers - 1.0));
                 (level.bandwidth * links, level.latency)
-            })
+            },
+        )
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
 use crate::facility::{
-    ItLoad, RACK_UNITS, RESERVED_RACK_UNITS, RackLimits, Racks, energy_per_year, facility_power, interconnect_racks,
-    racks_for, water_per_year,
+    ItLoad, RACK_UNITS, RESERVED_RACK_UNITS, RackLimits, Racks, energy_per_year, facility_power,
+    interconnect_racks, racks_for, water_per_year,
 };
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
 use crate::reliability::{Checkpointing, Goodput, goodput, job_mttf};
@@ -233,10 +233,10 @@ fn racks(choice: &Choice, load: &ItLoad, domains: u64) -> Result<(Racks, Watts),
     let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
     let limits = RackLimits { power: cooling.rack_limit, units: RACK_UNITS - RESERVED_RACK_UNITS };
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
-    let rated = cluster.server_nameplate.map_or_else(
-        || cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power,
-        |nameplate| nameplate,
-    ) - capped;
+    let rated = cluster
+        .server_nameplate
+        .unwrap_or_else(|| cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power)
+        - capped;
     let per_rack = limits
         .machines_per_rack(rated, cluster.server_height, cluster.servers_per_rack)
         .map_err(|error| format!("{}: {error}", cooling.kind))?;

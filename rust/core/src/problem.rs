@@ -9,6 +9,12 @@ use crate::plant::{Economics, Recovery, Site, Terms};
 use crate::training::layout::Recompute;
 use crate::workload::{Software, Training};
 
+/// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
+pub const MOST_DEGREE: u64 = 4096;
+
+/// Data-parallel ranks and cards beyond this are slips of the pen.
+pub const MOST_RANKS: u64 = 4_000_000;
+
 /// What must be met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,6 +225,10 @@ impl Problem {
         positive("training.tokens", self.training.tokens)?;
         positive("training.sequence", f64::from(self.training.sequence))?;
         positive("training.global_batch", self.training.global_batch as f64)?;
+        if !(0.0..1.0).contains(&self.training.batch_tolerance) {
+            let message = format!("must be 0 or more and below 1, not {}", self.training.batch_tolerance);
+            return Err(CoreError::invalid("training.batch_tolerance", message));
+        }
         for (key, count) in [
             ("model.layers", self.model.layers),
             ("model.hidden", self.model.hidden),
@@ -242,6 +252,12 @@ impl Problem {
         if self.search.front.len() > 4 {
             return Err(CoreError::invalid("search.front", "has more than four axes"));
         }
+        if self.limits.cards_max > MOST_RANKS {
+            return Err(CoreError::invalid("limits.cards_max", format!("is beyond {MOST_RANKS}")));
+        }
+        if self.limits.cards_min > self.limits.cards_max {
+            return Err(CoreError::invalid("limits.cards_min", "is above limits.cards_max"));
+        }
         if self.clusters.is_empty() {
             return Err(CoreError::invalid("clusters", "is empty"));
         }
@@ -261,8 +277,9 @@ impl Problem {
             ("space.ep", &space.ep),
             ("space.micro_batch", &space.micro_batch),
         ] {
-            if degrees.is_empty() || degrees.contains(&0) {
-                return Err(CoreError::invalid(key, "needs at least one degree, each at least 1"));
+            if degrees.is_empty() || degrees.iter().any(|degree| !(1..=MOST_DEGREE).contains(degree)) {
+                let message = format!("needs at least one degree, each 1 to {MOST_DEGREE}");
+                return Err(CoreError::invalid(key, message));
             }
         }
         let empty = [

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::CoreError;
-use crate::evaluate::{Design, DesignChoice, evaluate};
+use crate::evaluate::design::Design;
+use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
 use crate::search::units::Tally;
 use crate::search::{Found, Outcome, Progress, search};
@@ -84,7 +85,10 @@ fn write(answer: &impl Serialize) -> Result<Vec<u8>, CoreError> {
 ///
 /// # Errors
 /// A request that cannot be read or contradicts itself.
-pub fn size_json(request: &[u8], progress: &mut (dyn FnMut(Progress) -> bool + Send)) -> Result<Vec<u8>, CoreError> {
+pub fn size_json(
+    request: &[u8],
+    progress: &mut (dyn FnMut(Progress) -> bool + Send),
+) -> Result<Vec<u8>, CoreError> {
     let problem: Problem = read(request)?;
     let threads = problem.search.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -155,7 +159,8 @@ fn summary(problem: &Problem, found: &Found) -> Summary {
     let cluster = &problem.clusters[found.cluster];
     let fabric = &cluster.fabrics[found.fabric];
     let layout = found.best.layout;
-    let count = crate::training::layout::micro_batches(&problem.training, layout.dp, layout.micro_batch).unwrap_or(1);
+    let count =
+        crate::training::layout::micro_batches(&problem.training, layout.dp, layout.micro_batch).unwrap_or(1);
     Summary {
         system: cluster.system.clone(),
         fabric: fabric.id.clone(),
@@ -196,7 +201,10 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
     let near = |limit: Option<f64>, value: f64| limit.is_some_and(|limit| value > 0.97 * limit);
     let megawatt = 1e6;
     for (name, used_up) in [
-        ("limits.facility_watts", near(limits.facility_watts, best.facility.facility_design_megawatts * megawatt)),
+        (
+            "limits.facility_watts",
+            near(limits.facility_watts, best.facility.facility_design_megawatts * megawatt),
+        ),
         ("limits.it_watts", near(limits.it_watts, best.facility.it_megawatts * megawatt)),
         (
             "limits.nameplate_watts",
@@ -246,7 +254,11 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     };
     if let Some(found) = search(&relaxed, &mut silent)?.best {
         let design = evaluate(problem, &choice(&found))?;
-        let why = format!("without the limits {} cards do it; over: {}", found.cards, design.over_limits.join(", "));
+        let why = format!(
+            "without the limits {} cards do it; over: {}",
+            found.cards,
+            design.over_limits.join(", ")
+        );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
     let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);

@@ -37,10 +37,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Searches on a thread of its own while this one (the interpreter's) watches: signals only reach the main thread.
 /// An error of `watch` stops the search and is handed on.
-fn watched(
-    request: &[u8],
-    watch: impl Fn(Progress) -> PyResult<bool>,
-) -> Result<PyResult<Vec<u8>>, Refusal> {
+fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result<PyResult<Vec<u8>>, Refusal> {
     let go_on = AtomicBool::new(true);
     let (sender, receiver) = channel();
     thread::scope(|scope| {
@@ -92,7 +89,10 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         if cfg!(debug_assertions) {
             let warnings = module.py().import("warnings")?;
-            warnings.call_method1("warn", ("planner._core is a debug build: 20 times slower than a release build",))?;
+            warnings.call_method1(
+                "warn",
+                ("planner._core is a debug build: 20 times slower than a release build",),
+            )?;
         }
         Ok(())
     }
@@ -106,6 +106,7 @@ mod _core {
     /// Answers a problem/1 (JSON bytes) with a result/1. `progress(done, total, candidates)` may return False to
     /// stop with the best so far; signals are checked between batches.
     #[pyfunction]
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned references
     #[pyo3(signature = (request, progress=None))]
     fn size<'py>(
         py: Python<'py>,
@@ -116,7 +117,9 @@ mod _core {
             Python::attach(|py| {
                 py.check_signals()?;
                 match &progress {
-                    Some(callback) => callback.call1(py, (step.done, step.total, step.candidates))?.is_truthy(py),
+                    Some(callback) => {
+                        callback.call1(py, (step.done, step.total, step.candidates))?.is_truthy(py)
+                    }
                     None => Ok(true),
                 }
             })

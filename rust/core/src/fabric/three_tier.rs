@@ -82,7 +82,7 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
 
 /// Divisors of `number` from `from` downwards.
 fn divisors_down(number: u64, from: u64) -> impl Iterator<Item = u64> {
-    (1..=from).rev().filter(move |&candidate| number % candidate == 0)
+    (1..=from).rev().filter(move |&candidate| number.is_multiple_of(candidate))
 }
 
 /// Pods of `spines` spines and as many leaves as whole leaf groups allow, or nothing when the cores run out of ports.
@@ -98,7 +98,7 @@ fn pods_of(leaves: u64, spines: u64, group: u64, radix: u64, oversubscription: f
     let needed = uplinks_for(pod_leaves * links_per_leaf_and_group, oversubscription);
     let last_needed = uplinks_for(last_leaves * links_per_leaf_and_group, oversubscription);
     let fewest = ((count - 1) * needed + last_needed).div_ceil(radix).max(1);
-    (last_leaves..=spines).filter(|&last_spines| spines % last_spines == 0).find_map(|last_spines| {
+    (last_leaves..=spines).filter(|&last_spines| spines.is_multiple_of(last_spines)).find_map(|last_spines| {
         let last_limit = last_spines * links_per_leaf_and_group;
         (fewest..=half).find_map(|cores_per_group| {
             let uplinks = needed.next_multiple_of(cores_per_group);

@@ -49,7 +49,10 @@ impl Incumbents {
             for (size, best) in variant.sizes.iter().zip(best) {
                 if best.is_some() {
                     for row in &size.rows {
-                        add_to_front(&mut front, axes.iter().map(|axis| size_cost(size, row, *axis)).collect());
+                        add_to_front(
+                            &mut front,
+                            axes.iter().map(|axis| size_cost(size, row, *axis)).collect(),
+                        );
                     }
                 }
             }
@@ -88,7 +91,9 @@ fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
         Objective::Power => Axis::FacilityMegawatts,
         Objective::Capex => Axis::CapexUsd,
         Objective::Tco => Axis::TcoUsdPerYear,
-        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => return None,
+        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => {
+            return None;
+        }
     };
     let mut axes = vec![objective, Axis::Cards, Axis::FacilityMegawatts];
     axes.extend(&problem.search.front);

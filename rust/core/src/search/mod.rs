@@ -118,7 +118,8 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
         done += batch.len();
         let candidates = tally.enumerated;
         let wanted = progress(Progress { done, total: all_units.len(), candidates });
-        let late = problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
+        let late =
+            problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
         if done < all_units.len() && (late || !wanted) {
             complete = false;
             break;

@@ -116,7 +116,8 @@ pub type Batches = BTreeMap<u64, Vec<(u64, u64)>>;
 /// The lawful pairs of the problem up to `devices` devices.
 #[must_use]
 pub fn batches(problem: &Problem, devices: u64) -> Batches {
-    let most = (problem.training.global_batch as f64 * (1.0 + problem.training.batch_tolerance)) as u64;
+    // Beyond twice the batch no multiple can be within a tolerance below 1.
+    let most = 2 * problem.training.global_batch;
     problem
         .space
         .micro_batch
@@ -124,9 +125,7 @@ pub fn batches(problem: &Problem, devices: u64) -> Batches {
         .map(|&micro_batch| {
             let pairs = (1..=devices.min(most / micro_batch))
                 .filter(|dp| problem.space.dp.as_ref().is_none_or(|list| list.contains(dp)))
-                .filter_map(|dp| {
-                    micro_batches(&problem.training, dp, micro_batch).map(|count| (dp, count))
-                })
+                .filter_map(|dp| micro_batches(&problem.training, dp, micro_batch).map(|count| (dp, count)))
                 .collect();
             (micro_batch, pairs)
         })
@@ -166,9 +165,11 @@ pub fn work(
         if most_dp == 0 {
             continue;
         }
-        let declared = problem.space.dp.as_ref().map_or(most_dp, |list| {
-            list.iter().filter(|dp| **dp <= most_dp).count() as u64
-        });
+        let declared = problem
+            .space
+            .dp
+            .as_ref()
+            .map_or(most_dp, |list| list.iter().filter(|dp| **dp <= most_dp).count() as u64);
         let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most_dp)];
         for &vpp in &problem.space.vpp {
             let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
@@ -203,7 +204,8 @@ pub fn work(
                         network: &variant.networks[size.network],
                     };
                     let family = families[size.network].get_or_insert_with(|| {
-                        let pieces = *cached[size.network].get_or_insert_with(|| pieces(&bench, &unit.layout));
+                        let pieces =
+                            *cached[size.network].get_or_insert_with(|| pieces(&bench, &unit.layout));
                         Family::new(&problem.model, layout, pieces)
                     });
                     family.set_sharding(sharding);

@@ -85,7 +85,12 @@ pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
     Ok(found)
 }
 
-fn variant(problem: &Problem, cluster_index: usize, fabric_index: usize, power_cap: f64) -> Result<Variant, CoreError> {
+fn variant(
+    problem: &Problem,
+    cluster_index: usize,
+    fabric_index: usize,
+    power_cap: f64,
+) -> Result<Variant, CoreError> {
     let cluster = &problem.clusters[cluster_index];
     let fabric = &cluster.fabrics[fabric_index];
     let clock = cluster

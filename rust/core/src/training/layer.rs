@@ -1,6 +1,7 @@
 //! One transformer layer on one device: seconds of each kind of work for one micro-batch, and bytes it keeps.
 
 use crate::collective::{Phases, all_gather, all_reduce, all_to_all};
+use crate::hardware::Precision;
 use crate::kernel::{GROUP_PADDING, Kernels, Product};
 use crate::model::{Attention, LayerKind, Model, Moe};
 use crate::network::Network;
@@ -146,7 +147,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
         add_expert_traffic(bench, layout, &sizes, moe, &mut cost);
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
-    add_recompute(bench, layout, &mut cost);
+    add_recompute(bench, layout, &sizes, &mut cost);
     cost
 }
 
@@ -163,19 +164,13 @@ fn layer_products(model: &Model, layout: &Layout, sizes: &Sizes, kind: LayerKind
         Attention::Gqa => {
             products.push(Product::new(tokens, hidden, (heads + 2.0 * kv_heads) * query));
         }
-        Attention::Mla { q_lora, kv_lora, nope, rope, .. } => {
-            let (kv_lora, rope) = (f64::from(kv_lora), f64::from(rope));
-            match q_lora {
-                Some(rank) => {
-                    products.push(Product::new(sizes.rows, hidden, f64::from(rank) + kv_lora + rope));
-                    products.push(Product::new(tokens, f64::from(rank), heads * query));
-                }
-                None => {
-                    products.push(Product::new(tokens, hidden, heads * query));
-                    products.push(Product::new(sizes.rows, hidden, kv_lora + rope));
-                }
+        Attention::Mla { q_lora, kv_lora, rope, .. } => {
+            let down = f64::from(q_lora.unwrap_or(0) + kv_lora + rope);
+            products.push(Product::new(sizes.rows, hidden, down));
+            if q_lora.is_none() {
+                products.push(Product::new(tokens, hidden, heads * query));
             }
-            products.push(Product::new(tokens, kv_lora, heads * (f64::from(nope) + value)));
+            products.extend(latent_products(model, sizes));
         }
     }
     products.push(Product::new(tokens, heads * value, hidden));
@@ -206,14 +201,14 @@ fn add_product(bench: &Bench, shape: Product, cost: &mut LayerCost) {
     cost.forward.matmul += kernels.product(shape, Bytes::ZERO);
     cost.backward.matmul += kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO)
         + kernels.product(Product { m: k, k: m, n, groups }, accumulate);
-    if bench.training.precision != crate::hardware::Precision::Bf16 {
+    if bench.training.precision != Precision::Bf16 {
         let quantise = bench.software.quantisation_bytes * groups;
         cost.forward.elementwise += kernels.traffic(Bytes(quantise * m * k));
         cost.backward.elementwise += kernels.traffic(Bytes(quantise * m * n));
     }
 }
 
-/// Scores and weighted values: 2 tokens keys heads (d_qk + d_v), keys halved by the causal mask.
+/// Scores and weighted values: 2 tokens keys heads (`d_qk` + `d_v`), keys halved by the causal mask.
 fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
     let sequence = f64::from(bench.training.sequence);
     let kernels = bench.kernels;
@@ -318,7 +313,8 @@ fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut
     }
     let cp = layout.cp as f64;
     let group = bench.network.group(sizes.tp, cp);
-    let local = Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
+    let local =
+        Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
     // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
     let forward = all_gather(&group, local * cp, Phases::Pipelined);
     let hide = bench.software.cp_overlap;
@@ -348,7 +344,8 @@ fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, c
     // The busiest rank's experts hold up the others.
     let experts = bench.model.ffn_inputs() + 1.0;
     let routed_share = {
-        let all: f64 = layer_products(bench.model, layout, sizes, LayerKind::Moe).iter().map(|p| p.flops().0).sum();
+        let all: f64 =
+            layer_products(bench.model, layout, sizes, LayerKind::Moe).iter().map(|p| p.flops().0).sum();
         let (rows, _) = routed(moe, layout, sizes, 1.0);
         2.0 * rows * sizes.hidden * f64::from(moe.ffn) / layout.etp as f64 * experts / all
     };
@@ -369,23 +366,29 @@ pub fn copies_once_per_instance(instances: f64, top_k: f64) -> f64 {
 
 /// Bytes kept for the backward pass (Korthikanti et al. 2022, arXiv 2205.05198, with fused attention).
 ///
-/// Per token: 8 h of norms and residuals, 4 (heads + kv heads) d of attention, 2 (g+1) ffn of the feed-forward
-/// network with g input products; an expert's token adds 2 (2 h + (g+1) ffn).
+/// Per token at 16 bits: 8 h of norms and residuals, 4 (heads + kv heads) d of attention, 2 (g+1) ffn of the
+/// feed-forward network with g input products; an expert's token adds 2 (2 h + (g+1) ffn). Inputs of products at 8
+/// bits or less are kept at one byte. Selective recomputation drops what is cheap to redo: outputs of norms and of
+/// the activation function, latent up-projections, and the score matrix if attention is not fused.
 fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
     let model = bench.model;
-    let width = 2.0 * (model.ffn_inputs() + 1.0);
+    let input = if bench.training.precision == Precision::Bf16 { ACTIVATION } else { 1.0 };
     let residual = sizes.hidden * sizes.rows;
-    let mut kept = 8.0 * residual;
-    // Outputs of norms and of the activation function, which selective recomputation drops.
-    let mut cheap = 4.0 * residual;
-    kept += match model.attention {
-        Attention::Gqa => 4.0 * (sizes.heads + sizes.kv_heads) * sizes.query * sizes.tokens,
+    // Two inputs of the residual sums, two outputs of norms (inputs of products).
+    let mut kept = (2.0 * ACTIVATION + 2.0 * input) * residual;
+    let mut cheap = 2.0 * input * residual;
+    let out = input * sizes.heads * sizes.value * sizes.tokens;
+    match model.attention {
+        Attention::Gqa => {
+            kept += ACTIVATION * (sizes.heads + 2.0 * sizes.kv_heads) * sizes.query * sizes.tokens + out;
+        }
         Attention::Mla { q_lora, kv_lora, rope, .. } => {
             let latent = f64::from(q_lora.unwrap_or(0) + kv_lora + rope);
-            let heads = 2.0 * sizes.heads * (2.0 * sizes.query + 2.0 * sizes.value);
-            heads * sizes.tokens + 4.0 * latent * sizes.rows
+            let up = ACTIVATION * sizes.heads * (2.0 * sizes.query + sizes.value) * sizes.tokens;
+            kept += up + out + 2.0 * ACTIVATION * latent * sizes.rows;
+            cheap += up;
         }
-    };
+    }
     if !bench.software.fused_attention {
         // Scores, softmax and its dropout mask: 5 bytes per score.
         let scores = 5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads;
@@ -393,15 +396,15 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
         cheap += scores;
     }
     let mut ffn = |per_token_width: f64, tokens: f64| {
-        kept += width * per_token_width * tokens;
-        cheap += 2.0 * per_token_width * tokens;
+        kept += (ACTIVATION * model.ffn_inputs() + input) * per_token_width * tokens;
+        cheap += input * per_token_width * tokens;
     };
     match (kind, model.moe) {
         (LayerKind::Moe, Some(moe)) => {
             ffn(f64::from(moe.shared_ffn) / sizes.tp, sizes.tokens);
             let (rows, _) = routed(moe, layout, sizes, 1.0);
             ffn(f64::from(moe.ffn) / layout.etp as f64, rows);
-            kept += 4.0 * sizes.hidden * rows;
+            kept += (ACTIVATION + input) * sizes.hidden * rows;
         }
         _ => ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens),
     }
@@ -418,7 +421,7 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     }
 }
 
-fn add_recompute(bench: &Bench, layout: &Layout, cost: &mut LayerCost) {
+fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
     match layout.recompute {
         Recompute::None => {}
         Recompute::Full => cost.recompute = cost.forward,
@@ -429,6 +432,23 @@ fn add_recompute(bench: &Bench, layout: &Layout, cost: &mut LayerCost) {
             if !bench.software.fused_attention {
                 cost.recompute.attention = cost.forward.attention;
             }
+            for product in latent_products(bench.model, sizes) {
+                cost.recompute.matmul += bench.kernels.product(product, Bytes::ZERO);
+            }
+        }
+    }
+}
+
+/// The up-projections from the latents of multi-head latent attention.
+fn latent_products(model: &Model, sizes: &Sizes) -> Vec<Product> {
+    match model.attention {
+        Attention::Gqa => Vec::new(),
+        Attention::Mla { q_lora, kv_lora, nope, .. } => {
+            let keys =
+                Product::new(sizes.tokens, f64::from(kv_lora), sizes.heads * (f64::from(nope) + sizes.value));
+            let queries =
+                q_lora.map(|rank| Product::new(sizes.tokens, f64::from(rank), sizes.heads * sizes.query));
+            queries.into_iter().chain([keys]).collect()
         }
     }
 }
@@ -444,7 +464,7 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     cost.forward.matmul = kernels.product_bf16(Product::new(sizes.tokens, sizes.hidden, vocab), Bytes::ZERO);
     cost.backward.matmul = kernels.product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
         + kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate);
-    // Cast to 32 bits, maximum, sum and gradient: 10 bytes kept per logit, each written and read about once.
+    // Logits in 16 bits, cast to 32 bits, gradient in place: 8 bytes live per logit.
     let logits = sizes.tokens * vocab;
     cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));
     cost.backward.elementwise = kernels.traffic(Bytes(8.0 * logits));
@@ -455,7 +475,7 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
         cost.forward.tp = traffic;
         cost.backward.tp = traffic;
     }
-    cost.working = Bytes(10.0 * logits);
+    cost.working = Bytes(8.0 * logits);
     cost
 }
 

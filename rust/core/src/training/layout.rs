@@ -125,7 +125,7 @@ impl Rule {
 pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Option<Rule> {
     let tp = layout.tp;
     let (heads, kv_heads) = (u64::from(model.heads), u64::from(model.kv_heads));
-    if heads % tp != 0 || (kv_heads % tp != 0 && tp % kv_heads != 0) {
+    if heads % tp != 0 || (kv_heads % tp != 0 && !tp.is_multiple_of(kv_heads)) {
         return Some(Rule::HeadsOverTensor);
     }
     if u64::from(model.ffn) % tp != 0 {
@@ -133,7 +133,7 @@ pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Optio
     }
     let sequence = u64::from(training.sequence);
     let parts = if layout.cp > 1 { 2 * layout.cp } else { 1 };
-    if sequence % parts != 0 || (layout.sequence_parallel && sequence / layout.cp % tp != 0) {
+    if sequence % parts != 0 || (layout.sequence_parallel && !(sequence / layout.cp).is_multiple_of(tp)) {
         return Some(Rule::SequenceOverContext);
     }
     let (layers, chunks) = (u64::from(model.layers), layout.pp * layout.vpp);

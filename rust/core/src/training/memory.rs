@@ -108,7 +108,8 @@ pub fn stage_memory(
     let at = |stage: u8| if layout.sharding >= stage { sharded } else { all };
     let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
     let layers = pieces.dense.activations * stage.dense + pieces.moe.activations * stage.moe;
-    let working = if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
+    let working =
+        if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
     let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };
     let activations = layers * in_flight(layout, stage.index, micro_batches);
     Memory {

@@ -36,7 +36,8 @@ pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
     for chunk in 0..chunks {
         let size = full - u64::from(is_short(chunk, chunks, short));
         let end = start + size;
-        let before = |count: u64| u64::from(model.moe_layers_before(u32::try_from(count).unwrap_or(u32::MAX)));
+        let before =
+            |count: u64| u64::from(model.moe_layers_before(u32::try_from(count).unwrap_or(u32::MAX)));
         let moe = before(end) - before(start);
         let stage = usize::try_from(chunk % pp).unwrap_or(0);
         contents[stage].0 += size - moe;
@@ -88,11 +89,7 @@ fn is_short(chunk: u64, chunks: u64, short: u64) -> bool {
 pub fn in_flight(layout: &Layout, index: u64, micro_batches: u64) -> f64 {
     let (pp, vpp) = (layout.pp as f64, layout.vpp as f64);
     let behind = pp - index as f64;
-    let held = if layout.vpp == 1 {
-        behind
-    } else {
-        (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp
-    };
+    let held = if layout.vpp == 1 { behind } else { (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp };
     held.min(micro_batches as f64)
 }
 

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::collective::{Phases, all_gather, all_reduce};
+use crate::model::LayerKind;
 use crate::model::Model;
 use crate::training::layer::{Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, layer_cost};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{LocalParameters, Memory, Pieces, local_parameters, stage_memory};
 use crate::training::stages::{Stage, stages};
-use crate::model::LayerKind;
 use crate::units::{Bytes, Seconds};
 
 /// Bytes that the optimizer moves per parameter: reads gradient, master and two moments, writes the latter three
@@ -129,7 +129,8 @@ impl Family {
             slowest = slowest.max(total);
         }
         let mean = forward.total() + backward.total() + recompute;
-        let stages = found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
+        let stages =
+            found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
         Self { layout, pieces, stages, forward, backward, recompute, mean, slowest }
     }
 
@@ -149,14 +150,17 @@ impl Family {
     pub fn recomputed_share(&self, bench: &Bench) -> f64 {
         match self.layout.recompute {
             Recompute::Full => 1.0,
-            Recompute::Selective if !bench.software.fused_attention => {
-                let (query, value) = bench.model.head_sizes();
+            Recompute::Selective => {
+                let model = bench.model;
                 let sequence = f64::from(bench.training.sequence);
-                let scores = f64::from(bench.model.heads) * (query + value) * bench.model.mean_keys_causal(sequence);
-                let layers = f64::from(bench.model.layers);
-                6.0 * layers * scores / bench.model.training_flops_per_token(sequence)
+                let (query, value) = model.head_sizes();
+                let keys =
+                    if bench.software.fused_attention { 0.0 } else { model.mean_keys_causal(sequence) };
+                let scores = 2.0 * f64::from(model.heads) * (query + value) * keys;
+                let redone = scores + 2.0 * model.latent_parameters();
+                3.0 * f64::from(model.layers) * redone / model.training_flops_per_token(sequence)
             }
-            _ => 0.0,
+            Recompute::None => 0.0,
         }
     }
 
@@ -212,7 +216,7 @@ impl Family {
             tensor_parallel: both.tp * m,
             context_parallel: both.cp * m,
             expert_parallel: both.ep * m,
-            pipeline_sends: self.sends(bench, &layout, m),
+            pipeline_sends: Self::sends(bench, &layout, m),
             pipeline_bubble: self.bubble(),
             stage_imbalance: (self.slowest - self.mean) * m,
             data_parallel: traffic,
@@ -226,7 +230,7 @@ impl Family {
     }
 
     /// Sends between stages: two per chunk and micro-batch on the way, two per stage to fill and drain.
-    fn sends(&self, bench: &Bench, layout: &Layout, micro_batches: f64) -> Seconds {
+    fn sends(bench: &Bench, layout: &Layout, micro_batches: f64) -> Seconds {
         if layout.pp == 1 {
             return Seconds::ZERO;
         }
@@ -257,11 +261,14 @@ impl Family {
             let gradient = training.gradient_bytes;
             let total = match layout.sharding {
                 0 => {
-                    let reduce = |group, count: f64| all_reduce(group, Bytes(gradient * count), Phases::Pipelined);
+                    let reduce =
+                        |group, count: f64| all_reduce(group, Bytes(gradient * count), Phases::Pipelined);
                     reduce(&dense_group, parameters.dense) + reduce(&expert_group, parameters.expert)
                 }
-                1 => over(gradient) + over(training.weight_bytes),
-                2 => over(gradient) * micro_batches + over(training.weight_bytes),
+                // Without a pipeline, sharded gradients leave after every micro-batch; with one, only the last
+                // micro-batch's are exchanged (MegaScale, arXiv 2402.15627).
+                2 if layout.pp == 1 => over(gradient) * micro_batches + over(training.weight_bytes),
+                1 | 2 => over(gradient) + over(training.weight_bytes),
                 // Stage 3 gathers weights for the forward and the backward pass of every micro-batch and reduces
                 // 16-bit gradients.
                 _ => over(training.weight_bytes) * (3.0 * micro_batches),
@@ -272,11 +279,17 @@ impl Family {
             let owned = parameters.dense / shards + parameters.expert / expert_shards;
             update = update.max(bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned)));
         }
-        let window = self.forward.total() + self.backward.total() + self.recompute;
+        let one = self.forward.total() + self.backward.total() + self.recompute;
+        // Gradients leave chunk by chunk: all chunks but the last to finish have the drain of the pipeline, about pp
+        // micro-batches, to hide in; that last one only its own backward pass.
+        let chunks = layout.vpp as f64;
+        let drain = (layout.pp as f64).min(micro_batches);
+        let window = one * ((chunks - 1.0) / chunks * drain + 1.0 / chunks);
         let hidden = match layout.sharding {
             0 | 1 => exposed(traffic, bench.software.dp_overlap, window),
-            2 => exposed(traffic, bench.software.dp_overlap, window * micro_batches),
-            _ => exposed(traffic, bench.software.fsdp_overlap, window * micro_batches),
+            2 if layout.pp > 1 => exposed(traffic, bench.software.dp_overlap, window),
+            2 => exposed(traffic, bench.software.dp_overlap, one * micro_batches),
+            _ => exposed(traffic, bench.software.fsdp_overlap, one * micro_batches),
         };
         (hidden, update)
     }

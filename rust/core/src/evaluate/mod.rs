@@ -1,20 +1,22 @@
 //! One design, timed and costed: the function that the search calls for its winner and `evaluate` for the user's.
 
+pub mod design;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::CoreError;
-use crate::fabric::{LinkTier, Tier, Transceivers};
-use crate::facility::Racks;
-use crate::cost::Capex;
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, plant};
-use crate::problem::Problem;
+use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
-use crate::training::memory::Memory;
 use crate::training::step::{Family, StepTimes, pieces};
 use crate::units::{SECONDS_PER_DAY, Seconds};
+use design::{
+    Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,
+    RacksAnswer, ReliabilityAnswer,
+};
 
 /// A design to evaluate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,160 +34,6 @@ pub struct DesignChoice {
     pub cards: Option<u64>,
     /// Layout.
     pub layout: Layout,
-}
-
-/// Cards of a design.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Cards {
-    /// Bought.
-    pub total: u64,
-    /// Computing.
-    pub active: u64,
-    /// Hot spares: what the layout leaves over in whole units.
-    pub spare: u64,
-    /// Devices the runtime exposes per card.
-    pub devices_per_card: u64,
-}
-
-/// Speed of a design.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Performance {
-    /// One optimizer step.
-    pub step_seconds: f64,
-    /// While training (failures not counted).
-    pub tokens_per_second: f64,
-    /// Of the active cards.
-    pub tokens_per_second_per_card: f64,
-    /// Model FLOPs, causal, over the matrix-engine peak of the precision at full clock.
-    pub mfu: f64,
-    /// The same with the whole score matrix counted.
-    pub mfu_full_attention: f64,
-    /// With recomputation counted.
-    pub hfu: f64,
-    /// Share of calendar time that trains.
-    pub goodput: f64,
-    /// Training time alone.
-    pub productive_days: f64,
-    /// With failures, restarts and checkpoints.
-    pub days: f64,
-    /// Where the step goes, in seconds.
-    pub breakdown: StepTimes,
-}
-
-/// Memory of the fullest device.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct MemoryUse {
-    /// Needed.
-    pub per_device_bytes: f64,
-    /// There.
-    pub capacity_bytes: f64,
-    /// By cause.
-    pub breakdown: Memory,
-}
-
-/// The fabric of a design.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // the field names are those of the wire contract, documented in docs/plan.md
-pub struct FabricAnswer {
-    pub id: String,
-    pub kind: crate::fabric::FabricKind,
-    pub oversubscription: f64,
-    pub tiers: Vec<Tier>,
-    pub links: Vec<LinkTier>,
-    pub switches: u64,
-    pub cables: u64,
-    pub transceivers: Transceivers,
-    pub nics: u64,
-    pub ports_free: u64,
-    pub watts: f64,
-}
-
-/// The facility of a design.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // see docs/plan.md
-pub struct FacilityAnswer {
-    pub it_megawatts: f64,
-    pub facility_megawatts: f64,
-    pub facility_design_megawatts: f64,
-    pub nameplate_megawatts: Option<f64>,
-    pub racks: RacksAnswer,
-    pub servers: u64,
-    pub rack_kilowatts: f64,
-    pub cooling: String,
-    pub pue: f64,
-    pub pue_design_day: f64,
-    pub energy_mwh_per_year: f64,
-    pub water_m3_per_year: Option<f64>,
-    pub carbon_tonnes_per_year: f64,
-    pub card_watts: f64,
-}
-
-/// Racks with their total.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct RacksAnswer {
-    /// By what they hold.
-    #[serde(flatten)]
-    pub by_kind: Racks,
-    /// All.
-    pub total: u64,
-}
-
-/// Money of a design.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // see docs/plan.md
-pub struct CostAnswer {
-    pub capex_usd: Option<f64>,
-    pub energy_usd_per_year: f64,
-    pub tco_usd_per_year: Option<f64>,
-    pub parts: Capex,
-    pub missing: Vec<&'static str>,
-}
-
-/// Failures of a design.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // see docs/plan.md
-pub struct ReliabilityAnswer {
-    pub mttf_hours: Option<f64>,
-    pub failures_per_day: f64,
-    pub checkpoint_interval_seconds: Option<f64>,
-    pub checkpoint_bytes: f64,
-    pub goodput: f64,
-}
-
-/// One level of the network as the collectives saw it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // see docs/plan.md
-pub struct LevelAnswer {
-    pub name: String,
-    pub devices: Option<f64>,
-    pub bytes_per_second: f64,
-    pub latency_seconds: f64,
-}
-
-/// A design, evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // see docs/plan.md
-pub struct Design {
-    pub cluster: usize,
-    pub fabric_index: usize,
-    pub cooling_index: usize,
-    pub system: String,
-    pub accelerator: String,
-    pub power_cap: f64,
-    pub clock: f64,
-    pub layout: Layout,
-    pub micro_batches: u64,
-    pub global_batch: u64,
-    pub broken_rules: Vec<Rule>,
-    pub over_limits: Vec<&'static str>,
-    pub cards: Cards,
-    pub performance: Performance,
-    pub memory: MemoryUse,
-    pub fabric: FabricAnswer,
-    pub facility: FacilityAnswer,
-    pub cost: CostAnswer,
-    pub reliability: ReliabilityAnswer,
-    pub network: Vec<LevelAnswer>,
 }
 
 /// Limits of the problem that `plant` exceeds.
@@ -214,40 +62,21 @@ pub fn over_limits(problem: &Problem, plant: &Plant) -> Vec<&'static str> {
 /// # Errors
 /// An index out of range, more devices than cards, or a plant that cannot be built.
 pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, CoreError> {
-    let out_of_range = |key: &str| CoreError::invalid(format!("design.{key}"), "is out of range");
-    let cluster = problem.clusters.get(choice.cluster).ok_or_else(|| out_of_range("cluster"))?;
-    let fabric = cluster.fabrics.get(choice.fabric).ok_or_else(|| out_of_range("fabric"))?;
-    let cooling = cluster.coolings.get(choice.cooling).ok_or_else(|| out_of_range("cooling"))?;
+    let at = plant_choice(problem, choice)?;
+    let cluster = at.cluster;
     let layout = choice.layout;
-    for (key, degree) in [
-        ("tp", layout.tp), ("pp", layout.pp), ("vpp", layout.vpp), ("cp", layout.cp), ("ep", layout.ep),
-        ("etp", layout.etp), ("dp", layout.dp), ("micro_batch", layout.micro_batch),
-    ] {
-        if degree == 0 {
-            return Err(CoreError::invalid(format!("design.layout.{key}"), "must be at least 1"));
-        }
-    }
-    if u64::from(problem.model.layers) < layout.pp {
-        return Err(CoreError::invalid("design.layout.pp", "has more stages than the model has layers"));
-    }
-    let clock = cluster
-        .card_power()
-        .clock_at_cap(choice.power_cap)
-        .ok_or_else(|| CoreError::invalid("design.power_cap", "is below what the card draws when idle"))?;
+    check_layout(problem, &layout)?;
     let active = layout.devices().div_ceil(cluster.devices_per_card);
     let wanted = choice.cards.unwrap_or_else(|| active.max(problem.limits.cards_min));
     if wanted < active {
-        return Err(CoreError::invalid(
-            "design.cards",
-            format!("the layout needs {active} cards, {wanted} are given"),
-        ));
+        let message = format!("the layout needs {active} cards, {wanted} are given");
+        return Err(CoreError::invalid("design.cards", message));
     }
     let units = wanted.div_ceil(cluster.unit_cards);
-    let at = Choice { cluster, fabric, cooling, clock, power_cap: choice.power_cap };
     let plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
-    let kernels = Kernels::new(&cluster.device, problem.training.precision, clock)
+    let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)
         .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
-    let network = Network::new(cluster, fabric, &plant.fabric);
+    let network = Network::new(cluster, at.fabric, &plant.fabric);
     let bench = Bench {
         model: &problem.model,
         training: &problem.training,
@@ -258,8 +87,8 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     let lawful = micro_batches(&problem.training, layout.dp, layout.micro_batch);
     // A batch out of tolerance is rounded to the nearest multiple and the broken rule named.
     let count = lawful.unwrap_or_else(|| {
-        let unit = (layout.dp * layout.micro_batch) as f64;
-        libm::round(problem.training.global_batch as f64 / unit).max(1.0) as u64
+        let unit = layout.dp * layout.micro_batch;
+        ((problem.training.global_batch + unit / 2) / unit).max(1)
     });
     let family = Family::new(&problem.model, layout, pieces(&bench, &layout));
     let times = family.step(&bench, layout.dp, count);
@@ -269,7 +98,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     if lawful.is_none() {
         broken.push(Rule::Batch);
     }
-    broken.extend(broken_rule_at(&layout, count));
+    broken.extend(broken_rule_at(&layout, count).filter(|rule| !broken.contains(rule)));
     if memory.total() > cluster.device.memory {
         broken.push(Rule::Memory);
     }
@@ -288,7 +117,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         system: cluster.system.clone(),
         accelerator: cluster.accelerator.clone(),
         power_cap: choice.power_cap,
-        clock,
+        clock: at.clock,
         layout,
         micro_batches: count,
         global_batch: count * layout.dp * layout.micro_batch,
@@ -308,31 +137,47 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         },
         fabric: fabric_answer(&at, &plant),
         facility: facility_answer(&at, &plant),
-        cost: CostAnswer {
-            capex_usd: plant.capex.total().map(|usd| usd.0),
-            energy_usd_per_year: plant.energy_usd_per_year.0,
-            tco_usd_per_year: plant.tco_usd_per_year.map(|usd| usd.0),
-            missing: plant.capex.missing(),
-            parts: plant.capex,
-        },
-        reliability: ReliabilityAnswer {
-            mttf_hours: plant.goodput.mttf.map(|time| time.0 / 3600.0),
-            failures_per_day: plant.goodput.mttf.map_or(0.0, |time| SECONDS_PER_DAY / time.0),
-            checkpoint_interval_seconds: plant.goodput.interval.map(|time| time.0),
-            checkpoint_bytes: plant.checkpoint.0,
-            goodput: plant.goodput.goodput,
-        },
-        network: network
-            .levels
-            .iter()
-            .map(|level| LevelAnswer {
-                name: level.name.clone(),
-                devices: level.size.is_finite().then_some(level.size),
-                bytes_per_second: level.bandwidth.0,
-                latency_seconds: level.latency.0,
-            })
-            .collect(),
+        cost: cost_answer(&plant),
+        reliability: reliability_answer(&plant),
+        network: network_answer(&network),
     })
+}
+
+/// The plant options that `choice` points at.
+fn plant_choice<'a>(problem: &'a Problem, choice: &DesignChoice) -> Result<Choice<'a>, CoreError> {
+    let out_of_range = |key: &str| CoreError::invalid(format!("design.{key}"), "is out of range");
+    let cluster = problem.clusters.get(choice.cluster).ok_or_else(|| out_of_range("cluster"))?;
+    let fabric = cluster.fabrics.get(choice.fabric).ok_or_else(|| out_of_range("fabric"))?;
+    let cooling = cluster.coolings.get(choice.cooling).ok_or_else(|| out_of_range("cooling"))?;
+    let clock = cluster
+        .card_power()
+        .clock_at_cap(choice.power_cap)
+        .ok_or_else(|| CoreError::invalid("design.power_cap", "is below what the card draws when idle"))?;
+    Ok(Choice { cluster, fabric, cooling, clock, power_cap: choice.power_cap })
+}
+
+/// Refuses layouts that cannot even be timed.
+fn check_layout(problem: &Problem, layout: &Layout) -> Result<(), CoreError> {
+    for (key, degree) in [
+        ("tp", layout.tp),
+        ("pp", layout.pp),
+        ("vpp", layout.vpp),
+        ("cp", layout.cp),
+        ("ep", layout.ep),
+        ("etp", layout.etp),
+        ("dp", layout.dp),
+        ("micro_batch", layout.micro_batch),
+    ] {
+        let most = if key == "dp" { MOST_RANKS } else { MOST_DEGREE };
+        if degree == 0 || degree > most {
+            let message = format!("must be 1 to {most}, not {degree}");
+            return Err(CoreError::invalid(format!("design.layout.{key}"), message));
+        }
+    }
+    if u64::from(problem.model.layers) < layout.pp {
+        return Err(CoreError::invalid("design.layout.pp", "has more stages than the model has layers"));
+    }
+    Ok(())
 }
 
 fn performance(
@@ -407,4 +252,34 @@ fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
         carbon_tonnes_per_year: plant.carbon_tonnes_per_year,
         card_watts: plant.card_power.0,
     }
+}
+
+fn cost_answer(plant: &Plant) -> CostAnswer {
+    CostAnswer {
+        capex_usd: plant.capex.total().map(|usd| usd.0),
+        energy_usd_per_year: plant.energy_usd_per_year.0,
+        tco_usd_per_year: plant.tco_usd_per_year.map(|usd| usd.0),
+        missing: plant.capex.missing(),
+        parts: plant.capex,
+    }
+}
+
+fn reliability_answer(plant: &Plant) -> ReliabilityAnswer {
+    ReliabilityAnswer {
+        mttf_hours: plant.goodput.mttf.map(|time| time.0 / 3600.0),
+        failures_per_day: plant.goodput.mttf.map_or(0.0, |time| SECONDS_PER_DAY / time.0),
+        checkpoint_interval_seconds: plant.goodput.interval.map(|time| time.0),
+        checkpoint_bytes: plant.checkpoint.0,
+        goodput: plant.goodput.goodput,
+    }
+}
+
+fn network_answer(network: &Network) -> Vec<LevelAnswer> {
+    let answer = |level: &crate::network::Level| LevelAnswer {
+        name: level.name.clone(),
+        devices: level.size.is_finite().then_some(level.size),
+        bytes_per_second: level.bandwidth.0,
+        latency_seconds: level.latency.0,
+    };
+    network.levels.iter().map(answer).collect()
 }

@@ -1,0 +1,355 @@
+//! The search against its twin: nested loops over the documented space that share only `evaluate`.
+
+mod common;
+
+use planner_core::evaluate::design::Design;
+use planner_core::evaluate::{DesignChoice, evaluate};
+use planner_core::fabric::FabricKind;
+use planner_core::problem::{Axis, ExpertTensor, Objective, Problem};
+use planner_core::search::{Found, search};
+use planner_core::training::layout::{Layout, Recompute};
+use proptest::prelude::*;
+
+/// Every lawful design of the documented space that meets target and limits, by plain loops (docs/search.md).
+fn brute_force(problem: &Problem) -> Vec<Design> {
+    let space = &problem.space;
+    let mut found = Vec::new();
+    for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
+        let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+        for fabric in 0..cluster.fabrics.len() {
+            for cooling in 0..cluster.coolings.len() {
+                for &power_cap in &cluster.power_caps {
+                    for &tp in &space.tp {
+                        for &pp in &space.pp {
+                            for &vpp in &space.vpp {
+                                for &cp in &space.cp {
+                                    for &ep in &space.ep {
+                                        for &etp in &space.etp {
+                                            for &micro_batch in &space.micro_batch {
+                                                for &recompute in &space.recompute {
+                                                    for &sharding in &space.sharding {
+                                                        for &sequence_parallel in &space.sequence_parallel {
+                                                            let most_dp = most * cluster.devices_per_card
+                                                                / (tp * pp * cp);
+                                                            if pp > u64::from(problem.model.layers) {
+                                                                continue;
+                                                            }
+                                                            for dp in 1..=most_dp {
+                                                                let layout = Layout {
+                                                                    pp,
+                                                                    vpp,
+                                                                    tp,
+                                                                    cp,
+                                                                    ep,
+                                                                    etp: if etp == ExpertTensor::Tensor {
+                                                                        tp
+                                                                    } else {
+                                                                        1
+                                                                    },
+                                                                    dp,
+                                                                    micro_batch,
+                                                                    recompute,
+                                                                    sharding,
+                                                                    sequence_parallel,
+                                                                };
+                                                                let choice = DesignChoice {
+                                                                    cluster: cluster_index,
+                                                                    fabric,
+                                                                    cooling,
+                                                                    power_cap,
+                                                                    cards: None,
+                                                                    layout,
+                                                                };
+                                                                if let Ok(design) = evaluate(problem, &choice)
+                                                                    && design.broken_rules.is_empty()
+                                                                {
+                                                                    found.push(design);
+                                                                }
+                                                            }
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn cost(problem: &Problem, design: &Design, axis: Axis) -> f64 {
+    let _ = problem;
+    match axis {
+        Axis::Cards => design.cards.total as f64,
+        Axis::FacilityMegawatts => design.facility.facility_design_megawatts,
+        Axis::CapexUsd => design.cost.capex_usd.unwrap_or(f64::INFINITY),
+        Axis::Days => design.performance.days,
+        Axis::TokensPerSecond => -design.performance.tokens_per_second * design.performance.goodput,
+        Axis::TcoUsdPerYear => design.cost.tco_usd_per_year.unwrap_or(f64::INFINITY),
+        Axis::EnergyMwhPerYear => design.facility.energy_mwh_per_year,
+    }
+}
+
+fn objective(problem: &Problem, design: &Design) -> f64 {
+    let rate = design.performance.tokens_per_second * design.performance.goodput;
+    match problem.search.objective {
+        Objective::Cards => cost(problem, design, Axis::Cards),
+        Objective::Days => design.performance.days,
+        Objective::Throughput => -rate,
+        Objective::Power => cost(problem, design, Axis::FacilityMegawatts),
+        Objective::Energy => design.facility.facility_megawatts * design.performance.days,
+        Objective::Capex => cost(problem, design, Axis::CapexUsd),
+        Objective::Tco => cost(problem, design, Axis::TcoUsdPerYear),
+        Objective::TokensPerJoule => design.facility.facility_megawatts / rate,
+    }
+}
+
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * a.abs().max(b.abs()) || a == b
+}
+
+fn dominates(a: &[f64], b: &[f64]) -> bool {
+    a.iter().zip(b).all(|(x, y)| x <= y) && a.iter().zip(b).any(|(x, y)| x < y)
+}
+
+fn costs(problem: &Problem, design: &Design) -> Vec<f64> {
+    problem.search.front.iter().map(|axis| cost(problem, design, *axis)).collect()
+}
+
+/// The front of `designs` as distinct cost vectors.
+fn front(problem: &Problem, designs: &[Design]) -> Vec<Vec<f64>> {
+    let mut all: Vec<Vec<f64>> = designs.iter().map(|design| costs(problem, design)).collect();
+    all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    all.dedup();
+    let mut kept: Vec<Vec<f64>> = Vec::new();
+    for point in all {
+        if !kept.iter().any(|other| dominates(other, &point)) {
+            kept.push(point);
+        }
+    }
+    kept
+}
+
+fn found_costs(problem: &Problem, found: &Found) -> Vec<f64> {
+    let choice = DesignChoice {
+        cluster: found.cluster,
+        fabric: found.fabric,
+        cooling: found.cooling,
+        power_cap: found.power_cap,
+        cards: Some(found.cards),
+        layout: found.best.layout,
+    };
+    costs(problem, &evaluate(problem, &choice).unwrap())
+}
+
+fn agree(problem: &Problem) {
+    let outcome = search(problem, &mut |_| true).unwrap();
+    let designs = brute_force(problem);
+    let counts = &outcome.tally;
+    let rejected: u64 = counts.rejected.values().sum();
+    // A candidate timed and then found too slow is counted as timed and as rejected.
+    assert!(counts.enumerated <= rejected + counts.bounded + counts.timed);
+    let best = designs.iter().map(|design| objective(problem, design)).fold(f64::INFINITY, f64::min);
+    match outcome.best {
+        None => assert!(designs.is_empty(), "the search found nothing, brute force {}", designs.len()),
+        Some(found) => {
+            let choice = DesignChoice {
+                cluster: found.cluster,
+                fabric: found.fabric,
+                cooling: found.cooling,
+                power_cap: found.power_cap,
+                cards: Some(found.cards),
+                layout: found.best.layout,
+            };
+            let design = evaluate(problem, &choice).unwrap();
+            assert!(design.broken_rules.is_empty(), "{:?}", design.broken_rules);
+            assert!(
+                near(objective(problem, &design), best),
+                "{} against {best}",
+                objective(problem, &design)
+            );
+            assert!(near(design.performance.tokens_per_second, found.best.rate));
+        }
+    }
+    let twin = front(problem, &designs);
+    assert_eq!(outcome.front_total, twin.len(), "points of the front");
+    for (found, wanted) in outcome.front.iter().zip(&twin) {
+        let got = found_costs(problem, found);
+        assert!(got.iter().zip(wanted).all(|(a, b)| near(*a, *b)), "{got:?} against {wanted:?}");
+    }
+}
+
+#[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // independent switches
+struct Variation {
+    moe: bool,
+    layers: u32,
+    batch: u64,
+    tolerance: f64,
+    cards_max: u64,
+    cards_min: u64,
+    target: Option<f64>,
+    power: Option<f64>,
+    capex: Option<f64>,
+    objective: Objective,
+    with_rate_axis: bool,
+    memory: f64,
+    dies: u64,
+    mesh: bool,
+    caps: Vec<f64>,
+    oversubscribed: bool,
+    price_known: bool,
+    unit: u64,
+    leaf_spine: bool,
+    tp: Vec<u64>,
+    pp: Vec<u64>,
+}
+
+fn variation() -> impl Strategy<Value = Variation> {
+    let workload = (any::<bool>(), 3..14_u32, 8..96_u64, prop::sample::select(vec![0.0, 0.02, 0.1]));
+    let limits = (
+        8..72_u64,
+        prop::sample::select(vec![1_u64, 1, 17]),
+        prop::option::of(0.3..40.0_f64),
+        prop::option::of(0.01..0.06_f64),
+        prop::option::of(1e6..1e7_f64),
+    );
+    let objective = (
+        prop::sample::select(vec![
+            Objective::Cards,
+            Objective::Days,
+            Objective::Throughput,
+            Objective::Power,
+            Objective::Energy,
+            Objective::Capex,
+            Objective::Tco,
+            Objective::TokensPerJoule,
+        ]),
+        any::<bool>(),
+    );
+    let hardware = (
+        prop::sample::select(vec![20e9, 40e9, 80e9]),
+        prop::sample::select(vec![1_u64, 2]),
+        any::<bool>(),
+        prop::sample::select(vec![vec![1.0], vec![1.0, 0.8]]),
+        any::<bool>(),
+        any::<bool>(),
+        prop::sample::select(vec![8_u64, 16]),
+        any::<bool>(),
+    );
+    let degrees = (
+        prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
+        prop::sample::subsequence(vec![1_u64, 2, 3, 4], 1..=3),
+    );
+    (workload, limits, objective, hardware, degrees).prop_map(|(w, l, o, h, d)| Variation {
+        moe: w.0,
+        layers: w.1,
+        batch: w.2,
+        tolerance: w.3,
+        cards_max: l.0,
+        cards_min: l.1,
+        target: l.2,
+        power: l.3,
+        capex: l.4,
+        objective: o.0,
+        with_rate_axis: o.1,
+        memory: h.0,
+        dies: h.1,
+        mesh: h.2,
+        caps: h.3,
+        oversubscribed: h.4,
+        price_known: h.5,
+        unit: h.6,
+        leaf_spine: h.7,
+        tp: d.0,
+        pp: d.1,
+    })
+}
+
+fn build(v: &Variation) -> Problem {
+    let mut problem = common::problem();
+    problem.model = if v.moe { common::moe_model() } else { common::dense_model() };
+    problem.model.layers = v.layers;
+    problem.training.global_batch = v.batch;
+    problem.training.batch_tolerance = v.tolerance;
+    problem.training.tokens = 1e10;
+    problem.target.days = v.target;
+    problem.limits.cards_min = v.cards_min;
+    problem.limits.cards_max = v.cards_max;
+    problem.limits.facility_watts = v.power.map(|megawatts| megawatts * 1e6);
+    problem.limits.capex_usd = v.capex;
+    problem.search.objective = v.objective;
+    if v.with_rate_axis {
+        problem.search.front[0] = Axis::TokensPerSecond;
+    }
+    let cluster = &mut problem.clusters[0];
+    cluster.device.memory.0 = v.memory;
+    cluster.devices_per_card = v.dies;
+    cluster.unit_cards = v.unit;
+    cluster.power_caps.clone_from(&v.caps);
+    if v.mesh {
+        cluster.levels[0].topology = planner_core::hardware::Topology::FullMesh;
+    }
+    if v.leaf_spine {
+        cluster.fabrics[0].kind = FabricKind::LeafSpine;
+    }
+    if v.oversubscribed {
+        cluster.fabrics.push(common::fabric(3.0));
+    }
+    if !v.price_known {
+        cluster.unit_price = None;
+    }
+    problem.space.tp.clone_from(&v.tp);
+    problem.space.pp.clone_from(&v.pp);
+    problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    if v.moe {
+        problem.space.ep = vec![1, 4];
+        problem.space.etp = vec![ExpertTensor::One, ExpertTensor::Tensor];
+    }
+    problem
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+
+    #[test]
+    fn search_and_nested_loops_agree_on_small_spaces(v in variation()) {
+        agree(&build(&v));
+    }
+}
+
+#[test]
+fn answers_and_counts_do_not_depend_on_the_number_of_threads() {
+    let problem = common::problem();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| search(&problem, &mut |_| true)).unwrap()
+    };
+    let one = run(1);
+    for threads in [2, 3, 7] {
+        let many = run(threads);
+        assert_eq!(one.best, many.best);
+        assert_eq!(one.front, many.front);
+        assert_eq!(one.runners_up, many.runners_up);
+        assert_eq!(one.tally, many.tally);
+        assert_eq!(one.similar, many.similar);
+    }
+}
+
+#[test]
+fn an_interrupted_search_returns_the_best_so_far_marked_incomplete() {
+    let mut problem = common::problem();
+    problem.space.cp = vec![1, 2, 4];
+    problem.space.micro_batch = vec![1, 2, 4, 8];
+    let whole = search(&problem, &mut |_| true).unwrap();
+    let part = search(&problem, &mut |_| false).unwrap();
+    assert!(whole.complete && !part.complete);
+    assert!(part.tally.enumerated < whole.tally.enumerated);
+    assert!(part.best.unwrap().cards >= whole.best.unwrap().cards);
+}

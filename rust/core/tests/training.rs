@@ -1,0 +1,199 @@
+//! The training step against closed forms and hand-worked numbers.
+
+mod common;
+
+use planner_core::evaluate::design::Design;
+use planner_core::evaluate::{DesignChoice, evaluate};
+use planner_core::hardware::Precision;
+use planner_core::model::{Attention, Model};
+use planner_core::problem::Problem;
+use planner_core::training::layout::{Layout, Recompute};
+
+fn near(a: f64, b: f64, tolerance: f64) {
+    assert!((a - b).abs() <= tolerance * a.abs().max(b.abs()), "{a} is not within {tolerance} of {b}");
+}
+
+fn layout() -> Layout {
+    Layout {
+        pp: 4,
+        vpp: 1,
+        tp: 4,
+        cp: 1,
+        ep: 1,
+        etp: 1,
+        dp: 4,
+        micro_batch: 1,
+        recompute: Recompute::None,
+        sharding: 1,
+        sequence_parallel: true,
+    }
+}
+
+fn run(problem: &Problem, layout: Layout) -> Design {
+    let choice = DesignChoice { cluster: 0, fabric: 0, cooling: 0, power_cap: 1.0, cards: None, layout };
+    evaluate(problem, &choice).unwrap()
+}
+
+/// GPT-3 175B as in Narayanan et al. 2021.
+fn gpt3() -> Model {
+    Model {
+        id: "gpt3-175b".into(),
+        layers: 96,
+        hidden: 12_288,
+        heads: 96,
+        kv_heads: 96,
+        head_dim: 128,
+        ffn: 49_152,
+        gated: false,
+        vocab: 51_200,
+        tied_embeddings: true,
+        learned_positions: 2048,
+        attention: Attention::Gqa,
+        moe: None,
+        window: None,
+        mtp_layers: 0,
+    }
+}
+
+#[test]
+fn model_flops_match_the_closed_form_of_megatron() {
+    // Narayanan et al. 2021, eq. 3 without recomputation: 72 B s l h^2 (1 + s/(6h) + V/(12 l h)) per batch.
+    let (s, l, h, v) = (2048.0, 96.0, 12_288.0, 51_200.0);
+    let per_token = 72.0 * l * h * h * (1.0 + s / (6.0 * h) + v / (12.0 * l * h));
+    near(gpt3().training_flops_per_token_full_attention(s), per_token, 1e-12);
+    // The causal mask halves the attention term alone.
+    let causal = 72.0 * l * h * h * (1.0 + s / (12.0 * h) + v / (12.0 * l * h));
+    near(gpt3().training_flops_per_token(s), causal, 1e-12);
+}
+
+#[test]
+fn parameters_of_gpt3_are_175_billion() {
+    near(gpt3().parameters(), 175e9, 0.01);
+}
+
+#[test]
+fn the_breakdown_sums_to_the_step_and_memory_to_its_total() {
+    let problem = common::problem();
+    for layout in [layout(), Layout { recompute: Recompute::Full, vpp: 2, ..layout() }] {
+        let design = run(&problem, layout);
+        near(design.performance.breakdown.total().0, design.performance.step_seconds, 1e-12);
+        near(design.memory.breakdown.total().0, design.memory.per_device_bytes, 1e-12);
+    }
+}
+
+#[test]
+fn the_bubble_is_pp_minus_one_over_vpp_micro_batches() {
+    // 16 layers on 4 stages: all terms but the bubble are those of 64 micro-batches of a mean stage.
+    let mut problem = common::problem();
+    problem.software.jitter_per_doubling = 0.0;
+    let plain = run(&problem, layout()).performance.breakdown;
+    let micro_batches = 64.0;
+    let work = plain.matmul + plain.attention + plain.elementwise + plain.kernel_gaps + plain.tensor_parallel;
+    near(plain.pipeline_bubble.0, work.0 / micro_batches * 3.0, 1e-9);
+    let interleaved = run(&problem, Layout { vpp: 2, ..layout() }).performance.breakdown;
+    near(interleaved.pipeline_bubble.0, plain.pipeline_bubble.0 / 2.0, 1e-9);
+}
+
+#[test]
+fn full_recomputation_redoes_the_forward_pass_and_keeps_only_layer_inputs() {
+    let mut problem = common::problem();
+    problem.model.vocab = 1024;
+    let kept = run(&problem, layout());
+    let redone = run(&problem, Layout { recompute: Recompute::Full, ..layout() });
+    assert!(redone.performance.step_seconds > 1.15 * kept.performance.step_seconds);
+    near(redone.performance.hfu / redone.performance.mfu, 4.0 / 3.0, 1e-9);
+    // 2 h bytes per token and layer, over tp, 4 layers, 4 micro-batches in flight on the first stage.
+    near(redone.memory.breakdown.activations.0, 2.0 * 4096.0 * 4096.0 / 4.0 * 4.0 * 4.0, 1e-9);
+}
+
+#[test]
+fn activations_match_the_closed_form_per_token() {
+    // Dense, gated, 16 bits: 8 h + 4 (a + kv) d + 6 ffn bytes per token and layer, over tp with sequence parallelism.
+    let problem = common::problem();
+    let per_token = 8.0 * 4096.0 + 4.0 * 40.0 * 128.0 + 6.0 * 14_336.0;
+    let expected = per_token * 4096.0 / 4.0 * 4.0 * 4.0;
+    near(run(&problem, layout()).memory.breakdown.activations.0, expected, 1e-9);
+}
+
+#[test]
+fn optimizer_states_are_divided_over_data_parallel_ranks_from_stage_one() {
+    let problem = common::problem();
+    let whole = run(&problem, Layout { sharding: 0, ..layout() }).memory.breakdown;
+    let sharded = run(&problem, layout()).memory.breakdown;
+    near(whole.optimizer.0 / sharded.optimizer.0, 4.0, 1e-9);
+    near(whole.gradients.0, sharded.gradients.0, 1e-12);
+}
+
+#[test]
+fn weights_gradients_and_states_cover_all_parameters_once() {
+    // Over all stages and tensor ranks: 2 + 4 + 12 bytes per parameter; the first stage is the fullest, so its share
+    // is at least a quarter.
+    let problem = common::problem();
+    let single = Layout { pp: 1, tp: 1, sharding: 0, sequence_parallel: false, ..layout() };
+    let memory = run(&problem, single).memory.breakdown;
+    near(memory.weights.0, 2.0 * problem.model.parameters(), 1e-6);
+    near(memory.gradients.0, 4.0 * problem.model.parameters(), 1e-6);
+    near(memory.optimizer.0, 12.0 * problem.model.parameters(), 1e-6);
+}
+
+#[test]
+fn eight_bit_products_are_faster_but_not_twice() {
+    let mut problem = common::problem();
+    let slow = run(&problem, layout()).performance.step_seconds;
+    problem.training.precision = Precision::Fp8;
+    let fast = run(&problem, layout()).performance.step_seconds;
+    assert!(fast < slow && fast > slow / 2.0, "{fast} against {slow}");
+}
+
+#[test]
+fn a_capped_card_draws_less_and_is_slower_by_less() {
+    let mut problem = common::problem();
+    problem.clusters[0].power_caps = vec![1.0, 0.8];
+    let choice = |power_cap| DesignChoice {
+        cluster: 0,
+        fabric: 0,
+        cooling: 0,
+        power_cap,
+        cards: None,
+        layout: layout(),
+    };
+    let full = evaluate(&problem, &choice(1.0)).unwrap();
+    let capped = evaluate(&problem, &choice(0.8)).unwrap();
+    assert!(capped.facility.card_watts < full.facility.card_watts);
+    let slower = full.performance.tokens_per_second / capped.performance.tokens_per_second;
+    assert!(slower > 1.0 && slower < 1.0 / 0.8, "{slower}");
+}
+
+#[test]
+fn more_of_any_resource_never_slows_a_step() {
+    let base = run(&common::problem(), layout()).performance.step_seconds;
+    let better: [fn(&mut Problem); 5] = [
+        |p| p.clusters[0].device.peak.bf16.0 *= 1.1,
+        |p| p.clusters[0].device.memory_bandwidth.0 *= 1.1,
+        |p| p.clusters[0].levels[0].bandwidth.0 *= 1.1,
+        |p| p.clusters[0].fabrics[0].bandwidth.0 *= 1.1,
+        |p| p.clusters[0].fabrics[0].latency.0 *= 0.5,
+    ];
+    for change in better {
+        let mut problem = common::problem();
+        change(&mut problem);
+        assert!(run(&problem, layout()).performance.step_seconds <= base);
+    }
+}
+
+#[test]
+fn an_oversubscribed_core_slows_gradient_traffic_only_once_it_is_crossed() {
+    let mut problem = common::problem();
+    problem.limits.cards_max = 4096;
+    problem.training.global_batch = 2048;
+    // Beyond 8:1 even the eighth of the bytes that leaves a leaf takes longer than the rest.
+    problem.clusters[0].fabrics.push(common::fabric(12.0));
+    let at = |fabric, dp| {
+        let layout = Layout { pp: 1, tp: 8, dp, recompute: Recompute::Full, ..layout() };
+        let choice = DesignChoice { cluster: 0, fabric, cooling: 0, power_cap: 1.0, cards: None, layout };
+        evaluate(&problem, &choice).unwrap().performance.step_seconds
+    };
+    // Eight servers hang on one leaf per rail.
+    near(at(0, 8), at(1, 8), 1e-12);
+    assert!(at(1, 64) > at(0, 64));
+}
