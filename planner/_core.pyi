@@ -1,0 +1,21 @@
+"""The compiled core: physics and search. JSON in, JSON out (``planner.problem.wire``, docs/plan.md)."""
+
+from collections.abc import Callable
+
+__all__ = ["CoreError", "evaluate", "size", "version"]
+
+class CoreError(ValueError):
+    """The core refused a request; the message names the key."""
+
+def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None) -> bytes:
+    """Search: a ``problem/1`` request to a ``result/1`` answer.
+
+    ``progress(done, total, candidates)`` is called now and then; when it returns False the best so far is
+    returned, with ``complete`` false. The interpreter lock is released meanwhile.
+    """
+
+def evaluate(request: bytes) -> bytes:
+    """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
+
+def version() -> str:
+    """Version of the core."""

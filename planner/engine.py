@@ -1,0 +1,125 @@
+"""The way into the Rust core and back: a request of ``planner.problem`` in, the answer as a dictionary out.
+
+The compiled core is imported when it is first asked, so specs and scenarios can be checked without it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from planner.errors import EXIT_BUG, EngineError
+from planner.problem.wire import EvaluateRequest, Request
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Interrupt:
+    """Whether Ctrl-C was pressed while a search ran; the search then ended with the best so far."""
+
+    def __init__(self) -> None:
+        """Not pressed yet."""
+        self.pressed = False
+
+
+def size(
+    request: Request, progress: Progress | None = None, interrupt: Interrupt | None = None
+) -> dict[str, Any]:
+    """Search the problem's space.
+
+    Args:
+        request: the problem.
+        progress: called now and then with the counts so far.
+        interrupt: where given, Ctrl-C ends the search with the best so far (``complete`` false) and is noted
+            there; a second Ctrl-C, and any without ``interrupt``, raises KeyboardInterrupt.
+
+    Raises:
+        EngineError: the core refused the problem, or failed.
+        KeyboardInterrupt: as said.
+    """
+
+    def report(done: int, total: int, candidates: int) -> bool:
+        if progress is not None:
+            progress({"done": done, "total": total, "candidates": candidates})
+        return interrupt is None or not interrupt.pressed
+
+    with _translated(), _catching(interrupt):
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.size(request.encoded(), report))
+
+
+def evaluate(request: EvaluateRequest) -> dict[str, Any]:
+    """Time, memory, power and cost of one design; its ``broken_rules`` and ``over_limits`` may be filled.
+
+    Raises:
+        EngineError: the core refused the request, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.evaluate(request.encoded()))
+
+
+def version() -> str:
+    """Version of the compiled core.
+
+    Raises:
+        EngineError: it is not there.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _core.version()
+
+
+def _decoded(answer: bytes) -> dict[str, Any]:
+    decoded = json.loads(answer)
+    if not isinstance(decoded, dict):
+        raise EngineError("the core's answer is not an object", exit_code=EXIT_BUG)
+    return decoded
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    # Known by name: the classes live in the module whose import may be what fails.
+    try:
+        yield
+    except ImportError as fault:
+        raise EngineError(
+            f"the compiled core cannot be loaded: {fault}",
+            hint="install the package (pip install .), or rebuild it after a change of Python",
+        ) from fault
+    except ValueError as fault:
+        if type(fault).__name__ != "CoreError":
+            raise
+        raise EngineError(
+            str(fault), hint="the request was refused; if the spec files are in order, report this as a bug"
+        ) from fault
+    except RuntimeError as fault:
+        # A panic of the core.
+        raise EngineError(str(fault), exit_code=EXIT_BUG, hint="this is a bug: report it") from fault
+
+
+@contextmanager
+def _catching(interrupt: Interrupt | None) -> Iterator[None]:
+    """Take Ctrl-C over while the search runs; signals can be handled on the main thread only."""
+    if interrupt is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def press(number: int, frame: FrameType | None) -> None:
+        if interrupt.pressed:
+            signal.default_int_handler(number, frame)
+        interrupt.pressed = True
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

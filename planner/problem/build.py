@@ -1,0 +1,424 @@
+"""From a scenario and the spec library to the problem that the core answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from planner.architectures import Architecture
+from planner.architectures.library import resolve as resolve_architecture
+from planner.errors import MissingFigureError, ScenarioError, SpecError
+from planner.problem import wire
+from planner.problem.evidence import Figure, FigureKey, leading_estimates, refuse_estimates
+from planner.problem.figures import Figures, snippets
+from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
+from planner.problem.space import space
+from planner.problem.workload import model, software, training
+from planner.scenario import Scenario
+from planner.scenario.schema import Axis
+from planner.software import SoftwareProfile, default_profile, profile
+from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Part, Site, SpecLibrary, System
+
+MOST_CARDS = 1_000_000
+"""Where the scenario sets no limit on cards: far beyond any cluster built."""
+SECONDS_PER_YEAR = 365 * 86400.0
+_MONEY_AXES: tuple[Axis, ...] = ("capex_usd", "tco_usd_per_year")
+_MONEY_OBJECTIVES = ("capex", "tco")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What stands behind the efficiency figures of one cluster."""
+
+    efficiency: str
+    calibrated: str
+    runs: int
+    groups: int
+    residual: float
+
+    @classmethod
+    def of(cls, efficiency: Efficiency) -> Calibration:
+        """That of a file in ``efficiency/``."""
+        return cls(
+            efficiency.id,
+            efficiency.calibrated,
+            efficiency.runs,
+            efficiency.groups,
+            efficiency.residual.value,
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A resolved question.
+
+    Attributes:
+        request: what the core is asked.
+        figures: every spec figure that entered the request, with its provenance and role.
+        architecture: the model.
+        software: the profile.
+        calibrations: per cluster of the request.
+        dropped_axes: axes left out of the front because prices are missing.
+        missing_prices: labels of those prices.
+        notes: what was inferred or assumed, for people.
+        spec_hashes: ``kind/id`` -> SHA-256 of each spec file read.
+    """
+
+    scenario: Scenario
+    library: SpecLibrary
+    request: wire.Request
+    figures: tuple[Figure, ...]
+    architecture: Architecture
+    software: SoftwareProfile
+    calibrations: tuple[Calibration, ...]
+    dropped_axes: tuple[str, ...]
+    missing_prices: tuple[str, ...]
+    notes: tuple[str, ...]
+    spec_hashes: Mapping[str, str]
+
+    @property
+    def hash(self) -> str:
+        """``problem_hash``: see `wire.Request.hash`."""
+        return self.request.hash
+
+    def estimates(self, cluster: int, fabric: str, cooling: str) -> tuple[Figure, ...]:
+        """Estimates in timing and power on which a design with these choices rests."""
+        return leading_estimates([f for f in self.figures if f.used_by(cluster, fabric, cooling)])
+
+    def with_figures(self, values: Mapping[FigureKey, float]) -> Problem:
+        """The same question with other values (base units, own currency) of some figures."""
+        return build(self.scenario, self.library, figures=values)
+
+
+def build(
+    scenario: Scenario,
+    library: SpecLibrary,
+    figures: Mapping[FigureKey, float] | None = None,
+    no_estimates: bool = False,
+) -> Problem:
+    """Resolve names, gather figures and state the problem in SI numbers.
+
+    Args:
+        scenario: the question.
+        library: the spec library.
+        figures: values that stand in for figures of the files, by their keys.
+        no_estimates: refuse estimates in timing and power.
+
+    Raises:
+        ScenarioError: unknown names, or wishes that contradict the hardware or the site.
+        MissingFigureError: figures are not known (all of them are listed), or estimates are not wanted.
+        SpecError: a spec file cannot be used.
+    """
+    return _Builder(scenario, Figures(library, figures)).problem(no_estimates)
+
+
+class _Builder:
+    def __init__(self, scenario: Scenario, figures: Figures) -> None:
+        self.scenario = scenario
+        self.figures = figures
+        self.library = figures.library
+        self.notes: list[str] = []
+
+    def problem(self, no_estimates: bool) -> Problem:
+        scenario, figures = self.scenario, self.figures
+        architecture = self._architecture()
+        systems = self._systems()
+        profile = self._software(systems)
+        site = self._named("site.id", lambda: self.library.site(scenario.site.id))
+        hall = Hall(site, scenario.site, self._facility(site))
+        clusters, calibrations = self._clusters(systems, hall)
+        wired = model(architecture)
+        limits = self._limits(systems, site)
+        reliability = self._reliability()
+        economics = self._economics(hall.facility)
+        prices = self._site(site)
+        tools = software(profile, architecture, scenario.workload.precision, figures)
+        figures.refuse_missing()
+        figures.refuse_unknown_overrides()
+        front, dropped = self._front()
+        request = wire.Request(
+            model=wired,
+            training=training(scenario.workload),
+            software=tools,
+            target=wire.Target(
+                days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
+            ),
+            limits=limits,
+            clusters=clusters,
+            site=prices,
+            economics=economics,
+            reliability=reliability,
+            space=space(wired, scenario.workload.sequence, clusters, scenario.layout),
+            search=wire.Search(
+                objective=scenario.objective,
+                front=front,
+                time_limit_seconds=scenario.search.time_limit,
+                threads=scenario.search.threads,
+            ),
+        )
+        if no_estimates:
+            refuse_estimates(figures.used)
+        return Problem(
+            scenario=scenario,
+            library=self.library,
+            request=request,
+            figures=figures.used,
+            architecture=architecture,
+            software=profile,
+            calibrations=calibrations,
+            dropped_axes=dropped,
+            missing_prices=figures.missing_prices,
+            notes=tuple(self.notes),
+            spec_hashes=figures.spec_hashes,
+        )
+
+    def _named(self, key: str, find: Callable[[], _T]) -> _T:
+        """What a name in the scenario stands for; an unknown name is told as a fault of the scenario."""
+        try:
+            return find()
+        except SpecError as fault:
+            if fault.file is not None:
+                raise
+            raise self.scenario.origin.error(key, fault.message, fault.hint) from fault
+
+    def _architecture(self) -> Architecture:
+        name = self.scenario.workload.model
+        beside = self._beside_scenario(name)
+        found, inferred = self._named("workload.model", lambda: resolve_architecture(beside or name))
+        self.notes += [f"model {found.id}: {text}" for text in inferred]
+        workload, longest = self.scenario.workload, found.max_positions
+        if found.learned_positions and longest is not None and workload.sequence > longest:
+            raise self.scenario.origin.error(
+                "workload.sequence",
+                f"{workload.sequence} is longer than the {longest} positions that {found.id} learns",
+                f"use at most {longest}, or a model with rotary positions",
+            )
+        if workload.batch_tokens is not None and workload.batch_tokens % workload.sequence:
+            self.notes.append(
+                f"a batch of {workload.batch_tokens:,.0f} tokens is {workload.global_batch:,} sequences"
+            )
+        return found
+
+    def _beside_scenario(self, name: str) -> Path | None:
+        """A relative path means a file beside the scenario, if there is one."""
+        file = self.scenario.origin.file
+        if file is None or not name.lower().endswith((".json", ".toml")) or Path(name).is_absolute():
+            return None
+        beside = Path(file).parent / name
+        return beside if beside.is_file() else None
+
+    def _systems(self) -> list[System]:
+        names = self.scenario.hardware.systems
+        ids = [self._named("hardware.systems", partial(self._system_of, name)) for name in names]
+        twice = next((spec_id for spec_id in ids if ids.count(spec_id) > 1), None)
+        if twice is not None:
+            raise self.scenario.origin.error("hardware.systems", f"names {twice} twice")
+        return [self.library.system(spec_id) for spec_id in ids]
+
+    def _system_of(self, name: str) -> str:
+        try:
+            return self.library.resolve_hardware(name)
+        except SpecError as fault:
+            card = self.library.find("accelerators", name)
+            if card is None:
+                raise
+            raise homeless(self.library.accelerator(card), self.figures) from fault
+
+    def _software(self, systems: list[System]) -> SoftwareProfile:
+        name = self.scenario.workload.software
+        if name is not None:
+            return self._named("workload.software", lambda: profile(name))
+        vendors = {self.library.accelerator(system.accelerator).vendor for system in systems}
+        found = {default_profile(vendor).id for vendor in vendors}
+        if len(found) > 1:
+            raise self.scenario.origin.error(
+                "workload.software",
+                f"these systems are usually planned with different software ({', '.join(sorted(found))})",
+                "name one profile for all, or size the systems one at a time",
+            )
+        return profile(found.pop())
+
+    def _facility(self, site: Site) -> Part:
+        wanted = f"facility-{site.country.lower()}"
+        if self.library.find("parts", wanted, ("id",)) is None:
+            toml = snippets([FigureKey("parts", wanted, key) for key in ("building", "liquid_premium")])
+            raise MissingFigureError(
+                f"there is no part {wanted!r}: price and limits of a building in {site.country}",
+                hint=f"supply it in a directory named by {SPEC_PATH_VARIABLE}, but with "
+                f'extends = "facility-base" and a name and kind of its own:\n{toml}',
+            )
+        return self.library.part(wanted)
+
+    def _clusters(
+        self, systems: list[System], hall: Hall
+    ) -> tuple[tuple[wire.Cluster, ...], tuple[Calibration, ...]]:
+        hardware = self.scenario.hardware
+        chosen = [
+            self._named("hardware.fabrics", partial(self.library.fabric, name))
+            for name in hardware.fabrics or ()
+        ]
+        self._refuse_unused_cooling(systems, hall.site)
+        clusters, calibrations = [], []
+        for index, system in enumerate(systems):
+            accelerator = self.library.accelerator(system.accelerator)
+            efficiency = self.library.efficiency(accelerator.efficiency)
+            item = Alternative(
+                index=index,
+                system=system,
+                accelerator=accelerator,
+                efficiency=efficiency,
+                fabrics=self._fabrics_of(system, chosen),
+                coolings=self._coolings_of(system, hall.site),
+            )
+            precision = self.scenario.workload.precision
+            clusters.append(cluster(item, hall, hardware, precision, self.figures))
+            residual = efficiency.residual.value
+            calibrations.append(
+                Calibration(
+                    efficiency.id, efficiency.calibrated, efficiency.runs, efficiency.groups, residual
+                )
+            )
+            if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:
+                self.notes.append(f"{accelerator.id} lists no bf16 peak: its fp16 peak is used")
+        return tuple(clusters), tuple(calibrations)
+
+    def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
+        candidates = chosen or [self.library.fabric(system.scale_out.fabric)]
+        kinds = self.scenario.hardware.kinds
+        fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & set(f.kinds))
+        if not fabrics:
+            raise self.scenario.origin.error(
+                "hardware.kinds", f"no fabric for {system.id} is built as {' or '.join(kinds or ())}"
+            )
+        return fabrics
+
+    def _coolings_of(self, system: System, site: Site) -> tuple[str, ...]:
+        wanted = self.scenario.hardware.cooling
+        both = [kind for kind in system.cooling if kind in site.cooling]
+        usable = tuple(kind for kind in both if wanted is None or kind in wanted)
+        if not usable:
+            asked = f"of the kinds asked for ({', '.join(wanted)}), " if wanted else ""
+            raise self.scenario.origin.error(
+                "hardware.cooling",
+                f"{asked}none suits both {system.id} (sold for {', '.join(system.cooling)}) and {site.id} "
+                f"(known for {', '.join(site.cooling)})",
+                f"both know {', '.join(both)}" if both else f"add cooling figures to the site {site.id}",
+            )
+        return usable
+
+    def _refuse_unused_cooling(self, systems: list[System], site: Site) -> None:
+        for kind in self.scenario.hardware.cooling or ():
+            if kind not in site.cooling:
+                raise self.scenario.origin.error(
+                    "hardware.cooling",
+                    f"{site.id} has no figures for {kind}",
+                    f"it has {', '.join(site.cooling)}; or add [cooling.{kind}] to it in a directory of "
+                    f"{SPEC_PATH_VARIABLE}",
+                )
+            if not any(kind in system.cooling for system in systems):
+                sold = ", ".join(sorted({own for system in systems for own in system.cooling}))
+                raise self.scenario.origin.error(
+                    "hardware.cooling", f"no system asked for is sold with {kind}", f"they are with {sold}"
+                )
+
+    def _limits(self, systems: list[System], site: Site) -> wire.Limits:
+        limits = self.scenario.limits
+        cards, power = limits.cards, limits.power
+        self._refuse_broken_units(systems)
+        at_grid = power.value if power is not None and power.at_grid else None
+        available = self.figures.of("sites", site).want("power_available", "power", "power available")
+        if available is not None and (at_grid is None or available < at_grid):
+            at_grid = available
+            self.notes.append(
+                f"{site.id} offers {available / 1e6:.4g} MW at the grid intake, taken as a limit"
+            )
+        at_plugs = power.value if power is not None and not power.at_grid else None
+        by_rating = power is not None and power.basis == "nameplate"
+        capex = None
+        if limits.capex is not None:
+            self.figures.refuse_missing_prices("limits.capex")
+            capex = limits.capex.amount * self.figures.usd_per(limits.capex.currency)
+        return wire.Limits(
+            cards_min=cards.lowest if cards else 1,
+            cards_max=(cards.highest if cards else None) or MOST_CARDS,
+            facility_watts=at_grid,
+            it_watts=None if by_rating else at_plugs,
+            nameplate_watts=at_plugs if by_rating else None,
+            racks=limits.racks,
+            capex_usd=capex,
+        )
+
+    def _refuse_broken_units(self, systems: list[System]) -> None:
+        cards = self.scenario.limits.cards
+        if cards is None or cards.highest is None:
+            return
+        units = {system.id: unit_cards(system) for system in systems}
+        if cards.exactly is not None and all(cards.exactly % unit for unit in units.values()):
+            unit = min(units.values())
+            below, above = cards.exactly // unit * unit, math.ceil(cards.exactly / unit) * unit
+            near = f"{below} or {above}" if below else str(above)
+            raise self._card_error("exactly", f"{cards.exactly} cards are not whole units of {unit}", near)
+        if all(cards.highest < unit for unit in units.values()):
+            unit = min(units.values())
+            raise self._card_error(
+                "max", f"{cards.highest} cards are less than one unit of {unit}", str(unit)
+            )
+
+    def _card_error(self, key: str, message: str, near: str) -> ScenarioError:
+        return self.scenario.origin.error(
+            f"limits.cards.{key}", f"{message}, and servers (or supernodes) are bought whole", f"try {near}"
+        )
+
+    def _site(self, site: Site) -> wire.Site:
+        choice, sheet = self.scenario.site, self.figures.of("sites", site)
+        if choice.tariff is not None:
+            tariff = choice.tariff.amount * self.figures.usd_per(choice.tariff.currency)
+        else:
+            tariff = sheet.price("tariff", "tariff") or 0.0
+        carbon = choice.carbon
+        if carbon is None:
+            carbon = sheet.need("carbon", "environment", "carbon intensity")
+        return wire.Site(tariff_usd_per_kwh=tariff, carbon_kg_per_kwh=carbon)
+
+    def _economics(self, facility: Part) -> wire.Economics:
+        sheet = self.figures.of("parts", facility)
+        return wire.Economics(
+            maintenance_share=sheet.need("maintenance", "cost", "maintenance share"),
+            depreciation_years=sheet.need("depreciation", "cost", "life of hardware") / SECONDS_PER_YEAR,
+            building_years=sheet.need("depreciation_building", "cost", "life of a building")
+            / SECONDS_PER_YEAR,
+        )
+
+    def _reliability(self) -> wire.Reliability:
+        sheet = self.figures.of("parts", self.library.part("reliability"))
+        workload = self.scenario.workload
+        return wire.Reliability(
+            checkpoint_bytes_per_second=sheet.need("checkpoint_bandwidth", "reliability", "write rate"),
+            checkpoint_stall_seconds=sheet.need("checkpoint_stall", "reliability", "stall"),
+            recovery_seconds=sheet.need("recovery", "reliability", "time per failure"),
+            # A checkpoint holds the weights of the products and the optimizer's state, not the gradients.
+            checkpoint_bytes_per_parameter=workload.weight_bytes + workload.optimizer_bytes,
+        )
+
+    def _front(self) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
+        """Axes of the front and those dropped for want of prices.
+
+        Raises:
+            MissingFigureError: the objective itself needs the missing prices.
+        """
+        objective = self.scenario.objective
+        if objective in _MONEY_OBJECTIVES:
+            self.figures.refuse_missing_prices(f'search.objective = "{objective}"')
+        axes = self.scenario.front
+        dropped = tuple(axis for axis in axes if axis in _MONEY_AXES) if self.figures.missing_prices else ()
+        kept = tuple(axis for axis in axes if axis not in dropped)
+        if dropped:
+            prices = ", ".join(self.figures.missing_prices)
+            self.notes.append(f"front without {', '.join(dropped)}: nobody published the {prices}")
+        return kept, dropped

@@ -1,0 +1,295 @@
+"""Clusters of a problem: a system of the library with the fabrics, cooling kinds and caps it may take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from planner.errors import MissingFigureError
+from planner.problem import wire
+from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
+from planner.problem.figures import Figures, Sheet, snippets
+from planner.scenario.schema import Hardware, SiteChoice
+from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
+from planner.specs.reading import shown_path
+
+LIQUID = ("cold-plate", "immersion")
+"""Cooling kinds whose building costs the liquid premium."""
+RACK_UNITS = 42.0
+
+
+@dataclass(frozen=True)
+class Hall:
+    """What the site adds: cooling figures, overrides of the user, and the building."""
+
+    site: Site
+    choice: SiteChoice
+    facility: Part
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One system with what it may be built with; ``coolings`` are kinds that system and site both know."""
+
+    index: int
+    system: System
+    accelerator: Accelerator
+    efficiency: Efficiency
+    fabrics: tuple[Fabric, ...]
+    coolings: tuple[str, ...]
+
+
+def cluster(
+    item: Alternative, hall: Hall, hardware: Hardware, precision: str, figures: Figures
+) -> wire.Cluster:
+    """One alternative of the request; every figure is read through ``figures`` under its scope."""
+    system, accelerator, index = item.system, item.accelerator, item.index
+    with figures.scope(Scope(cluster=index)):
+        body = _body(item, hall.facility, figures)
+        device = _device(item, precision, figures)
+        levels = _levels(item, figures)
+    options: list[wire.FabricOption] = []
+    for fabric in item.fabrics:
+        with figures.scope(Scope(cluster=index, fabric=fabric.id)):
+            options += _fabric_options(item, fabric, hardware, figures)
+    rooms = []
+    for kind in item.coolings:
+        with figures.scope(Scope(cluster=index, cooling=kind)):
+            rooms.append(_cooling(kind, hall, figures))
+    return wire.Cluster(
+        system=system.id,
+        accelerator=accelerator.id,
+        device=device,
+        devices_per_card=accelerator.devices_per_card,
+        cards_per_server=system.cards_per_server,
+        unit_cards=unit_cards(system),
+        domain_cards=system.domain_cards,
+        levels=levels,
+        fabrics=tuple(options),
+        coolings=tuple(rooms),
+        power_caps=hardware.power_caps,
+        servers_per_rack=system.rack.servers_per_rack,
+        max_cards=system.max_cards,
+        **body,
+    )
+
+
+CARD_FIGURES = {
+    "peak.bf16": "bf16 peak",
+    "memory.capacity": "memory",
+    "memory.bandwidth": "memory bandwidth",
+    "power.tdp": "board power",
+    "power.idle": "idle power",
+    "power.training_share": "training draw over board power",
+}
+"""What a plan needs to know of every card."""
+
+
+def homeless(accelerator: Accelerator, figures: Figures) -> MissingFigureError:
+    """The refusal of a card that no system holds: all that is missing, and how to supply it."""
+    known = dict(accelerator.figures())
+    lacking = [key for key in CARD_FIGURES if key not in known]
+    if "peak.fp16" in known and "peak.bf16" in lacking:
+        lacking.remove("peak.bf16")
+    listed = "".join(f"\n  {short_name(accelerator)} {CARD_FIGURES[key]}: {key}" for key in lacking)
+    toml = snippets([FigureKey("accelerators", accelerator.id, key) for key in lacking])
+    name = f"my-{accelerator.id}-server"
+    return MissingFigureError(
+        f"no system holds {accelerator.id}, so servers, links and NICs are not known"
+        + (f", nor are these figures of the card:{listed}" if lacking else ""),
+        file=shown_path(figures.library.path("accelerators", accelerator.id)),
+        hint=f"supply them in a directory named by {SPEC_PATH_VARIABLE}; a system like a known one:\n"
+        f'    # systems/{name}.toml\n    id = "{name}"\n    name = "..."\n'
+        f'    extends = "..." # the id of a similar system\n    accelerator = "{accelerator.id}"'
+        + (f"\n{toml}" if lacking else ""),
+    )
+
+
+def unit_cards(system: System) -> int:
+    """Cards bought whole: a server's, or a domain's where that is sold whole (never part of a server)."""
+    if system.purchase_unit == "domain":
+        return max(system.domain_cards, system.cards_per_server)
+    return system.cards_per_server
+
+
+def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, float | None]:
+    card = figures.of("accelerators", item.accelerator)
+    system = figures.of("systems", item.system)
+    facility = figures.of("parts", building)
+    # A supernode's own switches draw power that no server's figure holds; a plain server has none.
+    beyond_server = item.system.domain_cards > item.system.cards_per_server
+    read_domain = system.need if beyond_server else system.want
+    return {
+        "card_tdp": card.need("power.tdp", "power", "board power"),
+        "card_idle": card.need("power.idle", "power", "idle power"),
+        "card_training_share": card.need("power.training_share", "power", "training draw over board power"),
+        "cap_exponent": facility.need("cap_exponent", "power", "exponent of power over clock"),
+        "host_power": system.need("host.power", "power", "host power"),
+        "fan_power": system.want("host.fan_power", "power", "fan power") or 0.0,
+        "server_nameplate": system.want("host.nameplate", "power", "nameplate"),
+        "domain_power": read_domain("domain.power", "power", "interconnect power of a domain") or 0.0,
+        "domain_interconnect_racks": system.want("domain.racks", "space", "interconnect racks") or 0.0,
+        "server_height": _server_height(item.system, system),
+        "storage_management_share": facility.need(
+            "storage_management_share", "power", "storage and management share of IT power"
+        ),
+        "failures_per_server_day": system.need("failures", "reliability", "failure rate"),
+        "unit_price": system.price("price", "price"),
+    }
+
+
+def _server_height(system: System, sheet: Sheet) -> float:
+    """Rack units. Where the vendor's packing is fixed it decides, and the height is only that over again."""
+    packing = system.rack.servers_per_rack
+    if system.rack.server_height is None and packing is not None:
+        return RACK_UNITS / packing
+    return sheet.need("rack.server_height", "space", "server height")
+
+
+def _device(item: Alternative, precision: str, figures: Figures) -> wire.Device:
+    accelerator = item.accelerator
+    card = figures.of("accelerators", accelerator)
+    efficiency = figures.of("efficiency", item.efficiency)
+
+    def per_device(key: str, what: str) -> float:
+        return card.need(key, "timing", what) / accelerator.devices_per_card
+
+    def share(key: str, what: str) -> float:
+        return efficiency.need(key, "timing", what)
+
+    # A chip without bfloat16 trains in half precision; the core takes both as 16 bits.
+    half = "fp16" if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None else "bf16"
+    peak = {"bf16": per_device(f"peak.{half}", f"{half} peak")}
+    products = {"bf16": share("matmul.bf16", "share of peak in matrix products")}
+    if precision != "bf16":
+        peak[precision] = per_device(f"peak.{precision}", f"{precision} peak (if it has none, ask for bf16)")
+        products[precision] = share(f"matmul.{precision}", f"share of {precision} peak in matrix products")
+    usable = card.want("memory.usable_fraction", "timing", "usable share of memory", default=USABLE_FRACTION)
+    return wire.Device(
+        peak=wire.PerPrecision(**peak),
+        memory=per_device("memory.capacity", "memory") * (usable or 0.0),
+        memory_bandwidth=per_device("memory.bandwidth", "memory bandwidth"),
+        efficiency=wire.Efficiency(
+            matmul=wire.PerPrecision(**products),
+            matmul_half_depth=share("matmul.half_depth", "half depth of matrix products"),
+            attention_forward=share("attention.forward", "share of peak in attention"),
+            attention_backward_ratio=share("attention.backward_ratio", "backward over forward attention"),
+            attention_half_length=share("attention.half_length", "half length of attention"),
+            memory=share("memory", "share of memory bandwidth"),
+            scale_up=share("scale_up", "share of scale-up bandwidth"),
+            scale_out=share("scale_out", "share of NIC rate"),
+        ),
+    )
+
+
+def _levels(item: Alternative, figures: Figures) -> tuple[wire.ScaleUpLevel, ...]:
+    system = figures.of("systems", item.system)
+    return tuple(
+        wire.ScaleUpLevel(
+            name=level.name,
+            size=level.size,
+            topology=level.topology,
+            bandwidth=system.need(f"levels[{place}].bandwidth", "timing", f"bandwidth of {level.name}")
+            / item.accelerator.devices_per_card,
+            latency=system.need(f"levels[{place}].latency", "timing", f"latency of {level.name}"),
+            in_network_reduction=level.in_network_reduction,
+        )
+        for place, level in enumerate(item.system.levels)
+    )
+
+
+def _fabric_options(
+    item: Alternative, fabric: Fabric, hardware: Hardware, figures: Figures
+) -> list[wire.FabricOption]:
+    parts = [
+        figures.library.part(name)
+        for name in (fabric.switch, fabric.transceiver_switch, fabric.transceiver_host, fabric.cable)
+    ]
+    switch, near, far, cable = (figures.of("parts", part) for part in parts)
+    sheet = figures.of("fabrics", fabric)
+    share = sheet.want("share_of_line_rate", "timing", "share of line rate")
+    common = {
+        "id": fabric.id,
+        "radix": _radix(parts[0], fabric, switch),
+        "ports_per_server": _ports_per_server(item.system, figures),
+        "bandwidth": _scale_out_bandwidth(item.system, fabric, figures) / item.accelerator.devices_per_card,
+        "share_of_line_rate": 1.0 if share is None else share,
+        "latency": sheet.need("latency", "timing", "latency"),
+        "latency_per_tier": sheet.need("latency_per_tier", "timing", "latency per tier"),
+        "in_network_reduction": fabric.in_network_reduction,
+        "switch_module_ports": near.whole("ports", parts[1].ports, "ports"),
+        "host_module_ports": far.whole("ports", parts[2].ports, "ports"),
+        "switch_power": switch.need("power", "power", "power"),
+        "switch_module_power": near.need("power", "power", "power"),
+        "host_module_power": far.need("power", "power", "power"),
+        "switch_price": switch.price("price", "price"),
+        "switch_module_price": near.price("price", "price"),
+        "host_module_price": far.price("price", "price"),
+        "cable_price": cable.price("price", "price"),
+        "switch_height": switch.need("height", "space", "height"),
+    }
+    return [
+        wire.FabricOption.model_validate({**common, "kind": kind, "oversubscription": ratio})
+        for kind in fabric.kinds
+        if hardware.kinds is None or kind in hardware.kinds
+        for ratio in hardware.oversubscription or fabric.oversubscription
+    ]
+
+
+def _ports_per_server(system: System, figures: Figures) -> int:
+    ports, nics = system.scale_out.ports_per_server, system.scale_out.nics_per_server
+    if ports is None and nics is not None:
+        ports = round(nics.value)
+    return figures.of("systems", system).whole("scale_out.ports_per_server", ports, "fabric ports per server")
+
+
+def _radix(switch: Part, fabric: Fabric, sheet: Sheet) -> int:
+    """Ports of the switch at the fabric's port rate: faster ports are split, slower ones joined.
+
+    Taken from the files as they are: a sampled port rate does not change what the box is.
+    """
+    ports = sheet.whole("ports", switch.ports, "ports")
+    if switch.port_rate is None:
+        return ports
+    return math.floor(ports * switch.port_rate.value / fabric.port_rate.value + 1e-9)
+
+
+def _scale_out_bandwidth(system: System, fabric: Fabric, figures: Figures) -> float:
+    """One way per card in B/s: the system's own figure, scaled where the fabric's ports are of another rate.
+
+    A fabric faster than the system's own is used in full only where the NICs can be exchanged, that is where
+    the own fabric names one; else they are part of the card.
+    """
+    own = figures.library.fabric(system.scale_out.fabric)
+    bandwidth = figures.of("systems", system).want("scale_out.bandwidth", "timing", "scale-out bandwidth")
+    if bandwidth is not None and own.port_rate.value == fabric.port_rate.value:
+        return bandwidth
+    rate = figures.of("fabrics", fabric).need("port_rate", "timing", "port rate")
+    if bandwidth is None:
+        return rate * _ports_per_server(system, figures) / system.cards_per_server
+    ratio = rate / figures.of("fabrics", own).need("port_rate", "timing", "port rate")
+    return bandwidth * (ratio if own.nic is not None else min(ratio, 1.0))
+
+
+def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
+    choice = hall.choice
+    site = figures.of("sites", hall.site)
+    facility = figures.of("parts", hall.facility)
+    # What the user knows better than the file is not looked up there, so it counts as no estimate.
+    pue = choice.pue or site.need(f"cooling.{kind}.pue", "power", f"PUE with {kind}")
+    design = choice.pue_design_day or site.need(
+        f"cooling.{kind}.pue_design_day", "power", f"PUE on the design day with {kind}"
+    )
+    building = facility.price("building", "price per watt")
+    if building is not None and kind in LIQUID:
+        building *= 1.0 + facility.need("liquid_premium", "cost", "premium of liquid cooling")
+    return wire.CoolingOption(
+        kind=kind,
+        pue=pue,
+        # An override of the annual mean may lie above the site's figure for the design day.
+        pue_design_day=max(design, pue),
+        wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
+        rack_limit=facility.need(f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"),
+        fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
+        building_usd_per_watt=building,
+    )

@@ -1,0 +1,372 @@
+"""The request to the core, ``problem/1``: pydantic mirrors of the serde structs in ``rust/core/src``.
+
+All numbers are in SI units (bytes, seconds, watts; US dollars); rates are one way and per device unless a
+name says otherwise. What each field means stands with the Rust struct of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Unsigned = Annotated[int, Field(ge=0)]
+
+
+class Wire(BaseModel):
+    """Finite numbers, known keys, no changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class PerPrecision(Wire):
+    """A number for each precision of matrix products."""
+
+    bf16: float
+    fp8: float | None = None
+    fp4: float | None = None
+
+
+class Efficiency(Wire):
+    """Shares of the peaks that software reaches."""
+
+    matmul: PerPrecision
+    matmul_half_depth: float
+    attention_forward: float
+    attention_backward_ratio: float
+    attention_half_length: float
+    memory: float
+    scale_up: float
+    scale_out: float
+
+
+class Device(Wire):
+    """One device as the runtime sees it."""
+
+    peak: PerPrecision
+    memory: float
+    memory_bandwidth: float
+    efficiency: Efficiency
+
+
+class ScaleUpLevel(Wire):
+    """One level of the scale-up interconnect."""
+
+    name: str
+    size: Unsigned
+    topology: Literal["switched", "full-mesh", "ring", "torus", "pcie"]
+    bandwidth: float
+    latency: float
+    in_network_reduction: bool
+
+
+class FabricOption(Wire):
+    """One scale-out fabric of one kind and oversubscription."""
+
+    id: str
+    kind: Literal["rail-optimised", "leaf-spine"]
+    oversubscription: float
+    radix: Unsigned
+    ports_per_server: Unsigned
+    bandwidth: float
+    share_of_line_rate: float
+    latency: float
+    latency_per_tier: float
+    in_network_reduction: bool
+    switch_module_ports: Unsigned
+    host_module_ports: Unsigned
+    switch_power: float
+    switch_module_power: float
+    host_module_power: float
+    switch_price: float | None
+    switch_module_price: float | None
+    host_module_price: float | None
+    cable_price: float | None
+    switch_height: float
+
+
+class CoolingOption(Wire):
+    """One cooling kind at the site."""
+
+    kind: str
+    pue: float
+    pue_design_day: float
+    wue: float | None
+    rack_limit: float
+    fan_saving: float
+    building_usd_per_watt: float | None
+
+
+class Cluster(Wire):
+    """One alternative of the hardware."""
+
+    system: str
+    accelerator: str
+    device: Device
+    devices_per_card: Unsigned
+    cards_per_server: Unsigned
+    unit_cards: Unsigned
+    domain_cards: Unsigned
+    levels: tuple[ScaleUpLevel, ...]
+    fabrics: tuple[FabricOption, ...]
+    coolings: tuple[CoolingOption, ...]
+    power_caps: tuple[float, ...]
+    card_tdp: float
+    card_idle: float
+    card_training_share: float
+    cap_exponent: float
+    host_power: float
+    fan_power: float
+    server_nameplate: float | None
+    domain_power: float
+    domain_interconnect_racks: float
+    server_height: float
+    servers_per_rack: Unsigned | None
+    storage_management_share: float
+    failures_per_server_day: float
+    unit_price: float | None
+    max_cards: Unsigned | None
+
+
+class Gqa(Wire):
+    """Multi-head, grouped-query or multi-query attention."""
+
+    kind: Literal["gqa"] = "gqa"
+
+
+class Mla(Wire):
+    """Multi-head latent attention."""
+
+    kind: Literal["mla"] = "mla"
+    q_lora: Unsigned | None
+    kv_lora: Unsigned
+    nope: Unsigned
+    rope: Unsigned
+    value: Unsigned
+
+
+class Moe(Wire):
+    """Mixture of experts."""
+
+    experts: Unsigned
+    top_k: Unsigned
+    ffn: Unsigned
+    shared_ffn: Unsigned
+    leading_dense_layers: Unsigned
+    every: Unsigned
+    top_groups: Unsigned | None = None
+
+
+class Window(Wire):
+    """Sliding-window attention."""
+
+    size: Unsigned
+    share: float
+
+
+class Model(Wire):
+    """A decoder-only transformer."""
+
+    id: str
+    layers: Unsigned
+    hidden: Unsigned
+    heads: Unsigned
+    kv_heads: Unsigned
+    head_dim: Unsigned
+    ffn: Unsigned
+    gated: bool
+    vocab: Unsigned
+    tied_embeddings: bool
+    learned_positions: Unsigned
+    attention: Annotated[Gqa | Mla, Field(discriminator="kind")]
+    moe: Moe | None
+    window: Window | None
+    mtp_layers: Unsigned
+
+
+class Training(Wire):
+    """LLM training."""
+
+    tokens: float
+    sequence: Unsigned
+    global_batch: Unsigned
+    batch_tolerance: float
+    precision: Literal["bf16", "fp8", "fp4"]
+    weight_bytes: float
+    gradient_bytes: float
+    optimizer_bytes: float
+
+
+class Software(Wire):
+    """What the training framework does well or badly."""
+
+    fused_attention: bool
+    attention_factor: float
+    elementwise_factor: float
+    kernel_gap: float
+    fixed_step: float
+    tp_overlap: float
+    dp_overlap: float
+    fsdp_overlap: float
+    ep_overlap: float
+    pp_overlap: float
+    cp_overlap: float
+    hierarchical_dispatch: bool
+    dispatch_bytes: float
+    bubble: float
+    imbalance_exponent: float
+    moe_staging_bytes: float
+    expert_host: float
+    quantisation_bytes: float
+    jitter_per_doubling: float
+    memory_overhead: float
+    fragmentation: float
+
+
+class Target(Wire):
+    """What must be met."""
+
+    days: float | None
+    tokens_per_second: float | None
+
+
+class Limits(Wire):
+    """What may not be exceeded."""
+
+    cards_min: Unsigned
+    cards_max: Unsigned
+    facility_watts: float | None
+    it_watts: float | None
+    nameplate_watts: float | None
+    racks: Unsigned | None
+    capex_usd: float | None
+
+
+class Site(Wire):
+    """Price and carbon of electricity."""
+
+    tariff_usd_per_kwh: float
+    carbon_kg_per_kwh: float
+
+
+class Economics(Wire):
+    """How capital is spread over years."""
+
+    maintenance_share: float
+    depreciation_years: float
+    building_years: float
+
+
+class Reliability(Wire):
+    """Checkpoints and recovery (``Recovery`` in the core)."""
+
+    checkpoint_bytes_per_second: float
+    checkpoint_stall_seconds: float
+    recovery_seconds: float
+    checkpoint_bytes_per_parameter: float
+
+
+class Space(Wire):
+    """The declared space of layouts: every combination of these, and every dp unless it is listed."""
+
+    tp: tuple[Unsigned, ...]
+    pp: tuple[Unsigned, ...]
+    vpp: tuple[Unsigned, ...]
+    cp: tuple[Unsigned, ...]
+    ep: tuple[Unsigned, ...]
+    etp: tuple[Literal["one", "tensor"], ...]
+    dp: tuple[Unsigned, ...] | None
+    micro_batch: tuple[Unsigned, ...]
+    recompute: tuple[Literal["none", "selective", "full"], ...]
+    sharding: tuple[Unsigned, ...]
+    sequence_parallel: tuple[bool, ...]
+
+
+class Search(Wire):
+    """How to search."""
+
+    objective: Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
+    front: tuple[str, ...]
+    front_points: Unsigned = 50
+    time_limit_seconds: float | None
+    threads: Unsigned | None
+    similar: float = 0.02
+
+
+class Request(Wire):
+    """``problem/1``."""
+
+    # pydantic's BaseModel has an attribute of that name.
+    schema_: Literal["problem/1"] = Field(default="problem/1", alias="schema")
+    model: Model
+    training: Training
+    software: Software
+    target: Target
+    limits: Limits
+    clusters: tuple[Cluster, ...]
+    site: Site
+    economics: Economics
+    reliability: Reliability
+    space: Space
+    search: Search
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the canonical JSON with ``search.threads`` and ``search.time_limit_seconds`` null:
+        they say how the answer is computed, not what is asked."""
+        search = self.search.model_copy(update={"threads": None, "time_limit_seconds": None})
+        return hashlib.sha256(self.model_copy(update={"search": search}).encoded()).hexdigest()
+
+
+class LayoutOfDesign(Wire):
+    """One complete layout (``Layout`` in the core)."""
+
+    pp: Unsigned
+    vpp: Unsigned
+    tp: Unsigned
+    cp: Unsigned
+    ep: Unsigned
+    etp: Unsigned
+    dp: Unsigned
+    micro_batch: Unsigned
+    recompute: Literal["none", "selective", "full"]
+    sharding: Unsigned
+    sequence_parallel: bool
+
+
+class DesignChoice(Wire):
+    """One design to evaluate: indices into the problem's lists, a cap, a size and a layout."""
+
+    cluster: Unsigned
+    fabric: Unsigned
+    cooling: Unsigned
+    power_cap: float
+    cards: Unsigned | None = None
+    layout: LayoutOfDesign
+
+
+class EvaluateRequest(Wire):
+    """The request of ``evaluate``."""
+
+    problem: Request
+    design: DesignChoice
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys, without blanks, in UTF-8; floats in their shortest exact form.
+
+    Raises:
+        ValueError: NaN or an infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text.encode()

@@ -1,0 +1,78 @@
+"""Model, training and software of a problem."""
+
+from __future__ import annotations
+
+from planner.architectures import Architecture
+from planner.problem import wire
+from planner.problem.evidence import SOFTWARE
+from planner.problem.figures import Figures
+from planner.scenario.schema import Workload
+from planner.software import SoftwareProfile
+
+
+def model(architecture: Architecture) -> wire.Model:
+    """The architecture as the core sees it: biases, kinds of norms and rotary positions do not count."""
+    mla, moe, window = architecture.mla, architecture.moe, architecture.sliding_window
+    return wire.Model(
+        id=architecture.id,
+        layers=architecture.layers,
+        hidden=architecture.hidden,
+        heads=architecture.heads,
+        kv_heads=architecture.kv_heads,
+        head_dim=architecture.head_dim,
+        ffn=architecture.ffn or 0,
+        gated=architecture.gated,
+        vocab=architecture.vocab,
+        tied_embeddings=architecture.tied_embeddings,
+        learned_positions=(architecture.max_positions or 0) if architecture.learned_positions else 0,
+        attention=wire.Gqa()
+        if mla is None
+        else wire.Mla(q_lora=mla.q_lora, kv_lora=mla.kv_lora, nope=mla.nope, rope=mla.rope, value=mla.value),
+        moe=None
+        if moe is None
+        else wire.Moe(
+            experts=moe.experts,
+            top_k=moe.top_k,
+            ffn=moe.ffn,
+            shared_ffn=moe.shared_ffn,
+            leading_dense_layers=moe.leading_dense_layers,
+            every=moe.every,
+            top_groups=moe.top_groups,
+        ),
+        window=None if window is None else wire.Window(size=window.window, share=window.share),
+        mtp_layers=architecture.mtp_layers,
+    )
+
+
+def training(workload: Workload) -> wire.Training:
+    """The training run; the batch in whole sequences."""
+    return wire.Training(
+        tokens=workload.tokens,
+        sequence=workload.sequence,
+        global_batch=workload.global_batch,
+        batch_tolerance=workload.batch_tolerance,
+        precision=workload.precision,
+        weight_bytes=workload.weight_bytes,
+        gradient_bytes=workload.gradient_bytes,
+        optimizer_bytes=workload.optimizer_bytes,
+    )
+
+
+_SWITCHES = ("fused_attention", "hierarchical_dispatch", "dispatch_bytes", "bubble")
+_EXPERTS_ONLY = ("ep_overlap", "imbalance_exponent", "moe_staging_bytes", "expert_host")
+_QUANTISED_ONLY = ("quantisation_bytes",)
+
+
+def software(
+    profile: SoftwareProfile, architecture: Architecture, precision: str, figures: Figures
+) -> wire.Software:
+    """The profile's figures; recorded are those that this model and precision make use of."""
+    idle = (() if architecture.moe else _EXPERTS_ONLY) + (_QUANTISED_ONLY if precision == "bf16" else ())
+    values: dict[str, float | bool] = {name: getattr(profile, name) for name in _SWITCHES}
+    sheet = figures.of(SOFTWARE, profile)
+    for name in wire.Software.model_fields:
+        if name in idle:
+            values[name] = sheet.peek(name)
+        elif name not in _SWITCHES:
+            values[name] = sheet.need(name, "timing", name.replace("_", " "))
+    return wire.Software.model_validate(values)

@@ -1,0 +1,7 @@
+"""What is asked: scenarios in TOML, with ``--set`` overrides."""
+
+from planner.scenario.load import from_table, load
+from planner.scenario.overrides import known_keys
+from planner.scenario.schema import Origin, Scenario
+
+__all__ = ["Origin", "Scenario", "from_table", "known_keys", "load"]

@@ -1,0 +1,154 @@
+"""Reading a scenario: file, ``--set`` and validation, with every fault told as file, line, key and remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from planner.errors import ScenarioError, SpecError
+from planner.scenario.overrides import apply, parse
+from planner.scenario.schema import RESERVED, Origin, Scenario
+from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes. A scenario is a page of text."""
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+    """The scenario of a TOML file with ``--set`` texts (``"target.days=120"``) put in.
+
+    Raises:
+        ScenarioError: the file cannot be read, a key is unknown, a value impossible or contradictory.
+    """
+    path = Path(path)
+    source = _read(path)
+    try:
+        table = parse_table(source)
+    except SpecError as fault:
+        raise _as_scenario_error(fault) from fault
+    return from_table(table, overrides, source)
+
+
+def from_table(
+    table: Mapping[str, Any], overrides: Sequence[str] = (), source: SpecText | None = None
+) -> Scenario:
+    """Like `load`, for a table that stands in memory (the Python API).
+
+    Raises:
+        ScenarioError: as for `load`.
+    """
+    parsed = [parse(text) for text in overrides]
+    origin = Origin(
+        file=source.shown if source else None,
+        text=source.text if source else "",
+        set_keys=tuple(".".join(key) for key, _ in parsed),
+    )
+    merged = apply(table, parsed)
+    try:
+        scenario = Scenario.model_validate(merged)
+    except ValidationError as fault:
+        raise _first_of(fault, origin) from fault
+    scenario._origin = origin
+    return scenario
+
+
+def _first_of(fault: ValidationError, origin: Origin) -> ScenarioError:
+    source = SpecText(Path(origin.file or "scenario"), b"", origin.text)
+    faults = [_told(item.error) for item in translate(fault, Scenario, [source])]
+    # A missing table is told after faults of what stands there: the latter are what the author looks at.
+    faults.sort(key=lambda item: item[1] == "is missing")
+    key, message, hint = faults[0]
+    hint = hint or _HINTS.get((key, message)) or _HINTS.get((key, ""))
+    if len(faults) > 1:
+        others = "; ".join(f"{k}: {m}" if k else m for k, m, _ in faults[1:6])
+        message += f" (1 of {len(faults)} faults; also {others})"
+    return origin.error_at(undotted(key), message, hint)
+
+
+def _told(error: SpecError) -> tuple[str, str, str | None]:
+    """Key, message and hint; a validator of a whole table starts its message with the key inside it."""
+    key, message = error.key or "", error.message
+    leading = _LEADING_KEY.match(message)
+    table = model_at(Scenario, undotted(key)) if key else Scenario
+    if (
+        leading
+        and table is not None
+        and (leading[1] in table.model_fields or f"{key}.{leading[1]}" in RESERVED)
+    ):
+        key, message = f"{key}.{leading[1]}" if key else leading[1], message[leading.end() :]
+    for written, said in _PYDANTIC_WORDS.items():
+        message = re.sub(written, said, message)
+    return key, message, error.hint
+
+
+_LEADING_KEY = re.compile(r"([a-z_]+): ")
+_PYDANTIC_WORDS = {
+    r"^Input should be": "must be",
+    r"^Tuple should have at least 1 item.*": "is an empty list",
+    r"^Tuple should have at most (\d+) items.*": r"has more than \1 entries",
+}
+
+_HINTS: dict[tuple[str, str], str] = {
+    ("workload", "is missing"): "give a [workload] table: model, tokens, sequence, batch_tokens",
+    ("hardware", "is missing"): 'say what may be bought: [hardware] systems = ["kunlun-p800-8"]',
+    ("hardware.systems", "is missing"): "`planner specs list systems` shows them",
+    ("site", "is missing"): 'a plan needs a site for power and cooling, e.g. site = "guizhou"; '
+    "`planner specs list sites` shows them",
+    (
+        "workload.model",
+        "is missing",
+    ): 'e.g. model = "llama3.1-405b", or the path of a Hugging Face config.json',
+    ("workload.tokens", "is missing"): 'tokens to train on, e.g. tokens = "15.6T"',
+    ("workload.sequence", "is missing"): "sequence length in tokens, e.g. sequence = 8192",
+    ("workload.batch_tokens", ""): 'e.g. batch_tokens = "16M", or batch_sequences = 2048',
+    ("limits.power.value", ""): 'e.g. power = "30 MW"',
+    ("limits.capex", ""): 'e.g. capex = "200 MUSD" or "1400 MCNY"',
+}
+
+
+def _read(path: Path) -> SpecText:
+    shown = shown_path(path)
+    try:
+        if not path.exists():
+            raise ScenarioError("no such file", file=shown, hint="examples/ holds scenarios to start from")
+        if not path.is_file():
+            raise ScenarioError("is not a regular file", file=shown, hint="a scenario is a TOML text file")
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as fault:
+        raise ScenarioError(
+            f"cannot be read: {fault.strerror}", file=shown, hint="check its permissions"
+        ) from fault
+    except ValueError as fault:
+        raise ScenarioError(f"cannot be read: {fault}", file=shown) from fault
+    if len(content) > LARGEST_FILE:
+        raise ScenarioError(
+            "is larger than 1 MiB, which no scenario is",
+            file=shown,
+            hint="a scenario is a TOML file of a page",
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise ScenarioError(
+            f"is not UTF-8 text (byte {fault.start} is 0x{content[fault.start]:02x})",
+            file=shown,
+            line=content.count(b"\n", 0, fault.start) + 1,
+            hint="save the file as UTF-8",
+        ) from fault
+    return SpecText(path, content, text)
+
+
+_READING_HINTS = {
+    "is empty": "examples/ holds scenarios to start from; docs/scenario.md lists the keys",
+    "is not a finite number": "give a number, or leave the key out",
+}
+
+
+def _as_scenario_error(fault: SpecError) -> ScenarioError:
+    hint = _READING_HINTS.get(fault.message, fault.hint)
+    return ScenarioError(fault.message, file=fault.file, key=fault.key, line=fault.line, hint=hint)

@@ -1,0 +1,384 @@
+"""What a scenario may say: one pydantic model per table of the TOML file (keys: docs/scenario.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+
+from planner.errors import ScenarioError
+from planner.scenario.values import (
+    Amount,
+    AtLeastOne,
+    Carbon,
+    Days,
+    DurationSeconds,
+    EnergyPrice,
+    MoneyAmount,
+    Positive,
+    Share,
+    Watts,
+    Whole,
+    WholeOrZero,
+    as_list,
+)
+from planner.specs.quantity import Frozen, Text
+from planner.specs.reading import dotted, locate
+
+Precision = Literal["bf16", "fp8", "fp4"]
+Recompute = Literal["none", "selective", "full"]
+Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
+Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
+Axis = Literal[
+    "cards", "facility_megawatts", "capex_usd", "days", "tokens_per_second", "tco_usd_per_year",
+    "energy_mwh_per_year",
+]  # fmt: skip
+
+Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(as_list)]
+Wholes = Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(as_list)]
+
+SHORTHANDS: dict[tuple[str, ...], str] = {
+    ("site",): "id",
+    ("limits", "cards"): "max",
+    ("limits", "power"): "value",
+}
+"""Tables that may be written as one plain value, and the key which that value stands for."""
+
+RESERVED = {
+    "target.requests_per_second": "serving",
+    "target.ttft": "serving",
+    "target.tpot": "serving",
+    "target.availability": "serving",
+    "limits.origin": "supply",
+    "limits.available_in": "supply",
+    "limits.available_by": "supply",
+}
+"""Lawful keys of questions that are not built yet."""
+
+
+def reserved_message(key: str) -> str:
+    """What to say to somebody who uses a reserved key."""
+    return f"is reserved for {RESERVED[key]}, which is not built yet; leave it out"
+
+
+def _refuse_reserved(data: Any, table: str) -> Any:
+    for key in data if isinstance(data, dict) else ():
+        if f"{table}.{key}" in RESERVED:
+            raise ValueError(f"{key}: {reserved_message(f'{table}.{key}')}")
+    return data
+
+
+def _table_of(key: str) -> Callable[[Any], Any]:
+    """A plain value in place of a table stands for its ``key``."""
+    return lambda data: data if data is None or isinstance(data, dict | Frozen) else {key: data}
+
+
+class Workload(Frozen):
+    """What is to be done."""
+
+    kind: Literal["training", "serving", "generic"] = Field(
+        default="training", description="training; serving and generic are reserved"
+    )
+    model: Text = Field(description="id or name of an architecture, or the path of a config.json or .toml")
+    tokens: Amount = Field(description='tokens to train on, e.g. 15.6e12 or "15.6T"')
+    sequence: Whole = Field(le=2**31, description="sequence length in tokens")
+    batch_tokens: Amount | None = Field(default=None, description='tokens per optimizer step, e.g. "16M"')
+    batch_sequences: Whole | None = Field(default=None, description="sequences per optimizer step")
+    batch_tolerance: Share = Field(
+        default=0.02, description="largest relative departure from that batch (the layout must divide it)"
+    )
+    precision: Precision = Field(default="bf16", description="of the large matrix products")
+    software: Text | None = Field(
+        default=None, description="id of a software profile; default: the vendor's usual"
+    )
+    weight_bytes: Positive = Field(default=2.0, description="bytes per weight used in products")
+    gradient_bytes: Positive = Field(default=4.0, description="bytes per accumulated gradient")
+    optimizer_bytes: Positive = Field(
+        default=12.0, description="bytes per parameter of master weight and moments (Adam in 32 bits: 12)"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_only(cls, data: Any) -> Any:
+        # Said before the keys are looked at: those of a serving workload are unknown here.
+        if isinstance(data, dict) and data.get("kind") in ("serving", "generic"):
+            raise ValueError(f'kind: {data["kind"]} workloads are not built yet; only kind = "training" is')
+        return data
+
+    @model_validator(mode="after")
+    def _one_batch(self) -> Self:
+        if self.batch_tokens is None and self.batch_sequences is None:
+            raise ValueError(
+                "batch_tokens: is missing, and so is batch_sequences; the batch decides what is learnt, "
+                'so none is assumed: give one of them, e.g. batch_tokens = "16M"'
+            )
+        if self.batch_tokens is not None and self.batch_sequences is not None:
+            raise ValueError("batch_tokens: and batch_sequences exclude each other; keep one")
+        if self.batch_tokens is not None and self.batch_tokens < self.sequence:
+            raise ValueError(
+                f"batch_tokens: {self.batch_tokens:,.0f} tokens are less than a sequence of {self.sequence:,}"
+            )
+        return self
+
+    @property
+    def global_batch(self) -> int:
+        """Sequences per optimizer step: the whole number nearest to ``batch_tokens`` (a half rounds up)."""
+        if self.batch_sequences is not None:
+            return self.batch_sequences
+        return int((self.batch_tokens or 0.0) / self.sequence + 0.5)
+
+
+class Target(Frozen):
+    """What must be met."""
+
+    days: Days | None = Field(
+        default=None, description='calendar days for all tokens, failures included ("6 h" too)'
+    )
+    tokens_per_second: Amount | None = Field(default=None, description="mean rate, failures included")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reserved(cls, data: Any) -> Any:
+        return _refuse_reserved(data, "target")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is asked."""
+        return self.days is not None or self.tokens_per_second is not None
+
+
+class CardLimit(Frozen):
+    """How many cards may be bought, spares included."""
+
+    min: Whole | None = None
+    max: Whole | None = None
+    exactly: Whole | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.exactly is not None and (self.min is not None or self.max is not None):
+            raise ValueError("exactly: excludes min and max; keep either")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min: {self.min} is more than max = {self.max}")
+        return self
+
+    @property
+    def lowest(self) -> int:
+        """At least."""
+        return self.exactly or self.min or 1
+
+    @property
+    def highest(self) -> int | None:
+        """At most."""
+        return self.exactly or self.max
+
+
+class PowerLimit(Frozen):
+    """How much power there is, and where it is counted."""
+
+    value: Watts
+    boundary: Literal["grid", "transformer", "ups", "it"] | None = Field(
+        default=None, description="grid: intake on the hot design day (default); it: at the servers' plugs"
+    )
+    basis: Literal["measured", "nameplate"] = Field(
+        default="measured",
+        description="measured: typical draw in training; nameplate: rated power (boundary it)",
+    )
+
+    @model_validator(mode="after")
+    def _built(self) -> Self:
+        if self.boundary in ("transformer", "ups"):
+            raise ValueError(f'boundary: {self.boundary!r} is not built yet; use "grid" or "it"')
+        if self.basis == "nameplate" and self.boundary == "grid":
+            raise ValueError(
+                'basis: nameplate power is that of the servers, so it goes with boundary = "it"; '
+                'the grid intake is counted on the design day with basis = "measured"'
+            )
+        return self
+
+    @property
+    def at_grid(self) -> bool:
+        """Counted at the grid intake."""
+        return self.basis == "measured" and self.boundary != "it"
+
+
+class Limits(Frozen):
+    """What may not be exceeded."""
+
+    cards: Annotated[CardLimit | None, BeforeValidator(_table_of("max"))] = Field(
+        default=None, description="at most that many, or { min, max } or { exactly }"
+    )
+    power: Annotated[PowerLimit | None, BeforeValidator(_table_of("value"))] = Field(
+        default=None, description='"30 MW", or { value, boundary, basis }'
+    )
+    racks: Whole | None = Field(default=None, description="racks of all kinds")
+    capex: MoneyAmount | None = Field(default=None, description='capital with its currency, e.g. "200 MUSD"')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reserved(cls, data: Any) -> Any:
+        return _refuse_reserved(data, "limits")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything bounds the answer from above."""
+        cards = self.cards is not None and self.cards.highest is not None
+        return cards or any(limit is not None for limit in (self.power, self.racks, self.capex))
+
+
+class Hardware(Frozen):
+    """What may be bought."""
+
+    systems: Texts = Field(description="ids or names; that of an accelerator means its usual system")
+    fabrics: Texts | None = Field(
+        default=None, description="ids of scale-out fabrics; default: the system's own"
+    )
+    kinds: Annotated[tuple[Literal["rail-optimised", "leaf-spine"], ...], BeforeValidator(as_list)] | None = (
+        Field(default=None, min_length=1, description="default: all that the fabric's file lists")
+    )
+    oversubscription: Annotated[tuple[AtLeastOne, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="of the top tier; default: all that the fabric's file lists"
+    )
+    cooling: Annotated[tuple[Cooling, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="default: all that system and site both know"
+    )
+    power_caps: Annotated[tuple[Share, ...], Field(min_length=1), BeforeValidator(as_list)] = Field(
+        default=(1.0,), description="enforced shares of the board power to choose from"
+    )
+
+    @field_validator("power_caps")
+    @classmethod
+    def _not_off(cls, caps: tuple[float, ...]) -> tuple[float, ...]:
+        if 0.0 in caps:
+            raise ValueError("a cap of 0 switches the cards off")
+        return caps
+
+
+class SiteChoice(Frozen):
+    """Where it stands, and what is known better than the spec file about it."""
+
+    id: Text = Field(description="id or name of a site")
+    tariff: EnergyPrice | None = Field(default=None, description='e.g. "0.06 USD/kWh"')
+    carbon: Carbon | None = Field(default=None, description='e.g. "0.4 kgCO2/kWh"')
+    pue: AtLeastOne | None = Field(default=None, description="annual mean, for every cooling kind")
+    pue_design_day: AtLeastOne | None = Field(default=None, description="default: the site's, at least pue")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.pue is not None and self.pue_design_day is not None and self.pue_design_day < self.pue:
+            raise ValueError(
+                f"pue_design_day: {self.pue_design_day} is below pue = {self.pue}, its annual mean"
+            )
+        return self
+
+
+class LayoutChoice(Frozen):
+    """Dimensions of the layout to fix (one value) or to choose from (a list); absent: the default space."""
+
+    tp: Wholes | None = None
+    pp: Wholes | None = None
+    vpp: Wholes | None = None
+    dp: Wholes | None = None
+    cp: Wholes | None = None
+    ep: Wholes | None = None
+    etp: Annotated[tuple[Literal["one", "tensor"], ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="one: an expert is whole on a device; tensor: cut over tp"
+    )
+    micro_batch: Wholes | None = None
+    recompute: Annotated[tuple[Recompute, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1
+    )
+    sharding: Annotated[tuple[Annotated[WholeOrZero, Field(le=3)], ...], BeforeValidator(as_list)] | None = (
+        Field(default=None, min_length=1, description="0 none, 1 optimizer states, 2 gradients, 3 weights")
+    )
+    sequence_parallel: Annotated[tuple[bool, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1
+    )
+
+
+class Search(Frozen):
+    """How to search and what to show."""
+
+    objective: Objective | None = Field(
+        default=None, description="default: cards where there is a target, else throughput"
+    )
+    front: Annotated[tuple[Axis, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, max_length=4, description="axes of the Pareto front, at most four"
+    )
+    time_limit: DurationSeconds | None = Field(default=None, description="seconds; then the best so far")
+    confidence: Share = Field(default=0.9, gt=0.5, lt=1, description='of the "90 % sure needs" figure')
+    seed: WholeOrZero = Field(default=0, description="of the sampling behind the bands")
+    threads: Annotated[Whole, Field(le=4096)] | None = Field(default=None, description="default: all cores")
+
+    @field_validator("front")
+    @classmethod
+    def _distinct(cls, front: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if front is not None and len(set(front)) < len(front):
+            raise ValueError("names an axis twice")
+        return front
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a scenario was read, so that later faults can name file, key and line."""
+
+    file: str | None = None
+    text: str = ""
+    set_keys: tuple[str, ...] = field(default=())
+    """Dotted keys given by ``--set``."""
+
+    def error(self, key: str, message: str, hint: str | None = None) -> ScenarioError:
+        """A fault of the scenario at ``key``."""
+        path: tuple[str | int, ...] = tuple(key.split(".")) if key else ()
+        return self.error_at(path, message, hint)
+
+    def error_at(self, path: tuple[str | int, ...], message: str, hint: str | None = None) -> ScenarioError:
+        """Like `error`, for a key path with list positions."""
+        key = dotted(path)
+        if any(key == given or key.startswith((f"{given}.", f"{given}[")) for given in self.set_keys):
+            return ScenarioError(message, file="--set", key=key, hint=hint)
+        _, line = locate(self.text, path)
+        return ScenarioError(message, file=self.file, key=key or None, line=line, hint=hint)
+
+
+class Scenario(Frozen):
+    """One question: a workload, a target or limits or both, and what may be bought where."""
+
+    workload: Workload
+    target: Target = Target()
+    limits: Limits = Limits()
+    hardware: Hardware
+    site: Annotated[SiteChoice, BeforeValidator(_table_of("id"))]
+    layout: LayoutChoice = LayoutChoice()
+    search: Search = Search()
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if not self.target.any and not self.limits.any:
+            raise ValueError(
+                "neither [target] nor [limits] asks for anything: give target.days or "
+                "target.tokens_per_second, or an upper limit on cards, power, racks or capex, or both"
+            )
+        return self
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was read; faults found later are told with it."""
+        return self._origin
+
+    @property
+    def objective(self) -> Objective:
+        """What is best: as asked, else ``cards`` where there is a target and ``throughput`` where not."""
+        return self.search.objective or ("cards" if self.target.any else "throughput")
+
+    @property
+    def front(self) -> tuple[Axis, ...]:
+        """Axes of the front: as asked, else (cards or rate), power and capital."""
+        if self.search.front is not None:
+            return self.search.front
+        first: Axis = "cards" if self.target.any else "tokens_per_second"
+        return (first, "facility_megawatts", "capex_usd")

@@ -1,0 +1,128 @@
+"""Software profiles: what a training framework of some age does well or badly, with its spread.
+
+The error of a performance model lies between frameworks more than between layouts, so the framework is an
+input of its own. The shipped profiles stand in ``planner/data/software/``, one TOML file each.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from planner.errors import SpecError
+from planner.specs.quantity import Count, Duration, Fraction, Size, Text
+from planner.specs.reading import parse_table, read_text, translate
+from planner.specs.schema.common import SpecFile
+
+SHIPPED = Path(__file__).resolve().parents[1] / "data" / "software"
+ANY_VENDOR = "*"
+
+
+class SoftwareProfile(SpecFile):
+    """One framework in one span of time. Its figures are those of the core's ``Software``."""
+
+    frameworks: list[Text] = Field(default=[], description="as published runs name them")
+    since: Text = Field(description="first year-month of the software it describes")
+    until: Text | None = Field(default=None, description="last year-month; absent: still current")
+    tuning: Literal["tuned", "default", "tutorial"] = Field(
+        description="tuned: by experts for the run; default: as shipped with care; tutorial: as in examples"
+    )
+    default_for: list[Text] = Field(default=[], description="vendors planned with it; * any other")
+    spread: Fraction = Field(description="standard deviation of ln(step time) between sources that use it")
+    spread_experts: Fraction | None = Field(
+        default=None, description="the same for mixture-of-experts models; absent: as spread"
+    )
+
+    fused_attention: bool = Field(description="attention in one kernel; otherwise scores go through memory")
+    hierarchical_dispatch: bool = Field(description="a token crosses to a server once")
+    dispatch_bytes: Literal[1, 2] = Field(default=2, description="per element sent to experts; 1: FP8 dispatch")
+    bubble: float = Field(
+        default=1.0, gt=0, le=1, description="share of the 1F1B bubble that its schedule leaves (DualPipe: 0.3)"
+    )
+    gradient_bytes: Literal[2, 4] = Field(default=4, description="per accumulated and exchanged gradient")
+    expert_tensor: Literal["one", "tensor"] = Field(
+        default="one", description="tensor parallelism inside an expert, where a run does not say"
+    )
+    attention_factor: Count = Field(description="attention rate against the chip family's")
+    elementwise_factor: Count = Field(description="traffic of element-wise work against the fused ideal")
+    kernel_gap: Duration = Field(description="gap between kernels")
+    fixed_step: Duration = Field(description="per optimizer step: data, logging, clipping, host")
+    tp_overlap: Fraction = Field(description="share of tensor-parallel traffic hidden behind products")
+    dp_overlap: Fraction = Field(description="share of gradient and parameter traffic hidden (stages 0 to 2)")
+    fsdp_overlap: Fraction = Field(description="the same for stage 3")
+    ep_overlap: Fraction = Field(description="share of expert dispatch and combine hidden")
+    pp_overlap: Fraction = Field(description="share of pipeline sends hidden")
+    cp_overlap: Fraction = Field(description="share of attention time that hides such traffic")
+    imbalance_exponent: Fraction = Field(description="expert load of the busiest rank: ranks^exponent")
+    moe_staging_bytes: Count = Field(description="moved per routed token and hidden unit")
+    expert_host: Duration = Field(description="host time per local expert, layer and micro-batch")
+    quantisation_bytes: Count = Field(description="bytes moved per quantised element (FP8 and FP4 recipes)")
+    jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
+    memory_overhead: Size = Field(description="runtime and communication buffers per device")
+    fragmentation: Fraction = Field(description="share of the activations lost to fragmentation")
+
+    def covers(self, framework: str, date: str | None) -> bool:
+        """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""
+        if framework not in self.frameworks:
+            return False
+        month = date[:7] if date else None
+        return month is None or (self.since <= month and (self.until is None or month <= self.until))
+
+
+def profile(name: str) -> SoftwareProfile:
+    """The shipped profile called ``name`` (id or alias, any case).
+
+    Raises:
+        SpecError: no such profile (with the nearest names).
+    """
+    wanted = name.strip().casefold()
+    names = {known.casefold(): item for item in profiles() for known in (item.id, *item.aliases)}
+    if wanted in names:
+        return names[wanted]
+    near = get_close_matches(wanted, names, n=2, cutoff=0.5)
+    guess = f"did you mean {' or '.join(dict.fromkeys(names[n].id for n in near))}? " if near else ""
+    raise SpecError(
+        f"there is no software profile {name!r}", hint=f"{guess}known: {', '.join(p.id for p in profiles())}"
+    )
+
+
+def default_profile(vendor: str) -> SoftwareProfile:
+    """The profile with which cards of ``vendor`` are planned unless the scenario names one."""
+    for wanted in (vendor.casefold(), ANY_VENDOR):
+        for item in profiles():
+            if wanted in (known.casefold() for known in item.default_for):
+                return item
+    raise SpecError(f"no software profile is the default for vendor {vendor!r}", file=str(SHIPPED))
+
+
+def profile_of_run(framework: str | None, date: str | None = None) -> SoftwareProfile | None:
+    """The profile for a published run; the latest one where several cover it, None where none does."""
+    found = [item for item in profiles() if framework is not None and item.covers(framework, date)]
+    return max(found, key=lambda item: (item.since, item.id), default=None)
+
+
+@cache
+def profiles() -> tuple[SoftwareProfile, ...]:
+    """All shipped profiles by id.
+
+    Raises:
+        SpecError: a file cannot be used (a broken installation).
+    """
+    return tuple(_read(path) for path in sorted(SHIPPED.glob("*.toml")))
+
+
+def _read(path: Path) -> SoftwareProfile:
+    source = read_text(path)
+    try:
+        return SoftwareProfile.model_validate(parse_table(source))
+    except ValidationError as fault:
+        raise translate(fault, SoftwareProfile, [source])[0].error from fault
+
+
+def path_of(profile_id: str) -> Path:
+    """The file of a shipped profile."""
+    return SHIPPED / f"{profile_id}.toml"

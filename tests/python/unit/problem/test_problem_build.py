@@ -1,0 +1,318 @@
+"""Scenario and spec library become SI numbers per device, or a refusal that says what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.errors import EXIT_BAD_INPUT, MissingFigureError, PlannerError, ScenarioError
+from planner.problem import FigureKey, Problem, build
+from planner.scenario import from_table
+from planner.specs import SpecLibrary, shipped_directory
+
+TABLE: dict[str, Any] = {
+    "workload": {"model": "llama3.1-405b", "tokens": "15.6T", "sequence": 8192, "batch_sequences": 2048},
+    "target": {"days": 180},
+    "limits": {"cards": 30_720},
+    "hardware": {"systems": "kunlun-p800-8"},
+    "site": "guizhou",
+}
+
+BARE_CARD = """\
+id = "bare-card"
+name = "Bare Card"
+vendor = "Nobody"
+origin = "CN"
+status = "rumoured"
+efficiency = "kunlun"
+[peak]
+fp16 = { value = "100 TFLOP/s", kind = "vendor", source = "s" }
+[memory]
+capacity = { value = "100 GB", kind = "vendor", source = "s" }
+[sources]
+s = { title = "a page", date = "2025" }
+"""
+BARE_SYSTEM = """\
+id = "bare-server"
+name = "Bare server"
+extends = "kunlun-p800-8"
+accelerator = "bare-card"
+"""
+
+
+@pytest.fixture(scope="module")
+def library() -> SpecLibrary:
+    return SpecLibrary()
+
+
+def problem(library: SpecLibrary, *sets: str, **options: Any) -> Problem:
+    return build(from_table(TABLE, sets), library, **options)
+
+
+def with_files(directory: Path, files: dict[str, str]) -> SpecLibrary:
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return SpecLibrary([shipped_directory(), directory])
+
+
+def test_a_card_of_two_devices_is_halved(library: SpecLibrary) -> None:
+    found = problem(library, "hardware.systems=cloudmatrix-384")
+    cluster, card = found.request.clusters[0], library.accelerator("ascend-910c")
+    level = library.system("cloudmatrix-384").levels[1]
+    assert card.peak.bf16
+    assert card.memory.capacity
+    assert card.memory.bandwidth
+    assert level.bandwidth
+    assert cluster.devices_per_card == 2
+    assert cluster.device.peak.bf16 == card.peak.bf16.value / 2
+    assert cluster.device.memory_bandwidth == card.memory.bandwidth.value / 2
+    assert cluster.levels[1].bandwidth == level.bandwidth.value / 2
+    assert cluster.levels[1].size == 768
+    assert cluster.unit_cards == cluster.domain_cards == 384
+
+
+def test_memory_is_what_a_job_can_allocate(library: SpecLibrary) -> None:
+    # 96 GiB x 0.94
+    assert problem(library).request.clusters[0].device.memory == pytest.approx(0.94 * 96 * 2**30)
+
+
+def test_kinds_and_oversubscriptions_make_one_option_each(library: SpecLibrary) -> None:
+    cluster = problem(
+        library, "hardware.fabrics=['roce-400','roce-200']", "hardware.oversubscription=[1, 3]"
+    ).request.clusters[0]
+    options = [(option.id, option.kind, option.oversubscription) for option in cluster.fabrics]
+    assert options == [
+        (name, kind, ratio)
+        for name in ("roce-400", "roce-200")
+        for kind in ("rail-optimised", "leaf-spine")
+        for ratio in (1.0, 3.0)
+    ]
+
+
+def test_a_fabric_of_half_the_port_rate_gives_half_the_bandwidth(library: SpecLibrary) -> None:
+    options = problem(library, "hardware.fabrics=['roce-400','roce-200']").request.clusters[0].fabrics
+    # 200 Gb/s per card in the server's file
+    assert {(o.id, o.bandwidth) for o in options} == {("roce-400", 25e9), ("roce-200", 12.5e9)}
+
+
+def test_money_is_in_dollars_by_the_library_s_rates(library: SpecLibrary) -> None:
+    request = problem(library).request
+    yuan = library.part("exchange-rates").usd_per_unit["CNY"].value
+    assert request.site.tariff_usd_per_kwh == pytest.approx(library.site("guizhou").tariff.value * yuan)
+    facility = library.part("facility-cn")
+    assert facility.building
+    assert facility.liquid_premium
+    by_kind = {room.kind: room.building_usd_per_watt for room in request.clusters[0].coolings}
+    assert by_kind["contained-air"] == pytest.approx(facility.building.value * yuan)
+    assert by_kind["cold-plate"] == pytest.approx(
+        facility.building.value * yuan * (1 + facility.liquid_premium.value)
+    )
+
+
+def test_cooling_kinds_are_those_of_system_and_site(library: SpecLibrary) -> None:
+    kinds = [room.kind for room in problem(library).request.clusters[0].coolings]
+    assert kinds == list(library.system("kunlun-p800-8").cooling)
+
+
+def test_a_pue_of_the_user_replaces_the_site_s_and_its_estimate(library: SpecLibrary) -> None:
+    found = problem(library, "site.pue=1.5")
+    assert {room.pue for room in found.request.clusters[0].coolings} == {1.5}
+    assert all(room.pue_design_day >= 1.5 for room in found.request.clusters[0].coolings)
+    assert not any(figure.key.key.endswith(".pue") for figure in found.figures)
+
+
+@pytest.mark.parametrize(
+    ("limit", "field"),
+    [
+        ('"30 MW"', "facility_watts"),
+        ('{ value = "30 MW", boundary = "it" }', "it_watts"),
+        ('{ value = "30 MW", basis = "nameplate" }', "nameplate_watts"),
+    ],
+)
+def test_a_power_limit_stands_at_its_boundary(library: SpecLibrary, limit: str, field: str) -> None:
+    limits = problem(library, f"limits.power={limit}").request.limits.model_dump()
+    assert limits[field] == 30e6
+    assert [k for k in limits if k.endswith("watts") and limits[k] is not None] == [field]
+
+
+def test_capital_in_yuan_is_converted(library: SpecLibrary) -> None:
+    yuan = library.part("exchange-rates").usd_per_unit["CNY"].value
+    limits = problem(library, "limits.capex=1000 MCNY").request.limits
+    assert limits.capex_usd == pytest.approx(1e9 * yuan)
+
+
+def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
+    space = problem(library, "layout.tp=8", "layout.pp=[16]", "layout.dp=[64, 128]").request.space
+    assert (space.tp, space.pp, space.dp) == ((8,), (16,), (64, 128))
+
+
+def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
+    assert problem(library).software.id == "domestic-default"
+    assert problem(library, "hardware.systems=dgx-h100").software.id == "megatron-2024"
+    assert problem(library, "hardware.systems=atlas-800t-a2").software.id == "mindspeed-2024"
+    assert problem(library, "workload.software=deepspeed").software.id == "deepspeed"
+
+
+def test_systems_of_different_software_need_it_named(library: SpecLibrary) -> None:
+    both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
+    with pytest.raises(ScenarioError, match="different software"):
+        problem(library, both)
+    assert len(problem(library, both, "workload.software=megatron-2024").request.clusters) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "near"),
+    [
+        ("hardware.systems=kunlum-p800-8", "hardware.systems", "kunlun-p800-8"),
+        ("hardware.fabrics=roce-4000", "hardware.fabrics", "roce-400"),
+        ("site=guizou", "site.id", "guizhou"),
+        ("workload.model=llama3.1-404b", "workload.model", "llama3.1-405b"),
+        ("workload.software=megatron-2023", "workload.software", "megatron-2024"),
+        ("hardware.cooling=immersion", "hardware.cooling", "cold-plate"),
+        ("limits.cards={ exactly = 100 }", "limits.cards.exactly", "96 or 104"),
+        ("limits.cards=4", "limits.cards.max", "8"),
+    ],
+)
+def test_names_and_wishes_that_do_not_exist_are_told(
+    library: SpecLibrary, override: str, key: str, near: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        problem(library, override)
+    assert caught.value.key == key
+    assert near in (caught.value.hint or "")
+    assert caught.value.exit_code == EXIT_BAD_INPUT
+
+
+def test_a_sequence_beyond_learned_positions_is_refused(library: SpecLibrary) -> None:
+    with pytest.raises(ScenarioError, match="positions"):
+        problem(library, "workload.model=gpt3-175b")
+
+
+def test_all_missing_figures_are_told_at_once_with_a_file_that_supplies_them(tmp_path: Path) -> None:
+    bare = with_files(
+        tmp_path, {"accelerators/bare-card.toml": BARE_CARD, "systems/bare-server.toml": BARE_SYSTEM}
+    )
+    with pytest.raises(MissingFigureError) as caught:
+        problem(bare, "hardware.systems=bare-card")
+    text = str(caught.value)
+    for key in ("memory.bandwidth", "power.tdp", "power.idle", "power.training_share"):
+        assert key in caught.value.message
+        assert key in (caught.value.hint or "")
+    assert "bare-card.toml" in text
+    assert 'extends = "bare-card"' in text
+    assert "PLANNER_SPEC_PATH" in text
+
+
+def test_supplied_figures_make_the_card_plannable_and_half_precision_stands_in(tmp_path: Path) -> None:
+    power = "\n".join(
+        f'{key} = {{ value = {value}, kind = "estimate", low = {value}, high = {value}, method = "test" }}'
+        for key, value in [("tdp", '"300 W"'), ("idle", '"50 W"'), ("training_share", "0.8")]
+    )
+    memory = '[memory]\nbandwidth = { value = "1 TB/s", kind = "vendor", source = "s" }'
+    supplied = BARE_CARD.replace("[memory]", memory).replace("[sources]", f"[power]\n{power}\n[sources]")
+    full = with_files(
+        tmp_path, {"accelerators/bare-card.toml": supplied, "systems/bare-server.toml": BARE_SYSTEM}
+    )
+    found = problem(full, "hardware.systems=bare-card")
+    device = found.request.clusters[0].device
+    assert device.peak.bf16 == 100e12
+    assert device.memory == pytest.approx(94e9)
+    assert any("fp16" in note for note in found.notes)
+    usable = next(
+        f for f in found.figures if f.key == ("accelerators", "bare-card", "memory.usable_fraction")
+    )
+    assert usable.is_estimate
+
+
+def test_a_card_without_a_system_says_how_to_add_one(library: SpecLibrary) -> None:
+    with pytest.raises(MissingFigureError) as caught:
+        problem(library, "hardware.systems=kunlun-m100")
+    assert 'accelerator = "kunlun-m100"' in (caught.value.hint or "")
+    assert "peak.bf16" in caught.value.message
+
+
+def test_a_missing_price_drops_the_axis_and_refuses_the_objective(library: SpecLibrary) -> None:
+    unpriced = "hardware.systems=metax-c600-server"
+    found = problem(library, unpriced)
+    assert found.request.search.front == ("cards", "facility_megawatts")
+    assert found.dropped_axes == ("capex_usd",)
+    assert found.missing_prices
+    for wish in ("search.objective=capex", "search.objective=tco", "limits.capex=200 MUSD"):
+        with pytest.raises(MissingFigureError, match="price"):
+            problem(library, unpriced, wish)
+
+
+def test_no_estimates_refuses_with_the_list(library: SpecLibrary) -> None:
+    with pytest.raises(MissingFigureError, match="host power"):
+        problem(library, no_estimates=True)
+
+
+def test_estimates_are_those_of_the_chosen_design(library: SpecLibrary) -> None:
+    found = problem(library)
+    keys = [figure.key.key for figure in found.estimates(0, "roce-400", "cold-plate")]
+    assert "cooling.cold-plate.pue" in keys
+    assert "cooling.contained-air.pue" not in keys
+    assert "usd_per_unit.CNY" not in keys
+
+
+def test_an_experts_figure_is_no_estimate_of_a_dense_model(library: SpecLibrary) -> None:
+    dense = {figure.key.key for figure in problem(library).figures}
+    sparse = {figure.key.key for figure in problem(library, "workload.model=deepseek-v3").figures}
+    assert "moe_staging_bytes" not in dense
+    assert "moe_staging_bytes" in sparse
+
+
+def test_a_figure_can_be_given_another_value(library: SpecLibrary) -> None:
+    found = problem(library)
+    key = FigureKey("accelerators", "kunlun-p800", "power.tdp")
+    assert found.with_figures({key: 350.0}).request.clusters[0].card_tdp == 350.0
+    for figure in found.figures:
+        same = found.with_figures({figure.key: figure.quantity.value})
+        assert same.hash == found.hash, figure.key
+
+
+def test_an_override_of_an_unused_figure_is_refused(library: SpecLibrary) -> None:
+    with pytest.raises(PlannerError, match="uses no figure"):
+        problem(library).with_figures({FigureKey("accelerators", "nvidia-h100-sxm", "power.tdp"): 1.0})
+
+
+def test_every_system_of_the_library_makes_a_problem(library: SpecLibrary) -> None:
+    for name in library.ids("systems"):
+        assert problem(library, f"hardware.systems={name}", "limits.cards=100000").request.clusters
+
+
+def test_every_site_of_the_library_makes_a_problem(library: SpecLibrary) -> None:
+    for name in library.ids("sites"):
+        assert problem(library, f"site={name}").request.site.tariff_usd_per_kwh > 0
+
+
+def test_the_hash_is_that_of_the_question_not_of_the_machine(library: SpecLibrary) -> None:
+    base = problem(library)
+    assert base.hash == problem(library).hash
+    assert base.hash == problem(library, "search.threads=2", "search.time_limit=1").hash
+    assert base.hash != problem(library, "target.days=120").hash
+    canonical = base.request.encoded()
+    assert (
+        canonical
+        == json.dumps(
+            json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+    )
+
+
+def test_a_model_file_is_looked_for_beside_the_scenario(library: SpecLibrary, tmp_path: Path) -> None:
+    from planner.scenario import load  # noqa: PLC0415 (only this test reads a file)
+
+    shipped = Path(__file__).parents[4] / "planner/data/architectures/llama3.1-8b.toml"
+    (tmp_path / "mine.toml").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "scenario.toml").write_text(
+        '[workload]\nmodel = "mine.toml"\ntokens = "1T"\nsequence = 8192\nbatch_sequences = 512\n'
+        '[target]\ndays = 30\n[hardware]\nsystems = "dgx-h100"\n[site]\nid = "texas"\n',
+        encoding="utf-8",
+    )
+    assert build(load(tmp_path / "scenario.toml"), library).request.model.id == "llama3.1-8b"
