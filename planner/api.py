@@ -1,0 +1,142 @@
+"""The planner from Python: the same nouns as the command line.
+
+>>> plan = planner.size("examples/kunlun-30k.toml", set=["target.days=120"])
+>>> plan.cards.total, plan.performance.days, plan.bands.days.p90
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from planner.engine import Interrupt, Progress
+from planner.errors import ScenarioError
+from planner.plan import assemble
+from planner.plan.account import Space
+from planner.plan.judge import judge
+from planner.plan.model import Plan
+from planner.plan.named import parse
+from planner.plan.solve import open_case, solve
+from planner.scenario import Scenario, from_table, load
+from planner.specs import SpecLibrary
+
+Question = Scenario | Path | str | Mapping[str, Any]
+"""A scenario: read already, a file, or the table that would stand in the file."""
+
+Sets = Sequence[str] | Mapping[str, Any]
+"""Changes of single keys: ``["target.days=120"]`` or ``{"target.days": 120}``."""
+
+
+def size(
+    scenario: Question,
+    *,
+    set: Sets | None = None,
+    no_estimates: bool = False,
+    library: SpecLibrary | None = None,
+    progress: Progress | None = None,
+    interrupt: Interrupt | None = None,
+    command: str | None = None,
+) -> Plan:
+    """The cluster that meets the target, or the most that the limits allow.
+
+    Args:
+        scenario: the question.
+        set: keys of the scenario to change.
+        no_estimates: refuse to answer on estimated figures.
+        library: the spec files; default: the shipped ones and those of ``PLANNER_SPEC_PATH``.
+        progress: called now and then with the counts of the search.
+        interrupt: where given, Ctrl-C ends the search with the best so far and is noted there.
+        command: recorded in the plan's provenance.
+
+    Raises:
+        PlannerError: the scenario, a spec file or a figure cannot be used. That nothing fits is an answer,
+            no error.
+    """
+    question = read(scenario, set)
+    case = open_case(
+        question,
+        _library(library),
+        command=command,
+        no_estimates=no_estimates,
+        progress=progress,
+        interrupt=interrupt,
+    )
+    return solve(case)
+
+
+def evaluate(
+    scenario: Question,
+    *,
+    layout: str | Mapping[str, Any] | None = None,
+    cards: int | None = None,
+    set: Sets | None = None,
+    no_estimates: bool = False,
+    library: SpecLibrary | None = None,
+    progress: Progress | None = None,
+    interrupt: Interrupt | None = None,
+    command: str | None = None,
+) -> Plan:
+    """The plan of so many cards, in a named layout or the best one; ``Plan.comparison`` judges it.
+
+    Args:
+        scenario: the question.
+        layout: ``"tp=8,pp=16"`` or ``{"tp": 8, "pp": 16}``; what is left out is chosen as the best, except
+            that with dp given tp, pp and cp are 1 where left out.
+        cards: cards bought; default: those of the layout if it names dp, else what the scenario allows at
+            most.
+        set, no_estimates, library, progress, interrupt, command: as for `size`.
+
+    Raises:
+        PlannerError: as for `size`; a layout that cannot even be built.
+    """
+    named = None if layout is None else parse(layout)
+    question = read(scenario, set)
+    case = open_case(
+        question,
+        _library(library),
+        command=command,
+        no_estimates=no_estimates,
+        progress=progress,
+        interrupt=interrupt,
+    )
+    return judge(case, named, cards)
+
+
+def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:
+    """The space that `size` would search."""
+    case = open_case(read(scenario, set), _library(library))
+    return assemble.space(case.request.model_dump(by_alias=True))
+
+
+def read(scenario: Question, set: Sets | None = None) -> Scenario:
+    """A scenario from a file or a table, with single keys changed.
+
+    Raises:
+        ScenarioError: it cannot be used; or ``set`` with a scenario that was read already.
+    """
+    changes = (
+        [f"{key}={_toml(value)}" for key, value in set.items()]
+        if isinstance(set, Mapping)
+        else list(set or ())
+    )
+    if isinstance(scenario, Scenario):
+        if changes:
+            raise ScenarioError(
+                "a Scenario that was read already is not changed",
+                hint="give the file or the table with set=...",
+            )
+        return scenario
+    if isinstance(scenario, Mapping):
+        return from_table(scenario, changes)
+    return load(scenario, changes)
+
+
+def _toml(value: Any) -> str:
+    import tomli_w  # noqa: PLC0415 (only for values given as Python objects)
+
+    return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+
+
+def _library(library: SpecLibrary | None) -> SpecLibrary:
+    return SpecLibrary.from_environment() if library is None else library

@@ -1,0 +1,157 @@
+"""What the verbs share: options, progress on stderr, writing the answer, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from planner.errors import EXIT_ANSWER, EXIT_INTERRUPTED, EXIT_NO, PlannerError
+
+if TYPE_CHECKING:
+    from planner.engine import Interrupt
+    from planner.plan.model import Plan
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario, a TOML file.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Change one key of the scenario; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the plan as JSON (plan/1) instead of a memo.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the plan as JSON into FILE.")
+]
+NoEstimates = Annotated[
+    bool, typer.Option("--no-estimates", help="Refuse to answer on estimated figures; list them instead.")
+]
+ShowSpace = Annotated[bool, typer.Option("--space", help="Print the space that would be searched, and stop.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, metavar="N", help="Threads of the search; default: all cores."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+CLEAR_LINE = "\r\033[K"
+PROGRESS_AFTER = 0.5
+"""Seconds of silence before progress is shown: most answers are there sooner."""
+
+
+def overrides(sets: list[str] | None, threads: int | None) -> list[str]:
+    """The ``--set`` texts with the number of threads put in."""
+    return [*(sets or []), *([f"search.threads={threads}"] if threads is not None else [])]
+
+
+def command_line(verb: str, scenario: Path, sets: list[str] | None, more: Mapping[str, object]) -> str:
+    """The command that asks the same question again; what does not change the answer is left out."""
+    words = ["planner", verb, str(scenario)]
+    for text in sets or []:
+        words += ["--set", text]
+    for name, value in more.items():
+        if value is True:
+            words.append(name)
+        elif value not in (None, False):
+            words += [name, str(value)]
+    return " ".join(f"'{word}'" if set(word) & set(' "\\$;&|<>()*?[]#~') else word for word in words)
+
+
+class Watch:
+    """Progress of a search on stderr, where somebody may look at it."""
+
+    def __init__(self, quiet: bool) -> None:
+        """Shows nothing when ``quiet`` or when stderr is not a terminal."""
+        self.shown = not quiet and sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._last = 0.0
+
+    def __call__(self, counts: Mapping[str, Any]) -> None:
+        """Called by the search now and then."""
+        now = time.monotonic()
+        if not self.shown or now - self._started < PROGRESS_AFTER or now - self._last < 0.1:
+            return
+        self._last = now
+        done, total = counts.get("done", 0), counts.get("total", 0)
+        share = f" {100 * done / total:.0f} %" if total else ""
+        typer.echo(
+            f"{CLEAR_LINE}searching{share}, {counts.get('candidates', 0):,} candidates", err=True, nl=False
+        )
+
+    def done(self) -> None:
+        """Leave the line empty."""
+        if self._last:
+            typer.echo(CLEAR_LINE, err=True, nl=False)
+
+
+def answer(
+    ask: Callable[[Watch, Interrupt], Plan], *, as_json: bool, output: Path | None, quiet: bool
+) -> None:
+    """Ask, write the answer to stdout (and FILE), and leave with the exit code that it means.
+
+    Raises:
+        PlannerError: bad input; FILE cannot be written.
+        typer.Exit: the answer is no (1), or the search was interrupted (130).
+    """
+    if output is not None:
+        check_output(output)
+    from planner.engine import Interrupt  # noqa: PLC0415 (keeps --help fast)
+
+    watch, interrupt = Watch(quiet), Interrupt()
+    try:
+        plan = ask(watch, interrupt)
+    finally:
+        watch.done()
+    if output is not None:
+        write(output, plan.to_json() + "\n")
+    try:
+        _print(plan, as_json)
+    except BrokenPipeError:
+        # The reader went away (`planner ... | head`); the exit code still tells the answer.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if interrupt.pressed:
+        typer.echo("interrupted: this is the best so far", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(EXIT_ANSWER if plan.feasible else EXIT_NO)
+
+
+def _print(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(plan.to_json() + "\n")
+    else:
+        from planner.report.text import show  # noqa: PLC0415 (rich is not needed for --json)
+
+        show(plan, sys.stdout)
+    sys.stdout.flush()
+
+
+def check_output(path: Path) -> None:
+    """Refuse a FILE that cannot be written, before the work is done.
+
+    Raises:
+        PlannerError: its folder does not exist, or it is a folder.
+    """
+    if not path.parent.is_dir():
+        raise PlannerError(
+            "cannot be written: its folder does not exist", file=str(path), hint=f"mkdir -p {path.parent}"
+        )
+    if path.is_dir():
+        raise PlannerError(
+            "cannot be written: it is a folder", file=str(path), hint="give the name of a file"
+        )
+
+
+def write(path: Path, text: str) -> None:
+    """Write the whole file.
+
+    Raises:
+        PlannerError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise PlannerError(
+            f"cannot be written: {fault.strerror}", file=str(path), hint="give another place with -o"
+        ) from fault

@@ -1,0 +1,70 @@
+"""The command ``planner``: its verbs, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from planner.cli.evaluate import evaluate
+from planner.cli.size import size
+from planner.cli.specs import app as specs
+from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
+
+DEBUG_VARIABLE = "PLANNER_DEBUG"
+
+app = typer.Typer(
+    name="planner",
+    help="Which cluster of AI accelerators meets this target, and what does it take?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(size)
+app.command()(evaluate)
+app.add_typer(specs, name="specs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from planner import version  # noqa: PLC0415
+
+        typer.echo(f"planner {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def planner(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Which cluster of AI accelerators meets this target, and what does it take?"""
+
+
+def run() -> None:
+    """Console entry. Bad input is told on stderr (exit 2), a bug of ours without a traceback (exit 70)."""
+    try:
+        app()
+    except PlannerError as error:
+        _leave(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _leave("interrupted", EXIT_INTERRUPTED)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        _leave(
+            f"internal error: {type(error).__name__}: {str(error)[:300]}\n"
+            "  This is a bug in planner, not in your input. Please report it with the command, the scenario\n"
+            f"  and the output of a run with {DEBUG_VARIABLE}=1.",
+            EXIT_BUG,
+        )
+
+
+def _leave(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

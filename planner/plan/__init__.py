@@ -1,0 +1,1 @@
+"""Plans: typed answers, assembled from the engine's results and studied for how sure they are."""

@@ -1,0 +1,117 @@
+"""The evidence grade of an answer: which runs and which estimates it rests on, in one sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from planner.plan.account import Measured
+
+CASES = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
+SCORED = ("full", "near_full")
+"""Completeness of the rows that are predicted and scored; the others are too thin to learn from."""
+
+FEW_GROUPS = 3
+Grade = Literal["A", "B", "C", "D"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the efficiency file of the chip's family rests on."""
+
+    calibrated: str
+    """``runs``, ``operators`` or ``none``."""
+    runs: int
+    groups: int
+
+
+def grade(calibration: Calibration, runs_on_chip: int, timing_estimates: int) -> tuple[Grade, str]:
+    """The grade and its reason.
+
+    Args:
+        calibration: of the chip's family.
+        runs_on_chip: published training runs on this very chip, complete enough to be scored.
+        timing_estimates: estimates that the step time rests on.
+    """
+    fitted = calibration.calibrated == "runs"
+    if runs_on_chip and fitted and calibration.groups >= FEW_GROUPS:
+        based = f"calibrated on {_runs(calibration.runs)} of its family, {runs_on_chip} on this chip"
+        if not timing_estimates:
+            return "A", f"{based}; nothing that timing needs is estimated"
+        return "B", f"{based}, but {_estimates(timing_estimates)} in what timing needs"
+    if runs_on_chip:
+        thin = (
+            f"only {calibration.groups} independent groups of runs"
+            if fitted
+            else "efficiency from operator measurements, not fitted on runs"
+            if calibration.calibrated == "operators"
+            else "efficiency not calibrated"
+        )
+        return "C", f"{_runs(runs_on_chip)} on this chip, but {thin}"
+    if calibration.runs and calibration.calibrated != "none":
+        return "C", f"no run on this chip; calibrated on {_runs(calibration.runs)} of its kin"
+    measured = "; operators measured" if calibration.calibrated == "operators" else ""
+    return "D", f"no run on this chip{measured}"
+
+
+def _runs(count: int) -> str:
+    return f"{count} published run{'' if count == 1 else 's'}"
+
+
+def _estimates(count: int) -> str:
+    return f"{count} estimate{'' if count == 1 else 's'}"
+
+
+@cache
+def published_runs(path: Path = CASES) -> list[dict[str, Any]]:
+    """Rows of the shipped training cases that are complete enough to be scored."""
+    if not path.is_file():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))["training"]
+    return [row for row in rows if row.get("kind") == "train" and row.get("completeness") in SCORED]
+
+
+def runs_on(names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows measured on hardware that goes by one of ``names``."""
+    known = {name.casefold() for name in names}
+    return [row for row in rows if str(row.get("hardware", "")).casefold() in known]
+
+
+def nearest_run(
+    names: Collection[str],
+    kin: Callable[[], Collection[str]],
+    models: Collection[str],
+    cards: int | None,
+    rows: Iterable[Mapping[str, Any]],
+) -> Measured | None:
+    """The published run nearest to a plan: this chip before its kin, the same model, near card counts.
+
+    ``names`` are those of the chip, ``kin`` gives those of its family, ``models`` are those of the model.
+    """
+    rows = list(rows)
+    own = runs_on(names, rows)
+    candidates = own or runs_on(kin(), rows)
+    if not candidates:
+        return None
+
+    wanted = {name.casefold() for name in models}
+
+    def distance(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+        other = str(row.get("model", "")).casefold() not in wanted
+        away = abs(math.log(row["cards"] / cards)) if cards and row.get("cards") else math.inf
+        return other, away, str(row.get("id"))
+
+    row = min(candidates, key=distance)
+    return Measured(
+        id=str(row.get("id")),
+        hardware=str(row.get("hardware")),
+        model=row.get("model"),
+        cards=row.get("cards"),
+        same_chip=bool(own),
+        source_url=row.get("source_url"),
+    )

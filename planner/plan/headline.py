@@ -1,0 +1,146 @@
+"""The first line of every answer: the answer itself, how sure it is, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary
+from planner.plan.parts import Cards, Limits, Performance, Target
+from planner.plan.shown import days, percent, rate, spread
+
+NAMED_ESTIMATES = 3
+GRADES = {
+    "A": "runs on this chip, nothing estimated",
+    "B": "runs on this chip, some estimates",
+    "C": "few runs, or only on its kin",
+    "D": "no run on this chip",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a headline is made of."""
+
+    question: str
+    chip: str
+    target: Target
+    limits: Limits
+    cards: Cards | None
+    performance: Performance | None
+    days: Band | None
+    tokens_per_second: Band | None
+    evidence: Evidence
+    confidence: Confidence | None
+    nearest: Nearest | None
+    nearest_chip: str | None = None
+    comparison: Comparison | None = None
+    complete: bool = True
+
+
+def headline(facts: Facts) -> str:
+    """One line, parts joined by middle dots."""
+    parts = [_answer(facts), _grade(facts.evidence)]
+    estimates = _estimates(facts.evidence)
+    parts += [estimates] if estimates else []
+    sure = _sure(facts.confidence)
+    parts += [sure] if sure else []
+    if not facts.complete:
+        parts.append("search not complete")
+    return " · ".join(parts)
+
+
+def _answer(facts: Facts) -> str:
+    if facts.comparison is not None:
+        return _named(facts)
+    if facts.cards is None or facts.performance is None:
+        return _no(facts)
+    cards = f"{facts.cards.total:,} {facts.chip}"
+    took = f"{days(facts.performance.days)}{spread(facts.days)}"
+    if facts.target.days is not None:
+        return f"{cards} meet {days(facts.target.days)}: {took}"
+    if facts.target.tokens_per_second is not None:
+        # The target counts calendar time, so failures are taken off.
+        reached = rate(facts.performance.tokens_per_second * facts.performance.goodput)
+        return f"{cards} meet {rate(facts.target.tokens_per_second)}: {reached}{_rate_spread(facts)}"
+    return f"{took} · {cards}"
+
+
+def _rate_spread(facts: Facts) -> str:
+    band = facts.tokens_per_second
+    if band is None or facts.performance is None:
+        return ""
+    goodput = facts.performance.goodput
+    return f" (P10-P90 {rate(band.p10 * goodput)} - {rate(band.p90 * goodput)})"
+
+
+def _no(facts: Facts) -> str:
+    wanted = _wanted(facts.target)
+    nearest = facts.nearest
+    if nearest is None:
+        return f"No: nothing {wanted}" + ("" if facts.complete else " so far")
+    if nearest.design is None:
+        return f"No: {nearest.why}"
+    row = _row(nearest.design, facts.nearest_chip or facts.chip)
+    if nearest.what == "target":
+        return f"No: nothing inside the limits {wanted}; nearest: {row}"
+    over = ", ".join(_over(limit) for limit in nearest.over_limits) or "the limits"
+    return f"No: nothing inside the limits {wanted}; nearest, over {over}: {row}"
+
+
+def _over(limit: str) -> str:
+    """``limits.facility_watts`` -> ``facility power``."""
+    return limit.removeprefix("limits.").replace("_watts", " power").replace("_usd", "").replace("_", " ")
+
+
+def _wanted(target: Target) -> str:
+    if target.days is not None:
+        return f"meets {days(target.days)}"
+    if target.tokens_per_second is not None:
+        return f"meets {rate(target.tokens_per_second)}"
+    return "fits the limits"
+
+
+def _row(design: Summary, chip: str) -> str:
+    return f"{design.cards:,} {chip} in {days(design.days)}"
+
+
+def _named(facts: Facts) -> str:
+    """An evaluated design: what it does or breaks, and how far behind the best it is."""
+    comparison = facts.comparison
+    assert comparison is not None
+    if comparison.broken_rules or facts.performance is None or facts.cards is None:
+        return f"No: the layout breaks {', '.join(comparison.broken_rules) or 'a rule'}"
+    took = f"{days(facts.performance.days)}{spread(facts.days)}"
+    text = (
+        f"{took} · {facts.cards.total:,} {facts.chip} in the {'named' if comparison.named else 'best'} layout"
+    )
+    if comparison.over_limits:
+        text = f"No: over {', '.join(_over(limit) for limit in comparison.over_limits)}; {text}"
+    elif comparison.meets_target is False:
+        text = f"No: misses the target; {text}"
+    if comparison.behind_best is not None:
+        behind = comparison.behind_best
+        text += f", {percent(behind)} behind the best" if behind >= 5e-4 else ", as fast as the best"
+    return text
+
+
+def _grade(evidence: Evidence) -> str:
+    return f"evidence {evidence.grade}: {GRADES[evidence.grade]}"
+
+
+def _estimates(evidence: Evidence) -> str:
+    labels: Sequence[str] = [estimate.label for estimate in evidence.estimates]
+    if not labels:
+        return ""
+    named = ", ".join(labels[:NAMED_ESTIMATES]) + (", ..." if len(labels) > NAMED_ESTIMATES else "")
+    return f"{len(labels)} estimate{'' if len(labels) == 1 else 's'} ({named})"
+
+
+def _sure(confidence: Confidence | None) -> str:
+    if confidence is None:
+        return ""
+    share = f"{confidence.probability:.0%}".replace("%", " %")
+    if confidence.cards is None:
+        return f"{share} sure: none within the limits, up to {confidence.cards_tried:,} cards"
+    return f"{share} sure needs {confidence.cards:,} cards"

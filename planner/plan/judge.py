@@ -1,0 +1,181 @@
+"""``evaluate``: this many cards, in a layout that the user names or in the best one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from planner import engine
+from planner.errors import EngineError, ScenarioError
+from planner.plan import assemble
+from planner.plan.account import Comparison
+from planner.plan.model import Plan
+from planner.plan.named import Named
+from planner.plan.solve import Case, plan_of
+from planner.problem import wire
+
+Wire = Mapping[str, Any]
+STILL_MEANT = {"memory", "batch", "target", "limits"}
+"""A layout that breaks only these still has a step time and a memory need that mean something."""
+
+
+def judge(case: Case, named: Named | None = None, cards: int | None = None) -> Plan:
+    """The plan of so many cards; feasible if it is lawful, meets the target and keeps the limits.
+
+    Args:
+        case: the question; its target and limits judge the design but do not choose it.
+        named: a layout, or part of one (the rest is chosen as the best); None: the best layout.
+        cards: cards bought; None: those of the layout if it names dp, else what the scenario allows at most.
+
+    Raises:
+        ScenarioError: cards that are not whole units, no number of cards, a layout that cannot be built.
+    """
+    asked = _asked(case, named, cards)
+    best = _fastest(case, asked)
+    if named is None:
+        if best["best"] is None:
+            return plan_of(case, best, None)
+        return _judged(case, asked, best, best["best"], None)
+    fastest = _fastest(case, _restricted(asked, named))
+    if fastest["best"] is not None:
+        left = sorted(set(asked.space.model_fields_set) - set(named))
+        if left:
+            chosen = fastest["best"]["layout"]
+            words = ", ".join(f"{name} {chosen[name]}" for name in left if name in chosen)
+            case.notes.append(f"dimensions that --layout leaves open, chosen as the best: {words}")
+        return _judged(case, asked, fastest, fastest["best"], best["best"])
+    return _unlawful(case, asked, fastest, named, best["best"])
+
+
+def _asked(case: Case, named: Named | None, cards: int | None) -> wire.Request:
+    """The request with the number of cards settled."""
+    request, origin = case.request, case.problem.scenario.origin
+    units = [cluster.unit_cards for cluster in request.clusters]
+    limited = case.problem.scenario.limits.cards
+    least: int
+    if cards is not None:
+        if all(cards % unit for unit in units):
+            unit = units[0]
+            near = (
+                f"{cards // unit * unit} or {math.ceil(cards / unit) * unit}" if cards > unit else str(unit)
+            )
+            raise ScenarioError(
+                f"{cards} cards are not whole units of {unit}, as they are bought",
+                file="--cards",
+                hint=f"try {near}",
+            )
+        least = most = cards
+    elif named is not None and "dp" in named:
+        devices = math.prod(named.get(name, 1) for name in ("tp", "pp", "cp", "dp"))
+        cluster = request.clusters[0]
+        needed = math.ceil(devices / cluster.devices_per_card)
+        least = most = math.ceil(needed / cluster.unit_cards) * cluster.unit_cards
+    elif limited is not None and limited.highest is not None:
+        most = limited.highest
+        least = max(1, min(most // unit * unit for unit in units))
+    else:
+        raise origin.error(
+            "limits.cards", "how many cards?", "give --cards N, or limits.cards in the scenario"
+        )
+    limits = request.limits.model_copy(update={"cards_min": least, "cards_max": most})
+    return request.model_copy(update={"limits": limits})
+
+
+def _fastest(case: Case, request: wire.Request) -> Wire:
+    """The fastest design on so many cards, whatever the target; over other limits only if none is within."""
+    free = request.model_copy(
+        update={
+            "target": wire.Target(days=None, tokens_per_second=None),
+            "search": request.search.model_copy(update={"objective": "throughput"}),
+        }
+    )
+    result = case.search(free)
+    other = ("facility_watts", "it_watts", "nameplate_watts", "racks", "capex_usd")
+    if result["best"] is None and any(getattr(free.limits, name) is not None for name in other):
+        unlimited = free.limits.model_copy(update=dict.fromkeys(other))
+        result = case.search(free.model_copy(update={"limits": unlimited}))
+    return result
+
+
+def _restricted(request: wire.Request, named: Named) -> wire.Request:
+    """The request with the named dimensions fixed; with dp named, tp, pp and cp left out are 1."""
+    fixed = dict.fromkeys(("tp", "pp", "cp"), 1) | named if "dp" in named else named
+    update: dict[str, Any] = {name: (value,) for name, value in fixed.items() if name != "etp"}
+    if "etp" in named:
+        update["etp"] = ("one",) if named["etp"] == 1 else ("tensor",)
+    return request.model_copy(update={"space": request.space.model_copy(update=update)})
+
+
+def _judged(case: Case, asked: wire.Request, result: Wire, found: Wire, best: Wire | None) -> Plan:
+    """The plan of a lawful design, held against target and limits, and against the best design."""
+    design = _evaluated(asked, found)
+    behind = None
+    if best is not None:
+        behind = best["performance"]["tokens_per_second"] / design["performance"]["tokens_per_second"] - 1.0
+    return _plan(case, asked, result, design, best, behind)
+
+
+def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best: Wire | None) -> Plan:
+    """The plan of a layout that no search finds: evaluated as it is, to say which rules it breaks."""
+    tp = named.get("tp", 1)
+    layout = {"tp": 1, "pp": 1, "vpp": 1, "cp": 1, "ep": 1, "etp": 1, "micro_batch": 1}
+    layout |= {"recompute": "none", "sharding": 1, "sequence_parallel": tp > 1} | named
+    if "dp" not in named:
+        cluster = asked.clusters[0]
+        devices = asked.limits.cards_max * cluster.devices_per_card
+        layout["dp"] = max(1, devices // (layout["tp"] * layout["pp"] * layout["cp"]))
+    first = {
+        "cluster": 0,
+        "fabric_index": 0,
+        "cooling_index": 0,
+        "power_cap": asked.clusters[0].power_caps[0],
+    }
+    basis = best or first
+    cards = {"total": asked.limits.cards_max}
+    try:
+        design = _evaluated(asked, {**basis, "cards": cards, "layout": layout})
+    except EngineError as fault:
+        raise ScenarioError(fault.message, file="--layout", hint=fault.hint) from fault
+    taken = ", ".join(f"{name} {layout[name]}" for name in layout if name not in named)
+    case.notes.append(f"no lawful layout has what --layout names; dimensions left open are taken as {taken}")
+    return _plan(case, asked, result, design, best, None)
+
+
+def _evaluated(asked: wire.Request, found: Wire) -> Wire:
+    choice = wire.DesignChoice.model_validate(assemble.choice(found))
+    design: Wire = engine.evaluate(wire.EvaluateRequest(problem=asked, design=choice))
+    return design
+
+
+def _plan(  # noqa: PLR0917
+    case: Case, asked: wire.Request, result: Wire, design: Wire, best: Wire | None, behind: float | None
+) -> Plan:
+    broken = list(design["broken_rules"])
+    target = asked.target
+    missed = "target" in broken
+    wanted = target.days is not None or target.tokens_per_second is not None
+    margin = None
+    asked_for = "target.days" if target.days is not None else "target.tokens_per_second"
+    if target.days is not None:
+        margin = target.days / design["performance"]["days"] - 1.0
+    elif target.tokens_per_second is not None:
+        speed = design["performance"]
+        margin = speed["tokens_per_second"] * speed["goodput"] / target.tokens_per_second - 1.0
+    comparison = Comparison(
+        named=best is not None or bool(set(broken) - {"target", "limits"}),
+        broken_rules=[rule for rule in broken if rule not in ("target", "limits")],
+        over_limits=list(design["over_limits"]),
+        meets_target=not missed if wanted else None,
+        best=assemble.summary_of(best) if best is not None else None,
+        behind_best=behind,
+    )
+    judged = {
+        **result,
+        "feasible": not broken,
+        "nearest": None,
+        "binding": [*([asked_for] if missed else []), *design["over_limits"]],
+        "margin": margin,
+    }
+    kept = design if set(broken) <= STILL_MEANT else None
+    return plan_of(case, judged, kept, comparison, sure=False, basis=design)

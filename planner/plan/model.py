@@ -1,0 +1,157 @@
+"""``plan/1``: one complete answer, as types.
+
+The unit stands in every name; ``None`` means not known, never zero. What depends on the clock or on threads
+sits in ``run``; everything else is the same bytes for the same problem. Changes within ``plan/1`` are
+additive. ``docs/plan.md`` says what each field means.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from planner.plan.account import (
+    Bands,
+    Comparison,
+    Confidence,
+    Evidence,
+    Figure,
+    Nearest,
+    Provenance,
+    Run,
+    Search,
+    Space,
+    Summary,
+    Swing,
+)
+from planner.plan.parts import (
+    Cards,
+    Cost,
+    Fabric,
+    Facility,
+    Layout,
+    Limits,
+    Memory,
+    NetworkLevel,
+    Part,
+    Performance,
+    Pool,
+    Reliability,
+    Target,
+    Workload,
+)
+
+SCHEMA = "plan/1"
+FRONT_POINTS = 50
+
+
+class Plan(Part):
+    """One complete answer: the cluster, what it does, what it takes, how sure that is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    schema_: Literal["plan/1"] = Field(default="plan/1", alias="schema")
+    feasible: bool = Field(description="the answer: yes or no")
+    complete: bool = Field(
+        description="the whole space was searched; false after a time limit or an interruption"
+    )
+    question: Literal["target", "limits", "both"] = Field(
+        description="target: the fewest cards (or the objective); limits: the most throughput; both: yes/no"
+    )
+    binding: list[str] = Field(description="what keeps the answer from being better: target.days ...")
+    margin: float | None = Field(description="head-room to the target as a fraction of it; negative: missed")
+    headline: str
+    evidence: Evidence
+    workload: Workload
+    target: Target
+    limits: Limits
+    cards: Cards | None = Field(description="null when nothing fits")
+    system: str | None = Field(description="id in the spec library")
+    accelerator: str | None = Field(description="id in the spec library")
+    power_cap: float | None = Field(description="enforced board power over nameplate board power")
+    clock: float | None = Field(description="clock under that cap over the full clock")
+    pools: list[Pool]
+    layout: Layout | None = Field(description="of the only pool")
+    performance: Performance | None = Field(description="of the only pool")
+    memory: Memory | None = Field(description="of the only pool")
+    bands: Bands | None
+    swings: dict[str, list[Swing]] = Field(description="what moves each output most, the weightiest first")
+    confidence: Confidence | None = Field(
+        description="cards that meet the target with 90 %; null without a target"
+    )
+    network: list[NetworkLevel] = Field(description="levels as collectives see them, innermost first")
+    fabric: Fabric | None
+    facility: Facility | None
+    cost: Cost | None
+    reliability: Reliability | None
+    front: list[Summary] = Field(max_length=FRONT_POINTS, description="Pareto front over front_axes")
+    front_axes: list[str]
+    front_total: int = Field(description="points of the whole front")
+    runners_up: list[Summary] = Field(
+        description="the best of other kinds: system, fabric, cooling, power cap"
+    )
+    similar_layouts: int = Field(
+        description="layouts within 2 % of the best: the model cannot tell them apart"
+    )
+    nearest: Nearest | None = Field(description="when the answer is no: the nearest design and why it fails")
+    comparison: Comparison | None = Field(
+        default=None, description="evaluate: the named design against the best"
+    )
+    search: Search
+    space: Space = Field(description="what was searched, printable and complete")
+    figures: list[Figure] = Field(description="every figure used, with its source")
+    notes: list[str] = Field(default=[], description="what was inferred or assumed on the way")
+    provenance: Provenance
+    run: Run
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.feasible and (self.cards is None or self.performance is None):
+            raise ValueError("a feasible plan names its cards and their performance")
+        if self.cards is not None and self.facility is not None:
+            servers = self.facility.servers
+            if servers * self.cards.per_server != self.cards.total:
+                raise ValueError(
+                    f"{self.cards.total} cards are not {servers} whole servers of {self.cards.per_server}"
+                )
+        return self
+
+    @property
+    def days(self) -> float | None:
+        """Calendar days of the whole job; None when nothing fits."""
+        return self.performance.days if self.performance else None
+
+    @property
+    def estimates(self) -> int:
+        """How many estimates the answer rests on."""
+        return len(self.evidence.estimates)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain JSON types."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The plan as JSON text; the same problem gives the same text but for ``run``."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a plan back.
+
+        Raises:
+            pydantic.ValidationError: not a plan/1.
+        """
+        return cls.model_validate_json(text)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of ``plan/1``."""
+    schema = Plan.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": SCHEMA}
+
+
+def json_schema_text() -> str:
+    """The JSON Schema as it stands in ``planner/data/schema/plan-1.json``."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

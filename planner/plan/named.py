@@ -1,0 +1,68 @@
+"""A layout as people name it: ``tp=8,pp=16,dp=64,micro_batch=1,recompute=full``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from planner.errors import ScenarioError
+
+DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
+RECOMPUTE = ("none", "selective", "full")
+TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+KEYS = (*DEGREES, "recompute", "sharding", "sequence_parallel")
+
+Named = dict[str, Any]
+"""Some or all dimensions of a layout."""
+
+
+def parse(layout: str | Mapping[str, Any]) -> Named:
+    """Read a named layout.
+
+    Raises:
+        ScenarioError: an unknown dimension (with the nearest), one given twice, or an impossible value.
+    """
+    if isinstance(layout, str):
+        pairs = []
+        for text in filter(None, (part.strip() for part in layout.split(","))):
+            key, equals, value = (word.strip() for word in text.partition("="))
+            if not equals:
+                raise _fault(f"{text!r} is not of the form NAME=VALUE", "e.g. --layout tp=8,pp=16,dp=64")
+            pairs.append((key, value))
+    else:
+        pairs = [(key, str(value)) for key, value in layout.items()]
+    if not pairs:
+        raise _fault("names nothing", "e.g. --layout tp=8,pp=16,dp=64")
+    named: Named = {}
+    for written, value in pairs:
+        key = written.replace("-", "_")
+        if key not in KEYS:
+            near = get_close_matches(key, KEYS, n=1)
+            guess = f"did you mean {near[0]!r}? " if near else ""
+            raise _fault(f"unknown dimension {key!r}", f"{guess}known: {', '.join(KEYS)}")
+        if key in named:
+            raise _fault(f"{key} is given twice", "keep one")
+        named[key] = _value(key, value)
+    return named
+
+
+def _value(key: str, text: str) -> Any:
+    word = text.lower()
+    if key == "recompute":
+        if word not in RECOMPUTE:
+            raise _fault(f"recompute: {text!r} is unknown", f"one of {', '.join(RECOMPUTE)}")
+        return word
+    if key == "sequence_parallel":
+        if word not in TRUTH:
+            raise _fault(f"sequence_parallel: {text!r} is neither true nor false", "write true or false")
+        return TRUTH[word]
+    least, most = (0, 3) if key == "sharding" else (1, 2**40)
+    if not (word.isascii() and word.isdigit()) or not least <= int(word) <= most:
+        what = "a ZeRO stage from 0 to 3" if key == "sharding" else "a whole number from 1"
+        raise _fault(f"{key}: {text!r} is not {what}", f"e.g. {key}={max(least, 1)}")
+    return int(word)
+
+
+def _fault(message: str, hint: str) -> ScenarioError:
+    return ScenarioError(message, file="--layout", hint=hint)

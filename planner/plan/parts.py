@@ -1,0 +1,298 @@
+"""What a plan says of a design: frozen records, units in the names, ``None`` for what is not known."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+TOLERANCE = 1e-6
+"""Relative: leaves are added in another order than the engine adds them."""
+
+
+class Part(BaseModel):
+    """Unknown keys are errors, and an answer is not changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def leaves_sum(leaves: dict[str, float], root: float, what: str) -> None:
+    """Refuse a breakdown whose leaves do not sum to its root.
+
+    Raises:
+        ValueError: they do not, within ``TOLERANCE``, or one is called "other".
+    """
+    total = math.fsum(leaves.values())
+    if leaves and not math.isclose(total, root, rel_tol=TOLERANCE, abs_tol=1e-12):
+        raise ValueError(f"{what}: the leaves sum to {total:.9g}, not to {root:.9g}")
+    if any(name.startswith("other") for name in leaves):
+        raise ValueError(f"{what}: no leaf is called other")
+
+
+class Workload(Part):
+    """What is trained."""
+
+    kind: Literal["training"] = "training"
+    model: str
+    parameters: float | None = Field(default=None, description="all parameters")
+    active_parameters: float | None = Field(
+        default=None, description="parameters that one token passes through"
+    )
+    tokens: float
+    sequence_tokens: int
+    global_batch_sequences: int = Field(description="as asked for; the layout says what is run")
+    precision: str
+    software: str | None = Field(default=None, description="id of the software profile")
+
+
+class Target(Part):
+    """What must be met."""
+
+    days: float | None = None
+    tokens_per_second: float | None = None
+
+
+class Limits(Part):
+    """What must not be exceeded."""
+
+    cards_min: int | None = None
+    cards_max: int | None = None
+    facility_megawatts: float | None = Field(default=None, description="at the grid intake on the design day")
+    it_megawatts: float | None = Field(default=None, description="typical draw")
+    nameplate_megawatts: float | None = None
+    racks: int | None = None
+    capex_usd: float | None = None
+
+
+class Cards(Part):
+    """Accelerator cards, bought in whole servers."""
+
+    total: int = Field(ge=1)
+    active: int = Field(ge=1, description="cards that compute")
+    spare: int = Field(ge=0, description="hot spares: cards that the layout cannot use")
+    per_server: int = Field(ge=1)
+    devices_per_card: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.active + self.spare != self.total:
+            raise ValueError(f"{self.active} active and {self.spare} spare cards are not {self.total}")
+        if self.total % self.per_server:
+            raise ValueError(f"{self.total} cards do not fill servers of {self.per_server}")
+        return self
+
+
+class Overlap(Part):
+    """Share of each kind of traffic hidden behind compute: the software profile's claim."""
+
+    tensor_parallel: float | None = None
+    context_parallel: float | None = None
+    expert_parallel: float | None = None
+    pipeline: float | None = None
+    data_parallel: float | None = None
+
+
+class LayoutCore(Part):
+    """Parallel degrees count devices."""
+
+    tp: int
+    pp: int
+    vpp: int
+    dp: int
+    cp: int
+    ep: int
+    etp: int
+    micro_batch: int = Field(description="sequences")
+    recompute: Literal["none", "selective", "full"]
+    sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
+    sequence_parallel: bool
+
+    def short(self) -> str:
+        """The layout in one line, as ``evaluate --layout`` reads it; degrees of 1 are left out."""
+        degrees = {name: getattr(self, name) for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")}
+        words = [
+            f"{name}={value}" for name, value in degrees.items() if value != 1 or name in ("tp", "pp", "dp")
+        ]
+        words += [
+            f"micro_batch={self.micro_batch}",
+            f"recompute={self.recompute}",
+            f"sharding={self.sharding}",
+        ]
+        words += ["sequence_parallel=true"] if self.sequence_parallel else []
+        return ",".join(words)
+
+
+class Layout(LayoutCore):
+    """The layout with what follows from it."""
+
+    schedule: Literal["none", "1f1b", "interleaved-1f1b"]
+    micro_batches: int = Field(description="per step and pipeline")
+    global_batch_sequences: int
+    offload: Literal["none"] = "none"
+    overlap: Overlap
+
+
+class Performance(Part):
+    """Time and rates of the whole pool."""
+
+    step_seconds: float = Field(gt=0)
+    tokens_per_second: float
+    tokens_per_second_per_card: float
+    mfu: float = Field(
+        description="model FLOPs, causal attention, over the dense matrix-engine peak of active cards"
+    )
+    mfu_full_attention: float = Field(description="the whole score matrix counted, as many publications do")
+    mfu_advertised: float | None = Field(description="causal attention over the advertised dense peak")
+    hfu: float = Field(description="with recomputed FLOPs")
+    goodput: float = Field(description="productive share of calendar time")
+    productive_days: float
+    days: float = Field(description="calendar: productive_days / goodput")
+    breakdown: dict[str, float] = Field(description="seconds of a step by cause; they sum to step_seconds")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        leaves_sum(self.breakdown, self.step_seconds, "performance.breakdown")
+        return self
+
+
+class Memory(Part):
+    """The fullest device."""
+
+    per_device_bytes: float
+    capacity_bytes: float = Field(description="what a job can allocate")
+    breakdown: dict[str, float] = Field(description="bytes by cause; they sum to per_device_bytes")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        leaves_sum(self.breakdown, self.per_device_bytes, "memory.breakdown")
+        return self
+
+
+class Pool(Part):
+    """Cards that do one job together. Training has one pool."""
+
+    role: Literal["train", "prefill", "decode", "serve"]
+    cards: int
+    replicas: int = Field(description="copies of the model: the data-parallel degree")
+    layout: Layout
+    performance: Performance
+    memory: Memory
+
+
+class Tier(Part):
+    """One tier of switches."""
+
+    name: str
+    switches: int
+    down_ports: int = Field(description="per switch")
+    up_ports: int = Field(description="per switch")
+
+
+class Link(Part):
+    """Cables between two tiers."""
+
+    name: str
+    count: int
+
+
+class Transceivers(Part):
+    """Optical modules."""
+
+    switch_side: int
+    host_side: int
+
+
+class FabricPart(Part):
+    """One line of the bill of materials of the scale-out network."""
+
+    name: str
+    count: int
+
+
+class Fabric(Part):
+    """The scale-out network, counted to the last part."""
+
+    id: str
+    kind: str
+    oversubscription: float
+    tiers: list[Tier]
+    links: list[Link]
+    switches: int
+    cables: int
+    transceivers: Transceivers
+    nics: int
+    ports_free: int
+    watts: float = Field(description="typical draw of switches and optics")
+    parts: list[FabricPart]
+
+
+class NetworkLevel(Part):
+    """One level of the network as a collective sees it."""
+
+    name: str
+    devices: int | None = Field(description="joined by one instance; null: all")
+    bytes_per_second: float = Field(description="one way, per device, in large collectives")
+    latency_seconds: float = Field(description="per step of a collective")
+
+
+class Racks(Part):
+    """Racks by what they hold."""
+
+    compute: int
+    network: int
+    interconnect: int
+    total: int
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.compute + self.network + self.interconnect != self.total:
+            raise ValueError("racks do not add up to their total")
+        return self
+
+
+class Facility(Part):
+    """Building, power and cooling."""
+
+    site: str | None = None
+    it_megawatts: float = Field(description="typical draw under training")
+    facility_megawatts: float = Field(description="at the grid intake, annual mean")
+    facility_design_megawatts: float = Field(description="at the grid intake on the hot design day")
+    nameplate_megawatts: float | None = Field(description="what breakers see")
+    racks: Racks
+    servers: int
+    rack_kilowatts: float = Field(description="draw of a full compute rack")
+    cooling: str
+    pue: float = Field(description="annual mean")
+    pue_design_day: float
+    energy_mwh_per_year: float
+    water_m3_per_year: float | None
+    carbon_tonnes_per_year: float
+    card_watts: float = Field(description="mean draw of a card while training")
+
+
+class Cost(Part):
+    """Money, in US dollars; a total with a missing part is null."""
+
+    capex_usd: float | None
+    energy_usd_per_year: float
+    tco_usd_per_year: float | None
+    parts: dict[str, float | None] = Field(description="capex by part in USD; they sum to capex_usd")
+    missing: list[str] = Field(description="parts without a price")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        known = {name: value for name, value in self.parts.items() if value is not None}
+        if self.capex_usd is not None and len(known) == len(self.parts):
+            leaves_sum(known, self.capex_usd, "cost.parts")
+        return self
+
+
+class Reliability(Part):
+    """Failures and what they cost in time."""
+
+    mttf_hours: float | None = Field(description="of the whole job; null: nothing ever fails")
+    failures_per_day: float
+    checkpoint_interval_seconds: float | None
+    checkpoint_bytes: float
+    goodput: float

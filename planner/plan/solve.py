@@ -1,0 +1,380 @@
+"""From a scenario to a plan: the problem is built, searched, and the winner is studied for how sure it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from planner import engine
+from planner.errors import EXIT_BUG, EngineError
+from planner.plan import assemble, evidence, figures
+from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run
+from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.confidence import confidence
+from planner.plan.headline import Facts, headline
+from planner.plan.model import FRONT_POINTS, Plan
+from planner.plan.parts import Workload
+from planner.problem import Figure, Problem, build, wire
+from planner.scenario import Scenario
+from planner.specs import SpecLibrary
+
+Wire = Mapping[str, Any]
+
+
+@dataclass
+class Case:
+    """A scenario with its problem, and what is noted on the way to the plan."""
+
+    problem: Problem
+    command: str | None
+    progress: engine.Progress | None = None
+    interrupt: engine.Interrupt | None = None
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def library(self) -> SpecLibrary:
+        """Where the figures come from."""
+        return self.problem.library
+
+    @property
+    def request(self) -> wire.Request:
+        """``problem/1``."""
+        return self.problem.request
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do ``work`` and note how long it took."""
+        begun = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+
+    def search(self, request: wire.Request, stage: str = "search") -> Wire:
+        """The engine's answer to ``request``."""
+        result: Wire = self.timed(stage, lambda: engine.size(request, self.progress, self.interrupt))
+        return result
+
+
+def open_case(
+    scenario: Scenario,
+    library: SpecLibrary,
+    *,
+    command: str | None = None,
+    no_estimates: bool = False,
+    progress: engine.Progress | None = None,
+    interrupt: engine.Interrupt | None = None,
+) -> Case:
+    """Build the problem of a scenario.
+
+    Raises:
+        ScenarioError: names or wishes that cannot be.
+        MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
+    """
+    started = time.perf_counter()
+    problem = build(scenario, library, no_estimates=no_estimates)
+    case = Case(problem, command, progress, interrupt, list(problem.notes), started=started)
+    case.seconds["problem"] = time.perf_counter() - started
+    return case
+
+
+def solve(case: Case) -> Plan:
+    """The answer to a scenario: the best plan, or no."""
+    result = case.search(case.request)
+    return plan_of(case, result, result["best"])
+
+
+def plan_of(
+    case: Case,
+    result: Wire,
+    design: Wire | None,
+    comparison: Comparison | None = None,
+    *,
+    sure: bool = True,
+    basis: Wire | None = None,
+) -> Plan:
+    """The plan of ``design`` (None: nothing fits), found by the search ``result``.
+
+    Args:
+        case: the question.
+        result: ``result/1``.
+        design: what the plan describes.
+        comparison: of `evaluate`.
+        sure: also find the cards that meet the target with 90 %.
+        basis: the design whose figures count where there is no ``design``; default: the nearest one.
+    """
+    basis = design or basis or (result["nearest"] or {}).get("design")
+    used = _used(case, basis)
+    studied = case.timed("bands", lambda: _study(case, design, used)) if design else None
+    confident = None
+    if design and studied and sure and result["feasible"]:
+        confident = case.timed("confidence", lambda: _confidence(case, design, studied))
+    proof = _evidence(case, basis, used, studied)
+    return _assembled(case, _Answer(result, design, used, studied, confident, proof, comparison))
+
+
+def _used(case: Case, design: Wire | None) -> list[Figure]:
+    """The figures that a design rests on; all of the problem's where there is no design."""
+    if design is None:
+        return list(case.problem.figures)
+    names = (design["cluster"], design["fabric"]["id"], design["facility"]["cooling"])
+    return [figure for figure in case.problem.figures if figure.used_by(*names)]
+
+
+@dataclass
+class _Answer:
+    """What was found out about a design."""
+
+    result: Wire
+    design: Wire | None
+    used: Sequence[Figure]
+    studied: Study | None
+    confident: Confidence | None
+    proof: Evidence
+    comparison: Comparison | None
+
+
+def _assembled(case: Case, answer: _Answer) -> Plan:
+    result, design, studied = answer.result, answer.design, answer.studied
+    request = case.request.model_dump(by_alias=True)
+    parts = _design_parts(case, design, request) if design else dict(_NO_DESIGN)
+    nearest = _nearest(result)
+    facts = Facts(
+        question=_question(case.problem.scenario),
+        chip=_chip(case, design),
+        target=assemble.target(request),
+        limits=assemble.limits(request),
+        cards=parts["cards"],
+        performance=parts["performance"],
+        days=studied.bands.days if studied else None,
+        tokens_per_second=studied.bands.tokens_per_second if studied else None,
+        evidence=answer.proof,
+        confidence=answer.confident,
+        nearest=nearest,
+        nearest_chip=_chip(case, (result["nearest"] or {}).get("design")),
+        comparison=answer.comparison,
+        complete=result["complete"],
+    )
+    return Plan(
+        feasible=result["feasible"],
+        complete=result["complete"],
+        question=facts.question,
+        binding=list(result["binding"]),
+        margin=result["margin"],
+        headline=headline(facts),
+        evidence=answer.proof,
+        workload=_workload(case),
+        target=facts.target,
+        limits=facts.limits,
+        **parts,
+        bands=studied.bands if studied else None,
+        swings=studied.swings if studied else {},
+        confidence=answer.confident,
+        front=assemble.summaries(result["front"], FRONT_POINTS),
+        front_axes=list(request["search"]["front"]),
+        front_total=result["front_total"],
+        runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
+        similar_layouts=result["similar_layouts"],
+        nearest=nearest,
+        comparison=answer.comparison,
+        search=assemble.search(result),
+        space=assemble.space(request),
+        figures=[figures.record(item, case.library, case.problem.software) for item in answer.used],
+        notes=case.notes,
+        provenance=Provenance(
+            version=engine.version(),
+            spec_hashes=dict(sorted(case.problem.spec_hashes.items())),
+            problem_hash=case.problem.hash,
+            command=case.command,
+        ),
+        run=Run(
+            seconds=time.perf_counter() - case.started,
+            threads=request["search"]["threads"],
+            interrupted=case.interrupt is not None and case.interrupt.pressed,
+            detail=dict(case.seconds),
+        ),
+    )
+
+
+_NO_DESIGN: Mapping[str, Any] = {
+    **dict.fromkeys(
+        ("cards", "system", "accelerator", "power_cap", "clock", "layout", "performance", "memory")
+    ),
+    **dict.fromkeys(("fabric", "facility", "cost", "reliability")),
+    "pools": [],
+    "network": [],
+}
+
+
+def _design_parts(case: Case, design: Wire, request: Wire) -> dict[str, Any]:
+    """The fields of a plan that describe its design."""
+    cards = assemble.cards(design, request["clusters"][design["cluster"]]["cards_per_server"])
+    layout = assemble.layout(design, request["software"])
+    performance = assemble.performance(design, _advertised(case, design))
+    memory = assemble.memory(design)
+    site = case.library.site(case.problem.scenario.site.id).id
+    return {
+        "cards": cards,
+        **{name: design[name] for name in ("system", "accelerator", "power_cap", "clock")},
+        "pools": [assemble.pool(cards, layout, performance, memory)],
+        "layout": layout,
+        "performance": performance,
+        "memory": memory,
+        "network": assemble.network(design),
+        "fabric": assemble.fabric(design),
+        "facility": assemble.facility(design, site),
+        "cost": assemble.cost(design),
+        "reliability": assemble.reliability(design),
+    }
+
+
+def _question(scenario: Scenario) -> str:
+    if scenario.target.any:
+        return "both" if scenario.limits.any else "target"
+    return "limits"
+
+
+def _chip(case: Case, design: Wire | None) -> str:
+    """Name for people, without what the file adds in brackets."""
+    return case.library.accelerator(_accelerator(case, design)).name.split("(")[0].strip()
+
+
+def _accelerator(case: Case, design: Wire | None) -> str:
+    """Of the design; of the first alternative where there is none."""
+    return str(design["accelerator"]) if design else case.request.clusters[0].accelerator
+
+
+def _workload(case: Case) -> Workload:
+    training = case.request.training
+    return Workload(
+        model=case.request.model.id,
+        tokens=training.tokens,
+        sequence_tokens=training.sequence,
+        global_batch_sequences=training.global_batch,
+        precision=training.precision,
+        software=case.problem.software.id,
+    )
+
+
+def _advertised(case: Case, design: Wire) -> float | None:
+    """Advertised dense peak over matrix-engine peak at the precision used; 1 where they are the same."""
+    card = case.library.accelerator(design["accelerator"])
+    precision = case.request.training.precision
+    matrix, advertised = getattr(card.peak, precision), getattr(card.peak_advertised, precision)
+    if precision == "bf16":
+        # The core takes 16 bits alike; a chip may list only half precision.
+        matrix, advertised = matrix or card.peak.fp16, advertised or card.peak_advertised.fp16
+    if matrix is None:
+        return None
+    return 1.0 if advertised is None else float(advertised.value / matrix.value)
+
+
+def _nearest(result: Wire) -> Nearest | None:
+    found = result["nearest"]
+    if found is None:
+        return None
+    design = found["design"]
+    return Nearest(
+        what=found["what"],
+        why=found["why"],
+        design=assemble.summary_of(design) if design else None,
+        broken_rules=list(design["broken_rules"]) if design else [],
+        over_limits=list(design["over_limits"]) if design else [],
+    )
+
+
+def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
+    """The chosen design again, with every figure at the ends of its range."""
+    plant, choice = only_this(case, design)
+    calibration = case.problem.calibrations[design["cluster"]]
+    software = case.problem.software
+    errors = [
+        ModelError("the model's own error", calibration.residual),
+        ModelError(f"software ({software.id})", software.spread.value),
+    ]
+
+    def moved(figure: Uncertain, value: float) -> Wire | None:
+        try:
+            request = build(plant, case.library, {figure.place: value}).request
+            result: Wire = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+        except EngineError as fault:
+            if fault.exit_code == EXIT_BUG:
+                raise
+            # The end of a range may make a plant that cannot be built: a finding, not a failure.
+            return None
+        return result
+
+    return study(design, figures.uncertain(used), moved, errors)
+
+
+def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
+    """The scenario with nothing but the plant of ``design`` to choose from, and the design in it.
+
+    Hundreds of problems are built from it for the bands; the fewer alternatives, the faster.
+    """
+    scenario = case.problem.scenario
+    fabric = design["fabric"]
+    hardware = {
+        "systems": (design["system"],),
+        "fabrics": (fabric["id"],),
+        "kinds": (fabric["kind"],),
+        "oversubscription": (fabric["oversubscription"],),
+        "cooling": (design["facility"]["cooling"],),
+        "power_caps": (design["power_cap"],),
+    }
+    workload = {"software": case.problem.software.id}
+    plant = scenario.model_copy(
+        update={
+            "hardware": scenario.hardware.model_copy(update=hardware),
+            "workload": scenario.workload.model_copy(update=workload),
+        }
+    )
+    named = assemble.choice(design)
+    return plant, wire.DesignChoice.model_validate({**named, "cluster": 0, "fabric": 0, "cooling": 0})
+
+
+def _confidence(case: Case, design: Wire, studied: Study) -> Confidence | None:
+    probability = case.problem.scenario.search.confidence
+    return confidence(
+        case.request, design, studied.bands, probability, lambda request: engine.size(request, case.progress)
+    )
+
+
+def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: Study | None) -> Evidence:
+    card = case.library.accelerator(_accelerator(case, design))
+    family = case.problem.calibrations[design["cluster"] if design else 0]
+    rows = evidence.published_runs()
+    names = (card.id, card.name, *card.aliases)
+    own = evidence.runs_on(names, rows)
+    found = figures.estimates(used, studied.weight if studied else None)
+    timing = sum(item.role == "timing" for item in found)
+    grade, why = evidence.grade(
+        evidence.Calibration(family.calibrated, family.runs, family.groups), len(own), timing
+    )
+    cards = design["cards"]["total"] if design else None
+    model = case.problem.architecture
+    return Evidence(
+        grade=grade,
+        why=why,
+        estimates=found,
+        software=case.problem.software.id,
+        calibrated=family.calibrated,
+        runs_on_chip=len(own),
+        runs_in_family=family.runs,
+        groups_in_family=family.groups,
+        residual_ln=family.residual,
+        nearest_measured=evidence.nearest_run(
+            names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
+        ),
+        risks=studied.risks if studied else [],
+    )
+
+
+def _kin(case: Case, efficiency: str) -> list[str]:
+    """Names of all cards of one chip family."""
+    library = case.library
+    cards = map(library.accelerator, library.ids("accelerators"))
+    return [name for card in cards if card.efficiency == efficiency for name in (card.id, *card.aliases)]

@@ -1,0 +1,402 @@
+"""A plan as an engineer's memo: sections of labelled lines, without any thought of how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from planner.plan.account import Band, Summary, Swing
+from planner.plan.model import Plan
+from planner.plan.parts import Cards, Layout, Performance
+from planner.plan.shown import days, duration, number, percent, rate, scaled, signed_percent, spaced, usd
+from planner.report.names import limit_words, rule_words
+
+PHYSICS = "docs/physics.md"
+SMALL_SHARE = 0.005
+"""Causes of a step below this share are summed up in one line."""
+SHOWN_ESTIMATES = 6
+
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, where its formulas stand, and lines of (label, text)."""
+
+    title: str
+    anchor: str
+    rows: list[Row]
+
+
+def sections(plan: Plan) -> list[Section]:
+    """The memo below the headline. A plan without a design says only why, how sure, and what was searched."""
+    makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
+        ("What is asked", "", _asked),
+        ("Why not, and what is nearest", "search", _nearest),
+        ("What to buy", "fabric", _buy),
+        ("How to wire it", "fabric", _wire),
+        ("Power and cooling", "facility", _power),
+        ("How it is used", "training-step", _use),
+        ("When it is done", "reliability", _when),
+        ("What it costs", "cost", _money),
+        ("How sure this is", "uncertainty", _sure),
+        ("What binds, and what else would do", "search", _binds),
+        ("What was searched", "search", _search),
+    ]
+    made = [
+        Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows(plan))) for title, anchor, rows in makers
+    ]
+    return [section for section in made if section.rows]
+
+
+def footer(plan: Plan) -> str:
+    """Where the answer comes from."""
+    origin = f"planner {plan.provenance.version} · problem {plan.provenance.problem_hash[:12]}"
+    return f"{origin} · {len(plan.figures)} figures used, each with its source in the JSON (figures)"
+
+
+def _asked(plan: Plan) -> Iterator[Row]:
+    work = plan.workload
+    yield (
+        "workload",
+        f"{work.model} on {spaced(work.tokens, 'tokens')}, sequences of {work.sequence_tokens:,}, "
+        f"batch {work.global_batch_sequences:,}, {work.precision}"
+        + (f", software {work.software}" if work.software else ""),
+    )
+    wanted = []
+    if plan.target.days is not None:
+        wanted.append(days(plan.target.days))
+    if plan.target.tokens_per_second is not None:
+        wanted.append(rate(plan.target.tokens_per_second))
+    limits = plan.limits
+    if limits.cards_min is not None and limits.cards_min == limits.cards_max:
+        wanted.append(f"exactly {limits.cards_max:,} cards")
+    elif limits.cards_max is not None:
+        wanted.append(f"at most {limits.cards_max:,} cards")
+    for name, value in (
+        ("MW at the grid on the design day", limits.facility_megawatts),
+        ("MW of IT", limits.it_megawatts),
+        ("MW nameplate", limits.nameplate_megawatts),
+        ("racks", limits.racks),
+    ):
+        if value is not None:
+            wanted.append(f"at most {number(value)} {name}")
+    if limits.capex_usd is not None:
+        wanted.append(f"at most {usd(limits.capex_usd)} of capital")
+    yield "target, limits", ", ".join(wanted)
+    for note in plan.notes:
+        yield "note", note
+
+
+def _nearest(plan: Plan) -> Iterator[Row]:
+    if plan.comparison is not None and (plan.comparison.broken_rules or plan.comparison.over_limits):
+        for rule in plan.comparison.broken_rules:
+            yield "breaks", rule_words(rule)
+        for limit in plan.comparison.over_limits:
+            yield "over", limit_words(limit)
+        if plan.comparison.best is not None:
+            yield "best lawful", _row(plan.comparison.best)
+    if plan.nearest is None:
+        return
+    yield plan.nearest.what, plan.nearest.why
+    if plan.nearest.design is not None:
+        yield "nearest", _row(plan.nearest.design)
+    for rule in plan.nearest.broken_rules:
+        yield "breaks", rule_words(rule)
+    for limit in plan.nearest.over_limits:
+        yield "over", limit_words(limit)
+
+
+def _buy(plan: Plan) -> Iterator[Row]:
+    if plan.cards is None or plan.facility is None:
+        return
+    yield "cards", f"{plan.cards.total:,} x {plan.accelerator}{_spares(plan.cards)}"
+    racks = plan.facility.racks
+    held = [f"{racks.compute:,} compute"]
+    held += [f"{racks.network:,} network"] if racks.network else []
+    held += [f"{racks.interconnect:,} scale-up interconnect"] if racks.interconnect else []
+    yield (
+        "servers, racks",
+        f"{plan.facility.servers:,} servers of {plan.cards.per_server} cards ({plan.system}); "
+        f"{racks.total:,} racks ({', '.join(held)})",
+    )
+    fabric = plan.fabric
+    if fabric is not None:
+        modules = fabric.transceivers
+        yield (
+            "network",
+            f"{fabric.switches:,} switches, {modules.switch_side + modules.host_side:,} transceivers "
+            f"({modules.switch_side:,} switch side, {modules.host_side:,} host side), "
+            f"{fabric.cables:,} cables, {fabric.nics:,} NIC ports",
+        )
+
+
+def _spares(cards: Cards) -> str:
+    return f" ({cards.active:,} at work, {cards.spare:,} hot spares)" if cards.spare else " (all at work)"
+
+
+def _wire(plan: Plan) -> Iterator[Row]:
+    fabric = plan.fabric
+    if fabric is None:
+        return
+    over = (
+        "non-blocking"
+        if fabric.oversubscription == 1
+        else f"{number(fabric.oversubscription)}:1 oversubscribed"
+    )
+    yield "scale-out", f"{fabric.id}, {fabric.kind}, {over}, {fabric.ports_free:,} ports free"
+    tiers = [
+        f"{tier.switches:,} {tier.name} ({tier.down_ports} down, {tier.up_ports} up)" for tier in fabric.tiers
+    ]
+    if tiers:
+        yield "tiers", " · ".join(tiers)
+    if fabric.links:
+        yield "cables", " · ".join(f"{link.count:,} {link.name}" for link in fabric.links)
+    levels = [
+        f"{level.name} ({'all' if level.devices is None else f'{level.devices:,}'}) "
+        f"at {scaled(level.bytes_per_second, 'B/s')}"
+        for level in plan.network
+    ]
+    if levels:
+        yield "levels", f"{' · '.join(levels)} (devices joined; one way per device, as collectives reach it)"
+
+
+def _power(plan: Plan) -> Iterator[Row]:
+    hall = plan.facility
+    if hall is None:
+        return
+    nameplate = "not known" if hall.nameplate_megawatts is None else f"{number(hall.nameplate_megawatts)} MW"
+    yield (
+        "IT",
+        f"{number(hall.it_megawatts)} MW typical, nameplate {nameplate}; {number(hall.card_watts)} W a card",
+    )
+    cap = (
+        ""
+        if plan.power_cap in (None, 1.0)
+        else f"; power cap {percent(plan.power_cap or 0, 0)} of board power"
+    )
+    yield (
+        "at the grid",
+        f"{number(hall.facility_megawatts)} MW annual mean (PUE {hall.pue:.2f}), "
+        f"{number(hall.facility_design_megawatts)} MW on the design day (PUE {hall.pue_design_day:.2f}){cap}",
+    )
+    water = "not known" if hall.water_m3_per_year is None else f"{number(hall.water_m3_per_year)} m3 a year"
+    yield "cooling", f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack, water {water}"
+    yield (
+        "a year",
+        f"{number(hall.energy_mwh_per_year / 1e3)} GWh, {number(hall.carbon_tonnes_per_year / 1e3)} kt CO2"
+        + (f" ({hall.site})" if hall.site else ""),
+    )
+
+
+def _use(plan: Plan) -> Iterator[Row]:
+    layout, performance, memory = plan.layout, plan.performance, plan.memory
+    if layout is None:
+        return
+    yield "layout", _layout(layout)
+    if performance is not None:
+        yield (
+            "step",
+            f"{duration(performance.step_seconds)}, {rate(performance.tokens_per_second)} "
+            f"({number(performance.tokens_per_second_per_card)} a card), "
+            f"batch {layout.global_batch_sequences:,} in {layout.micro_batches:,} micro-batches",
+        )
+        yield "goes to", _shares(performance.breakdown, performance.step_seconds)
+        yield "MFU", _utilisation(performance)
+    if memory is not None:
+        yield (
+            "memory",
+            f"{number(memory.per_device_bytes / 1e9)} of {number(memory.capacity_bytes / 1e9)} GB a device: "
+            + _shares(memory.breakdown, memory.per_device_bytes),
+        )
+
+
+def _layout(layout: Layout) -> str:
+    degrees = [f"{name} {getattr(layout, name)}" for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")]
+    kept = [word for word in degrees if not word.endswith(" 1")] or ["dp 1"]
+    kept.append(f"micro-batch {layout.micro_batch}")
+    kept.append(f"recompute {layout.recompute}")
+    kept.append(f"sharding stage {layout.sharding}")
+    kept += ["sequence parallel"] if layout.sequence_parallel else []
+    kept += [layout.schedule] if layout.schedule != "none" else []
+    return ", ".join(kept)
+
+
+def _utilisation(performance: Performance) -> str:
+    words = [
+        f"{percent(performance.mfu)} (causal attention, matrix peak)",
+        f"{percent(performance.mfu_full_attention)} (whole score matrix)",
+    ]
+    if performance.mfu_advertised is not None:
+        words.append(f"{percent(performance.mfu_advertised)} (advertised peak)")
+    return ", ".join(words) + f"; HFU {percent(performance.hfu)}"
+
+
+def _shares(leaves: dict[str, float], root: float) -> str:
+    """Leaves as percentages of their root, largest first; the small ones as a sum."""
+    words, small = [], 0.0
+    for name, value in sorted(leaves.items(), key=lambda item: (-item[1], item[0])):
+        share = value / root if root else 0.0
+        if share < SMALL_SHARE:
+            small += share
+            continue
+        words.append(
+            f"{name.removesuffix('_seconds').removesuffix('_bytes').replace('_', ' ')} {percent(share)}"
+        )
+    if small > 5e-5:
+        words.append(f"the rest {percent(small)}")
+    return ", ".join(words)
+
+
+def _when(plan: Plan) -> Iterator[Row]:
+    performance, failures = plan.performance, plan.reliability
+    if performance is None:
+        return
+    yield (
+        "days",
+        f"{number(performance.productive_days)} productive, {number(performance.days)} on the calendar "
+        f"(goodput {percent(performance.goodput)})",
+    )
+    if failures is not None:
+        pause = (
+            "no checkpoints needed"
+            if failures.checkpoint_interval_seconds is None
+            else f"a checkpoint of {scaled(failures.checkpoint_bytes, 'B')} "
+            f"every {duration(failures.checkpoint_interval_seconds)}"
+        )
+        between = "" if failures.mttf_hours is None else f", one every {duration(failures.mttf_hours * 3600)}"
+        yield "failures", f"{number(failures.failures_per_day)} a day that stop the job{between}; {pause}"
+
+
+def _money(plan: Plan) -> Iterator[Row]:
+    cost = plan.cost
+    if cost is None:
+        return
+    capital = "not known" if cost.capex_usd is None else usd(cost.capex_usd)
+    known = [
+        f"{name.removesuffix('_usd').replace('_', ' ')} {usd(value)}"
+        for name, value in cost.parts.items()
+        if value
+    ]
+    missing = f"; no price for {', '.join(cost.missing)}" if cost.missing else ""
+    yield "capital", f"{capital}: {', '.join(known) or 'no part has a price'}{missing}"
+    total = "not known" if cost.tco_usd_per_year is None else f"{usd(cost.tco_usd_per_year)} a year"
+    yield "running", f"energy {usd(cost.energy_usd_per_year)} a year, total cost of ownership {total}"
+
+
+def _sure(plan: Plan) -> Iterator[Row]:
+    evidence = plan.evidence
+    yield f"evidence {evidence.grade}", evidence.why
+    if plan.bands is not None:
+        for label, band, show in _bands(plan):
+            yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+    sure = plan.confidence
+    if sure is not None:
+        share = percent(sure.probability, 0)
+        if sure.cards is None:
+            yield f"{share} sure", f"no cluster within the limits, up to {sure.cards_tried:,} cards"
+        else:
+            power = "" if sure.facility_megawatts is None else f", {number(sure.facility_megawatts)} MW"
+            middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
+            yield f"{share} sure", f"{sure.cards:,} cards{middle}{power}"
+    if evidence.estimates:
+        words = [
+            f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "
+            f"{number_in(item.high, item.unit)})"
+            for item in evidence.estimates[:SHOWN_ESTIMATES]
+        ]
+        more = len(evidence.estimates) - len(words)
+        yield (
+            "estimates",
+            "; ".join(words) + (f"; {more} more in the JSON (evidence.estimates)" if more else ""),
+        )
+    for output, label in (("days", "moves days"), ("facility_megawatts", "moves power")):
+        moved = plan.swings.get(output, [])[: 5 if output == "days" else 3]
+        if moved:
+            yield label, "; ".join(_swing(swing) for swing in moved)
+    for risk in evidence.risks[:2]:
+        yield "risk", risk
+    near = evidence.nearest_measured
+    if near is not None:
+        kin = "" if near.same_chip else " (kin)"
+        cards = "" if near.cards is None else f", {near.cards:,} cards"
+        yield "nearest run", f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
+
+
+def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:
+    bands = plan.bands
+    assert bands is not None
+    shown: list[tuple[str, Band | None, Callable[[float], str]]] = [
+        ("days", bands.days, number),
+        ("tokens/s", bands.tokens_per_second, lambda value: scaled(value, "")),
+        ("MFU", bands.mfu, percent),
+        ("facility MW", bands.facility_megawatts, number),
+        ("capital", bands.capex_usd, usd),
+    ]
+    for label, band, show in shown:
+        if band is not None:
+            yield label, band, show
+
+
+def _swing(swing: Swing) -> str:
+    return f"{swing.label} {signed_percent(swing.at_low)} / {signed_percent(swing.at_high)}"
+
+
+def number_in(value: float, unit: str) -> str:
+    """A figure in its base unit, prefixed: ``400 W``, ``50 GB/s``, ``0.35``."""
+    if unit in ("B", "B/s", "FLOP/s", "W", "Hz"):
+        return scaled(value, unit)
+    if unit == "s":
+        return duration(value) if value else "0 s"
+    if unit.startswith("USD"):
+        return usd(value) + unit.removeprefix("USD")
+    return f"{number(value)} {unit if unit not in ('count', 'fraction') else ''}".rstrip()
+
+
+def _binds(plan: Plan) -> Iterator[Row]:
+    if plan.binding:
+        head = "" if plan.margin is None else f" (margin to the target {signed_percent(plan.margin)})"
+        yield "binding", ", ".join(limit_words(item) for item in plan.binding) + head
+    if plan.similar_layouts > 1:
+        yield (
+            "alike",
+            f"{plan.similar_layouts:,} layouts within 2 % of the best: the model cannot tell them apart",
+        )
+    if plan.comparison is not None and plan.comparison.best is not None and plan.feasible:
+        yield "best", _row(plan.comparison.best)
+    for summary in plan.runners_up[:2]:
+        yield "runner-up", _row(summary)
+
+
+def _row(row: Summary) -> str:
+    over = "" if row.oversubscription == 1 else f" {number(row.oversubscription)}:1"
+    cap = "" if row.power_cap == 1 else f", cap {percent(row.power_cap, 0)}"
+    price = "" if row.capex_usd is None else f", {usd(row.capex_usd)}"
+    return (
+        f"{row.cards:,} cards {row.system}, {row.fabric}{over} {row.fabric_kind}, {row.cooling}{cap}: "
+        f"{days(row.days)}, {number(row.facility_megawatts)} MW{price} [{row.layout.short()}]"
+    )
+
+
+def _search(plan: Plan) -> Iterator[Row]:
+    search = plan.search
+    gap = "" if search.bound_gap is None else f", at most {percent(search.bound_gap)} better is possible"
+    state = "complete" if plan.complete else f"NOT complete{gap}"
+    yield (
+        "candidates",
+        f"{search.enumerated:,} enumerated, {sum(search.rejected.values()):,} rejected, "
+        f"{search.bounded:,} bounded, {search.timed:,} timed; {state}",
+    )
+    if search.rejected:
+        causes = sorted(search.rejected.items(), key=lambda item: (-item[1], item[0]))
+        yield (
+            "rejected by",
+            ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in causes if count),
+        )
+    for refused in search.refused_sizes[:2]:
+        yield "not built", f"{refused.count:,} sizes: {refused.why}"
+    if plan.front_total > 1:
+        yield (
+            "front",
+            f"{plan.front_total:,} points over {', '.join(plan.front_axes)} ({len(plan.front)} in the JSON)",
+        )

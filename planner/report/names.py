@@ -1,0 +1,45 @@
+"""Rules and limits in words, for people; the names themselves are those of the engine."""
+
+from __future__ import annotations
+
+_RULES = {
+    "heads_over_tensor": "tp must divide the query heads, and tp and the kv heads must divide one another",
+    "width_over_tensor": "tp must divide the width of the feed-forward network",
+    "sequence_over_context": "2 x cp must divide the sequence, and with sequence parallelism tp the rest",
+    "layers_over_pipeline": "there are fewer layers than pipeline chunks (pp x vpp)",
+    "interleaving": "vpp above 1 needs pp above 1 and equal chunks (but for the first and last)",
+    "experts": "ep must divide the experts, ep x etp must divide tp x cp x dp, and etp is 1 or tp",
+    "sharding_with_pipeline": "sharding stages 2 and 3 do not go with pp above 1",
+    "batch": "no multiple of dp x micro_batch is within the tolerance of the global batch",
+    "few_micro_batches": "vpp above 1 needs at least pp micro-batches",
+    "memory": "it does not fit into the memory of a device",
+    "limits": "it is over a limit",
+    "target": "it is slower than the target",
+}
+
+_LIMITS = {
+    "target.days": "the deadline",
+    "target.tokens_per_second": "the wanted throughput",
+    "limits.cards": "the number of cards",
+    "limits.cards_max": "the largest number of cards",
+    "limits.cards_min": "the smallest number of cards",
+    "limits.facility_watts": "power at the grid on the design day",
+    "limits.it_watts": "IT power",
+    "limits.nameplate_watts": "nameplate power",
+    "limits.racks": "racks",
+    "limits.capex_usd": "capital",
+    "memory": "device memory",
+    "target": "the target",
+    "limits": "the limits",
+    "layout": "the rules of lawful layouts",
+}
+
+
+def rule_words(rule: str) -> str:
+    """``batch: no multiple of ...``."""
+    return f"{rule}: {_RULES[rule]}" if rule in _RULES else rule
+
+
+def limit_words(limit: str) -> str:
+    """``the deadline (target.days)``."""
+    return f"{_LIMITS[limit]} ({limit})" if limit in _LIMITS else limit

@@ -1,0 +1,58 @@
+"""The evidence grade, and the nearest published run."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.plan.evidence import Calibration, grade, nearest_run, published_runs, runs_on
+
+ROWS = [
+    {"id": "a", "hardware": "chip-a", "model": "m1", "cards": 64, "source_url": None},
+    {"id": "b", "hardware": "chip-a", "model": "m2", "cards": 1024, "source_url": None},
+    {"id": "c", "hardware": "chip-b", "model": "m1", "cards": 64, "source_url": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "runs_on_chip", "estimates", "expected"),
+    [
+        (Calibration("runs", 80, 5), 40, 0, "A"),
+        (Calibration("runs", 80, 5), 40, 2, "B"),
+        (Calibration("runs", 80, 2), 40, 0, "C"),
+        (Calibration("runs", 80, 5), 0, 0, "C"),
+        (Calibration("operators", 0, 0), 3, 0, "C"),
+        (Calibration("operators", 0, 0), 0, 0, "D"),
+        (Calibration("none", 0, 0), 0, 0, "D"),
+    ],
+)
+def test_grades(calibration: Calibration, runs_on_chip: int, estimates: int, expected: str) -> None:
+    found, why = grade(calibration, runs_on_chip, estimates)
+    assert found == expected
+    assert why
+    assert "\n" not in why
+
+
+def test_grade_d_says_that_there_is_no_run() -> None:
+    assert grade(Calibration("none", 0, 0), 0, 9)[1] == "no run on this chip"
+
+
+def test_hardware_is_found_by_any_of_its_names() -> None:
+    assert [row["id"] for row in runs_on(["Chip-A", "other"], ROWS)] == ["a", "b"]
+
+
+def test_the_nearest_run_has_the_same_model_before_a_near_size() -> None:
+    found = nearest_run(["chip-a"], list, ["m1"], 1024, ROWS)
+    assert found is not None
+    assert found.id == "a"
+    assert found.same_chip
+
+
+def test_kin_count_only_where_the_chip_itself_has_no_run() -> None:
+    found = nearest_run(["chip-x"], lambda: ["chip-b"], ["m1"], 8, ROWS)
+    assert found is not None
+    assert (found.id, found.same_chip) == ("c", False)
+    assert nearest_run(["chip-x"], list, ["m1"], 8, ROWS) is None
+
+
+def test_shipped_runs_are_complete_enough_to_be_scored() -> None:
+    assert {row["completeness"] for row in published_runs()} == {"full", "near_full"}

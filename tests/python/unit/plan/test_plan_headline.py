@@ -1,0 +1,118 @@
+"""The first line of every answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from planner.plan.account import Band, Comparison, Confidence, Estimate, Evidence, Nearest, Summary
+from planner.plan.headline import Facts, headline
+from planner.plan.parts import Cards, LayoutCore, Limits, Performance, Target
+
+LAYOUT = LayoutCore(
+    tp=8, pp=16, vpp=1, dp=172, cp=1, ep=1, etp=1, micro_batch=1, recompute="none", sharding=1,
+    sequence_parallel=True,
+)  # fmt: skip
+
+
+def estimate(label: str) -> Estimate:
+    return Estimate(label=label, key=label, role="power", value=1, low=0.5, high=2, unit="W", method="guess")
+
+
+def evidence(*labels: str) -> Evidence:
+    return Evidence(
+        grade="D", why="no run on this chip", estimates=[estimate(label) for label in labels], software=None,
+        calibrated="none", runs_on_chip=0, runs_in_family=0, groups_in_family=0, residual_ln=0.2,
+        nearest_measured=None,
+    )  # fmt: skip
+
+
+def performance(days: float) -> Performance:
+    return Performance(
+        step_seconds=10, tokens_per_second=1e6, tokens_per_second_per_card=50, mfu=0.3,
+        mfu_full_attention=0.31, mfu_advertised=None, hfu=0.3, goodput=0.9, productive_days=0.9 * days,
+        days=days,
+        breakdown={"matmul_seconds": 10.0},
+    )  # fmt: skip
+
+
+def summary(cards: int, days: float) -> Summary:
+    return Summary(
+        system="kunlun-p800-8", fabric="roce-400", fabric_kind="leaf-spine", oversubscription=1,
+        cooling="cold-plate", power_cap=1, cards=cards, layout=LAYOUT, step_seconds=10, days=days,
+        tokens_per_second=1e6,
+        facility_megawatts=20, capex_usd=None, tco_usd_per_year=None,
+    )  # fmt: skip
+
+
+def facts(**changes: Any) -> Facts:
+    base = Facts(
+        question="both", chip="Kunlun P800", target=Target(days=180), limits=Limits(cards_max=30000),
+        cards=Cards(total=22016, active=22016, spare=0, per_server=8, devices_per_card=1),
+        performance=performance(176), days=Band(p10=140.2, p50=176, p90=232), tokens_per_second=None,
+        evidence=evidence("P800 board power", "NIC", "peak", "memory"), confidence=None, nearest=None,
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def test_a_target_leads_with_the_cards_that_meet_it() -> None:
+    sure = Confidence(
+        probability=0.9, cards=28400, cards_tried=120000, system=None, days_p50=140, facility_megawatts=25
+    )
+    assert headline(facts(confidence=sure)) == (
+        "22,016 Kunlun P800 meet 180 days: 176 days (P10-P90 140-232) · evidence D: no run on this chip · "
+        "4 estimates (P800 board power, NIC, peak, ...) · 90 % sure needs 28,400 cards"
+    )
+
+
+def test_limits_alone_lead_with_the_days() -> None:
+    line = headline(facts(question="limits", target=Target(), evidence=evidence()))
+    assert line == "176 days (P10-P90 140-232) · 22,016 Kunlun P800 · evidence D: no run on this chip"
+
+
+def test_a_rate_is_met_in_tokens() -> None:
+    line = headline(facts(target=Target(tokens_per_second=8e5)))
+    assert line.startswith("22,016 Kunlun P800 meet 800 k tokens/s: 900 k tokens/s · ")
+
+
+def test_no_names_the_nearest_design() -> None:
+    nearest = Nearest(what="target", why="too slow", design=summary(30000, 203))
+    line = headline(facts(cards=None, performance=None, nearest=nearest))
+    assert line.startswith(
+        "No: nothing inside the limits meets 180 days; nearest: 30,000 Kunlun P800 in 203 days · evidence D"
+    )
+
+
+def test_no_without_a_nearest_design_says_why() -> None:
+    nearest = Nearest(what="memory", why="no layout fits into memory", design=None)
+    assert headline(facts(cards=None, performance=None, nearest=nearest)).startswith(
+        "No: no layout fits into memory · "
+    )
+
+
+def test_nobody_can_be_sure_is_said() -> None:
+    sure = Confidence(
+        probability=0.9, cards=None, cards_tried=120000, system=None, days_p50=None, facility_megawatts=None
+    )
+    assert headline(facts(confidence=sure)).endswith("90 % sure: none within the limits, up to 120,000 cards")
+
+
+def comparison(**changes: Any) -> Comparison:
+    base = {"named": True, "broken_rules": [], "over_limits": [], "meets_target": True, "best": None}
+    return Comparison(**{**base, "behind_best": None, **changes})
+
+
+def test_a_named_layout_says_how_far_behind_it_is() -> None:
+    line = headline(facts(comparison=comparison(best=summary(22016, 150), behind_best=0.173)))
+    assert line.startswith(
+        "176 days (P10-P90 140-232) · 22,016 Kunlun P800 in the named layout, 17.3 % behind the best"
+    )
+
+
+def test_a_named_layout_says_what_it_breaks() -> None:
+    line = headline(facts(comparison=comparison(broken_rules=["memory"])))
+    assert line.startswith("No: the layout breaks memory")
+
+
+def test_an_unfinished_search_is_said() -> None:
+    assert headline(facts(complete=False)).endswith("search not complete")
