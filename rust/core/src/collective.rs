@@ -70,18 +70,18 @@ fn level_all_reduce(span: &Span, bytes: Bytes) -> Seconds {
 
 /// All-to-all of `bytes` per rank: each level carries the share that leaves its inner level.
 ///
-/// `outer_copies` is how many copies of a byte leave the innermost instance where plain all-to-all would send one
-/// (below 1 when a token goes once per server and is forwarded inside).
+/// `copies` are how many copies of a byte cross the innermost level, and how many the levels beyond, where plain
+/// all-to-all would send one (below 1 when a token goes once per rank, or once per server and is forwarded inside).
 #[must_use]
-pub fn all_to_all(group: &Group, bytes: Bytes, outer_copies: f64) -> Seconds {
+pub fn all_to_all(group: &Group, bytes: Bytes, copies: (f64, f64)) -> Seconds {
     let mut inside = 1.0;
     let mut time = Seconds::ZERO;
     let mut latency = Seconds::ZERO;
     for (index, span) in group.spans().enumerate() {
         let reached = inside * span.members;
         let share = (reached - inside) / group.size;
-        let copies = if index == 0 { 1.0 } else { outer_copies };
-        time = time.max(bytes * (share * copies) / span.bandwidth);
+        let crossing = if index == 0 { copies.0 } else { copies.1 };
+        time = time.max(bytes * (share * crossing) / span.bandwidth);
         latency += span.latency * steps(span.members);
         inside = reached;
     }
@@ -133,7 +133,7 @@ mod tests {
     fn all_to_all_is_bound_by_the_share_that_leaves_the_server() {
         // 16 ranks in 2 servers: half of 160 bytes crosses at 10, 7/16 stays at 100.
         let group = network(false).group(1.0, 16.0);
-        assert!((all_to_all(&group, Bytes(160.0), 1.0).0 - 8.0).abs() < 1e-12);
+        assert!((all_to_all(&group, Bytes(160.0), (1.0, 1.0)).0 - 8.0).abs() < 1e-12);
     }
 
     #[test]

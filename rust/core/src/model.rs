@@ -39,6 +39,9 @@ pub struct Moe {
     pub leading_dense_layers: u32,
     /// Every how many layers one is `MoE` (after the leading dense ones).
     pub every: u32,
+    /// Routing is limited to experts of so many groups per token (DeepSeek-V3, arXiv 2412.19437, section 2.1.2),
+    /// where a group of experts sits on one server; none: any experts.
+    pub top_groups: Option<u32>,
 }
 
 /// Sliding-window attention.
@@ -264,7 +267,9 @@ impl Model {
         3.0 * (2.0 * products + scores + mtp)
     }
 
-    fn last_layer_active_parameters(&self) -> f64 {
+    /// Parameters of the last layer that one token passes through.
+    #[must_use]
+    pub fn last_layer_active_parameters(&self) -> f64 {
         match self.moe {
             Some(moe) => {
                 self.layer_parameters_outside_experts(LayerKind::Moe)

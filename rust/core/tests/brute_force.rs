@@ -280,7 +280,7 @@ fn build(v: &Variation) -> Problem {
     problem.training.batch_tolerance = v.tolerance;
     problem.training.tokens = 1e10;
     problem.target.days = v.target;
-    problem.limits.cards_min = v.cards_min;
+    problem.limits.cards_min = v.cards_min.min(v.cards_max);
     problem.limits.cards_max = v.cards_max;
     problem.limits.facility_watts = v.power.map(|megawatts| megawatts * 1e6);
     problem.limits.capex_usd = v.capex;
@@ -316,7 +316,7 @@ fn build(v: &Variation) -> Problem {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn search_and_nested_loops_agree_on_small_spaces(v in variation()) {

@@ -12,7 +12,13 @@ pub struct Incumbents {
     pub best: Vec<Vec<Option<Best>>>,
     /// Whether a size can still be part of the answer.
     useful: Vec<Vec<bool>>,
+    /// First and last useful size by variant.
+    ranges: Vec<(usize, usize)>,
     axes: Option<Vec<Axis>>,
+    /// Only the fastest plan counts: no front, and the objective is the rate.
+    fastest_only: bool,
+    /// Best productive rate, failures included, if only the fastest plan counts.
+    fastest: f64,
 }
 
 impl Incumbents {
@@ -22,13 +28,20 @@ impl Incumbents {
         Self {
             best: variants.iter().map(|variant| vec![None; variant.sizes.len()]).collect(),
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
+            ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             axes: size_axes(problem),
+            fastest_only: problem.search.front.is_empty()
+                && matches!(problem.search.objective, Objective::Days | Objective::Throughput),
+            fastest: 0.0,
         }
     }
 
     /// Takes over what a unit found.
-    pub fn merge(&mut self, found: HashMap<(usize, usize), Best>) {
+    pub fn merge(&mut self, variants: &[Variant], found: HashMap<(usize, usize), Best>) {
         for ((variant, size), best) in found {
+            if self.fastest_only {
+                self.fastest = self.fastest.max(best.rate * variants[variant].sizes[size].goodput);
+            }
             let entry = &mut self.best[variant][size];
             if best.beats(entry.as_ref()) {
                 *entry = Some(best);
@@ -57,14 +70,17 @@ impl Incumbents {
                 }
             }
         }
-        for (variant, useful) in variants.iter().zip(&mut self.useful) {
-            for (size, useful) in variant.sizes.iter().zip(useful) {
+        for ((variant, useful), range) in variants.iter().zip(&mut self.useful).zip(&mut self.ranges) {
+            for (size, useful) in variant.sizes.iter().zip(useful.iter_mut()) {
                 *useful = *useful
                     && size.rows.iter().any(|row| {
                         let point: Vec<f64> = axes.iter().map(|axis| size_cost(size, row, *axis)).collect();
                         !front.iter().any(|other| dominates(other, &point))
                     });
             }
+            let first = useful.iter().position(|useful| *useful);
+            let last = useful.iter().rposition(|useful| *useful);
+            *range = first.zip(last).unwrap_or((usize::MAX, 0));
         }
     }
 }
@@ -116,6 +132,15 @@ impl<'a> View<'a> {
 }
 
 impl Sink for View<'_> {
+    fn sizes(&self, variant: usize) -> (usize, usize) {
+        self.known.ranges[variant]
+    }
+
+    /// Goodput is at most 1, so a rate below the best productive rate cannot beat it.
+    fn floor(&self) -> f64 {
+        self.known.fastest
+    }
+
     fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool {
         let own = self.found.get(&(variant, size)).map_or(0.0, |best| best.rate);
         let known = self.known.best[variant][size].map_or(0.0, |best| best.rate);

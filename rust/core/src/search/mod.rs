@@ -111,7 +111,7 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
             })
             .collect();
         for (found, counts) in results {
-            known.merge(found);
+            known.merge(&variants, found);
             tally.add(&counts);
         }
         known.prune(&variants);
@@ -131,10 +131,7 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
 fn all_batches(problem: &Problem, variants: &[Variant]) -> Batches {
     let most = variants
         .iter()
-        .map(|variant| {
-            let cards = variant.sizes.last().map_or(0, |size| size.cards);
-            cards * problem.clusters[variant.cluster].devices_per_card
-        })
+        .map(|variant| variant.most_cards() * problem.clusters[variant.cluster].devices_per_card)
         .max()
         .unwrap_or(0);
     batches(problem, most)

@@ -30,6 +30,14 @@ struct Collector {
 const RUNNER_UP_FLOOR: f64 = 0.7;
 
 impl Sink for Collector {
+    fn sizes(&self, _variant: usize) -> (usize, usize) {
+        (self.size, self.size)
+    }
+
+    fn floor(&self) -> f64 {
+        self.floor * RUNNER_UP_FLOOR
+    }
+
     fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool {
         variant == self.variant && size == self.size && ceiling >= self.floor * RUNNER_UP_FLOOR
     }
@@ -57,7 +65,6 @@ pub fn neighbours(
 ) -> (u64, Vec<Best>) {
     let (variant, size, best) = winner;
     let floor = best.rate * (1.0 - problem.search.similar);
-    // Only layouts that fill this very size can land on it: restrict dp beforehand.
     let collected: Vec<Collector> = units
         .par_iter()
         .filter(|unit| unit.variant == variant)

@@ -132,19 +132,27 @@ pub fn batches(problem: &Problem, devices: u64) -> Batches {
         .collect()
 }
 
-/// Receives every candidate that is lawful, fits and meets the target, and says beforehand which are worth timing.
+/// Says which candidates are worth timing, and receives those that are lawful, fit and meet the target.
 pub trait Sink {
+    /// First and last size of a variant that may still matter; the others count as bounded.
+    fn sizes(&self, variant: usize) -> (usize, usize);
+
+    /// A rate below which no candidate matters, whatever its size.
+    fn floor(&self) -> f64;
+
     /// Whether a candidate of this size whose rate is at most `ceiling` may still matter. A refusal counts as
     /// bounded.
     fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool;
+
     /// A timed candidate.
     fn take(&mut self, variant: usize, size: usize, best: Best);
 }
 
 /// Works through all candidates of `unit`.
 ///
-/// Order of the rules: divisibility of the family, batch, divisibility at dp, limits, target by its bound, memory,
-/// incumbent by its bound, target by timing.
+/// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
+/// that any network would allow; then one by one divisibility at dp, limits, target by its bound, incumbent by its
+/// bound, memory, target by timing.
 pub fn work(
     problem: &Problem,
     variants: &[Variant],
@@ -155,13 +163,12 @@ pub fn work(
 ) {
     let variant = &variants[unit.variant];
     let cluster = &problem.clusters[variant.cluster];
-    let most_cards = variant.sizes.last().map_or(0, |size| size.cards);
-    let devices = most_cards * cluster.devices_per_card;
-    let mut cached: Vec<Option<Pieces>> = vec![None; variant.networks.len()];
+    let devices = variant.most_cards() * cluster.devices_per_card;
+    let mut pieces = vec![None; variant.networks.len()];
+    let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
     let pairs = &batches[&unit.layout.micro_batch];
     for &pp in &problem.space.pp {
-        let stage = unit.layout.tp * unit.layout.cp * pp;
-        let most_dp = devices / stage;
+        let most_dp = devices / (unit.layout.tp * unit.layout.cp * pp);
         if most_dp == 0 {
             continue;
         }
@@ -172,7 +179,7 @@ pub fn work(
             .map_or(most_dp, |list| list.iter().filter(|dp| **dp <= most_dp).count() as u64);
         let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most_dp)];
         for &vpp in &problem.space.vpp {
-            let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
+            families.fill(None);
             for &sharding in &problem.space.sharding {
                 tally.enumerated += declared;
                 let layout = Layout { pp, vpp, sharding, ..unit.layout };
@@ -181,58 +188,126 @@ pub fn work(
                     continue;
                 }
                 tally.reject(Rule::Batch, declared - lawful.len() as u64);
-                for &(dp, count) in lawful {
-                    let layout = Layout { dp, ..layout };
-                    if let Some(rule) = broken_rule_at(&layout, count) {
-                        tally.reject(rule, 1);
-                        continue;
-                    }
-                    let active = layout.devices().div_ceil(cluster.devices_per_card);
-                    let lawful_size = variant
-                        .size_for(cluster.unit_cards, active)
-                        .filter(|index| !variant.sizes[*index].rows.is_empty());
-                    let Some(index) = lawful_size else {
-                        tally.reject(Rule::Limits, 1);
-                        continue;
-                    };
-                    let size = &variant.sizes[index];
-                    let bench = Bench {
-                        model: &problem.model,
-                        training: &problem.training,
-                        software: &problem.software,
-                        kernels: &variant.kernels,
-                        network: &variant.networks[size.network],
-                    };
-                    let family = families[size.network].get_or_insert_with(|| {
-                        let pieces =
-                            *cached[size.network].get_or_insert_with(|| pieces(&bench, &unit.layout));
-                        Family::new(&problem.model, layout, pieces)
-                    });
-                    family.set_sharding(sharding);
-                    let tokens = problem.tokens_per_step(dp, layout.micro_batch, count);
-                    let needed = problem.needed_rate(size.goodput);
-                    let ceiling = tokens / family.lower_bound(count).0;
-                    if ceiling < needed {
-                        tally.reject(Rule::Target, 1);
-                        continue;
-                    }
-                    if family.memory(&bench, dp, count).total() > cluster.device.memory {
-                        tally.reject(Rule::Memory, 1);
-                        continue;
-                    }
-                    if !sink.wants(unit.variant, index, ceiling) {
-                        tally.bounded += 1;
-                        continue;
-                    }
-                    let rate = tokens / family.step(&bench, dp, count).total().0;
-                    tally.timed += 1;
-                    if rate < needed {
-                        tally.reject(Rule::Target, 1);
-                        continue;
-                    }
-                    sink.take(unit.variant, index, Best { rate, layout });
-                }
+                let mut sweep =
+                    Sweep { problem, variant, unit, layout, pieces: &mut pieces, families: &mut families };
+                sweep.run(lawful, sink, tally);
             }
         }
+    }
+}
+
+/// All dp of one layout.
+struct Sweep<'a> {
+    problem: &'a Problem,
+    variant: &'a Variant,
+    unit: &'a Unit,
+    layout: Layout,
+    /// Costs of the layers by network, made when first needed.
+    pieces: &'a mut [Option<Pieces>],
+    /// Timed stages by network, made when first needed.
+    families: &'a mut [Option<Family>],
+}
+
+impl Sweep<'_> {
+    fn run(&mut self, lawful: &[(u64, u64)], sink: &mut impl Sink, tally: &mut Tally) {
+        let Some(&(largest, _)) = lawful.last() else { return };
+        let cluster = &self.problem.clusters[self.variant.cluster];
+        let size = |dp: u64| {
+            let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+            self.variant.size_for(cluster.unit_cards, active)
+        };
+        // Sizes grow with dp: those that may matter are a range of it.
+        let (first, last) = sink.sizes(self.unit.variant);
+        let from = lawful.partition_point(|(dp, _)| size(*dp).is_some_and(|index| index < first));
+        let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
+        tally.bounded += (lawful.len() - (to - from)) as u64;
+        let lawful = &lawful[from..to];
+        let Some(network) = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest)) else {
+            tally.reject(Rule::Limits, lawful.len() as u64);
+            return;
+        };
+        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor.
+        let micro_batch = self.family(self.variant.sizes[network].network).micro_batch_floor();
+        let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
+        let reaches = |rate: f64| {
+            lawful.partition_point(|(dp, _)| *dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING))
+        };
+        let too_slow = reaches(self.problem.needed_rate(1.0));
+        let start = too_slow.max(reaches(sink.floor()));
+        tally.reject(Rule::Target, too_slow as u64);
+        tally.bounded += (start - too_slow) as u64;
+        for &(dp, count) in &lawful[start..] {
+            self.candidate(dp, count, sink, tally);
+        }
+    }
+
+    fn candidate(&mut self, dp: u64, count: u64, sink: &mut impl Sink, tally: &mut Tally) {
+        let (problem, variant, place) = (self.problem, self.variant, self.unit.variant);
+        let cluster = &problem.clusters[variant.cluster];
+        let layout = Layout { dp, ..self.layout };
+        if let Some(rule) = broken_rule_at(&layout, count) {
+            tally.reject(rule, 1);
+            return;
+        }
+        let active = layout.devices().div_ceil(cluster.devices_per_card);
+        let lawful_size = variant
+            .size_for(cluster.unit_cards, active)
+            .filter(|index| !variant.sizes[*index].rows.is_empty());
+        let Some(index) = lawful_size else {
+            tally.reject(Rule::Limits, 1);
+            return;
+        };
+        let size = &variant.sizes[index];
+        let tokens = problem.tokens_per_step(dp, layout.micro_batch, count);
+        let needed = problem.needed_rate(size.goodput);
+        let bench = bench(problem, variant, size.network);
+        let family = self.family(size.network);
+        let ceiling = tokens / family.lower_bound(count).0;
+        if ceiling < needed {
+            tally.reject(Rule::Target, 1);
+            return;
+        }
+        if !sink.wants(place, index, ceiling) {
+            tally.bounded += 1;
+            return;
+        }
+        if family.memory(&bench, dp, count).total() > cluster.device.memory {
+            tally.reject(Rule::Memory, 1);
+            return;
+        }
+        let rate = tokens / family.step(&bench, dp, count).total().0;
+        tally.timed += 1;
+        if rate < needed {
+            tally.reject(Rule::Target, 1);
+            return;
+        }
+        sink.take(place, index, Best { rate, layout });
+    }
+
+    /// The layout on a network, its stages timed.
+    fn family(&mut self, network: usize) -> &Family {
+        let (problem, variant) = (self.problem, self.variant);
+        let (layout, unit) = (self.layout, self.unit);
+        let cached = &mut self.pieces[network];
+        let family = self.families[network].get_or_insert_with(|| {
+            let bench = bench(problem, variant, network);
+            let pieces = *cached.get_or_insert_with(|| pieces(&bench, &unit.layout));
+            Family::new(&problem.model, layout, pieces)
+        });
+        family.set_sharding(layout.sharding);
+        family
+    }
+}
+
+/// Slack for the rounding of the bulk bound, which is worked out in another order than the rate.
+const ROUNDING: f64 = 1e-9;
+
+fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Bench<'a> {
+    Bench {
+        model: &problem.model,
+        training: &problem.training,
+        software: &problem.software,
+        kernels: &variant.kernels,
+        network: &variant.networks[network],
     }
 }

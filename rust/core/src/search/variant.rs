@@ -60,6 +60,12 @@ pub struct Size {
 }
 
 impl Variant {
+    /// Cards of the largest size.
+    #[must_use]
+    pub fn most_cards(&self) -> u64 {
+        self.sizes.last().map_or(0, |size| size.cards)
+    }
+
     /// The smallest lawful size that holds `active_cards`, as an index into `sizes`; none if the limits end below.
     #[must_use]
     pub fn size_for(&self, unit_cards: u64, active_cards: u64) -> Option<usize> {

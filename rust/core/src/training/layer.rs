@@ -45,6 +45,12 @@ impl Phase {
         self.matmul + self.attention + self.elementwise + self.gaps + self.tp + self.cp + self.ep
     }
 
+    /// The part that no network can change.
+    #[must_use]
+    pub fn on_device(&self) -> Seconds {
+        self.matmul + self.attention + self.elementwise + self.gaps
+    }
+
     /// `factor` times each part, added.
     #[must_use]
     pub fn plus(&self, other: &Self, factor: f64) -> Self {
@@ -80,6 +86,12 @@ impl LayerCost {
     #[must_use]
     pub fn total(&self) -> Seconds {
         self.forward.total() + self.backward.total() + self.recompute.total()
+    }
+
+    /// The part of it that no network can change.
+    #[must_use]
+    pub fn on_device(&self) -> Seconds {
+        self.forward.on_device() + self.backward.on_device() + self.recompute.on_device()
     }
 }
 
@@ -145,6 +157,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
     add_context_traffic(bench, layout, &sizes, &mut cost);
     if let (LayerKind::Moe, Some(moe)) = (kind, bench.model.moe) {
         add_expert_traffic(bench, layout, &sizes, moe, &mut cost);
+        wait_for_host(bench, layout, moe, &mut cost);
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
     add_recompute(bench, layout, &sizes, &mut cost);
@@ -245,26 +258,24 @@ fn add_elementwise(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKin
     let activation = 2.0 * (model.ffn_inputs() + 1.0);
     let mut bytes = 20.0 * sizes.hidden * sizes.rows + rotary;
     let mut kernels = KERNELS_DENSE;
-    let mut host = Seconds::ZERO;
     if let Attention::Mla { q_lora, kv_lora, .. } = model.attention {
         bytes += 4.0 * f64::from(q_lora.unwrap_or(0) + kv_lora) * sizes.rows;
     }
     match (kind, model.moe) {
         (LayerKind::Moe, Some(moe)) => {
-            let (rows, experts) = routed(moe, layout, sizes, 1.0);
+            let (rows, _) = routed(moe, layout, sizes, 1.0);
             bytes += activation * f64::from(moe.shared_ffn) / sizes.tp * sizes.tokens;
             bytes += rows * activation * f64::from(moe.ffn) / layout.etp as f64;
             bytes += rows * bench.software.moe_staging_bytes * sizes.hidden;
             kernels = KERNELS_MOE;
-            host = bench.software.expert_host * experts;
         }
         _ => bytes += activation * f64::from(model.ffn) / sizes.tp * sizes.tokens,
     }
     let forward = bench.kernels.traffic(Bytes(bytes * bench.software.elementwise_factor));
     cost.forward.elementwise += forward;
     cost.backward.elementwise += forward * ELEMENTWISE_BACKWARD;
-    cost.forward.gaps += bench.software.kernel_gap * kernels + host;
-    cost.backward.gaps += bench.software.kernel_gap * (2.0 * kernels) + host;
+    cost.forward.gaps += bench.software.kernel_gap * kernels;
+    cost.backward.gaps += bench.software.kernel_gap * (2.0 * kernels);
 }
 
 /// What of `traffic` stays exposed when a share hides behind `compute`.
@@ -329,18 +340,24 @@ fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, c
     }
     let ep = layout.ep as f64;
     let group = bench.network.group(layout.etp as f64, ep);
-    let bytes = Bytes(ACTIVATION * sizes.tokens / sizes.tp * f64::from(moe.top_k) * sizes.hidden);
+    let sent = sizes.tokens / sizes.tp * f64::from(moe.top_k) * sizes.hidden;
     let imbalance = libm::pow(ep, bench.software.imbalance_exponent);
     let copies = if bench.software.hierarchical_dispatch {
         let instances = group.spans().skip(1).map(|span| span.members).product::<f64>();
-        copies_once_per_instance(instances, f64::from(moe.top_k))
+        let top_k = f64::from(moe.top_k);
+        let beyond = copies_once_per_instance(instances, top_k);
+        let limited = moe.top_groups.map_or(beyond, |groups| beyond.min(f64::from(groups) / top_k));
+        (copies_once_per_instance(ep, top_k), limited)
     } else {
-        1.0
+        (1.0, 1.0)
     };
-    let traffic = all_to_all(&group, bytes * imbalance, copies) * 2.0;
+    let dispatch = Bytes(bench.software.dispatch_bytes * sent * imbalance);
+    let combine = Bytes(ACTIVATION * sent * imbalance);
+    let traffic = all_to_all(&group, dispatch, copies) + all_to_all(&group, combine, copies);
     let hidden = bench.software.ep_overlap;
-    cost.forward.ep += exposed(traffic, hidden, cost.forward.matmul);
-    cost.backward.ep += exposed(traffic, hidden, cost.backward.matmul);
+    let compute = |phase: &Phase| phase.matmul + phase.attention + phase.elementwise;
+    cost.forward.ep += exposed(traffic, hidden, compute(&cost.forward));
+    cost.backward.ep += exposed(traffic, hidden, compute(&cost.backward));
     // The busiest rank's experts hold up the others.
     let experts = bench.model.ffn_inputs() + 1.0;
     let routed_share = {
@@ -352,6 +369,15 @@ fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, c
     let wait = (imbalance - 1.0) * routed_share.min(1.0);
     cost.forward.ep += cost.forward.matmul * wait;
     cost.backward.ep += cost.backward.matmul * wait;
+}
+
+/// Launches run ahead of the device: only where the host needs longer for a layer's experts does the device wait.
+fn wait_for_host(bench: &Bench, layout: &Layout, moe: Moe, cost: &mut LayerCost) {
+    let host = bench.software.expert_host * (f64::from(moe.experts) / layout.ep as f64);
+    for phase in [&mut cost.forward, &mut cost.backward] {
+        let wait = (host - phase.total()).max(Seconds::ZERO);
+        phase.gaps += wait;
+    }
 }
 
 /// Copies that leave a server when a token goes once to each other server that holds one of its experts,

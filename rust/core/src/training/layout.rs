@@ -141,7 +141,7 @@ pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Optio
     if layers < layout.pp || (layout.vpp > 1 && layers + 2 < chunks) {
         return Some(Rule::LayersOverPipeline);
     }
-    if layout.vpp > 1 && (layout.pp == 1 || short > 2) {
+    if layout.vpp > 1 && (layout.pp == 1 || (short > 2 && model.mtp_layers == 0)) {
         return Some(Rule::Interleaving);
     }
     match model.moe {

@@ -88,6 +88,8 @@ pub struct Pieces {
     pub embedding: LayerCost,
     /// The output head.
     pub head: LayerCost,
+    /// Share of the 1F1B bubble that the software's schedule leaves.
+    pub bubble: f64,
 }
 
 /// Bytes on a device of `stage`.

@@ -28,13 +28,10 @@ pub struct Stage {
 pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
     let chunks = pp * vpp;
     let layers = u64::from(model.layers);
-    let full = layers.div_ceil(chunks);
-    let short = full * chunks - layers;
     let mut found: Vec<Stage> = Vec::with_capacity(4);
     let mut contents = vec![(0_u64, 0_u64); usize::try_from(pp).unwrap_or(usize::MAX)];
     let mut start = 0_u64;
-    for chunk in 0..chunks {
-        let size = full - u64::from(is_short(chunk, chunks, short));
+    for (chunk, size) in (0_u64..).zip(chunk_sizes(layers, pp, chunks, reserved(model, pp, vpp))) {
         let end = start + size;
         let before =
             |count: u64| u64::from(model.moe_layers_before(u32::try_from(count).unwrap_or(u32::MAX)));
@@ -70,6 +67,44 @@ pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
         }
     }
     found
+}
+
+/// Layers whose place on the last stage is taken by multi-token prediction: its own layers, and the heads beyond
+/// the first layer's worth, each weighed by the parameters that a token passes through.
+///
+/// Frameworks place such models by hand so that the last stage is no heavier (arXiv 2412.19437, section 3.2.1);
+/// without multi-token prediction layers are dealt evenly.
+#[must_use]
+pub fn reserved(model: &Model, pp: u64, vpp: u64) -> u64 {
+    if model.mtp_layers == 0 || pp == 1 {
+        return 0;
+    }
+    let extra = f64::from(model.mtp_layers);
+    let table = f64::from(model.hidden) * f64::from(model.vocab);
+    let layer = model.last_layer_active_parameters();
+    let heads = libm::round((extra + 1.0) * table / layer);
+    let most = u64::from(model.layers).div_ceil(pp);
+    let wanted = ((extra + heads) as u64).min(most);
+    // One place less where that makes every chunk a layer smaller.
+    let fullest = |places: u64| (u64::from(model.layers) + places).div_ceil(pp * vpp);
+    if fullest(wanted - 1) < fullest(wanted) { wanted - 1 } else { wanted }
+}
+
+/// Layers of each chunk: equal, with `reserved` places of the last stage taken by something else.
+fn chunk_sizes(layers: u64, pp: u64, chunks: u64, reserved: u64) -> Vec<u64> {
+    let full = (layers + reserved).div_ceil(chunks);
+    let short = full * chunks - layers - reserved;
+    let mut sizes: Vec<u64> =
+        (0..chunks).map(|chunk| full - u64::from(is_short(chunk, chunks, short))).collect();
+    let mut owed = reserved;
+    let stride = usize::try_from(pp).unwrap_or(1);
+    // The last stage's chunks give from the end; what they cannot, the others do.
+    for place in (0..sizes.len()).rev().step_by(stride).chain((0..sizes.len()).rev()) {
+        let given = owed.min(sizes[place]);
+        sizes[place] -= given;
+        owed -= given;
+    }
+    sizes
 }
 
 fn is_short(chunk: u64, chunks: u64, short: u64) -> bool {

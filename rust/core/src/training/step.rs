@@ -85,6 +85,7 @@ pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
         moe,
         embedding: embedding_cost(bench, layout),
         head: head_cost(bench, layout),
+        bubble: bench.software.bubble,
     }
 }
 
@@ -99,6 +100,7 @@ pub struct Family {
     recompute: Seconds,
     mean: Seconds,
     slowest: Seconds,
+    slowest_on_device: Seconds,
 }
 
 impl Family {
@@ -110,10 +112,12 @@ impl Family {
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
         let mut slowest = Seconds::ZERO;
+        let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
         for stage in &found {
             let share = stage.count / pp;
             let mut total = Seconds::ZERO;
+            let mut on_device = Seconds::ZERO;
             let first = if stage.first { 1.0 } else { 0.0 };
             for (piece, count) in [
                 (&pieces.dense, stage.dense),
@@ -125,13 +129,15 @@ impl Family {
                 backward = backward.plus(&piece.backward, count * share);
                 recompute += piece.recompute.total() * (count * share);
                 total += piece.total() * count;
+                on_device += piece.on_device() * count;
             }
             slowest = slowest.max(total);
+            slowest_on_device = slowest_on_device.max(on_device);
         }
         let mean = forward.total() + backward.total() + recompute;
         let stages =
             found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
-        Self { layout, pieces, stages, forward, backward, recompute, mean, slowest }
+        Self { layout, pieces, stages, forward, backward, recompute, mean, slowest, slowest_on_device }
     }
 
     /// Sets the sharding stage, which the stages' times do not depend on.
@@ -164,6 +170,12 @@ impl Family {
         }
     }
 
+    /// A lower bound of a micro-batch's time on the slowest stage, whatever the network.
+    #[must_use]
+    pub fn micro_batch_floor(&self) -> Seconds {
+        self.slowest_on_device
+    }
+
     /// A lower bound of the step time at `micro_batches`.
     ///
     /// Admissible: [`Family::step`] adds only non-negative terms (sends, gradient traffic, optimizer, fixed time,
@@ -173,9 +185,10 @@ impl Family {
         self.slowest * micro_batches as f64 + self.bubble()
     }
 
-    /// (pp - 1)/vpp mean stages (Narayanan et al. 2021, section 2.2: the interleaved bubble).
+    /// (pp - 1)/vpp mean stages (Narayanan et al. 2021, section 2.2: the interleaved bubble), or what the
+    /// software's schedule leaves of it.
     fn bubble(&self) -> Seconds {
-        self.mean * ((self.layout.pp - 1) as f64 / self.layout.vpp as f64)
+        self.mean * (self.pieces.bubble * (self.layout.pp - 1) as f64 / self.layout.vpp as f64)
     }
 
     /// The fullest device.

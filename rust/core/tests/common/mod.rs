@@ -142,6 +142,7 @@ pub fn moe_model() -> Model {
             shared_ffn: 2048,
             leading_dense_layers: 1,
             every: 1,
+            top_groups: None,
         }),
         ..dense_model()
     }
@@ -161,6 +162,8 @@ pub fn software() -> Software {
         pp_overlap: 0.7,
         cp_overlap: 0.8,
         hierarchical_dispatch: true,
+        dispatch_bytes: 2.0,
+        bubble: 1.0,
         imbalance_exponent: 0.06,
         moe_staging_bytes: 12.0,
         expert_host: Seconds(0.0),
