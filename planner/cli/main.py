@@ -9,9 +9,12 @@ from typing import Annotated
 
 import typer
 
+from planner.cli.calibrate import calibrate
 from planner.cli.evaluate import evaluate
+from planner.cli.explain import explain
 from planner.cli.size import size
 from planner.cli.specs import app as specs
+from planner.cli.validate import validate
 from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
 
 DEBUG_VARIABLE = "PLANNER_DEBUG"
@@ -26,6 +29,9 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(explain)
+app.command()(validate)
+app.command()(calibrate)
 app.add_typer(specs, name="specs")
 
 

@@ -3,7 +3,9 @@
 Each figure with a range goes to its low and to its high, one at a time, and the *same* design is evaluated
 again by the engine. ``low`` and ``high`` are read as P10 and P90; the deviations are independent, taken in ln
 and combined in quadrature, upwards and downwards apart (docs/physics.md, uncertainty). P50 is the central
-answer.
+answer. Figures of kind ``fitted`` do not move: the model's own error (layouts of one source) and the
+software's
+spread (between sources) come from runs that the fit had not seen and so hold their error (docs/accuracy.md).
 """
 
 from __future__ import annotations

@@ -58,13 +58,17 @@ def _source(source: Source) -> FigureSource:
 
 
 def uncertain(figures: Iterable[Used]) -> list[Uncertain]:
-    """The figures that have a range and move an output with a band."""
+    """The figures that have a range and move an output with a band.
+
+    Fitted figures are left out: the residual and the spread were read off runs that the fit had not seen, so
+    they hold the error of the fitted figures already.
+    """
     found = []
     for used in figures:
         quantity = used.quantity
         low = quantity.value if quantity.low is None else quantity.low
         high = quantity.value if quantity.high is None else quantity.high
-        if low < high and used.role in BANDED_ROLES:
+        if low < high and used.role in BANDED_ROLES and quantity.kind != "fitted":
             found.append(Uncertain(used.label, address(used.key), low, high, used.key))
     return found
 

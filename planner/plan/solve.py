@@ -293,7 +293,7 @@ def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
     software = case.problem.software
     errors = [
         ModelError("the model's own error", calibration.residual),
-        ModelError(f"software ({software.id})", software.spread.value),
+        ModelError(f"software ({software.id})", _spread(case)),
     ]
 
     def moved(figure: Uncertain, value: float) -> Wire | None:
@@ -308,6 +308,13 @@ def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
         return result
 
     return study(design, figures.uncertain(used), moved, errors)
+
+
+def _spread(case: Case) -> float:
+    """Spread between sources that use the software, that of experts for a mixture of experts."""
+    software = case.problem.software
+    wide = software.spread_experts if case.problem.architecture.moe is not None else None
+    return (wide or software.spread).value
 
 
 def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:

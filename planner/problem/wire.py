@@ -157,6 +157,7 @@ class Moe(Wire):
     leading_dense_layers: Unsigned
     every: Unsigned
     top_groups: Unsigned | None = None
+    bias: bool = False
 
 
 class Window(Wire):
@@ -204,6 +205,7 @@ class Software(Wire):
 
     fused_attention: bool
     attention_factor: float
+    product_factor: float
     elementwise_factor: float
     kernel_gap: float
     fixed_step: float
@@ -214,6 +216,7 @@ class Software(Wire):
     pp_overlap: float
     cp_overlap: float
     hierarchical_dispatch: bool
+    fused_expert_bias: bool
     dispatch_bytes: float
     bubble: float
     imbalance_exponent: float

@@ -38,6 +38,7 @@ def model(architecture: Architecture) -> wire.Model:
             leading_dense_layers=moe.leading_dense_layers,
             every=moe.every,
             top_groups=moe.top_groups,
+            bias=architecture.ffn_bias,
         ),
         window=None if window is None else wire.Window(size=window.window, share=window.share),
         mtp_layers=architecture.mtp_layers,
@@ -58,7 +59,7 @@ def training(workload: Workload) -> wire.Training:
     )
 
 
-_SWITCHES = ("fused_attention", "hierarchical_dispatch", "dispatch_bytes", "bubble")
+_SWITCHES = ("fused_attention", "hierarchical_dispatch", "fused_expert_bias", "dispatch_bytes", "bubble")
 _EXPERTS_ONLY = ("ep_overlap", "imbalance_exponent", "moe_staging_bytes", "expert_host")
 _QUANTISED_ONLY = ("quantisation_bytes",)
 

@@ -39,15 +39,23 @@ class SoftwareProfile(SpecFile):
 
     fused_attention: bool = Field(description="attention in one kernel; otherwise scores go through memory")
     hierarchical_dispatch: bool = Field(description="a token crosses to a server once")
-    dispatch_bytes: Literal[1, 2] = Field(default=2, description="per element sent to experts; 1: FP8 dispatch")
+    precision: Literal["bf16", "fp8"] = Field(
+        default="bf16", description="where a run does not say and the chip can"
+    )
+    sequence_parallel: bool = Field(default=True, description="where a run does not say and tp is above 1")
+    fused_expert_bias: bool = Field(
+        default=False, description="biases and clamped activations of experts are part of their kernels"
+    )
+    dispatch_bytes: Literal[1, 2] = Field(default=2, description="per element dispatched; 1: FP8")
     bubble: float = Field(
-        default=1.0, gt=0, le=1, description="share of the 1F1B bubble that its schedule leaves (DualPipe: 0.3)"
+        default=1.0, gt=0, le=1, description="share of the 1F1B bubble that its schedule leaves"
     )
     gradient_bytes: Literal[2, 4] = Field(default=4, description="per accumulated and exchanged gradient")
     expert_tensor: Literal["one", "tensor"] = Field(
         default="one", description="tensor parallelism inside an expert, where a run does not say"
     )
     attention_factor: Count = Field(description="attention rate against the chip family's")
+    product_factor: Count = Field(description="time of matrix products, tuned software = 1")
     elementwise_factor: Count = Field(description="traffic of element-wise work against the fused ideal")
     kernel_gap: Duration = Field(description="gap between kernels")
     fixed_step: Duration = Field(description="per optimizer step: data, logging, clipping, host")

@@ -42,6 +42,8 @@ pub struct Moe {
     /// Routing is limited to experts of so many groups per token (DeepSeek-V3, arXiv 2412.19437, section 2.1.2),
     /// where a group of experts sits on one server; none: any experts.
     pub top_groups: Option<u32>,
+    /// Experts with biases and an activation that is no single kernel (clamped, as gpt-oss).
+    pub bias: bool,
 }
 
 /// Sliding-window attention.

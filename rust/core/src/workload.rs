@@ -36,6 +36,8 @@ pub struct Software {
     pub fused_attention: bool,
     /// Attention rate against the chip family's.
     pub attention_factor: f64,
+    /// Time of matrix products against what the chip family reaches with tuned software.
+    pub product_factor: f64,
     /// Traffic of element-wise work against the fused ideal.
     pub elementwise_factor: f64,
     /// Gap between kernels.
@@ -56,6 +58,8 @@ pub struct Software {
     pub cp_overlap: f64,
     /// Dispatch sends a token once per server and forwards inside.
     pub hierarchical_dispatch: bool,
+    /// Biases and clamped activations of experts are part of their kernels.
+    pub fused_expert_bias: bool,
     /// Bytes per element on dispatch (1 with FP8 dispatch); combining takes 2.
     pub dispatch_bytes: f64,
     /// Share of the 1F1B bubble that the schedule leaves (below 1 for zero-bubble and bidirectional pipelines).

@@ -75,6 +75,7 @@ pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
 /// Frameworks place such models by hand so that the last stage is no heavier (arXiv 2412.19437, section 3.2.1);
 /// without multi-token prediction layers are dealt evenly.
 #[must_use]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a handful of layers
 pub fn reserved(model: &Model, pp: u64, vpp: u64) -> u64 {
     if model.mtp_layers == 0 || pp == 1 {
         return 0;
@@ -193,5 +194,20 @@ mod tests {
         // Interleaved by 2: (2 x 7 + 8 + 1)/2 = 11.5, i.e. pp (1 + (pp-1)/(pp vpp)) = 11.5.
         layout.vpp = 2;
         assert_eq!(in_flight(&layout, 0, 64), 11.5);
+    }
+
+    #[test]
+    fn a_last_stage_with_an_extra_prediction_layer_holds_fewer_layers() {
+        // Head of 1,000 x 64 over a layer of 4 x 64 x 64 + 3 x 64 x 256 + 128 parameters: 0.98, so two heads and one
+        // layer take three places of the last stage.
+        let mut heavy = model(29);
+        heavy.mtp_layers = 1;
+        assert_eq!(reserved(&heavy, 4, 1), 3);
+        let found = stages(&heavy, 4, 1);
+        let last = found.iter().find(|stage| stage.heads > 0.0).unwrap();
+        // (29 + 3)/4 = 8 places a stage; the last holds 5 layers and the extra one.
+        assert_eq!(last.dense, 6.0);
+        let total: f64 = found.iter().map(|stage| stage.count * stage.dense).sum();
+        assert_eq!(total, 30.0);
     }
 }

@@ -143,6 +143,7 @@ pub fn moe_model() -> Model {
             leading_dense_layers: 1,
             every: 1,
             top_groups: None,
+            bias: false,
         }),
         ..dense_model()
     }
@@ -152,6 +153,7 @@ pub fn software() -> Software {
     Software {
         fused_attention: true,
         attention_factor: 1.0,
+        product_factor: 1.0,
         elementwise_factor: 1.07,
         kernel_gap: Seconds(1.6e-6),
         fixed_step: Seconds(0.027),
@@ -162,6 +164,7 @@ pub fn software() -> Software {
         pp_overlap: 0.7,
         cp_overlap: 0.8,
         hierarchical_dispatch: true,
+        fused_expert_bias: false,
         dispatch_bytes: 2.0,
         bubble: 1.0,
         imbalance_exponent: 0.06,

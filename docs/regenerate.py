@@ -1,0 +1,99 @@
+"""Put real output into the generated blocks of the documents, or check that it stands there.
+
+A block begins with a comment and is followed by fenced text::
+
+    <!-- output: planner size examples/kunlun-30k.toml; parts: headline, What to buy -->
+
+``parts`` names sections of the memo; ``headline`` is its first line, ``footer`` its last. Without ``parts``
+the whole output stands in the block. ``python docs/regenerate.py`` rewrites, ``--check`` only tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(
+    r"<!-- output: (?P<command>planner [^;\n]*?)(?:; parts: (?P<parts>[^\n]*?))? -->\n"
+    r"```text\n(?P<text>.*?)```",
+    re.DOTALL,
+)
+ANSWERS = (0, 1)
+"""Exit codes of an answer: yes and no."""
+
+
+@cache
+def output_of(command: str) -> str:
+    """What ``command`` prints, run at the root with the shipped library alone.
+
+    Raises:
+        RuntimeError: it gave no answer.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PLANNER_SPEC_PATH"}
+    words = [sys.executable, "-P", "-m", *shlex.split(command)]
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, encoding="utf-8"
+    )
+    if done.returncode not in ANSWERS:
+        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def parts_of(memo: str, names: list[str]) -> str:
+    """The named parts of a memo, in the order of ``names``.
+
+    Raises:
+        RuntimeError: the memo has no such part.
+    """
+    headline, *rest = memo.strip("\n").split("\n\n")
+    sections = {re.split(r" {2,}", part, maxsplit=1)[0].split("\n")[0]: part for part in rest[:-1]}
+    known = {"headline": headline, "footer": rest[-1], **sections}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise RuntimeError(
+            f"the memo has no part {', '.join(missing)}; it has {', '.join(known)}; it says: {headline}"
+        )
+    return "\n\n".join(known[name] for name in names) + "\n"
+
+
+def regenerated(text: str) -> str:
+    """``text`` with every block as it is printed today."""
+
+    def block(found: re.Match[str]) -> str:
+        printed = output_of(found["command"])
+        if found["parts"]:
+            printed = parts_of(printed, [name.strip() for name in found["parts"].split(",")])
+        opening = found[0][: found.start("text") - found.start()]
+        return f"{opening}{printed}```"
+
+    return BLOCK.sub(block, text)
+
+
+def main() -> int:
+    """Rewrite the documents; with ``--check``, name those that are stale and return 1."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a block is stale")
+    check = parser.parse_args().check
+    stale = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        fresh = regenerated(text)
+        if fresh != text:
+            stale.append(path.relative_to(ROOT))
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    for path in stale:
+        print(f"{path}: {'stale; run docs/regenerate.py' if check else 'rewritten'}", file=sys.stderr)
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

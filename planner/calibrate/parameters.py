@@ -1,0 +1,135 @@
+"""The few parameters that runs decide, with their priors: which figures of which files they set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Vector = Sequence[float]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One fitted number.
+
+    It is fitted as u, with value = prior exp(u) (``log``) or the logistic of logit(prior) + u (``logit``);
+    u is
+    held at 0 by a normal prior of width ``sigma``.
+    """
+
+    name: str
+    kind: Literal["efficiency", "software"]
+    ids: tuple[str, ...]
+    """Files whose figure it is."""
+    key: tuple[str, ...]
+    prior: float
+    sigma: float
+    form: Literal["log", "logit"] = "log"
+    scales: bool = False
+    """Multiplies the figure (of several keys) instead of being it."""
+
+    def value(self, u: float) -> float:
+        """The figure at ``u``; shares stay below 1."""
+        if self.form == "logit":
+            odds = self.prior / (1.0 - self.prior) * math.exp(u)
+            return odds / (1.0 + odds)
+        return self.prior * math.exp(u)
+
+
+FAMILIES = ("nvidia-ampere", "nvidia-hopper", "nvidia-blackwell", "nvidia-blackwell-ultra", "ascend-910b")
+BOARDS = {"nvidia-blackwell": "nvidia-blackwell-hgx", "nvidia-blackwell-ultra": "nvidia-blackwell-ultra-hgx"}
+"""Air-cooled boards of a family: the same figures times one factor on matrix products."""
+BRIDGE_2026 = ("megatron-2026-spring", "megatron-2026")
+TUNED = ("megatron-2024", "megatron-2025", *BRIDGE_2026, "nemo-mlperf")
+MEGATRON = ("megatron-lm-2023", *TUNED)
+FOUNDRY = ("llm-foundry-2023",)
+NOT_FOUNDRY = (*MEGATRON, "megatron-2021", "flagperf", "mindspeed-2024")
+ALL_SOFTWARE = (*NOT_FOUNDRY, *FOUNDRY)
+LIKE_MEGATRON = (*MEGATRON, "megascale-2024", "hai-llm-2024")
+
+
+def _files(family: str) -> tuple[str, ...]:
+    return (family, BOARDS[family]) if family in BOARDS else (family,)
+
+
+def _of_family(family: str, key: str, prior: float, sigma: float) -> Parameter:
+    return Parameter(f"{family} {key}", "efficiency", _files(family), tuple(key.split(".")), prior, sigma)
+
+
+def _of_software(  # noqa: PLR0917
+    name: str, ids: Sequence[str], key: str, prior: float, sigma: float, form: str = "log"
+) -> Parameter:
+    return Parameter(name, "software", tuple(ids), (key,), prior, sigma, form)  # type: ignore[arg-type]
+
+
+BLACKWELL = tuple(file for family in BOARDS for file in _files(family))
+EVERY_FAMILY = tuple(file for family in FAMILIES for file in _files(family))
+
+PARAMETERS: tuple[Parameter, ...] = (
+    *(_of_family(family, "matmul.bf16", 0.60 if family in BOARDS else 0.68, 0.15) for family in FAMILIES),
+    *(_of_family(family, "matmul.fp8", 0.66, 0.12) for family in FAMILIES[1:4]),
+    Parameter("Blackwell matmul.fp4", "efficiency", BLACKWELL, ("matmul", "fp4"), 0.55, 0.15),
+    *(_of_family(family, "attention_forward", 0.42, 0.25) for family in FAMILIES),
+    Parameter("scale_up", "efficiency", EVERY_FAMILY, ("scale_up",), 0.65, 0.15),
+    Parameter("scale_out", "efficiency", EVERY_FAMILY, ("scale_out",), 0.65, 0.15),
+    *(
+        Parameter(f"{board} over {family}", "efficiency", (board,), ("matmul",), 0.88, 0.10, scales=True)
+        for family, board in BOARDS.items()
+    ),
+    _of_software("elementwise Megatron", LIKE_MEGATRON, "elementwise_factor", 1.1, 0.2),
+    _of_software("elementwise llm-foundry", ("llm-foundry-2023",), "elementwise_factor", 1.2, 0.2),
+    _of_software("elementwise FlagPerf", ("flagperf",), "elementwise_factor", 1.3, 0.2),
+    _of_software("elementwise MindSpeed", ("mindspeed-2024",), "elementwise_factor", 1.4, 0.2),
+    _of_software("products Megatron-LM", ("megatron-lm-2023",), "product_factor", 1.0, 0.07),
+    _of_software("products llm-foundry", ("llm-foundry-2023",), "product_factor", 1.0, 0.07),
+    _of_software("products FlagPerf", ("flagperf",), "product_factor", 1.0, 0.07),
+    _of_software("products MindSpeed", ("mindspeed-2024",), "product_factor", 1.0, 0.07),
+    _of_software("attention llm-foundry", ("llm-foundry-2023",), "attention_factor", 0.75, 0.2),
+    _of_software("attention FlagPerf", ("flagperf",), "attention_factor", 0.85, 0.15),
+    _of_software("TP overlap tuned", TUNED, "tp_overlap", 0.67, 0.6, "logit"),
+    _of_software("TP overlap MindSpeed", ("mindspeed-2024",), "tp_overlap", 0.33, 0.6, "logit"),
+    _of_software("DP overlap", ALL_SOFTWARE, "dp_overlap", 0.75, 0.6, "logit"),
+    _of_software("FSDP overlap", ALL_SOFTWARE, "fsdp_overlap", 0.45, 0.6, "logit"),
+    _of_software("EP overlap 2025", ("megatron-2025",), "ep_overlap", 0.3, 0.6, "logit"),
+    _of_software("EP overlap 2026", BRIDGE_2026, "ep_overlap", 0.5, 0.6, "logit"),
+    _of_software("staging 2025", ("megatron-2025",), "moe_staging_bytes", 24.0, 0.4),
+    _of_software("staging spring 2026", ("megatron-2026-spring",), "moe_staging_bytes", 17.0, 0.4),
+    _of_software("staging summer 2026", ("megatron-2026",), "moe_staging_bytes", 12.0, 0.4),
+    _of_software("quantisation", ALL_SOFTWARE, "quantisation_bytes", 5.0, 0.3),
+    _of_software("jitter", NOT_FOUNDRY, "jitter_per_doubling", 0.0073, 0.3),
+    _of_software("jitter llm-foundry", ("llm-foundry-2023",), "jitter_per_doubling", 0.0073, 0.5),
+    _of_software("fixed step", MEGATRON, "fixed_step", 0.02, 0.4),
+)
+
+
+def apply(  # noqa: PLR0917
+    parameters: Sequence[Parameter],
+    u: Vector,
+    efficiency_id: str,
+    software_id: str,
+    efficiency: Mapping[str, Any],
+    software: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures of one row with the parameters put in."""
+    chip: dict[str, Any] = {**efficiency, "matmul": dict(efficiency["matmul"])}
+    tools: dict[str, Any] = dict(software)
+    for parameter, at in zip(parameters, u, strict=True):
+        if parameter.kind == "software":
+            if software_id in parameter.ids:
+                tools[parameter.key[0]] = parameter.value(at)
+        elif efficiency_id in parameter.ids:
+            _set(chip, parameter, parameter.value(at))
+    return chip, tools
+
+
+def _set(chip: dict[str, Any], parameter: Parameter, value: float) -> None:
+    if parameter.scales:
+        chip["matmul"] = {key: v if v is None else v * value for key, v in chip["matmul"].items()}
+        chip["attention_forward"] *= value
+    elif parameter.key[0] == "matmul":
+        if chip["matmul"].get(parameter.key[1]) is not None:
+            chip["matmul"][parameter.key[1]] = min(value, 0.97)
+    else:
+        chip[parameter.key[0]] = min(value, 0.97)

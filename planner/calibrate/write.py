@@ -1,0 +1,314 @@
+"""Spec files from a fit: figures of kind ``fitted`` with their evidence."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.calibrate.parameters import FAMILIES, Parameter
+from planner.calibrate.residuals import Z90, robust
+from planner.calibrate.run import Anchor, Shipped, anchor_weight
+from planner.software import path_of, profile, profiles
+from planner.specs import Efficiency, SpecLibrary
+from planner.validation.run import family_of
+
+KEYS = {
+    "attention_forward": ("attention", "forward"),
+    "scale_up": ("scale_up",),
+    "scale_out": ("scale_out",),
+}
+FIT_SOURCE = """[sources.fit]
+title = "Fit of the planner on published training runs (planner/data/cases), planner calibrate"
+date = "{date}"
+note = "values trade off against each other: use as a set; docs/accuracy.md has the errors on runs left out"
+"""
+EXPLORED = "exploratory fit on the same runs; hardly visible there, so kept and not fitted again"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _figure(value: float, low: float, high: float, kind: str, method: str, unit: str = "") -> str:  # noqa: PLR0917
+    def put(number: float) -> str:
+        return f'"{_number(number)} {unit}"' if unit else _number(number)
+
+    source = ', source = "fit"' if kind == "fitted" else ""
+    numbers = f"value = {put(value)}, low = {put(low)}, high = {put(high)}"
+    return f'{{ {numbers}, kind = "{kind}"{source}, method = "{method}" }}'
+
+
+def _method(found: Shipped, parameter: Parameter) -> str:
+    runs, groups = found.runs[parameter.name], found.groups[parameter.name]
+    return f"fitted on {runs} runs of {groups} groups, {found.date}"
+
+
+def efficiency_files(found: Shipped, library: SpecLibrary) -> dict[str, str]:
+    """File name -> text of every efficiency file: fitted families, and priors for the others."""
+    out = {}
+    for name in library.ids("efficiency"):
+        family = family_of(name)
+        text = _fitted_file(found, library, name) if family in FAMILIES else _prior_file(found, library, name)
+        out[f"{name}.toml"] = text
+    return out
+
+
+def _value(found: Shipped, name: str, key: tuple[str, ...]) -> tuple[float, float, float, str] | None:
+    """(value, low, high, method) of a figure of an efficiency file."""
+    scale, scale_sigma = 1.0, 0.0
+    hit: tuple[Parameter, float, float] | None = None
+    for parameter, u, sigma in zip(found.model.parameters, found.fit.u, found.fit.spread, strict=True):
+        if parameter.kind != "efficiency" or name not in parameter.ids:
+            continue
+        if parameter.scales:
+            if key[0] == "matmul" or key == ("attention", "forward"):
+                scale, scale_sigma = parameter.value(u), float(sigma)
+        elif (parameter.key if parameter.key[0] == "matmul" else KEYS[parameter.key[0]]) == key:
+            hit = (parameter, float(u), float(sigma))
+    if hit is None:
+        return None
+    parameter, u, sigma = hit
+    value = min(parameter.value(u), 0.97) * scale
+    wide = Z90 * math.hypot(sigma, scale_sigma)
+    return value, value * math.exp(-wide), min(value * math.exp(wide), 1.0), _method(found, parameter)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The lines of an efficiency file: figures by their dotted keys."""
+
+    calibrated: str
+    runs: int
+    groups: int
+    lines: Mapping[str, str]
+    sources: str
+
+    def text(self, old: Efficiency) -> str:
+        """The file, with name, aliases and note of the one it replaces."""
+        head = [f'id = "{old.id}"', f'name = "{old.name}"']
+        if old.aliases:
+            head.append(f"aliases = {json.dumps(old.aliases, ensure_ascii=False)}")
+        if old.note:
+            head.append(f"note = {json.dumps(old.note, ensure_ascii=False)}")
+        head += [f'calibrated = "{self.calibrated}"', f"runs = {self.runs}", f"groups = {self.groups}"]
+        tables: dict[str, list[str]] = {"": head, "matmul": [], "attention": []}
+        for key, figure in self.lines.items():
+            table, _, name = key.rpartition(".")
+            tables[table].append(f"{name} = {figure}")
+        blocks = ["\n".join([f"[{name}]", *lines] if name else lines) for name, lines in tables.items()]
+        return "\n\n".join(blocks) + "\n" + (f"\n{self.sources}" if self.sources else "")
+
+
+def _kept(value: float) -> str:
+    """A figure that is not fitted again."""
+    high = 1.15 * value
+    return _figure(value, 0.85 * value, min(high, 1.0) if value <= 1.0 else high, "fitted", EXPLORED)
+
+
+def _fitted_file(found: Shipped, library: SpecLibrary, name: str) -> str:
+    old = library.efficiency(name)
+    engines = found.model.engines
+    mine = [family_of(engine.ready.efficiency.id) == family_of(name) for engine in engines]
+    exact = np.array([engine.ready.efficiency.id == name for engine in engines])
+    dense = [own and not engine.ready.experts for own, engine in zip(mine, engines, strict=True)]
+    within = found.spread_of(dense, found.dense).within
+    said = f"layouts of one source among {sum(mine)} runs of the family, each group predicted without itself"
+    lines = {
+        "residual": _figure(within, 0.8 * within, 1.3 * within, "fitted", f"{said}, {found.date}"),
+        "memory": _kept(old.memory.value),
+    }
+    for key in ("scale_up", "scale_out", "matmul.bf16", "matmul.fp8", "matmul.fp4", "attention.forward"):
+        value = _value(found, name, tuple(key.split(".")))
+        if value is not None:
+            lines[key] = _figure(value[0], value[1], value[2], "fitted", value[3])
+    lines["matmul.half_depth"] = _kept(old.matmul.half_depth.value)
+    lines["attention.backward_ratio"] = _kept(old.attention.backward_ratio.value)
+    lines["attention.half_length"] = _kept(old.attention.half_length.value)
+    groups = len(set(found.model.groups[exact].tolist()))
+    return _Sheet("runs", int(exact.sum()), groups, lines, FIT_SOURCE.format(date=found.date)).text(old)
+
+
+SLOWER = 1.12
+"""What chips without runs are assumed to lose against the mean of the fitted families."""
+
+
+def _guess(value: float, reach: float, method: str) -> str:
+    high = value * math.exp(reach)
+    return _figure(
+        value, value * math.exp(-reach), min(high, 0.95) if value < 1 else high, "estimate", method
+    )
+
+
+def _prior_file(found: Shipped, library: SpecLibrary, name: str) -> str:
+    old = library.efficiency(name)
+    # What a family left out of the fit is off by, beyond what any left-out group is.
+    wide = Z90 * math.sqrt(max(robust(found.new_chip) ** 2 - found.dense.total**2, 0.05**2))
+
+    def centre(key: str) -> float:
+        known = (_value(found, family, tuple(key.split("."))) for family in FAMILIES)
+        return float(np.exp(np.mean([np.log(value[0]) for value in known if value is not None]))) / SLOWER
+
+    said = (
+        f"no run: {100 * (SLOWER - 1):.0f} % below the mean of the {len(FAMILIES)} families with runs; "
+        "range: fitted families predicted without their own runs"
+    )
+    kept = "as chip families with runs, in an exploratory fit"
+    same = "as the families with runs; what the chip itself adds stands in the ranges below"
+    within = found.dense.within
+    lines = {
+        "residual": _figure(within, 0.8 * within, 2.0 * within, "estimate", same),
+        "memory": _guess(0.75, 0.12, kept),
+        "scale_up": _guess(centre("scale_up"), 0.2, said),
+        "scale_out": _guess(centre("scale_out"), 0.2, said),
+        **{key: _guess(centre(key), wide, said) for key in ("matmul.bf16", "matmul.fp8", "matmul.fp4")},
+        "matmul.half_depth": _guess(250.0, 0.4, kept),
+        "attention.forward": _guess(centre("attention.forward"), 1.5 * wide, said),
+        "attention.backward_ratio": _guess(0.74, 0.15, kept),
+        "attention.half_length": _guess(600.0, 0.4, kept),
+    }
+    return _Sheet("none", 0, 0, lines, "").text(old)
+
+
+def software_files(found: Shipped) -> dict[str, str]:
+    """File name -> text of every software profile with its fitted figures put in."""
+    out = {}
+    for item in profiles():
+        text = path_of(item.id).read_text(encoding="utf-8")
+        mine = [e.ready.software.id == item.id for e in found.model.engines]
+        for parameter, u, sigma in zip(found.model.parameters, found.fit.u, found.fit.spread, strict=True):
+            if parameter.kind == "software" and item.id in parameter.ids and parameter.sigma > 0.01:
+                text = _put(text, parameter, float(u), float(sigma), _method(found, parameter))
+        if any(mine):
+            text = _put_spread(text, found, mine)
+        text = re.sub(
+            r"\n\[sources\.fit\]\n(?:(?!\[).*\n?)*", "\n" + FIT_SOURCE.format(date=found.date), text
+        )
+        out[f"{item.id}.toml"] = text
+    return out
+
+
+def _put(text: str, parameter: Parameter, u: float, sigma: float, method: str) -> str:
+    key = parameter.key[0]
+    value, low, high = (parameter.value(u + step * Z90 * sigma) for step in (0.0, -1.0, 1.0))
+    unit, scale = ("ms", 1e3) if key == "fixed_step" else ("us", 1e6) if key == "expert_host" else ("", 1.0)
+    line = _figure(value * scale, low * scale, high * scale, "fitted", method, unit)
+    return re.sub(rf"^{key} = .*$", lambda _: f"{key} = {line}", text, count=1, flags=re.M)
+
+
+def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
+    experts = [m and e.ready.experts for m, e in zip(mine, found.model.engines, strict=True)]
+    dense = [m and not e.ready.experts for m, e in zip(mine, found.model.engines, strict=True)]
+    one = found.spread_of(dense, found.dense).between
+    # The residual of the chip's file is that of dense layouts; what experts scatter more stands here.
+    both = found.spread_of(experts, found.experts).total
+    other = math.sqrt(max(both**2 - found.dense.within**2, one**2))
+    groups = len(set(found.model.groups[np.array(mine)].tolist()))
+    method = (
+        f"sources that the fit had not seen ({sum(mine)} runs of {groups} groups here, drawn towards all), "
+        f"{found.date}"
+    )
+    lines = f"spread = {_figure(one, 0.7 * one, 1.5 * one, 'fitted', method)}\n"
+    lines += f"spread_experts = {_figure(other, 0.7 * other, min(1.5 * other, 0.9), 'fitted', method)}"
+    text = re.sub(r"^spread_experts = .*\n", "", text, flags=re.M)
+    return re.sub(r"^spread = .*$", lambda _: lines, text, count=1, flags=re.M)
+
+
+def folds_file(found: Shipped) -> str:
+    """cv.json: step seconds predicted by fits that had not seen the row's group."""
+    rows = {}
+    in_fit = {}
+    for engine, fold, error in zip(found.model.engines, found.folds, found.errors, strict=True):
+        ready = engine.ready
+        seconds = ready.measure.seconds
+        if seconds is None:
+            # A utilisation: its time follows from the counting of the prediction.
+            from planner.validation.predict import predict  # noqa: PLC0415 (rare)
+
+            seconds = predict(engine).measured
+        rows[ready.row.id] = float(f"{seconds * math.exp(fold):.6g}")
+        in_fit[ready.row.id] = float(f"{seconds * math.exp(error):.6g}")
+    body = {
+        "about": "step seconds of each shipped run predicted without its group (planner calibrate --cv)",
+        "date": found.date,
+        "effective_parameters": round(found.fit.effective, 1),
+        "left_out": {
+            "nothing (in the fit)": _score(found.errors),
+            "the group": _score(found.folds),
+            "the software profile": _score(found.new_software),
+            "the chip family": _score(found.new_chip),
+            "the group, but one run of it anchors": _score(anchored(found)),
+        },
+        "predicted": dict(sorted(rows.items())),
+        "in_fit": dict(sorted(in_fit.items())),
+    }
+    return json.dumps(body, indent=0, allow_nan=False) + "\n"
+
+
+def _score(errors: NDArray[np.float64]) -> dict[str, float]:
+    off = np.expm1(errors)
+    return {"mape": round(float(np.abs(off).mean()), 4), "bias": round(float(off.mean()), 4)}
+
+
+def anchored(found: Shipped) -> NDArray[np.float64]:
+    """ln errors of rows left out with their group, each other row of it anchoring them in turn."""
+    left: list[float] = []
+    for name in sorted(set(found.model.groups.tolist())):
+        members = found.folds[found.model.groups == name]
+        for place, anchor in enumerate(members):
+            others = np.delete(members, place)
+            left += (others - anchor_weight(1) * anchor).tolist()
+    return np.array(left)
+
+
+def write(directory: Path, files: Iterable[tuple[str, str]]) -> list[Path]:
+    """Write files (relative name, text) below ``directory``."""
+    done = []
+    for name, text in files:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        done.append(path)
+    return done
+
+
+def anchored_file(anchor: Anchor, library: SpecLibrary, source: Path, date: str) -> str:
+    """An efficiency file of the same id that extends the library's, scaled to the user's runs."""
+    old = library.efficiency(anchor.efficiency)
+    method = (
+        f"times {1.0 / anchor.factor:.3f}: measured over predicted time was "
+        f"{anchor.factor:.3f} on {anchor.runs} own "
+        f"runs of {anchor.groups} groups with {profile(anchor.software).id}, {date}"
+    )
+
+    def scaled(value: float) -> str:
+        new = min(value / anchor.factor, 0.98)
+        return _figure(new, new * (1 - Z90 * 0.04), min(new * (1 + Z90 * 0.04), 1.0), "fitted", method)
+
+    lines = [
+        f'id = "{old.id}"',
+        f'name = "{old.name}, own runs"',
+        f'extends = "{old.id}"',
+        'calibrated = "runs"',
+        f"runs = {old.runs + anchor.runs}",
+        f"groups = {old.groups + anchor.groups}",
+    ]
+    lines.append(
+        f"residual = {_figure(anchor.sigma, 0.8 * anchor.sigma, 1.5 * anchor.sigma, 'fitted', method)}"
+    )
+    lines += [f"{key} = {scaled(getattr(old, key).value)}" for key in ("memory", "scale_up", "scale_out")]
+    lines += ["", "[matmul]"]
+    lines += [
+        f"{key} = {scaled(figure.value)}"
+        for key in ("bf16", "fp8", "fp4")
+        if (figure := getattr(old.matmul, key))
+    ]
+    lines += ["", "[attention]", f"forward = {scaled(old.attention.forward.value)}", "", "[sources.fit]"]
+    lines += [f'title = "Own runs: {source.name}, planner calibrate"', f'date = "{date}"']
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,126 @@
+"""``planner calibrate``: figures of chips and software from measured runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.errors import PlannerError
+
+if TYPE_CHECKING:
+    from planner.calibrate.run import Shipped
+
+OwnCases = Annotated[
+    Path | None,
+    typer.Option(
+        "--cases", metavar="FILE", help="Your own runs (JSON or CSV); default: the shipped published runs."
+    ),
+]
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="DIR", help="Write spec files there; default: only print what would move."
+    ),
+]
+
+
+def calibrate(
+    cases: OwnCases = None,
+    output: Directory = None,
+    cv: Annotated[
+        bool,
+        typer.Option("--cv", help="With the shipped runs: also write the out-of-fold predictions (cv.json)."),
+    ] = False,
+) -> None:
+    """Fit the figures of chip families and software profiles to measured runs.
+
+    With --cases FILE: one factor per chip and software, from one run upwards (one anchors, ten correct); -o
+    DIR
+    then holds efficiency files that extend the library's: put DIR into PLANNER_SPEC_PATH. Without: the fit
+    behind
+    the shipped figures is done again. Exit code 0: done; 2: the file cannot be used, or has no run to fit.
+    """
+    try:
+        from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
+
+        library = SpecLibrary.from_environment()
+        if cases is not None:
+            _own(cases, output, library)
+        else:
+            _shipped(output, cv, library)
+    except ImportError as fault:
+        raise PlannerError(
+            f"calibration needs {fault.name}", hint="pip install 'planner[calibrate]'"
+        ) from fault
+
+
+def _own(cases: Path, output: Path | None, library: object) -> None:
+    from planner.calibrate import run, write  # noqa: PLC0415
+    from planner.specs import SpecLibrary  # noqa: PLC0415
+
+    assert isinstance(library, SpecLibrary)
+    found = run.anchors(library, cases)
+    for item in found:
+        typer.echo(
+            f"{item.efficiency} with {item.software}: {item.runs} runs of {item.groups} groups; "
+            "measured time is "
+            f"{item.factor:.3f} of predicted; mean error {100 * item.before:.1f} % before, "
+            f"{100 * item.after:.1f} % after"
+            + (" (each run predicted without itself)" if item.runs > 1 else " (on that run)")
+        )
+    if output is None:
+        typer.echo("nothing written: give -o DIR")
+        return
+    best: dict[str, run.Anchor] = {}
+    for item in found:
+        if item.efficiency not in best or item.runs > best[item.efficiency].runs:
+            best[item.efficiency] = item
+    today = dt.date.today().isoformat()
+    files = [
+        (f"efficiency/{name}.toml", write.anchored_file(item, library, cases, today))
+        for name, item in best.items()
+    ]
+    for path in write.write(output, files):
+        typer.echo(f"wrote {path}")
+
+
+def _shipped(output: Path | None, cv: bool, library: object) -> None:
+    from planner.calibrate import run, write  # noqa: PLC0415
+    from planner.specs import SpecLibrary  # noqa: PLC0415
+
+    assert isinstance(library, SpecLibrary)
+    found = run.shipped(library, typer.echo)
+    _tell(found)
+    if output is None:
+        typer.echo("nothing written: give -o DIR")
+        return
+    files = [(f"efficiency/{name}", text) for name, text in write.efficiency_files(found, library).items()]
+    files += [(f"software/{name}", text) for name, text in write.software_files(found).items()]
+    if cv:
+        files.append(("cases/cv.json", write.folds_file(found)))
+    written = write.write(output, files)
+    typer.echo(f"wrote {len(written)} files below {output}")
+
+
+def _tell(found: Shipped) -> None:
+    import numpy as np  # noqa: PLC0415
+
+    typer.echo(f"{'parameter':42} {'prior':>8} {'fitted':>8}  runs groups")
+    for parameter, u in zip(found.model.parameters, found.fit.u, strict=True):
+        held = " (held: fewer than 3 groups)" if parameter.sigma < 0.01 else ""
+        typer.echo(
+            f"{parameter.name:42} {parameter.prior:8.4g} {parameter.value(u):8.4g} "
+            f"{found.runs[parameter.name]:5} {found.groups[parameter.name]:6}{held}"
+        )
+    typer.echo(f"effective parameters: {found.fit.effective:.1f} of {len(found.model.parameters)}")
+    for name, errors in (
+        ("in the fit", found.errors),
+        ("group left out", found.folds),
+        ("chip family left out", found.new_chip),
+        ("software profile left out", found.new_software),
+    ):
+        off = np.expm1(errors)
+        typer.echo(f"{name:26} mean error {100 * np.abs(off).mean():5.1f} %, bias {100 * off.mean():+5.1f} %")

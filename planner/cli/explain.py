@@ -1,0 +1,35 @@
+"""``planner explain``: where the time and the memory go, and what one more unit of each resource is worth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from planner.cli import common
+
+LayoutText = Annotated[
+    str | None,
+    typer.Option("--layout", metavar="tp=8,pp=16,...", help="As for evaluate; default: the best layout."),
+]
+
+
+def explain(  # noqa: PLR0917 (the command line names them)
+    scenario: common.ScenarioFile,
+    layout: LayoutText = None,
+    cards: Annotated[int | None, typer.Option("--cards", min=1, metavar="N", help="As for evaluate.")] = None,
+    sets: common.Sets = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    threads: common.Threads = None,
+) -> None:
+    """Explain a plan: its step time and memory by cause, and the value of 10 % more of each resource.
+
+    Exit code 0: explained; 1: no design answers the scenario; 2: bad input.
+    """
+    from planner.plan import explain as work  # noqa: PLC0415 (keeps --help fast)
+
+    answer = work.explain(scenario, common.overrides(sets, threads), layout, cards)
+    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if as_json else work.text(answer))
+    raise typer.Exit(0 if answer["feasible"] else 1)

@@ -1,0 +1,46 @@
+"""``planner validate``: predictions against measured runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from planner.errors import EXIT_ANSWER, EXIT_NO
+
+CasesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cases", metavar="FILE", help="A case file, JSON or CSV; default: the shipped published runs."
+    ),
+]
+
+
+def validate(
+    cases: CasesFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/accuracy.md.")] = False,
+) -> None:
+    """Predict measured runs and say how far off the predictions are.
+
+    Without --cases: the shipped runs, each predicted by a fit that had not seen its group. Exit code 0: every
+    scored row was answered; 1: some were not (the reason stands beside them); 2: the file is not of the
+    format.
+    """
+    from planner.validation.run import validate as check  # noqa: PLC0415 (keeps --help fast)
+
+    answer = check(path=cases)
+    if as_json:
+        sys.stdout.write(json.dumps(answer, indent=1, allow_nan=False) + "\n")
+    else:
+        from planner.validation.page import page, tables  # noqa: PLC0415 (not needed for --json)
+
+        sys.stdout.write(page(answer) if markdown else tables(answer))
+    raise typer.Exit(EXIT_NO if _unanswered(answer) else EXIT_ANSWER)
+
+
+def _unanswered(answer: dict[str, Any]) -> bool:
+    return any(item["scored"] and not item["answered"] for item in answer["cases"])

@@ -1,0 +1,149 @@
+"""Predictions of prepared rows, with the library's parameters or others in their place (calibration)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from planner.errors import EngineError
+from planner.validation.measured import measured_memory, measured_seconds
+from planner.validation.request import Desk, Ready, UnanswerableError
+from planner.validation.rows import Row
+
+_EFFICIENCY = "@efficiency@"
+_SOFTWARE = "@software@"
+
+MEMORY_TOLERANCE = 1.05
+"""A layout that ran may need so much by our count, whose own error is a few percent."""
+
+
+class Engine:
+    """One prepared row, encoded once; evaluated with any efficiency and software figures."""
+
+    def __init__(self, ready: Ready) -> None:
+        """``ready``: see `Desk.prepare`."""
+        self.ready = ready
+        body = ready.request.model_dump(by_alias=True)
+        problem = body["problem"]
+        self.efficiency: dict[str, Any] = problem["clusters"][0]["device"]["efficiency"]
+        self.software: dict[str, Any] = problem["software"]
+        self.training: dict[str, Any] = problem["training"]
+        problem["clusters"][0]["device"]["efficiency"] = _EFFICIENCY
+        problem["software"] = _SOFTWARE
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+        self._head, rest = text.split(f'"{_EFFICIENCY}"')
+        if f'"{_SOFTWARE}"' in rest:
+            self._middle, self._tail = rest.split(f'"{_SOFTWARE}"')
+            self._order = (True, False)
+        else:
+            head, self._middle = self._head.split(f'"{_SOFTWARE}"')
+            self._head, self._tail = head, rest
+            self._order = (False, True)
+
+    def evaluate(
+        self, efficiency: Mapping[str, Any] | None = None, software: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The design evaluated by the core.
+
+        Raises:
+            EngineError: the core refused it.
+        """
+        from planner import _core  # noqa: PLC0415 (specs can be checked without the core)
+
+        first = json.dumps(self.efficiency if efficiency is None else efficiency)
+        second = json.dumps(self.software if software is None else software)
+        if not self._order[0]:
+            first, second = second, first
+        request = f"{self._head}{first}{self._middle}{second}{self._tail}"
+        try:
+            answer: dict[str, Any] = json.loads(_core.evaluate(request.encode()))
+        except _core.CoreError as fault:
+            raise EngineError(str(fault)) from fault
+        return answer
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for a row, beside what was measured."""
+
+    engine: Engine
+    measured: float
+    predicted: float
+    design: Mapping[str, Any]
+
+    @property
+    def row(self) -> Row:
+        """The case."""
+        return self.engine.ready.row
+
+    @property
+    def memory(self) -> tuple[float, float] | None:
+        """(predicted, measured) bytes per card where the row prints allocated memory."""
+        found = measured_memory(self.row)
+        if found is None:
+            return None
+        return self.design["memory"]["per_device_bytes"] * self.engine.ready.devices_per_card, found
+
+
+def step_of(ready: Ready, design: Mapping[str, Any]) -> float:
+    """Seconds of a step with the row's batch; where the layout does not divide it, in proportion."""
+    return float(
+        design["performance"]["step_seconds"] * (ready.row.global_batch or 1) / design["global_batch"]
+    )
+
+
+def predict(engine: Engine, design: Mapping[str, Any] | None = None) -> Prediction:
+    """The prediction of a prepared row."""
+    design = engine.evaluate() if design is None else design
+    ready = engine.ready
+    predicted = step_of(ready, design)
+    performance = {**design["performance"], "step_seconds": predicted}
+    return Prediction(
+        engine, measured_seconds(ready.measure, performance, ready.card_peak), predicted, design
+    )
+
+
+def choose(desk: Desk, row: Row) -> Prediction:
+    """The prediction of a row, with its null layout fields filled by the fastest choice that fits.
+
+    Raises:
+        UnanswerableError: with the reason.
+    """
+    fits: list[tuple[float, int, Prediction]] = []
+    tight: list[tuple[float, int, Prediction]] = []
+    refusal = "no layout can be evaluated"
+    for place, ready in enumerate(desk.prepare(row)):
+        engine = Engine(ready)
+        try:
+            found = predict(engine)
+        except EngineError as fault:
+            refusal = fault.message
+            continue
+        memory = found.design["memory"]
+        if memory["per_device_bytes"] <= MEMORY_TOLERANCE * memory["capacity_bytes"]:
+            fits.append((found.predicted, place, found))
+        else:
+            tight.append((memory["per_device_bytes"], place, found))
+    if not fits and tight:
+        # It ran, so our count of its memory is too high: the fastest of those that need little more than
+        # the least.
+        least = min(need for need, _, _ in tight)
+        fits = [(found.predicted, place, found) for need, place, found in tight if need <= 1.1 * least]
+    ranked = sorted(fits, key=lambda item: item[:2])
+    if not ranked:
+        raise UnanswerableError(refusal)
+    return ranked[0][2]
+
+
+def predictions(desk: Desk, rows: Sequence[Row]) -> tuple[list[Prediction], dict[str, str]]:
+    """All predictions, and the reasons of those rows that cannot be predicted."""
+    found: list[Prediction] = []
+    reasons: dict[str, str] = {}
+    for row in rows:
+        try:
+            found.append(choose(desk, row))
+        except UnanswerableError as why:
+            reasons[row.id] = str(why)
+    return found, reasons

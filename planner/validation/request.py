@@ -1,0 +1,409 @@
+"""From a row of a case file to what the core is asked: hardware, model, software and layout as in a plan."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from planner.architectures import Architecture
+from planner.architectures.library import architecture
+from planner.errors import PlannerError, SpecError
+from planner.problem import wire
+from planner.problem.figures import Figures
+from planner.problem.hardware import Alternative, Hall, cluster
+from planner.problem.workload import model as wire_model
+from planner.problem.workload import software as wire_software
+from planner.scenario.schema import Hardware, SiteChoice
+from planner.software import SoftwareProfile, default_profile, profile_of_run
+from planner.specs import Efficiency, SpecLibrary
+from planner.validation.measured import Measure, measure
+from planner.validation.models import architecture_of_file
+from planner.validation.rows import Row
+
+SITE = "virginia"
+"""Where the runs are put; power and price do not enter the step time."""
+GBIT = 1e9 / 8.0
+NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+MICRO_BATCHES = (1, 2, 4, 8)
+
+
+class UnanswerableError(Exception):
+    """Why a row cannot be predicted."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A row ready to be predicted.
+
+    Attributes:
+        request: what the core is asked.
+        card_peak: FLOP/s per card at the precision.
+        notes: layout fields that were filled in, and how.
+    """
+
+    row: Row
+    request: wire.EvaluateRequest
+    measure: Measure
+    efficiency: Efficiency
+    software: SoftwareProfile
+    system: str
+    accelerator: str
+    experts: bool
+    card_peak: float
+    devices_per_card: int
+    notes: tuple[str, ...]
+
+
+class Desk:
+    """Turns rows into requests with one library; clusters and models are built once."""
+
+    def __init__(self, library: SpecLibrary, models: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """``models``: further models, in the format of the case file."""
+        self.library = library
+        self._models = models or {}
+        site = library.site(SITE)
+        hall = Hall(site, SiteChoice(id=SITE), library.part(f"facility-{site.country.lower()}"))
+        self._cluster = lru_cache(maxsize=None)(
+            lambda system, precision: self._build(system, precision, hall)
+        )
+        self._architecture = lru_cache(maxsize=None)(self._find_model)
+
+    def prepare(self, row: Row) -> Iterator[Ready]:
+        """The candidates for a row: one, or several where layout fields are null (the caller takes the
+        fastest
+        that fits).
+
+        Raises:
+            UnanswerableError: the row cannot be predicted, with the reason.
+        """
+        for key in ("cards", "model", "seq_len", "global_batch"):
+            if getattr(row, key) is None:
+                raise UnanswerableError(f"{key} is missing")
+        found = measure(row)
+        if found is None:
+            raise UnanswerableError(
+                "nothing was measured that can be compared (time, tokens/s, FLOP/s or MFU)"
+            )
+        notes: list[str] = []
+        precision = self._precision(row, notes)
+        try:
+            shape = self._architecture(row.model)
+            system = self.library.resolve_hardware(self._hardware_name(row))
+            hardware, efficiency = self._cluster(system, precision)
+        except PlannerError as fault:
+            raise UnanswerableError(fault.message + (f" ({fault.hint})" if fault.hint else "")) from fault
+        if shape.mtp_layers and "w/o MTP" in (row.note or ""):
+            shape = shape.model_copy(update={"mtp_layers": 0})
+        profile = self._profile(row, hardware.accelerator, notes)
+        fitted = _as_measured(hardware, row)
+        tools = wire_software(profile, shape, precision, Figures(self.library))
+        if "balance" in (row.metric_definition or "").lower():
+            # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
+            tools = tools.model_copy(update={"imbalance_exponent": 0.0})
+        peak = getattr(hardware.device.peak, precision) or 0.0
+        for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
+            yield Ready(
+                row=row,
+                request=_request(row, precision, wire_model(shape), tools, profile, fitted, layout),
+                measure=found,
+                efficiency=efficiency,
+                software=profile,
+                system=system,
+                accelerator=hardware.accelerator,
+                experts=shape.moe is not None,
+                card_peak=peak * hardware.devices_per_card,
+                devices_per_card=hardware.devices_per_card,
+                notes=(*notes, *filled),
+            )
+
+    def _hardware_name(self, row: Row) -> str:
+        """The variant where the library knows it (a server or a bin), else the hardware."""
+        variant = row.hardware_variant
+        if variant and self.library.find("systems", variant) is not None:
+            return variant
+        return row.hardware
+
+    def _find_model(self, name: str) -> Architecture:
+        try:
+            return architecture(name)
+        except SpecError:
+            if name in self._models:
+                return architecture_of_file(self._models[name])
+            raise
+
+    def _precision(self, row: Row, notes: list[str]) -> str:
+        if row.precision is None:
+            found = profile_of_run(row.framework, row.software_date)
+            chosen = found.precision if found else "bf16"
+            if chosen != "bf16" and not self._has_peak(row, chosen):
+                chosen = "bf16"
+            notes.append(f"precision not given: {chosen}")
+            return chosen
+        if row.precision not in ("bf16", "fp8", "fp4"):
+            raise UnanswerableError(
+                f"precision {row.precision!r} is not predicted (bf16, fp16, fp8 and fp4 are)"
+            )
+        return row.precision
+
+    def _has_peak(self, row: Row, precision: str) -> bool:
+        try:
+            system = self.library.system(self.library.resolve_hardware(self._hardware_name(row)))
+        except PlannerError:
+            return False
+        return getattr(self.library.accelerator(system.accelerator).peak, precision) is not None
+
+    def _profile(self, row: Row, accelerator: str, notes: list[str]) -> SoftwareProfile:
+        found = profile_of_run(row.framework, row.software_date)
+        if found is None and row.framework is not None:
+            found = profile_of_run(row.framework)
+        if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
+            tuned = profile_of_run("nemo", row.software_date)
+            found = found if tuned is None or row.framework != "megatron-lm" else tuned
+        if found is None:
+            found = default_profile(self.library.accelerator(accelerator).vendor)
+            notes.append(f"no profile of framework {row.framework!r}: {found.id}")
+        return found
+
+    def _build(self, system_id: str, precision: str, hall: Hall) -> tuple[wire.Cluster, Efficiency]:
+        system = self.library.system(system_id)
+        accelerator = self.library.accelerator(system.accelerator)
+        efficiency = self.library.efficiency(accelerator.efficiency)
+        item = Alternative(
+            index=0,
+            system=system,
+            accelerator=accelerator,
+            efficiency=efficiency,
+            fabrics=(self.library.fabric(system.scale_out.fabric),),
+            coolings=(next(iter(system.cooling)),)
+            if system.cooling[0] in hall.site.cooling
+            else ("contained-air",),
+        )
+        figures = Figures(self.library)
+        built = cluster(item, hall, Hardware(systems=(system_id,)), precision, figures)
+        needed = [
+            missing.label
+            for key, missing in figures.missing.items()
+            if key.key.startswith(
+                ("peak.", "memory.", "levels", "scale_out.", "matmul.", "latency", "port_rate")
+            )
+        ]
+        if needed:
+            raise SpecError(f"nobody published the {', '.join(needed)}")
+        return built, efficiency
+
+
+def _as_measured(hardware: wire.Cluster, row: Row) -> wire.Cluster:
+    """The cluster with the server, the scale-up domain and the network that the row "
+    "states, without any limit."""
+    devices = hardware.devices_per_card
+    levels = hardware.levels
+    if row.scaleup_domain is not None:
+        size = row.scaleup_domain * devices
+        inner = tuple(level for level in levels if level.size < size)
+        beyond = [level for level in levels if level.size >= size]
+        levels = inner + ((beyond[0].model_copy(update={"size": size}),) if beyond and size > 1 else ())
+    fabric = hardware.fabrics[0].model_copy(update={"oversubscription": 1.0})
+    if row.compute_gbps_per_card is not None:
+        fabric = fabric.model_copy(update={"bandwidth": row.compute_gbps_per_card * GBIT / devices})
+    return hardware.model_copy(
+        update={
+            "levels": levels,
+            "fabrics": (fabric,),
+            "cards_per_server": row.cards_per_server or hardware.cards_per_server,
+            "unit_cards": row.cards_per_server or hardware.cards_per_server,
+            "domain_cards": row.scaleup_domain or hardware.domain_cards,
+            "servers_per_rack": None,
+            "max_cards": None,
+        }
+    )
+
+
+def _request(  # noqa: PLR0917
+    row: Row,
+    precision: str,
+    model: wire.Model,
+    tools: wire.Software,
+    profile: SoftwareProfile,
+    hardware: wire.Cluster,
+    layout: wire.LayoutOfDesign,
+) -> wire.EvaluateRequest:
+    one = (1,)
+    problem = wire.Request(
+        model=model,
+        training=wire.Training(
+            tokens=1e12,
+            sequence=row.seq_len or 1,
+            global_batch=row.global_batch or 1,
+            batch_tolerance=0.5,
+            precision=precision,
+            weight_bytes=2.0,
+            gradient_bytes=float(profile.gradient_bytes),
+            optimizer_bytes=12.0,
+        ),
+        software=tools,
+        target=wire.Target(days=None, tokens_per_second=None),
+        limits=wire.Limits(
+            cards_min=1,
+            cards_max=1_000_000,
+            facility_watts=None,
+            it_watts=None,
+            nameplate_watts=None,
+            racks=None,
+            capex_usd=None,
+        ),
+        clusters=(hardware,),
+        site=wire.Site(tariff_usd_per_kwh=0.1, carbon_kg_per_kwh=0.5),
+        economics=wire.Economics(maintenance_share=0.03, depreciation_years=5.0, building_years=15.0),
+        reliability=wire.Reliability(
+            checkpoint_bytes_per_second=1e11,
+            checkpoint_stall_seconds=1.0,
+            recovery_seconds=600.0,
+            checkpoint_bytes_per_parameter=14.0,
+        ),
+        space=wire.Space(
+            tp=one,
+            pp=one,
+            vpp=one,
+            cp=one,
+            ep=one,
+            etp=("one",),
+            dp=None,
+            micro_batch=one,
+            recompute=("none",),
+            sharding=one,
+            sequence_parallel=(True,),
+        ),
+        search=wire.Search(objective="days", front=(), time_limit_seconds=None, threads=None),
+    )
+    choice = wire.DesignChoice(cluster=0, fabric=0, cooling=0, power_cap=1.0, cards=None, layout=layout)
+    return wire.EvaluateRequest(problem=problem, design=choice)
+
+
+def _layouts(
+    row: Row, shape: Architecture, profile: SoftwareProfile, devices_per_card: int
+) -> Iterator[tuple[wire.LayoutOfDesign, tuple[str, ...]]]:
+    """Every layout that the row may mean; one where it states all.
+
+    Raises:
+        UnanswerableError: it contradicts itself.
+    """
+    assert row.cards is not None
+    devices = row.cards * devices_per_card
+    batch = row.global_batch or 1
+    powers = [1, 2, 4, 8]
+    # Null degrees that the sources leave out because they are one.
+    cp, ep_given = row.cp or 1, row.ep or (1 if shape.moe is None else None)
+    domain = (row.scaleup_domain or 8) * devices_per_card
+    tps = [row.tp] if row.tp else [tp for tp in powers if tp <= domain and shape.heads % tp == 0]
+    pps = [row.pp] if row.pp else [pp for pp in (1, 2, 4, 8, 16, 32) if pp <= shape.layers]
+    found = False
+    for tp, pp in itertools.product(tps, pps):
+        if devices % (tp * pp * cp):
+            continue
+        dp = devices // (tp * pp * cp)
+        if row.dp is not None and dp != row.dp:
+            continue
+        if shape.layers < pp or shape.heads % tp:
+            continue
+        for options in _options(row, shape, pp, dp, tp, cp, batch, ep_given):
+            found = True
+            layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
+            filled += tuple(
+                f"{key} not given: {value}"
+                for key, value in (("tp", tp), ("pp", pp))
+                if not getattr(row, key)
+            )
+            yield layout, filled
+    if not found:
+        stated = ", ".join(
+            f"{key}={getattr(row, key)}" for key in ("tp", "pp", "cp", "dp") if getattr(row, key)
+        )
+        raise UnanswerableError(
+            f"the layout contradicts the machine: {devices} devices, {stated or 'no degrees'}, "
+            f"batch {batch}, "
+            f"{shape.layers} layers, {shape.heads} heads"
+        )
+
+
+def _options(  # noqa: PLR0917
+    row: Row, shape: Architecture, pp: int, dp: int, tp: int, cp: int, batch: int, ep_given: int | None
+) -> Iterator[tuple[int, int, int, str]]:
+    """(micro-batch, vpp, ep, recompute) to try."""
+    micros = (
+        [row.micro_batch] if row.micro_batch else [m for m in MICRO_BATCHES if batch % (m * dp) == 0] or [1]
+    )
+    if row.vpp and not (row.vpp == 1 and "no virtual pipeline printed" in (row.note or "")):
+        chunks = [row.vpp]
+    elif pp == 1:
+        chunks = [1]
+    else:
+        chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
+    if ep_given:
+        experts = [ep_given]
+    else:
+        limit = shape.moe.experts if shape.moe else 1
+        experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
+    recomputes = [row.recompute] if row.recompute else ["none", "selective", "full"]
+    for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
+        if ep_given and (tp * cp * dp) % ep:
+            raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
+        if shape.moe is not None and shape.moe.experts % ep:
+            raise UnanswerableError(f"ep={ep} does not divide {shape.moe.experts} experts")
+        yield micro, vpp, ep, recompute
+
+
+def _layout(  # noqa: PLR0917
+    row: Row,
+    profile: SoftwareProfile,
+    shape: Architecture,
+    tp: int,
+    pp: int,
+    cp: int,
+    dp: int,
+    options: tuple[int, int, int, str],
+) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
+    micro, vpp, ep, recompute = options
+    filled = [
+        f"{key} not given: {value}"
+        for key, value, asked in (
+            ("micro_batch", micro, True),
+            ("vpp", vpp, pp > 1),
+            ("recompute", recompute, True),
+            ("ep", ep, shape.moe is not None),
+        )
+        if asked and getattr(row, key) is None
+    ]
+    if shape.moe is None:
+        ep = 1
+    etp = row.etp
+    if etp is None:
+        wanted = tp if shape.moe is not None and profile.expert_tensor == "tensor" else 1
+        etp = wanted if (tp * cp * dp) % (ep * wanted) == 0 else 1
+    sharding = row.sharding
+    if sharding is None:
+        sharding = 3 if "fsdp" in (row.framework or "") or row.framework == "llm-foundry" else 1
+        filled.append(f"sharding not given: {sharding}")
+    sequence_parallel = row.sequence_parallel
+    if sequence_parallel is None:
+        sequence_parallel = tp > 1 and profile.sequence_parallel
+        if tp > 1:
+            filled.append(f"sequence_parallel not given: {str(sequence_parallel).lower()}")
+    return (
+        wire.LayoutOfDesign(
+            pp=pp,
+            vpp=vpp,
+            tp=tp,
+            cp=cp,
+            ep=ep,
+            etp=etp,
+            dp=dp,
+            micro_batch=micro,
+            recompute=recompute,
+            sharding=sharding,
+            sequence_parallel=sequence_parallel and tp > 1,
+        ),
+        tuple(filled),
+    )

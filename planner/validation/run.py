@@ -1,0 +1,131 @@
+"""``planner validate``: every row of a case file predicted and scored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from planner.software import SoftwareProfile
+from planner.specs import Efficiency, SpecLibrary
+from planner.validation.predict import Prediction, predictions
+from planner.validation.request import Desk
+from planner.validation.rows import SHIPPED, Row, read
+from planner.validation.score import Case, summary, whole
+
+OUT_OF_FOLD = SHIPPED.with_name("cv.json")
+"""Predictions of the shipped rows by fits that had not seen their group (``planner calibrate --cv``)."""
+Z90 = 1.2816
+"""Standard deviations from the median to P90 of a normal distribution."""
+SERVING = "serving is not predicted yet"
+
+
+def family_of(efficiency_id: str) -> str:
+    """The chip family of an efficiency file: boards of one chip belong together."""
+    return efficiency_id.removesuffix("-hgx")
+
+
+def sigma_ln(efficiency: Efficiency, software: SoftwareProfile, experts: bool) -> float:
+    """Standard deviation of ln(time): the model's residual within a source, and the "
+    "spread between sources."""
+    spread = software.spread_experts if experts and software.spread_experts is not None else software.spread
+    return math.hypot(efficiency.residual.value, spread.value)
+
+
+def about_fit(path: Path = OUT_OF_FOLD) -> dict[str, Any]:
+    """``effective_parameters`` of the shipped fit, and ``left_out``: mean error and bias with more
+    and more left out of it; empty without the file."""
+    if not path.is_file():
+        return {}
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {key: table[key] for key in ("effective_parameters", "left_out")}
+
+
+@cache
+def out_of_fold(path: Path = OUT_OF_FOLD) -> Mapping[str, float]:
+    """Row id -> predicted step seconds; empty where the file is not there."""
+    if not path.is_file():
+        return {}
+    rows: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["predicted"]
+    return rows
+
+
+def validate(library: SpecLibrary | None = None, path: Path | None = None) -> dict[str, Any]:
+    """Predict and score a case file (default: the shipped runs, with out-of-fold predictions).
+
+    Returns:
+        ``summary`` (training, inference), parts of it, and ``cases``; see docs/accuracy.md.
+
+    Raises:
+        CaseFileError: the file is not of the format.
+    """
+    cases, serving = run(library, path)
+    scored = summary(cases)
+    inference = {**dict.fromkeys(scored), "n": sum(counts for _, counts in serving), "answered": 0}
+    listed = [case.as_dict() for case in cases]
+    listed += [
+        {"id": name, "metric": None, "measured": None, "predicted": None, "low": None, "high": None,
+        "error": None,
+         "answered": False, "reason": SERVING, "scored": counts}
+        for name, counts in serving
+    ]  # fmt: skip
+    answer = {"summary": {"training": scored, "inference": inference}, **whole(cases), "cases": listed}
+    if path is None:
+        answer |= about_fit()
+    return answer
+
+
+def run(
+    library: SpecLibrary | None = None, path: Path | None = None
+) -> tuple[list[Case], tuple[tuple[str, bool], ...]]:
+    """The cases of a file, and the ids of its serving rows.
+
+    Raises:
+        CaseFileError: the file is not of the format.
+    """
+    found = read(path)
+    library = library or SpecLibrary.from_environment()
+    folds = out_of_fold() if path is None else {}
+    rows = [row for row in found.training if row.kind in (None, "train")]
+    predicted, reasons = predictions(Desk(library, found.models), rows)
+    known = {item.row.id: item for item in predicted}
+    cases = [_case(row, known.get(row.id), reasons.get(row.id), folds.get(row.id)) for row in rows]
+    return cases, found.inference
+
+
+def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | None) -> Case:
+    central = found.predicted if found else None
+    shown = fold if fold is not None and central is not None else central
+    ready = found.engine.ready if found else None
+    low = high = None
+    if ready is not None and shown is not None:
+        sigma = sigma_ln(ready.efficiency, ready.software, ready.experts)
+        low, high = shown * math.exp(-Z90 * sigma), shown * math.exp(Z90 * sigma)
+    memory = found.design["memory"] if found else None
+    return Case(
+        id=row.id,
+        scored=row.scored,
+        group=row.source,
+        hardware=row.hardware,
+        family=family_of(ready.efficiency.id) if ready else "",
+        framework=row.framework or "unknown",
+        software=ready.software.id if ready else "",
+        experts=ready.experts if ready else None,
+        metric=ready.measure.metric if ready else None,
+        measured=found.measured if found else None,
+        predicted=shown,
+        low=low,
+        high=high,
+        in_fit=central,
+        pair_key=(row.source, row.model, row.hardware, row.seq_len, row.precision),
+        cards=row.cards,
+        batch=row.global_batch,
+        tokens=(row.global_batch or 0) * (row.seq_len or 0) / (row.cards or 1),
+        memory=found.memory if found else None,
+        fits=None if memory is None else memory["per_device_bytes"] <= memory["capacity_bytes"],
+        notes=ready.notes if ready else (),
+        reason=reason,
+    )

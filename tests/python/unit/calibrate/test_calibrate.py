@@ -1,0 +1,84 @@
+"""Fits that are small enough to be checked by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.calibrate.parameters import PARAMETERS
+from planner.calibrate.residuals import robust, split
+from planner.calibrate.run import anchors
+from planner.calibrate.write import anchored_file
+from planner.errors import PlannerError
+from planner.specs import SpecLibrary
+from planner.validation.run import validate
+
+ROW: dict[str, Any] = {
+    "id": "mine-1", "group": "mine", "hardware": "nvidia-h100-sxm", "cards": 8, "model": "llama3-8b",
+    "seq_len": 8192,
+    "global_batch": 128, "micro_batch": 1, "tp": 2, "pp": 1, "dp": 4, "precision": "bf16", "framework":
+    "nemo",
+    "software_date": "2024-06", "recompute": "none", "sharding": 1, "sequence_parallel": True,
+    "measured": {"iteration_time_s": 20.0},
+}  # fmt: skip
+
+
+def cases(folder: Path, *rows: dict[str, Any]) -> Path:
+    path = folder / "cases.json"
+    path.write_text(json.dumps({"training": list(rows)}))
+    return path
+
+
+def slow_by(folder: Path, factor: float) -> dict[str, Any]:
+    (case,) = validate(path=cases(folder, ROW))["cases"]
+    return {**ROW, "measured": {"iteration_time_s": case["predicted"] * factor}}
+
+
+def test_one_run_anchors_four_fifths_of_its_error(tmp_path: Path) -> None:
+    (anchor,) = anchors(SpecLibrary.from_environment(), cases(tmp_path, slow_by(tmp_path, 1.2)))
+    assert anchor.factor == pytest.approx(1.2**0.8, rel=1e-3)
+
+
+def test_the_written_file_moves_the_prediction_to_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = slow_by(tmp_path, 1.2)
+    library = SpecLibrary.from_environment()
+    path = cases(tmp_path, slow)
+    (anchor,) = anchors(library, path)
+    folder = tmp_path / "specs" / "efficiency"
+    folder.mkdir(parents=True)
+    (folder / f"{anchor.efficiency}.toml").write_text(anchored_file(anchor, library, path, "2026-01-01"))
+    monkeypatch.setenv("PLANNER_SPEC_PATH", str(tmp_path / "specs"))
+    (case,) = validate(path=path)["cases"]
+    assert abs(case["error"]) < 0.05
+
+
+def test_a_file_without_a_usable_run_is_refused_with_the_number_needed(tmp_path: Path) -> None:
+    with pytest.raises(PlannerError) as caught:
+        anchors(SpecLibrary.from_environment(), cases(tmp_path, {**ROW, "hardware": "no-such-chip"}))
+    assert "at least 1 run" in str(caught.value)
+
+
+def test_no_parameter_is_named_after_a_model_or_a_row() -> None:
+    shipped = json.loads(
+        (Path(__file__).resolve().parents[4] / "planner/data/cases/training.json").read_text()
+    )
+    models = {row.get("model") for row in shipped["training"]} - {None}
+    assert not [p.name for p in PARAMETERS for model in models if model in p.name]
+
+
+def test_errors_split_into_sources_and_layouts() -> None:
+    rng = np.random.default_rng(7)
+    groups = np.repeat(np.arange(400), 6)
+    errors = rng.normal(0.0, 0.10, 400)[groups] + rng.normal(0.0, 0.04, len(groups))
+    found = split(errors, [str(g) for g in groups])
+    assert found.within == pytest.approx(0.04, rel=0.12)
+    assert found.between == pytest.approx(0.10, rel=0.12)
+
+
+def test_the_robust_sigma_of_normal_errors_is_their_deviation() -> None:
+    errors = np.random.default_rng(3).normal(0.0, 0.2, 20_000)
+    assert robust(errors) == pytest.approx(0.2, rel=0.03)

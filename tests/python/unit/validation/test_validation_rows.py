@@ -1,0 +1,96 @@
+"""Case files: what is read, and how faults are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.validation.rows import CaseFileError, read
+
+ROW = {
+    "id": "mine-1",
+    "group": "mine",
+    "hardware": "nvidia-h100-sxm",
+    "cards": 8,
+    "model": "llama3-8b",
+    "seq_len": 8192,
+    "global_batch": 128,
+    "micro_batch": 1,
+    "tp": 1,
+    "pp": 1,
+    "dp": 8,
+    "precision": "fp16",
+    "framework": "nemo",
+    "software_date": "2024-06",
+    "recompute": "full",
+    "sharding": 1,
+    "measured": {"iteration_time_s": 20.0},
+}
+
+
+def case_file(folder: Path, *rows: dict[str, object]) -> Path:
+    path = folder / "cases.json"
+    path.write_text(json.dumps({"training": list(rows)}, indent=1))
+    return path
+
+
+def test_half_precision_names_mean_sixteen_bits(tmp_path: Path) -> None:
+    (row,) = read(case_file(tmp_path, ROW)).training
+    assert row.precision == "bf16"
+
+
+def test_a_row_without_completeness_counts(tmp_path: Path) -> None:
+    rows = read(case_file(tmp_path, ROW, {**ROW, "id": "b", "completeness": "partial"})).training
+    assert [row.scored for row in rows] == [True, False]
+
+
+def test_a_wrong_value_is_told_with_line_and_key(tmp_path: Path) -> None:
+    path = case_file(tmp_path, ROW, {**ROW, "id": "second", "tp": -2})
+    with pytest.raises(CaseFileError) as caught:
+        read(path)
+    assert caught.value.key == "training[1].tp"
+    assert (
+        caught.value.line
+        == next(n for n, text in enumerate(path.read_text().split("\n"), 1) if "second" in text)
+    )
+
+
+def test_broken_json_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text('{"training": [\n{"id": }\n]}')
+    with pytest.raises(CaseFileError) as caught:
+        read(path)
+    assert caught.value.line == 2
+
+
+def test_a_file_without_rows_of_the_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text('{"results": []}')
+    with pytest.raises(CaseFileError, match="neither a list"):
+        read(path)
+
+
+def test_csv_holds_the_same_columns(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text(
+        "id,hardware,cards,model,seq_len,global_batch,tp,sequence_parallel,vpp,iteration_time_s,measured.mfu\n"
+        "a,nvidia-h100-sxm,8,llama3-8b,8192,128,1.0,true,,20.5,0.4\n"
+    )
+    (row,) = read(path).training
+    assert (row.tp, row.sequence_parallel, row.vpp) == (1, True, None)
+    assert row.measured == {"iteration_time_s": 20.5, "mfu": 0.4}
+
+
+def test_a_csv_fault_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text("id,hardware,cards\na,nvidia-h100-sxm,8\nb,nvidia-h100-sxm,many\n")
+    with pytest.raises(CaseFileError) as caught:
+        read(path)
+    assert caught.value.line == 3
+
+
+def test_compute_nics_named_in_the_text_decide_the_bandwidth(tmp_path: Path) -> None:
+    text = "Compute: 8x ConnectX-7 IB NDR 400Gb/s, Management: 100Gb/s Ethernet NIC"
+    row = {**ROW, "network": text, "network_gbps_per_card": 100.0, "cards_per_server": 8}
+    (read_row,) = read(case_file(tmp_path, row)).training
+    assert read_row.compute_gbps_per_card == 400.0

@@ -1,0 +1,158 @@
+"""Predictions and scores of small case files, and of the shipped runs."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from planner.cli.main import app
+from planner.validation.page import page
+from planner.validation.run import OUT_OF_FOLD, out_of_fold, validate
+
+DOCS = Path(__file__).resolve().parents[4] / "docs" / "accuracy.md"
+ROW: dict[str, Any] = {
+    "id": "mine-1",
+    "group": "mine",
+    "hardware": "nvidia-h100-sxm",
+    "cards": 8,
+    "model": "llama3-8b",
+    "seq_len": 8192,
+    "global_batch": 128,
+    "micro_batch": 1,
+    "tp": 2,
+    "pp": 1,
+    "dp": 4,
+    "precision": "bf16",
+    "framework": "nemo",
+    "software_date": "2024-06",
+    "recompute": "none",
+    "sharding": 1,
+    "sequence_parallel": True,
+    "measured": {"iteration_time_s": 20.0},
+}
+
+
+def run(folder: Path, *rows: dict[str, Any], models: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    path = folder / "cases.json"
+    path.write_text(json.dumps({"training": list(rows), "models": models or []}))
+    return validate(path=path)
+
+
+def test_a_complete_row_is_answered_near_a_plausible_time(tmp_path: Path) -> None:
+    (case,) = run(tmp_path, ROW)["cases"]
+    # 6 x 8.03e9 x 1.05e6 tokens over 8 x 989e12 at 40 % utilisation are 16 s; causal attention adds 13 %.
+    assert 13.0 < case["predicted"] < 23.0
+    assert case["error"] == pytest.approx(case["predicted"] / 20.0 - 1.0)
+    assert case["low"] < case["predicted"] < case["high"]
+
+
+def test_a_rate_and_a_time_of_the_same_run_are_the_same_case(tmp_path: Path) -> None:
+    rate = 128 * 8192 / 20.0 / 8
+    row = {**ROW, "id": "rate", "measured": {"tokens_per_s_per_card": rate}}
+    first, second = run(tmp_path, ROW, row)["cases"]
+    assert second["metric"] == "tokens_per_s_per_card"
+    assert second["error"] == pytest.approx(first["error"])
+
+
+def test_a_utilisation_is_turned_into_time_by_the_predicted_flops(tmp_path: Path) -> None:
+    (timed,) = run(tmp_path, ROW)["cases"]
+    # 6N + 12 L h s FLOPs per token: the whole score matrix, embedding not counted.
+    flops = 6 * 7.504e9 + 12 * 32 * 4096 * 8192
+    mfu = flops * 128 * 8192 / 20.0 / 8 / 989.4e12
+    row = {**ROW, "measured": {"mfu": mfu}, "metric_definition": "MFU as printed"}
+    (used,) = run(tmp_path, row)["cases"]
+    assert used["error"] == pytest.approx(timed["error"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"hardware": "no-such-chip"}, "no-such-chip"),
+        ({"model": "no-such-model"}, "no-such-model"),
+        ({"dp": 8}, "contradicts the machine"),
+        ({"global_batch": None}, "global_batch is missing"),
+        ({"measured": {}}, "nothing was measured"),
+        ({"precision": "fp32"}, "fp32"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    answer = run(tmp_path, {**ROW, **change})
+    (case,) = answer["cases"]
+    assert not case["answered"]
+    assert reason in case["reason"]
+    assert answer["summary"]["training"]["answered"] == 0
+
+
+def test_null_layout_fields_are_filled_and_said(tmp_path: Path) -> None:
+    row = {
+        key: value for key, value in ROW.items() if key not in ("tp", "pp", "dp", "micro_batch", "recompute")
+    }
+    (case,) = run(tmp_path, row)["cases"]
+    assert case["answered"]
+    assert {note.split()[0] for note in case["notes"]} >= {"tp", "pp", "micro_batch", "recompute"}
+
+
+def test_a_model_of_the_file_is_used(tmp_path: Path) -> None:
+    model = {"id": "own-model", "layers": 32, "hidden": 4096, "heads": 32, "kv_heads": 8, "head_dim": 128,
+             "ffn": 14336,
+             "activation": "swiglu", "vocab": 128256, "tied_embeddings": False, "attention": "GQA", "mla":
+             None,
+             "moe": None, "dense_layers": 0, "sliding_window": None, "source": "a test"}  # fmt: skip
+    own, known = run(tmp_path, {**ROW, "model": "own-model"}, ROW, models=[model])["cases"]
+    assert own["predicted"] == pytest.approx(known["predicted"])
+
+
+def test_two_layouts_of_one_group_are_one_pair(tmp_path: Path) -> None:
+    slow = {**ROW, "id": "slow", "recompute": "full", "measured": {"iteration_time_s": 25.0}}
+    total = run(tmp_path, ROW, slow)["summary"]["training"]
+    assert (total["pairs"], total["pair_order"], total["pairs_same_batch"]) == (1, 1.0, 1)
+
+
+def test_exit_code_one_says_that_a_case_was_not_answered(tmp_path: Path) -> None:
+    path = tmp_path / "cases.json"
+    path.write_text(json.dumps({"training": [{**ROW, "hardware": "no-such-chip"}]}))
+    result = CliRunner().invoke(app, ["validate", "--cases", str(path), "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["summary"]["training"]["n"] == 1
+
+
+def test_serving_rows_are_listed_as_not_predicted_yet(tmp_path: Path) -> None:
+    path = tmp_path / "cases.json"
+    path.write_text(json.dumps({"training": [ROW], "inference": [{"id": "serve", "hardware": "x"}]}))
+    answer = validate(path=path)
+    assert answer["summary"]["inference"]["n"] == 1
+    assert answer["cases"][1]["reason"]
+
+
+@pytest.fixture(scope="module")
+def answer() -> dict[str, Any]:
+    return validate()
+
+
+def test_every_scored_row_is_answered_by_a_fit_without_its_group(answer: dict[str, Any]) -> None:
+    scored = [case for case in answer["cases"] if case["scored"]]
+    assert all(case["answered"] for case in scored)
+    assert {case["id"] for case in scored} <= set(out_of_fold())
+
+
+def test_errors_stay_at_what_the_page_claims(answer: dict[str, Any]) -> None:
+    total = answer["summary"]["training"]
+    assert total["mape"] < 0.09
+    assert abs(total["bias"]) < 0.02
+    assert 0.75 <= total["coverage80"] <= 0.85
+    assert total["pair_order"] > 0.91
+
+
+def test_the_committed_folds_belong_to_the_committed_figures(answer: dict[str, Any]) -> None:
+    folds = json.loads(OUT_OF_FOLD.read_text())["in_fit"]
+    drift = [
+        abs(math.log(case["in_fit"] / folds[case["id"]])) for case in answer["cases"] if case["id"] in folds
+    ]
+    assert sum(drift) / len(drift) < 0.01
+
+
+def test_the_page_is_the_one_that_is_committed(answer: dict[str, Any]) -> None:
+    assert DOCS.read_text(encoding="utf-8") == page(answer)
