@@ -7,6 +7,7 @@ use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
 use crate::search::units::Tally;
+use crate::search::variant::Refusal;
 use crate::search::{Found, Outcome, Progress, search};
 use crate::training::layout::{Layout, Rule};
 
@@ -129,14 +130,14 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
     })
 }
 
-fn counts(tally: &Tally, refusals: &[(String, u64)]) -> Counts {
+fn counts(tally: &Tally, refusals: &[Refusal]) -> Counts {
     Counts {
         enumerated: tally.enumerated,
         rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
         bounded: tally.bounded,
         timed: tally.timed,
         bound_gap: None,
-        refused_sizes: refusals.to_vec(),
+        refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),
     }
 }
 
@@ -264,7 +265,7 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
     let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
     let why = match outcome.refusals.first() {
-        Some((why, _)) => format!("no size can be built: {why}"),
+        Some(refusal) => format!("no size can be built: {}", refusal.example),
         None => format!(
             "no layout of the space is lawful; most candidates fail the rule {}",
             worst.map_or("(none: the space is empty)", Rule::name)

@@ -19,7 +19,7 @@ use crate::problem::{Axis, Objective, Problem};
 use incumbents::{Incumbents, View, dominates};
 use neighbours::neighbours;
 use units::{Batches, Best, Tally, Unit, batches, units, work};
-use variant::{Point, Variant, variants};
+use variant::{Point, Refusal, Variant, add_refusal, variants};
 
 /// Units between two barriers. Small, so that good incumbents spread early.
 const BATCH: usize = 48;
@@ -71,7 +71,7 @@ pub struct Outcome {
     /// Whether the whole space was worked through.
     pub complete: bool,
     /// Why sizes were refused, and how many.
-    pub refusals: Vec<(String, u64)>,
+    pub refusals: Vec<Refusal>,
 }
 
 /// How far a search is.
@@ -165,12 +165,9 @@ fn answer(
             neighbours(problem, variants, batches, units, (found.variant, index.unwrap_or(0), found.best));
         (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
     });
-    let mut refusals: Vec<(String, u64)> = Vec::new();
-    for (why, count) in variants.iter().flat_map(|variant| &variant.refusals) {
-        match refusals.iter_mut().find(|(known, _)| known == why) {
-            Some((_, total)) => *total += count,
-            None => refusals.push((why.clone(), *count)),
-        }
+    let mut refusals = Vec::new();
+    for refusal in variants.iter().flat_map(|variant| &variant.refusals) {
+        add_refusal(&mut refusals, refusal.clone());
     }
     Outcome {
         best,

@@ -306,7 +306,7 @@ fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Benc
     Bench {
         model: &problem.model,
         training: &problem.training,
-        software: &problem.software,
+        software: problem.software_of(&problem.clusters[variant.cluster]),
         kernels: &variant.kernels,
         network: &variant.networks[network],
     }
