@@ -152,17 +152,22 @@ def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
 
 
 def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
-    assert problem(library).software.id == "domestic-default"
-    assert problem(library, "hardware.systems=dgx-h100").software.id == "megatron-2024"
-    assert problem(library, "hardware.systems=atlas-800t-a2").software.id == "mindspeed-2024"
-    assert problem(library, "workload.software=deepspeed").software.id == "deepspeed"
+    assert problem(library).softwares[0].id == "domestic-default"
+    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2024"
+    assert problem(library, "hardware.systems=atlas-800t-a2").softwares[0].id == "mindspeed-2024"
+    assert problem(library, "workload.software=deepspeed").softwares[0].id == "deepspeed"
 
 
-def test_systems_of_different_software_need_it_named(library: SpecLibrary) -> None:
+def test_each_system_is_planned_with_the_software_of_its_vendor(library: SpecLibrary) -> None:
     both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
-    with pytest.raises(ScenarioError, match="different software"):
-        problem(library, both)
-    assert len(problem(library, both, "workload.software=megatron-2024").request.clusters) == 2
+    found = problem(library, both)
+    assert [item.id for item in found.softwares] == ["megatron-2024", "domestic-default"]
+    first, second = found.request.clusters
+    assert first.software is None
+    assert second.software is not None
+    assert second.software != found.request.software
+    named = problem(library, both, "workload.software=megatron-2024")
+    assert all(cluster.software is None for cluster in named.request.clusters)
 
 
 @pytest.mark.parametrize(
