@@ -8,6 +8,7 @@ use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
+use crate::units::Seconds;
 
 /// The best layout known for a size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -226,19 +227,40 @@ impl Sweep<'_> {
             tally.reject(Rule::Limits, lawful.len() as u64);
             return;
         };
-        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor.
-        let micro_batch = self.family(self.variant.sizes[network].network).micro_batch_floor();
+        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
+        // with the mean stage, which needs no dealing of layers, then with the slowest.
         let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
-        let reaches = |rate: f64| {
+        let needed = self.problem.needed_rate(1.0);
+        let wanted = needed.max(sink.floor());
+        let reaches = |rate: f64, micro_batch: Seconds| {
             lawful.partition_point(|(dp, _)| *dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING))
         };
-        let too_slow = reaches(self.problem.needed_rate(1.0));
-        let start = too_slow.max(reaches(sink.floor()));
+        let network = self.variant.sizes[network].network;
+        let mut floor = self.mean_stage(network);
+        if reaches(wanted, floor) < lawful.len() {
+            floor = self.family(network).micro_batch_floor();
+        }
+        let too_slow = reaches(needed, floor);
+        let start = too_slow.max(reaches(wanted, floor));
         tally.reject(Rule::Target, too_slow as u64);
         tally.bounded += (start - too_slow) as u64;
         for &(dp, count) in &lawful[start..] {
             self.candidate(dp, count, sink, tally);
         }
+    }
+
+    /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
+    fn mean_stage(&mut self, network: usize) -> Seconds {
+        let (problem, variant, unit) = (self.problem, self.variant, self.unit);
+        let pieces = self.pieces[network]
+            .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
+        let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
+        let dense = f64::from(problem.model.layers) - moe;
+        let all = pieces.dense.on_device() * dense
+            + pieces.moe.on_device() * moe
+            + pieces.embedding.on_device()
+            + pieces.head.on_device();
+        all / self.layout.pp as f64
     }
 
     fn candidate(&mut self, dp: u64, count: u64, sink: &mut impl Sink, tally: &mut Tally) {
