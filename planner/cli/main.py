@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from planner.cli.bench import bench
 from planner.cli.evaluate import evaluate
 from planner.cli.size import size
 from planner.cli.specs import app as specs
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(bench)
 app.add_typer(specs, name="specs")
 
 

@@ -6,6 +6,7 @@ use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
+use crate::search::rate::evaluation_rate;
 use crate::search::units::Tally;
 use crate::search::variant::Refusal;
 use crate::search::{Found, Outcome, Progress, search};
@@ -107,6 +108,19 @@ pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
     let request: EvaluateRequest = read(request)?;
     request.problem.validate()?;
     write(&evaluate(&request.problem, &request.design)?)
+}
+
+/// Measures how many layouts of a problem are evaluated per second on one core.
+///
+/// # Errors
+/// A request that cannot be read or contradicts itself.
+pub fn rate_json(request: &[u8], seconds: f64) -> Result<Vec<u8>, CoreError> {
+    let problem: Problem = read(request)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .map_err(|error| CoreError::invalid("search.threads", error.to_string()))?;
+    pool.install(|| evaluation_rate(&problem, seconds)).and_then(|rate| write(&rate))
 }
 
 fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {

@@ -7,6 +7,7 @@
 
 pub mod incumbents;
 pub mod neighbours;
+pub mod rate;
 pub mod units;
 pub mod variant;
 
