@@ -253,13 +253,42 @@ fn front(plans: &[(Found, [f64; 4], Vec<f64>)]) -> Vec<Found> {
             .then(a.0.variant.cmp(&b.0.variant))
             .then(a.0.cooling.cmp(&b.0.cooling))
     });
-    let mut kept: Vec<&(Found, [f64; 4], Vec<f64>)> = Vec::new();
-    for plan in order {
-        if !kept.iter().any(|other| dominates(&other.2, &plan.2) || other.2 == plan.2) {
-            kept.push(plan);
+    let mut kept = Kept::default();
+    order.retain(|plan| kept.add(&plan.2));
+    order.into_iter().map(|plan| plan.0).collect()
+}
+
+/// Points of a front that come in lexicographic order: one is in unless an earlier one is no worse on all axes but
+/// the first, on which earlier ones are no worse anyway.
+#[derive(Default)]
+struct Kept {
+    /// Undominated (second, third) costs: the second rises, the third falls. For up to three axes.
+    stairs: Vec<(f64, f64)>,
+    /// All costs. For four axes.
+    all: Vec<Vec<f64>>,
+}
+
+impl Kept {
+    /// Whether the point is undominated; it then counts for those to come.
+    fn add(&mut self, costs: &[f64]) -> bool {
+        if costs.len() > 3 {
+            let beaten = self.all.iter().rev().any(|other| other == costs || dominates(other, costs));
+            if !beaten {
+                self.all.push(costs.to_vec());
+            }
+            return !beaten;
         }
+        let at = |index: usize| costs.get(index).copied().unwrap_or(0.0);
+        let (second, third) = (at(1), at(2));
+        let after = self.stairs.partition_point(|stair| stair.0 <= second);
+        if after > 0 && self.stairs[after - 1].1 <= third {
+            return false;
+        }
+        let from = self.stairs.partition_point(|stair| stair.0 < second);
+        let to = from + self.stairs[from..].partition_point(|stair| stair.1 >= third);
+        self.stairs.splice(from..to, [(second, third)]);
+        true
     }
-    kept.into_iter().map(|plan| plan.0).collect()
 }
 
 /// At most `points` of an ordered front: its ends and evenly spaced ranks between.

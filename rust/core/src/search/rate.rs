@@ -33,6 +33,8 @@ struct Everything<'a> {
 }
 
 impl Sink for Everything<'_> {
+    const EVERY_MEMORY: bool = true;
+
     fn sizes(&self, variant: usize) -> (usize, usize) {
         (0, self.variants[variant].sizes.len())
     }

@@ -135,6 +135,9 @@ pub fn batches(problem: &Problem, devices: u64) -> Batches {
 
 /// Says which candidates are worth timing, and receives those that are lawful, fit and meet the target.
 pub trait Sink {
+    /// Whether memory is worked out for every candidate, though halving has already found those that fit.
+    const EVERY_MEMORY: bool = false;
+
     /// First and last size of a variant that may still matter; the others count as bounded.
     fn sizes(&self, variant: usize) -> (usize, usize);
 
@@ -152,8 +155,8 @@ pub trait Sink {
 /// Works through all candidates of `unit`.
 ///
 /// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
-/// that any network would allow; then one by one divisibility at dp, limits, target by its bound, incumbent by its
-/// bound, memory, target by timing.
+/// that any network would allow, memory; then one by one divisibility at dp, limits, target by its bound, incumbent
+/// by its bound, target by timing.
 pub fn work(
     problem: &Problem,
     variants: &[Variant],
@@ -244,9 +247,28 @@ impl Sweep<'_> {
         let start = too_slow.max(reaches(wanted, floor));
         tally.reject(Rule::Target, too_slow as u64);
         tally.bounded += (start - too_slow) as u64;
-        for &(dp, count) in &lawful[start..] {
+        let lawful = &lawful[start..];
+        let fitting = self.first_that_fits(lawful);
+        tally.reject(Rule::Memory, fitting as u64);
+        for &(dp, count) in &lawful[fitting..] {
             self.candidate(dp, count, sink, tally);
         }
+    }
+
+    /// Where the dp begin that fit into memory.
+    ///
+    /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
+    /// do not. So the border is found by halving.
+    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> usize {
+        let (problem, variant) = (self.problem, self.variant);
+        let capacity = problem.clusters[variant.cluster].device.memory;
+        if lawful.is_empty() {
+            return 0;
+        }
+        // Memory does not depend on the network: any of them will do.
+        let bench = bench(problem, variant, 0);
+        let family = self.family(0);
+        lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > capacity)
     }
 
     /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
@@ -263,7 +285,7 @@ impl Sweep<'_> {
         all / self.layout.pp as f64
     }
 
-    fn candidate(&mut self, dp: u64, count: u64, sink: &mut impl Sink, tally: &mut Tally) {
+    fn candidate<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
         let (problem, variant, place) = (self.problem, self.variant, self.unit.variant);
         let cluster = &problem.clusters[variant.cluster];
         let layout = Layout { dp, ..self.layout };
@@ -293,9 +315,8 @@ impl Sweep<'_> {
             tally.bounded += 1;
             return;
         }
-        if family.memory(&bench, dp, count).total() > cluster.device.memory {
-            tally.reject(Rule::Memory, 1);
-            return;
+        if S::EVERY_MEMORY {
+            std::hint::black_box(family.memory(&bench, dp, count));
         }
         let rate = tokens / family.step(&bench, dp, count).total().0;
         tally.timed += 1;
