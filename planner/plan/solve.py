@@ -380,7 +380,8 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
 
 
 def _kin(case: Case, efficiency: str) -> list[str]:
-    """Names of all cards of one chip family."""
+    """Names of all cards of one chip family, read off the heads of their files: none is validated for it."""
     library = case.library
-    cards = map(library.accelerator, library.ids("accelerators"))
-    return [name for card in cards if card.efficiency == efficiency for name in (card.id, *card.aliases)]
+    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
+    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
+    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]
