@@ -7,8 +7,6 @@ use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
 use crate::search::rate::evaluation_rate;
-use crate::search::units::Tally;
-use crate::search::variant::Refusal;
 use crate::search::{Found, Outcome, Progress, search};
 use crate::training::layout::{Layout, Rule};
 
@@ -140,17 +138,18 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         nearest,
         best,
         margin,
-        search: counts(&outcome.tally, &outcome.refusals),
+        search: counts(&outcome),
     })
 }
 
-fn counts(tally: &Tally, refusals: &[Refusal]) -> Counts {
+fn counts(outcome: &Outcome) -> Counts {
+    let Outcome { tally, refusals, gap, .. } = outcome;
     Counts {
         enumerated: tally.enumerated,
         rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
         bounded: tally.bounded,
         timed: tally.timed,
-        bound_gap: None,
+        bound_gap: *gap,
         refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),
     }
 }

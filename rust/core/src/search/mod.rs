@@ -5,6 +5,7 @@
 //! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
 pub mod rate;
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// Whether the whole space was worked through.
     pub complete: bool,
+    /// Of an unfinished search: the share by which the answer could still improve, where a bound is known.
+    pub gap: Option<f64>,
     /// Why sizes were refused, and how many.
     pub refusals: Vec<Refusal>,
 }
@@ -178,6 +181,7 @@ fn answer(
         similar,
         tally,
         complete,
+        gap: if complete { None } else { gap::gap(problem, variants, best.as_ref()) },
         refusals,
     }
 }
