@@ -66,6 +66,22 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         return _decoded(_core.evaluate(request.encoded()))
 
 
+def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:
+    """How many layouts of the problem one core evaluates per second with every bound off.
+
+    Args:
+        request: the problem; its target is ignored.
+        seconds: stop after about that long, or when the space is worked through.
+
+    Raises:
+        EngineError: the core refused the request, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.evaluation_rate(request.encoded(), seconds))
+
+
 def version() -> str:
     """Version of the compiled core.
 

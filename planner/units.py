@@ -59,8 +59,16 @@ _UNITS: dict[Dimension, dict[str, float]] = {
     | _scaled({"b/s": 1.0 / BITS_PER_BYTE}, _DECIMAL),
     Dimension.FLOPS_PER_SECOND: _scaled({"FLOP/s": 1.0, "OP/s": 1.0}, _DECIMAL),
     Dimension.SECONDS: {
-        "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0,
-        "day": 86400.0, "days": 86400.0, "year": 365 * 86400.0, "years": 365 * 86400.0,
+        "s": 1.0,
+        "ms": 1e-3,
+        "us": 1e-6,
+        "ns": 1e-9,
+        "min": 60.0,
+        "h": 3600.0,
+        "day": 86400.0,
+        "days": 86400.0,
+        "year": 365 * 86400.0,
+        "years": 365 * 86400.0,
     },
     Dimension.WATTS: _scaled({"W": 1.0}, _DECIMAL),
     Dimension.HERTZ: _scaled({"Hz": 1.0}, _DECIMAL),
@@ -172,8 +180,13 @@ def show_in(value: float, dimension: Dimension, unit: str, digits: int = 4) -> s
 
 def show(value: float, dimension: Dimension, digits: int = 4) -> str:
     """Write ``value`` (base units) for people, e.g. ``3.2 TB/s``."""
-    if dimension in (Dimension.BYTES, Dimension.BYTES_PER_SECOND, Dimension.FLOPS_PER_SECOND, Dimension.WATTS,
-                     Dimension.HERTZ):
+    if dimension in (
+        Dimension.BYTES,
+        Dimension.BYTES_PER_SECOND,
+        Dimension.FLOPS_PER_SECOND,
+        Dimension.WATTS,
+        Dimension.HERTZ,
+    ):
         for prefix, scale in _SHOW_PREFIXES:
             if abs(value) >= scale:
                 return f"{value / scale:.{digits}g} {prefix}{dimension.value}"

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
@@ -32,6 +33,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
+app.command()(bench)
 app.add_typer(specs, name="specs")
 
 

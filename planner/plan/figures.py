@@ -20,10 +20,10 @@ def address(key: FigureKey) -> str:
     return f"{key.kind}/{key.id}: {key.key}"
 
 
-def record(used: Used, library: SpecLibrary, software: SoftwareProfile) -> Figure:
+def record(used: Used, library: SpecLibrary, softwares: Sequence[SoftwareProfile]) -> Figure:
     """A figure with its sources spelt out."""
     quantity = used.quantity
-    table = sources(used.key, library, software)
+    table = sources(used.key, library, softwares)
     return Figure(
         label=used.label,
         key=address(used.key),
@@ -40,10 +40,12 @@ def record(used: Used, library: SpecLibrary, software: SoftwareProfile) -> Figur
     )
 
 
-def sources(key: FigureKey, library: SpecLibrary, software: SoftwareProfile) -> Mapping[str, Source]:
+def sources(
+    key: FigureKey, library: SpecLibrary, softwares: Sequence[SoftwareProfile]
+) -> Mapping[str, Source]:
     """The table of sources of the file in which a figure stands."""
     if key.kind == "software":
-        return software.sources
+        return next(item for item in softwares if item.id == key.id).sources
     return library.get(key.kind, key.id).sources
 
 

@@ -18,6 +18,7 @@ from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.problem import Figure, Problem, build, wire
 from planner.scenario import Scenario
+from planner.software import SoftwareProfile
 from planner.specs import SpecLibrary
 
 Wire = Mapping[str, Any]
@@ -166,7 +167,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         margin=result["margin"],
         headline=headline(facts),
         evidence=answer.proof,
-        workload=_workload(case),
+        workload=_workload(case, design),
         target=facts.target,
         limits=facts.limits,
         **parts,
@@ -182,7 +183,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         comparison=answer.comparison,
         search=assemble.search(result),
         space=assemble.space(request),
-        figures=[figures.record(item, case.library, case.problem.software) for item in answer.used],
+        figures=[figures.record(item, case.library, case.problem.softwares) for item in answer.used],
         notes=case.notes,
         provenance=Provenance(
             version=engine.version(),
@@ -247,7 +248,12 @@ def _accelerator(case: Case, design: Wire | None) -> str:
     return str(design["accelerator"]) if design else case.request.clusters[0].accelerator
 
 
-def _workload(case: Case) -> Workload:
+def _software(case: Case, design: Wire | None) -> SoftwareProfile:
+    """Of the design's cluster; of the first alternative where there is no design."""
+    return case.problem.softwares[design["cluster"] if design else 0]
+
+
+def _workload(case: Case, design: Wire | None) -> Workload:
     training = case.request.training
     return Workload(
         model=case.request.model.id,
@@ -255,7 +261,7 @@ def _workload(case: Case) -> Workload:
         sequence_tokens=training.sequence,
         global_batch_sequences=training.global_batch,
         precision=training.precision,
-        software=case.problem.software.id,
+        software=_software(case, design).id,
     )
 
 
@@ -290,10 +296,10 @@ def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen design again, with every figure at the ends of its range."""
     plant, choice = only_this(case, design)
     calibration = case.problem.calibrations[design["cluster"]]
-    software = case.problem.software
+    software = _software(case, design)
     errors = [
         ModelError("the model's own error", calibration.residual),
-        ModelError(f"software ({software.id})", _spread(case)),
+        ModelError(f"software ({software.id})", _spread(case, software)),
     ]
 
     def moved(figure: Uncertain, value: float) -> Wire | None:
@@ -310,9 +316,8 @@ def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
     return study(design, figures.uncertain(used), moved, errors)
 
 
-def _spread(case: Case) -> float:
+def _spread(case: Case, software: SoftwareProfile) -> float:
     """Spread between sources that use the software, that of experts for a mixture of experts."""
-    software = case.problem.software
     wide = software.spread_experts if case.problem.architecture.moe is not None else None
     return (wide or software.spread).value
 
@@ -332,7 +337,7 @@ def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
         "cooling": (design["facility"]["cooling"],),
         "power_caps": (design["power_cap"],),
     }
-    workload = {"software": case.problem.software.id}
+    workload = {"software": _software(case, design).id}
     plant = scenario.model_copy(
         update={
             "hardware": scenario.hardware.model_copy(update=hardware),
@@ -367,7 +372,7 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         grade=grade,
         why=why,
         estimates=found,
-        software=case.problem.software.id,
+        software=_software(case, design).id,
         calibrated=family.calibrated,
         runs_on_chip=len(own),
         runs_in_family=family.runs,
@@ -381,7 +386,8 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
 
 
 def _kin(case: Case, efficiency: str) -> list[str]:
-    """Names of all cards of one chip family."""
+    """Names of all cards of one chip family, read off the heads of their files: none is validated for it."""
     library = case.library
-    cards = map(library.accelerator, library.ids("accelerators"))
-    return [name for card in cards if card.efficiency == efficiency for name in (card.id, *card.aliases)]
+    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
+    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
+    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]

@@ -13,7 +13,7 @@ from planner.architectures import Architecture
 from planner.architectures.library import resolve as resolve_architecture
 from planner.errors import MissingFigureError, ScenarioError, SpecError
 from planner.problem import wire
-from planner.problem.evidence import Figure, FigureKey, leading_estimates, refuse_estimates
+from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures, snippets
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.space import space
@@ -62,7 +62,7 @@ class Problem:
         request: what the core is asked.
         figures: every spec figure that entered the request, with its provenance and role.
         architecture: the model.
-        software: the profile.
+        softwares: the profile of each cluster.
         calibrations: per cluster of the request.
         dropped_axes: axes left out of the front because prices are missing.
         missing_prices: labels of those prices.
@@ -75,7 +75,7 @@ class Problem:
     request: wire.Request
     figures: tuple[Figure, ...]
     architecture: Architecture
-    software: SoftwareProfile
+    softwares: tuple[SoftwareProfile, ...]
     calibrations: tuple[Calibration, ...]
     dropped_axes: tuple[str, ...]
     missing_prices: tuple[str, ...]
@@ -129,7 +129,7 @@ class _Builder:
         scenario, figures = self.scenario, self.figures
         architecture = self._architecture()
         systems = self._systems()
-        profile = self._software(systems)
+        profiles = [self._software(system) for system in systems]
         site = self._named("site.id", lambda: self.library.site(scenario.site.id))
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
@@ -138,14 +138,14 @@ class _Builder:
         reliability = self._reliability()
         economics = self._economics(hall.facility)
         prices = self._site(site)
-        tools = software(profile, architecture, scenario.workload.precision, figures)
+        clusters = self._equipped(clusters, profiles, architecture)
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
         front, dropped = self._front()
         request = wire.Request(
             model=wired,
             training=training(scenario.workload),
-            software=tools,
+            software=self._tools(profiles[0], 0, architecture),
             target=wire.Target(
                 days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
             ),
@@ -170,7 +170,7 @@ class _Builder:
             request=request,
             figures=figures.used,
             architecture=architecture,
-            software=profile,
+            softwares=tuple(profiles),
             calibrations=calibrations,
             dropped_axes=dropped,
             missing_prices=figures.missing_prices,
@@ -230,19 +230,29 @@ class _Builder:
                 raise
             raise homeless(self.library.accelerator(card), self.figures) from fault
 
-    def _software(self, systems: list[System]) -> SoftwareProfile:
+    def _software(self, system: System) -> SoftwareProfile:
+        """The profile asked for, else the usual one of the card's vendor."""
         name = self.scenario.workload.software
         if name is not None:
             return self._named("workload.software", lambda: profile(name))
-        vendors = {self.library.accelerator(system.accelerator).vendor for system in systems}
-        found = {default_profile(vendor).id for vendor in vendors}
-        if len(found) > 1:
-            raise self.scenario.origin.error(
-                "workload.software",
-                f"these systems are usually planned with different software ({', '.join(sorted(found))})",
-                "name one profile for all, or size the systems one at a time",
-            )
-        return profile(found.pop())
+        return default_profile(self.library.accelerator(system.accelerator).vendor)
+
+    def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
+        with self.figures.scope(Scope(cluster=cluster)):
+            return software(tools, architecture, self.scenario.workload.precision, self.figures)
+
+    def _equipped(
+        self,
+        clusters: tuple[wire.Cluster, ...],
+        profiles: Sequence[SoftwareProfile],
+        architecture: Architecture,
+    ) -> tuple[wire.Cluster, ...]:
+        """Each cluster with its own software, where they differ from that of the first."""
+        tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
+        return tuple(
+            item if own == tools[0] else item.model_copy(update={"software": own})
+            for item, own in zip(clusters, tools, strict=True)
+        )
 
     def _facility(self, site: Site) -> Part:
         wanted = f"facility-{site.country.lower()}"

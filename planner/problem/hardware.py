@@ -230,7 +230,7 @@ def _fabric_options(
     }
     return [
         wire.FabricOption.model_validate({**common, "kind": kind, "oversubscription": ratio})
-        for kind in fabric.kinds
+        for kind in (fabric.kinds[:1] if hardware.kinds is None else fabric.kinds)
         if hardware.kinds is None or kind in hardware.kinds
         for ratio in hardware.oversubscription or fabric.oversubscription
     ]

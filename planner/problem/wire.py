@@ -105,6 +105,7 @@ class Cluster(Wire):
     system: str
     accelerator: str
     device: Device
+    software: Software | None = None
     devices_per_card: Unsigned
     cards_per_server: Unsigned
     unit_cards: Unsigned

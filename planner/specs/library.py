@@ -68,6 +68,7 @@ class SpecLibrary:
         """A library over ``directories``, earliest first; the shipped one alone by default."""
         self.directories = [shipped_directory()] if directories is None else list(directories)
         self._loaded: dict[tuple[str, str], SpecFile] = {}
+        self._found: dict[tuple[str, str, tuple[str, ...]], str | None] = {}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> SpecLibrary:
@@ -192,6 +193,10 @@ class SpecLibrary:
             )
         return min(homes)[2]
 
+    def head(self, kind: str, spec_id: str) -> dict[str, Any]:
+        """The plain keys above the first table of a file, inherited ones included, not validated."""
+        return self._merged_head(self._index[kind_of(kind)][spec_id])
+
     def hash(self, kind: str, name: str) -> str:
         """SHA-256 (hex) of the file; with ``extends``, of the chain's digests, child first, one a line."""
         chain = extends_chain(self._entry(kind, name), self._index)
@@ -234,6 +239,12 @@ class SpecLibrary:
         Raises:
             SpecError: the name is ambiguous.
         """
+        asked = (kind, name, tuple(tiers))
+        if asked not in self._found:
+            self._found[asked] = self._search(*asked)
+        return self._found[asked]
+
+    def _search(self, kind: str, name: str, tiers: Iterable[str]) -> str | None:
         self._refuse_problems()
         for tier in tiers:
             ids = self._names[kind][tier].get(name_key(name), [])

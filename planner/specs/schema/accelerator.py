@@ -52,7 +52,9 @@ class Memory(Frozen):
     capacity: Size | None = Field(default=None, description="nominal; write GiB where binary is meant")
     bandwidth: Rate | None = Field(default=None, description="peak")
     type: Text | None = Field(default=None, description="HBM2e, GDDR6, LPDDR5, SRAM ...")
-    usable_fraction: Fraction | None = Field(default=None, description="what a job can allocate of the capacity")
+    usable_fraction: Fraction | None = Field(
+        default=None, description="what a job can allocate of the capacity"
+    )
     stacks: Count | None = None
     stack_capacity: Size | None = None
     l2: Size | None = None
@@ -117,4 +119,6 @@ class Accelerator(SpecFile):
     silicon: Silicon = Silicon()
     mass: Mass | None = None
     price: Money | None = Field(default=None, description="one card; null where nobody published one")
-    claims: list[Text] = Field(default=[], description="vendor claims (MFU, linearity), kept apart, never used")
+    claims: list[Text] = Field(
+        default=[], description="vendor claims (MFU, linearity), kept apart, never used"
+    )

@@ -31,12 +31,12 @@ class Efficiency(SpecFile):
     """Parameters of the kernel and collective laws for one chip family (docs/physics.md names the formulas)."""
 
     calibrated: Literal["runs", "operators", "none"] = Field(
-        description="runs: fitted on training runs; operators: from published operator measurements; none: prior"
+        description="runs: fitted on training runs; operators: from measurements; none: prior"
     )
     runs: int = Field(default=0, ge=0, description="training runs behind the fit")
     groups: int = Field(default=0, ge=0, description="independent groups of runs behind the fit")
     residual: Fraction = Field(
-        description="standard deviation of ln(predicted/measured) of left-out groups: the model's own error"
+        description="standard deviation of ln(predicted/measured), groups left out: the model's own error"
     )
     matmul: Matmul
     attention: Attention

@@ -15,27 +15,41 @@ class Part(SpecFile):
 
     kind: Literal["switch", "transceiver", "cable", "nic", "exchange-rates", "facility", "reliability"]
     vendor: Text | None = None
-    power: Power | None = Field(default=None, description="typical: switch without optics; one module; one NIC")
+    power: Power | None = Field(
+        default=None, description="typical: switch without optics; one module; one NIC"
+    )
     power_max: Power | None = None
     price: Money | None = Field(default=None, description="one piece; a cable with both ends")
 
-    ports: int | None = Field(default=None, ge=1, description="switch: ports at port_rate; transceiver: ports it holds")
+    ports: int | None = Field(
+        default=None, ge=1, description="switch: ports at port_rate; transceiver: ports it holds"
+    )
     port_rate: Rate | None = Field(default=None, description="one way, per port")
     latency: Duration | None = Field(default=None, description="switch: port to port")
     reach: Length | None = Field(default=None, description="transceiver or cable")
     medium: Literal["dac", "aec", "aoc", "multimode", "singlemode"] | None = None
     height: Count | None = Field(default=None, description="rack units")
 
-    usd_per_unit: dict[str, Count] = Field(default={}, description="exchange rates: US dollars per unit of currency")
+    usd_per_unit: dict[str, Count] = Field(
+        default={}, description="exchange rates: US dollars per unit of currency"
+    )
 
-    building: BuildingPrice | None = Field(default=None, description="building with power and cooling, per IT watt")
-    liquid_premium: Fraction | None = Field(default=None, description="extra building cost share for liquid cooling")
+    building: BuildingPrice | None = Field(
+        default=None, description="building with power and cooling, per IT watt"
+    )
+    liquid_premium: Fraction | None = Field(
+        default=None, description="extra building cost share for liquid cooling"
+    )
     storage_management_share: Fraction | None = Field(
         default=None, description="storage, management and front-end network power over compute IT power"
     )
-    conversion_loss: Fraction | None = Field(default=None, description="server power supply and VRM loss share")
+    conversion_loss: Fraction | None = Field(
+        default=None, description="server power supply and VRM loss share"
+    )
     rack_limits: dict[str, Power] = Field(default={}, description="practical power per rack by cooling kind")
-    fan_saving: dict[str, Fraction] = Field(default={}, description="share of fan power saved by cooling kind")
+    fan_saving: dict[str, Fraction] = Field(
+        default={}, description="share of fan power saved by cooling kind"
+    )
     cap_exponent: Count | None = Field(
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )
@@ -45,4 +59,6 @@ class Part(SpecFile):
 
     checkpoint_bandwidth: Rate | None = Field(default=None, description="job-wide checkpoint write rate")
     checkpoint_stall: Duration | None = Field(default=None, description="stall per asynchronous checkpoint")
-    recovery: Duration | None = Field(default=None, description="detection, swap, restart and load per failure")
+    recovery: Duration | None = Field(
+        default=None, description="detection, swap, restart and load per failure"
+    )

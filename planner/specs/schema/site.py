@@ -21,7 +21,9 @@ from planner.specs.schema.common import SpecFile
 class Climate(Frozen):
     """Outdoor climate."""
 
-    dry_bulb_monthly: list[float] = Field(min_length=12, max_length=12, description="mean by month, degC, Jan-Dec")
+    dry_bulb_monthly: list[float] = Field(
+        min_length=12, max_length=12, description="mean by month, degC, Jan-Dec"
+    )
     wet_bulb_monthly: list[float] | None = Field(
         default=None, min_length=12, max_length=12, description="mean by month, degC"
     )
@@ -49,7 +51,9 @@ class Site(SpecFile):
     climate: Climate
     tariff: EnergyPrice = Field(description="all-in energy price for a large industrial customer")
     carbon: CarbonIntensity = Field(description="grid average, direct emissions unless noted")
-    power_available: Power | None = Field(default=None, description="at the grid intake, where a limit is known")
+    power_available: Power | None = Field(
+        default=None, description="at the grid intake, where a limit is known"
+    )
     pue_limit: Count | None = Field(default=None, description="legal limit for new large sites")
     transformer_chain_efficiency: Fraction | None = Field(
         default=None, description="grid intake to server input; inside PUE, kept for the boundary"

@@ -20,7 +20,9 @@ class Level(Frozen):
     topology: Literal["switched", "full-mesh", "ring", "torus", "pcie"] = Field(
         description="full-mesh: the bandwidth is split evenly over size-1 peers"
     )
-    bandwidth: Rate | None = Field(default=None, description="one way, per CARD, over all its links of this level")
+    bandwidth: Rate | None = Field(
+        default=None, description="one way, per CARD, over all its links of this level"
+    )
     latency: Duration | None = Field(default=None, description="per step of a collective (alpha)")
     in_network_reduction: bool = Field(default=False, description="switches reduce (NVLS, SHARP)")
 
@@ -43,11 +45,15 @@ class Host(Frozen):
     memory: Size | None = Field(default=None, description="per server")
     power: Power | None = Field(
         default=None,
-        description="typical draw per server beside the cards, under training: CPUs, memory, NICs, switches in "
-        "the chassis, fans, conversion loss; air cooled where the server comes so",
+        description="typical draw per server beside the cards, under training: CPUs, memory, NICs, "
+        "switches in the chassis, fans, conversion loss; air cooled where the server comes so",
     )
-    fan_power: Power | None = Field(default=None, description="the fans' part of host power (air-cooled servers)")
-    nameplate: Power | None = Field(default=None, description="rated power of the whole server, cards included")
+    fan_power: Power | None = Field(
+        default=None, description="the fans' part of host power (air-cooled servers)"
+    )
+    nameplate: Power | None = Field(
+        default=None, description="rated power of the whole server, cards included"
+    )
 
 
 class DomainParts(Frozen):
@@ -55,8 +61,12 @@ class DomainParts(Frozen):
 
     switches: Count | None = None
     transceivers: Count | None = None
-    power: Power | None = Field(default=None, description="typical draw of switches and optics per full domain")
-    racks: Count | None = Field(default=None, description="racks that hold only interconnect, per full domain")
+    power: Power | None = Field(
+        default=None, description="typical draw of switches and optics per full domain"
+    )
+    racks: Count | None = Field(
+        default=None, description="racks that hold only interconnect, per full domain"
+    )
 
 
 class Rack(Frozen):
@@ -81,16 +91,22 @@ class System(SpecFile):
     purchase_unit: Literal["server", "domain"] = Field(
         description="what is bought whole: a server, or a full scale-up domain"
     )
-    max_cards: int | None = Field(default=None, ge=1, description="largest build the vendor supports, if it says")
-    levels: list[Level] = Field(default=[], description="scale-up levels, innermost first; empty: PCIe cards alone")
+    max_cards: int | None = Field(
+        default=None, ge=1, description="largest build the vendor supports, if it says"
+    )
+    levels: list[Level] = Field(
+        default=[], description="scale-up levels, innermost first; empty: PCIe cards alone"
+    )
     scale_out: ScaleOut
     host: Host = Host()
     domain: DomainParts = DomainParts()
     rack: Rack = Rack()
-    cooling: list[Cooling] = Field(min_length=1, description="cooling kinds it can be bought for, the usual first")
+    cooling: list[Cooling] = Field(
+        min_length=1, description="cooling kinds it can be bought for, the usual first"
+    )
     failures: FailureRate | None = Field(default=None, description="failures that stop a job, per server-day")
     price: Money | None = Field(default=None, description="of one purchase unit, with cards and NICs")
-    claims: list[Text] = []
+    claims: list[Text] = Field(default=[])
 
     @model_validator(mode="after")
     def _shape(self) -> Self:

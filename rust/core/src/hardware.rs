@@ -4,43 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::precision::{PerPrecision, Precision};
+
 use crate::facility::CardPower;
 use crate::units::{Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Usd, Watts};
-
-/// Precision of the large matrix products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 16-bit: bfloat16 or half (same rate on every chip of the library).
-    Bf16,
-    /// 8-bit floating point.
-    Fp8,
-    /// 4-bit floating point.
-    Fp4,
-}
-
-/// A number for each precision; absent where the chip cannot or nobody said.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PerPrecision<T> {
-    /// At 16 bits.
-    pub bf16: T,
-    /// At 8 bits.
-    pub fp8: Option<T>,
-    /// At 4 bits.
-    pub fp4: Option<T>,
-}
-
-impl<T: Copy> PerPrecision<T> {
-    /// The number at `precision`, if there is one.
-    pub fn at(&self, precision: Precision) -> Option<T> {
-        match precision {
-            Precision::Bf16 => Some(self.bf16),
-            Precision::Fp8 => self.fp8,
-            Precision::Fp4 => self.fp4,
-        }
-    }
-}
+use crate::workload::Software;
 
 /// Shares of the peaks that software reaches on this family of chips (`hardware_specs/efficiency`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,6 +156,9 @@ pub struct Cluster {
     pub accelerator: String,
     /// The device.
     pub device: Device,
+    /// The framework on this cluster; none: the problem's.
+    #[serde(default)]
+    pub software: Option<Software>,
     /// Devices the runtime exposes per card.
     pub devices_per_card: u64,
     /// Cards per server.

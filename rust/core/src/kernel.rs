@@ -123,6 +123,13 @@ impl Kernels {
         self.attention_forward(forward_flops * 2.5, sequence, head) / self.attention_backward
     }
 
+    /// Rates that no matrix product and no attention score exceeds, whatever its shape or kernel.
+    #[must_use]
+    pub fn fastest_rates(&self) -> (FlopsPerSecond, FlopsPerSecond) {
+        let product = self.product_rate.max(self.bf16_product_rate);
+        (product, self.attention_rate.max(product))
+    }
+
     /// Memory-bound work.
     #[must_use]
     pub fn traffic(&self, bytes: Bytes) -> Seconds {

@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod model;
 pub mod network;
 pub mod plant;
+pub mod precision;
 pub mod problem;
 pub mod reliability;
 pub mod search;

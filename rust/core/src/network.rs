@@ -3,7 +3,7 @@
 //! Ranks are laid out tensor first, then context, data and pipeline (the default order of Megatron-LM): a group
 //! of `size` ranks `stride` devices apart is cut by each level into as many members as fit into one instance.
 
-use crate::fabric::FabricDesign;
+use crate::fabric::{FabricDesign, FabricKind};
 use crate::hardware::{Cluster, FabricOption, Topology};
 use crate::units::{BytesPerSecond, Seconds};
 
@@ -86,7 +86,7 @@ impl Network {
             let size = if index + 1 == tiers {
                 f64::INFINITY
             } else {
-                (reach.servers * cluster.devices_per_server()) as f64
+                nominal_reach(fabric, index, tiers) * cluster.devices_per_server() as f64
             };
             if size <= inner {
                 continue;
@@ -146,6 +146,36 @@ impl Network {
             },
         )
     }
+}
+
+/// Servers under one switch (or pod) of a tier in a full build.
+///
+/// How a partial build fills its last leaves or cuts its pods moves some hops up or down a tier; timing does not
+/// count on it, so that all sizes with the same number of tiers share one network. Below the top tier, a leaf gives
+/// half of its radix to hosts, or s/(s+1) of it where it is the oversubscribed one; a pod has radix/2 leaves.
+fn nominal_reach(fabric: &FabricOption, tier: usize, tiers: usize) -> f64 {
+    let radix = f64::from(fabric.radix);
+    let ports = f64::from(fabric.ports_per_server.max(1));
+    let half = libm::floor(radix / 2.0).max(1.0);
+    let down = if tiers == 2 {
+        let share = fabric.oversubscription / (fabric.oversubscription + 1.0);
+        libm::floor(radix * share).max(half)
+    } else {
+        half
+    };
+    let per_leaf = match fabric.kind {
+        FabricKind::RailOptimised => down,
+        FabricKind::LeafSpine => libm::floor(down / ports).max(1.0),
+    };
+    let leaves = if tier == 0 {
+        1.0
+    } else {
+        match fabric.kind {
+            FabricKind::RailOptimised => half / ports,
+            FabricKind::LeafSpine => half,
+        }
+    };
+    libm::floor(per_leaf * leaves).max(1.0)
 }
 
 impl Group {

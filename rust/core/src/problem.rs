@@ -183,6 +183,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The framework on `cluster`.
+    #[must_use]
+    pub fn software_of<'a>(&'a self, cluster: &'a Cluster) -> &'a Software {
+        cluster.software.as_ref().unwrap_or(&self.software)
+    }
+
     /// What the plant needs.
     #[must_use]
     pub fn terms(&self) -> Terms {

@@ -6,7 +6,7 @@ use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
-use crate::search::units::Tally;
+use crate::search::rate::evaluation_rate;
 use crate::search::{Found, Outcome, Progress, search};
 use crate::training::layout::{Layout, Rule};
 
@@ -108,6 +108,19 @@ pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
     write(&evaluate(&request.problem, &request.design)?)
 }
 
+/// Measures how many layouts of a problem are evaluated per second on one core.
+///
+/// # Errors
+/// A request that cannot be read or contradicts itself.
+pub fn rate_json(request: &[u8], seconds: f64) -> Result<Vec<u8>, CoreError> {
+    let problem: Problem = read(request)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .map_err(|error| CoreError::invalid("search.threads", error.to_string()))?;
+    pool.install(|| evaluation_rate(&problem, seconds)).and_then(|rate| write(&rate))
+}
+
 fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
     let outcome = search(problem, progress)?;
     let best = outcome.best.map(|found| design(problem, &found)).transpose()?;
@@ -125,18 +138,19 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         nearest,
         best,
         margin,
-        search: counts(&outcome.tally, &outcome.refusals),
+        search: counts(&outcome),
     })
 }
 
-fn counts(tally: &Tally, refusals: &[(String, u64)]) -> Counts {
+fn counts(outcome: &Outcome) -> Counts {
+    let Outcome { tally, refusals, gap, .. } = outcome;
     Counts {
         enumerated: tally.enumerated,
         rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
         bounded: tally.bounded,
         timed: tally.timed,
-        bound_gap: None,
-        refused_sizes: refusals.to_vec(),
+        bound_gap: *gap,
+        refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),
     }
 }
 
@@ -264,7 +278,7 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
     let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
     let why = match outcome.refusals.first() {
-        Some((why, _)) => format!("no size can be built: {why}"),
+        Some(refusal) => format!("no size can be built: {}", refusal.example),
         None => format!(
             "no layout of the space is lawful; most candidates fail the rule {}",
             worst.map_or("(none: the space is empty)", Rule::name)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hardware::Precision;
+use crate::precision::Precision;
 use crate::units::{Bytes, Seconds};
 
 /// LLM training.

@@ -351,5 +351,9 @@ fn an_interrupted_search_returns_the_best_so_far_marked_incomplete() {
     let part = search(&problem, &mut |_| false).unwrap();
     assert!(whole.complete && !part.complete);
     assert!(part.tally.enumerated < whole.tally.enumerated);
-    assert!(part.best.unwrap().cards >= whole.best.unwrap().cards);
+    let (found, best) = (part.best.unwrap().cards as f64, whole.best.unwrap().cards as f64);
+    assert!(found >= best);
+    // The gap is a promise: the best is no better than it says.
+    assert!(whole.gap.is_none());
+    assert!(best >= found * (1.0 - part.gap.unwrap()) - 1e-9, "{best} against {found}, gap {:?}", part.gap);
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 /// Lowest first; modules of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["units", "error"],
+    &["units", "error", "precision"],
     &["fabric", "model", "facility", "reliability"],
     &["cost"],
-    &["hardware"],
     &["workload"],
+    &["hardware"],
     &["network"],
     &["collective", "kernel"],
     &["plant"],

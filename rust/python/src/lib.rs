@@ -134,4 +134,11 @@ mod _core {
         let answer = outside(py, || wire::evaluate_json(request))?;
         Ok(PyBytes::new(py, &answer))
     }
+
+    /// Evaluates layouts of a problem (JSON bytes) on one core, bounds off, for about `seconds`; rates as JSON bytes.
+    #[pyfunction]
+    fn evaluation_rate<'py>(py: Python<'py>, request: &[u8], seconds: f64) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::rate_json(request, seconds))?;
+        Ok(PyBytes::new(py, &answer))
+    }
 }

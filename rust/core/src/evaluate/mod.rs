@@ -80,7 +80,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     let bench = Bench {
         model: &problem.model,
         training: &problem.training,
-        software: &problem.software,
+        software: problem.software_of(cluster),
         kernels: &kernels,
         network: &network,
     };

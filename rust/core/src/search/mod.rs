@@ -5,8 +5,10 @@
 //! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
+pub mod rate;
 pub mod units;
 pub mod variant;
 
@@ -19,7 +21,7 @@ use crate::problem::{Axis, Objective, Problem};
 use incumbents::{Incumbents, View, dominates};
 use neighbours::neighbours;
 use units::{Batches, Best, Tally, Unit, batches, units, work};
-use variant::{Point, Variant, variants};
+use variant::{Point, Refusal, Variant, add_refusal, variants};
 
 /// Units between two barriers. Small, so that good incumbents spread early.
 const BATCH: usize = 48;
@@ -70,8 +72,10 @@ pub struct Outcome {
     pub tally: Tally,
     /// Whether the whole space was worked through.
     pub complete: bool,
+    /// Of an unfinished search: the share by which the answer could still improve, where a bound is known.
+    pub gap: Option<f64>,
     /// Why sizes were refused, and how many.
-    pub refusals: Vec<(String, u64)>,
+    pub refusals: Vec<Refusal>,
 }
 
 /// How far a search is.
@@ -165,12 +169,9 @@ fn answer(
             neighbours(problem, variants, batches, units, (found.variant, index.unwrap_or(0), found.best));
         (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
     });
-    let mut refusals: Vec<(String, u64)> = Vec::new();
-    for (why, count) in variants.iter().flat_map(|variant| &variant.refusals) {
-        match refusals.iter_mut().find(|(known, _)| known == why) {
-            Some((_, total)) => *total += count,
-            None => refusals.push((why.clone(), *count)),
-        }
+    let mut refusals = Vec::new();
+    for refusal in variants.iter().flat_map(|variant| &variant.refusals) {
+        add_refusal(&mut refusals, refusal.clone());
     }
     Outcome {
         best,
@@ -180,6 +181,7 @@ fn answer(
         similar,
         tally,
         complete,
+        gap: if complete { None } else { gap::gap(problem, variants, best.as_ref()) },
         refusals,
     }
 }
@@ -255,13 +257,42 @@ fn front(plans: &[(Found, [f64; 4], Vec<f64>)]) -> Vec<Found> {
             .then(a.0.variant.cmp(&b.0.variant))
             .then(a.0.cooling.cmp(&b.0.cooling))
     });
-    let mut kept: Vec<&(Found, [f64; 4], Vec<f64>)> = Vec::new();
-    for plan in order {
-        if !kept.iter().any(|other| dominates(&other.2, &plan.2) || other.2 == plan.2) {
-            kept.push(plan);
+    let mut kept = Kept::default();
+    order.retain(|plan| kept.add(&plan.2));
+    order.into_iter().map(|plan| plan.0).collect()
+}
+
+/// Points of a front that come in lexicographic order: one is in unless an earlier one is no worse on all axes but
+/// the first, on which earlier ones are no worse anyway.
+#[derive(Default)]
+struct Kept {
+    /// Undominated (second, third) costs: the second rises, the third falls. For up to three axes.
+    stairs: Vec<(f64, f64)>,
+    /// All costs. For four axes.
+    all: Vec<Vec<f64>>,
+}
+
+impl Kept {
+    /// Whether the point is undominated; it then counts for those to come.
+    fn add(&mut self, costs: &[f64]) -> bool {
+        if costs.len() > 3 {
+            let beaten = self.all.iter().rev().any(|other| other == costs || dominates(other, costs));
+            if !beaten {
+                self.all.push(costs.to_vec());
+            }
+            return !beaten;
         }
+        let at = |index: usize| costs.get(index).copied().unwrap_or(0.0);
+        let (second, third) = (at(1), at(2));
+        let after = self.stairs.partition_point(|stair| stair.0 <= second);
+        if after > 0 && self.stairs[after - 1].1 <= third {
+            return false;
+        }
+        let from = self.stairs.partition_point(|stair| stair.0 < second);
+        let to = from + self.stairs[from..].partition_point(|stair| stair.1 >= third);
+        self.stairs.splice(from..to, [(second, third)]);
+        true
     }
-    kept.into_iter().map(|plan| plan.0).collect()
 }
 
 /// At most `points` of an ordered front: its ends and evenly spaced ranks between.

@@ -8,6 +8,7 @@ use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
+use crate::units::Seconds;
 
 /// The best layout known for a size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,6 +135,9 @@ pub fn batches(problem: &Problem, devices: u64) -> Batches {
 
 /// Says which candidates are worth timing, and receives those that are lawful, fit and meet the target.
 pub trait Sink {
+    /// Whether memory is worked out for every candidate, though halving has already found those that fit.
+    const EVERY_MEMORY: bool = false;
+
     /// First and last size of a variant that may still matter; the others count as bounded.
     fn sizes(&self, variant: usize) -> (usize, usize);
 
@@ -151,8 +155,8 @@ pub trait Sink {
 /// Works through all candidates of `unit`.
 ///
 /// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
-/// that any network would allow; then one by one divisibility at dp, limits, target by its bound, incumbent by its
-/// bound, memory, target by timing.
+/// that any network would allow, memory; then one by one divisibility at dp, limits, target by its bound, incumbent
+/// by its bound, target by timing.
 pub fn work(
     problem: &Problem,
     variants: &[Variant],
@@ -226,22 +230,62 @@ impl Sweep<'_> {
             tally.reject(Rule::Limits, lawful.len() as u64);
             return;
         };
-        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor.
-        let micro_batch = self.family(self.variant.sizes[network].network).micro_batch_floor();
+        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
+        // with the mean stage, which needs no dealing of layers, then with the slowest.
         let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
-        let reaches = |rate: f64| {
+        let needed = self.problem.needed_rate(1.0);
+        let wanted = needed.max(sink.floor());
+        let reaches = |rate: f64, micro_batch: Seconds| {
             lawful.partition_point(|(dp, _)| *dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING))
         };
-        let too_slow = reaches(self.problem.needed_rate(1.0));
-        let start = too_slow.max(reaches(sink.floor()));
+        let network = self.variant.sizes[network].network;
+        let mut floor = self.mean_stage(network);
+        if reaches(wanted, floor) < lawful.len() {
+            floor = self.family(network).micro_batch_floor();
+        }
+        let too_slow = reaches(needed, floor);
+        let start = too_slow.max(reaches(wanted, floor));
         tally.reject(Rule::Target, too_slow as u64);
         tally.bounded += (start - too_slow) as u64;
-        for &(dp, count) in &lawful[start..] {
+        let lawful = &lawful[start..];
+        let fitting = self.first_that_fits(lawful);
+        tally.reject(Rule::Memory, fitting as u64);
+        for &(dp, count) in &lawful[fitting..] {
             self.candidate(dp, count, sink, tally);
         }
     }
 
-    fn candidate(&mut self, dp: u64, count: u64, sink: &mut impl Sink, tally: &mut Tally) {
+    /// Where the dp begin that fit into memory.
+    ///
+    /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
+    /// do not. So the border is found by halving.
+    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> usize {
+        let (problem, variant) = (self.problem, self.variant);
+        let capacity = problem.clusters[variant.cluster].device.memory;
+        if lawful.is_empty() {
+            return 0;
+        }
+        // Memory does not depend on the network: any of them will do.
+        let bench = bench(problem, variant, 0);
+        let family = self.family(0);
+        lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > capacity)
+    }
+
+    /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
+    fn mean_stage(&mut self, network: usize) -> Seconds {
+        let (problem, variant, unit) = (self.problem, self.variant, self.unit);
+        let pieces = self.pieces[network]
+            .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
+        let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
+        let dense = f64::from(problem.model.layers) - moe;
+        let all = pieces.dense.on_device() * dense
+            + pieces.moe.on_device() * moe
+            + pieces.embedding.on_device()
+            + pieces.head.on_device();
+        all / self.layout.pp as f64
+    }
+
+    fn candidate<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
         let (problem, variant, place) = (self.problem, self.variant, self.unit.variant);
         let cluster = &problem.clusters[variant.cluster];
         let layout = Layout { dp, ..self.layout };
@@ -271,9 +315,8 @@ impl Sweep<'_> {
             tally.bounded += 1;
             return;
         }
-        if family.memory(&bench, dp, count).total() > cluster.device.memory {
-            tally.reject(Rule::Memory, 1);
-            return;
+        if S::EVERY_MEMORY {
+            std::hint::black_box(family.memory(&bench, dp, count));
         }
         let rate = tokens / family.step(&bench, dp, count).total().0;
         tally.timed += 1;
@@ -306,7 +349,7 @@ fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Benc
     Bench {
         model: &problem.model,
         training: &problem.training,
-        software: &problem.software,
+        software: problem.software_of(&problem.clusters[variant.cluster]),
         kernels: &variant.kernels,
         network: &variant.networks[network],
     }

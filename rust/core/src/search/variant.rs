@@ -25,8 +25,27 @@ pub struct Variant {
     pub sizes: Vec<Size>,
     /// Units of `sizes[0]`.
     pub first_units: u64,
-    /// Why sizes were refused, by reason, and how many.
-    pub refusals: Vec<(String, u64)>,
+    /// Why sizes were refused, and how many.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Sizes refused for one cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// A limit of the problem, `fabric`, or the cooling kind whose racks are too weak.
+    pub cause: String,
+    /// The first such size in words.
+    pub example: String,
+    /// Sizes.
+    pub count: u64,
+}
+
+/// Adds `more` to the refusals of the same cause.
+pub fn add_refusal(refusals: &mut Vec<Refusal>, more: Refusal) {
+    match refusals.iter_mut().find(|known| known.cause == more.cause) {
+        Some(known) => known.count += more.count,
+        None => refusals.push(more),
+    }
 }
 
 /// What a number of units costs under one cooling; every number depends on the size alone.
@@ -109,7 +128,7 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
-    let built: Vec<(Option<Network>, Size, Option<String>)> = (first_units..last_units.saturating_add(1))
+    let built: Vec<(Option<Network>, Size, Option<Refusal>)> = (first_units..last_units.saturating_add(1))
         .collect::<Vec<u64>>()
         .into_par_iter()
         .with_min_len(64)
@@ -119,7 +138,7 @@ fn variant(
             let servers = units * cluster.unit_servers();
             let network = match fabric_design(cluster, fabric, servers) {
                 Ok(design) => Network::new(cluster, fabric, &design),
-                Err(why) => return (None, size, Some(why)),
+                Err(why) => return (None, size, Some(refused("fabric", why))),
             };
             let mut refusal = None;
             for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
@@ -130,9 +149,9 @@ fn variant(
                             size.goodput = plant.goodput.goodput;
                             size.rows.push(row(cooling_index, &plant));
                         }
-                        Some(limit) => refusal = Some((*limit).to_string()),
+                        Some(limit) => refusal = Some(refused(limit, format!("over {limit}"))),
                     },
-                    Err(why) => refusal = Some(why),
+                    Err(why) => refusal = Some(refused(&cooling.kind, why)),
                 }
             }
             let refusal = if size.rows.is_empty() { refusal } else { None };
@@ -141,7 +160,7 @@ fn variant(
         .collect();
     let mut networks: Vec<Network> = Vec::new();
     let mut sizes = Vec::with_capacity(built.len());
-    let mut refusals: Vec<(String, u64)> = Vec::new();
+    let mut refusals = Vec::new();
     for (network, mut size, refusal) in built {
         if let Some(network) = network {
             size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
@@ -149,11 +168,8 @@ fn variant(
                 networks.len() - 1
             });
         }
-        if let Some(why) = refusal {
-            match refusals.iter_mut().find(|(known, _)| *known == why) {
-                Some((_, count)) => *count += 1,
-                None => refusals.push((why, 1)),
-            }
+        if let Some(refusal) = refusal {
+            add_refusal(&mut refusals, refusal);
         }
         sizes.push(size);
     }
@@ -167,6 +183,10 @@ fn variant(
         first_units,
         refusals,
     })
+}
+
+fn refused(cause: &str, example: String) -> Refusal {
+    Refusal { cause: cause.to_string(), example, count: 1 }
 }
 
 fn row(cooling: usize, plant: &Plant) -> Row {

@@ -77,6 +77,7 @@ pub fn cluster() -> Cluster {
         system: "test-8".into(),
         accelerator: "test".into(),
         device: device(),
+        software: None,
         devices_per_card: 1,
         cards_per_server: 8,
         unit_cards: 8,

@@ -81,9 +81,17 @@ def test_memory_is_what_a_job_can_allocate(library: SpecLibrary) -> None:
     assert problem(library).request.clusters[0].device.memory == pytest.approx(0.94 * 96 * 2**30)
 
 
+def test_only_the_usual_kind_is_taken_unless_others_are_named(library: SpecLibrary) -> None:
+    options = problem(library, "hardware.fabrics=['roce-400']").request.clusters[0].fabrics
+    assert {option.kind for option in options} == {library.fabric("roce-400").kinds[0]}
+
+
 def test_kinds_and_oversubscriptions_make_one_option_each(library: SpecLibrary) -> None:
     cluster = problem(
-        library, "hardware.fabrics=['roce-400','roce-200']", "hardware.oversubscription=[1, 3]"
+        library,
+        "hardware.fabrics=['roce-400','roce-200']",
+        "hardware.kinds=['rail-optimised','leaf-spine']",
+        "hardware.oversubscription=[1, 3]",
     ).request.clusters[0]
     options = [(option.id, option.kind, option.oversubscription) for option in cluster.fabrics]
     assert options == [
@@ -152,17 +160,22 @@ def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
 
 
 def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
-    assert problem(library).software.id == "domestic-default"
-    assert problem(library, "hardware.systems=dgx-h100").software.id == "megatron-2024"
-    assert problem(library, "hardware.systems=atlas-800t-a2").software.id == "mindspeed-2024"
-    assert problem(library, "workload.software=deepspeed").software.id == "deepspeed"
+    assert problem(library).softwares[0].id == "domestic-default"
+    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2024"
+    assert problem(library, "hardware.systems=atlas-800t-a2").softwares[0].id == "mindspeed-2024"
+    assert problem(library, "workload.software=deepspeed").softwares[0].id == "deepspeed"
 
 
-def test_systems_of_different_software_need_it_named(library: SpecLibrary) -> None:
+def test_each_system_is_planned_with_the_software_of_its_vendor(library: SpecLibrary) -> None:
     both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
-    with pytest.raises(ScenarioError, match="different software"):
-        problem(library, both)
-    assert len(problem(library, both, "workload.software=megatron-2024").request.clusters) == 2
+    found = problem(library, both)
+    assert [item.id for item in found.softwares] == ["megatron-2024", "domestic-default"]
+    first, second = found.request.clusters
+    assert first.software is None
+    assert second.software is not None
+    assert second.software != found.request.software
+    named = problem(library, both, "workload.software=megatron-2024")
+    assert all(cluster.software is None for cluster in named.request.clusters)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,8 @@ def test_a_wrong_value_is_told_with_line_and_key(tmp_path: Path) -> None:
     with pytest.raises(CaseFileError) as caught:
         read(path)
     assert caught.value.key == "training[1].tp"
-    assert (
-        caught.value.line
-        == next(n for n, text in enumerate(path.read_text().split("\n"), 1) if "second" in text)
+    assert caught.value.line == next(
+        n for n, text in enumerate(path.read_text().split("\n"), 1) if "second" in text
     )
 
 

@@ -1,0 +1,106 @@
+//! How fast candidates are evaluated, with every bound off: what `planner bench` prints.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::error::CoreError;
+use crate::problem::{Axis, Problem};
+use crate::search::units::{Best, Sink, Tally, Unit, batches, units, work};
+use crate::search::variant::{Point, Variant, variants};
+
+/// A rate measured on one core.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// Distinct feasible layouts whose time, memory, power and cost were worked out.
+    pub evaluated: u64,
+    /// Candidates disposed of in all, by rule or by evaluation.
+    pub candidates: u64,
+    /// Wall time.
+    pub seconds: f64,
+    /// Evaluations per second and core.
+    pub evaluations_per_second: f64,
+    /// Whether the space was worked through before the time was up.
+    pub whole_space: bool,
+}
+
+/// Wants everything and costs each candidate on every cooling of its size.
+struct Everything<'a> {
+    variants: &'a [Variant],
+    tokens: f64,
+    /// Keeps the costs alive; also a check that they are finite.
+    sum: f64,
+}
+
+impl Sink for Everything<'_> {
+    const EVERY_MEMORY: bool = true;
+
+    fn sizes(&self, variant: usize) -> (usize, usize) {
+        (0, self.variants[variant].sizes.len())
+    }
+
+    fn floor(&self) -> f64 {
+        0.0
+    }
+
+    fn wants(&self, _variant: usize, _size: usize, _ceiling: f64) -> bool {
+        true
+    }
+
+    fn take(&mut self, variant: usize, size: usize, best: Best) {
+        let size = &self.variants[variant].sizes[size];
+        for row in &size.rows {
+            let point = Point { size, row, rate: best.rate, tokens: self.tokens };
+            let energy = row.mean_megawatts * point.days();
+            self.sum += energy + point.cost(Axis::FacilityMegawatts) + row.tco_usd_per_year.unwrap_or(0.0);
+        }
+    }
+}
+
+/// Evaluates layouts of `problem` one after another on this thread for about `seconds`, target and bounds off.
+///
+/// Units are taken with a stride, so that a part of the space is a fair sample of it.
+///
+/// # Errors
+/// A problem that contradicts itself.
+pub fn evaluation_rate(problem: &Problem, seconds: f64) -> Result<Rate, CoreError> {
+    let mut open = problem.clone();
+    open.target = crate::problem::Target::default();
+    open.validate()?;
+    let variants = variants(&open)?;
+    let all = units(&open, variants.len());
+    let most = variants
+        .iter()
+        .map(|variant| variant.most_cards() * open.clusters[variant.cluster].devices_per_card)
+        .max()
+        .unwrap_or(0);
+    let batches = batches(&open, most);
+    let mut sink = Everything { variants: &variants, tokens: open.training.tokens, sum: 0.0 };
+    let mut tally = Tally::default();
+    let stride =
+        (1..all.len()).rev().find(|step| coprime(*step, all.len()) && *step <= all.len() / 2).unwrap_or(1);
+    let start = Instant::now();
+    let mut done = 0;
+    while done < all.len() && start.elapsed().as_secs_f64() < seconds {
+        let unit: &Unit = &all[done * stride % all.len()];
+        work(&open, &variants, &batches, unit, &mut sink, &mut tally);
+        done += 1;
+    }
+    let elapsed = start.elapsed().as_secs_f64();
+    debug_assert!(sink.sum.is_finite());
+    Ok(Rate {
+        evaluated: tally.timed,
+        candidates: tally.enumerated,
+        seconds: elapsed,
+        evaluations_per_second: tally.timed as f64 / elapsed,
+        whole_space: done == all.len(),
+    })
+}
+
+fn coprime(a: usize, b: usize) -> bool {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a == 1
+}

@@ -1,0 +1,24 @@
+"""The benchmark measures real work: counts, not times, are checked."""
+
+import pytest
+
+from planner.bench import CASES, measure
+from planner.errors import PlannerError
+
+
+def test_a_case_searches_its_space_and_evaluates_distinct_feasible_layouts() -> None:
+    found = measure("gpt3-175b-1024-a100", 0.1)
+    assert found.candidates > 1_000_000
+    assert 0 < found.evaluated <= found.candidates
+    assert found.evaluations_per_second > 0
+
+
+def test_every_case_is_named_by_its_model_and_size() -> None:
+    assert len(CASES) >= 4
+    assert all(name.rsplit("-", 2)[1].isdigit() for name in CASES)
+
+
+def test_an_unknown_case_lists_those_there_are() -> None:
+    with pytest.raises(PlannerError, match="no benchmark case") as caught:
+        measure("gpt5", 0.1)
+    assert "gpt3-175b-1024-a100" in str(caught.value)
