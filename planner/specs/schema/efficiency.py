@@ -28,7 +28,7 @@ class Attention(Frozen):
 
 
 class Efficiency(SpecFile):
-    """Parameters of the kernel and collective laws for one chip family (docs/physics.md names the formulas)."""
+    """Parameters of the kernel and collective laws for one chip family (formulas: docs/physics.md)."""
 
     calibrated: Literal["runs", "operators", "none"] = Field(
         description="runs: fitted on training runs; operators: from measurements; none: prior"
