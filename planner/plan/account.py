@@ -64,7 +64,7 @@ class Estimate(Part):
 
     label: str
     key: str = Field(description="kind/id: key, as `planner specs show` lists it")
-    role: str = Field(description="timing or power")
+    role: str = Field(description="timing, power or reliability")
     value: float
     low: float
     high: float

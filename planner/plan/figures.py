@@ -76,7 +76,7 @@ def uncertain(figures: Iterable[Used]) -> list[Uncertain]:
 
 
 def estimates(figures: Sequence[Used], weight: Mapping[str, float] | None) -> list[Estimate]:
-    """The estimates in timing and power that the answer rests on, the weightiest first.
+    """The estimates in timing, power and failures that the answer rests on, the weightiest first.
 
     Args:
         figures: those that the design uses.

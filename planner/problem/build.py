@@ -88,7 +88,7 @@ class Problem:
         return self.request.hash
 
     def estimates(self, cluster: int, fabric: str, cooling: str) -> tuple[Figure, ...]:
-        """Estimates in timing and power on which a design with these choices rests."""
+        """Estimates in timing, power and failures on which a design with these choices rests."""
         return leading_estimates([f for f in self.figures if f.used_by(cluster, fabric, cooling)])
 
     def with_figures(self, values: Mapping[FigureKey, float]) -> Problem:
@@ -108,7 +108,7 @@ def build(
         scenario: the question.
         library: the spec library.
         figures: values that stand in for figures of the files, by their keys.
-        no_estimates: refuse estimates in timing and power.
+        no_estimates: refuse estimates in timing, power and failures.
 
     Raises:
         ScenarioError: unknown names, or wishes that contradict the hardware or the site.

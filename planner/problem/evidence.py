@@ -13,7 +13,7 @@ from planner.specs.quantity import Fraction
 Role = Literal["timing", "power", "cost", "reliability", "space", "environment"]
 """What a figure decides: days, watts, money, goodput, racks, or carbon and water."""
 
-ESTIMATE_ROLES: tuple[Role, ...] = ("timing", "power")
+ESTIMATE_ROLES: tuple[Role, ...] = ("timing", "power", "reliability")
 """Estimates in these roles stand in the first line of every answer."""
 
 SOFTWARE = "software"
@@ -82,12 +82,12 @@ class Figure:
 
 
 def leading_estimates(figures: Sequence[Figure]) -> tuple[Figure, ...]:
-    """The estimates in timing and power."""
+    """The estimates in timing, power and failures."""
     return tuple(figure for figure in figures if figure.is_estimate and figure.role in ESTIMATE_ROLES)
 
 
 def refuse_estimates(figures: Sequence[Figure]) -> None:
-    """Refuse with the list of estimates in timing and power (``--no-estimates``).
+    """Refuse with the list of estimates in timing, power and failures (``--no-estimates``).
 
     Raises:
         MissingFigureError: there are some.
@@ -100,7 +100,7 @@ def refuse_estimates(figures: Sequence[Figure]) -> None:
         for figure in guessed
     )
     raise MissingFigureError(
-        f"the answer would rest on {len(guessed)} estimates in timing and power:\n{listed}",
+        f"the answer would rest on {len(guessed)} estimates in timing, power and failures:\n{listed}",
         hint=f"measure or source them and supply them in a directory named by {SPEC_PATH_VARIABLE}, "
         "or leave --no-estimates out",
     )
