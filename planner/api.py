@@ -13,6 +13,7 @@ from typing import Any
 from planner.engine import Interrupt, Progress
 from planner.errors import ScenarioError
 from planner.plan import assemble
+from planner.plan import explain as accounts
 from planner.plan.account import Space
 from planner.plan.judge import judge
 from planner.plan.model import Plan
@@ -101,6 +102,18 @@ def evaluate(
         interrupt=interrupt,
     )
     return judge(case, named, cards)
+
+
+def explain(
+    scenario: Question,
+    *,
+    layout: str | None = None,
+    cards: int | None = None,
+    set: Sets | None = None,
+    library: SpecLibrary | None = None,
+) -> dict[str, Any]:
+    """Where the time and the memory of a plan go; see `planner.plan.explain.explain`."""
+    return accounts.explain(open_case(read(scenario, set), _library(library)), layout, cards)
 
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:

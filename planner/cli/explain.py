@@ -28,8 +28,9 @@ def explain(  # noqa: PLR0917 (the command line names them)
 
     Exit code 0: explained; 1: no design answers the scenario; 2: bad input.
     """
-    from planner.plan import explain as work  # noqa: PLC0415 (keeps --help fast)
+    from planner import api  # noqa: PLC0415 (keeps --help fast)
+    from planner.report.explain import text  # noqa: PLC0415
 
-    answer = work.explain(scenario, common.overrides(sets, threads), layout, cards)
-    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if as_json else work.text(answer))
+    answer = api.explain(scenario, set=common.overrides(sets, threads), layout=layout, cards=cards)
+    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if as_json else text(answer))
     raise typer.Exit(0 if answer["feasible"] else 1)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from planner import engine
-from planner.api import Question, read
 from planner.plan.judge import judge
 from planner.plan.named import parse
-from planner.plan.solve import Case, only_this, open_case
+from planner.plan.solve import Case, only_this
 from planner.problem import build, wire
-from planner.specs import SpecLibrary
 
 MORE = 1.10
 TIGHT_MEMORY = 0.92
@@ -44,13 +42,7 @@ CAUSES = {
 }
 
 
-def explain(
-    scenario: Question,
-    sets: Sequence[str] | None = None,
-    layout: str | None = None,
-    cards: int | None = None,
-    library: SpecLibrary | None = None,
-) -> dict[str, Any]:
+def explain(case: Case, layout: str | None = None, cards: int | None = None) -> dict[str, Any]:
     """The account of the plan that `planner.size` (or, with a layout or cards, `planner.evaluate`) finds.
 
     Returns:
@@ -61,8 +53,6 @@ def explain(
     Raises:
         PlannerError: the scenario, a spec file or the layout cannot be used.
     """
-    question = read(scenario, sets)
-    case = open_case(question, library or SpecLibrary.from_environment())
     design = _design(case, layout, cards)
     if design is None:
         return {
@@ -155,34 +145,3 @@ def _more(cluster: wire.Cluster, place: tuple[str, ...]) -> wire.Cluster:
     return cluster.model_copy(
         update={name: tuple(x.model_copy(update={"bandwidth": x.bandwidth * MORE}) for x in links)}
     )
-
-
-def text(answer: Mapping[str, Any]) -> str:
-    """For people."""
-    if "time" not in answer:
-        return f"{answer['why']}\n"
-    layout = answer["layout"]
-    named = ", ".join(f"{key}={value}" for key, value in layout.items())
-    out = [
-        f"{answer['cards']:,} cards of {answer['system']}: {named}",
-        "",
-        f"Step {answer['step_seconds']:.3f} s",
-    ]
-    for name, seconds in sorted(answer["time"].items(), key=lambda item: -item[1]):
-        if seconds > 5e-4 * answer["step_seconds"]:
-            out.append(f"  {100 * seconds / answer['step_seconds']:5.1f} %  {seconds:8.3f} s  {CAUSES[name]}")
-    memory = answer["memory"]
-    out += [
-        "",
-        f"Memory of the fullest device: {100 * memory['share']:.1f} % of "
-        f"{memory['capacity_bytes'] / 2**30:.1f} GiB",
-    ]
-    for name in ("weights", "gradients", "optimizer", "activations", "working", "overhead"):
-        if memory[name] > 0:
-            out.append(f"  {memory[name] / 2**30:8.2f} GiB  {name}")
-    out += ["", "10 % more of each resource changes the step time by"]
-    for name, change in sorted(answer["value"].items(), key=lambda item: item[1]):
-        out.append(f"  {100 * change:+6.2f} %  {name}")
-    out += [f"Most is gained from: {answer['bound_by']}."]
-    out += [f"Warning: {warning}." for warning in answer["warnings"]]
-    return "\n".join(out) + "\n"
