@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-__all__ = ["CoreError", "evaluate", "evaluation_rate", "size", "version"]
+__all__ = ["CoreError", "evaluate", "evaluation_rate", "fabric", "size", "version"]
 
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
@@ -19,6 +19,9 @@ def evaluate(request: bytes) -> bytes:
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def fabric(request: bytes) -> bytes:
+    """Count the parts of a fabric."""
 
 def version() -> str:
     """Version of the core."""

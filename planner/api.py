@@ -15,10 +15,12 @@ from planner.errors import ScenarioError
 from planner.plan import assemble
 from planner.plan import explain as accounts
 from planner.plan.account import Space
+from planner.plan.bill import FabricBill, bill
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
 from planner.plan.solve import open_case, solve
+from planner.problem.bill import FabricQuestion, fabric_request
 from planner.scenario import Scenario, from_table, load
 from planner.specs import SpecLibrary
 
@@ -149,6 +151,29 @@ def _toml(value: Any) -> str:
     import tomli_w  # noqa: PLC0415 (only for values given as Python objects)
 
     return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+
+
+def fabric(
+    system: str,
+    *,
+    cards: int,
+    fabric: str | None = None,
+    kind: str | None = None,
+    oversubscription: float = 1.0,
+    leaf_oversubscription: float = 1.0,
+    planes: int | None = None,
+    reserved_ports: int = 0,
+    library: SpecLibrary | None = None,
+) -> FabricBill:
+    """Every part of the networks that connect so many cards: see `planner.problem.bill.FabricQuestion`.
+
+    Raises:
+        PlannerError: unknown names, figures that are missing, or a fabric that does not reach so far.
+    """
+    question = FabricQuestion(
+        system, cards, fabric, kind, oversubscription, leaf_oversubscription, planes, reserved_ports
+    )
+    return bill(fabric_request(question, _library(library)))
 
 
 def _library(library: SpecLibrary | None) -> SpecLibrary:

@@ -13,6 +13,7 @@ from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
+from planner.cli.fabric import fabric
 from planner.cli.size import size
 from planner.cli.specs import app as specs
 from planner.cli.validate import validate
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(fabric)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)

@@ -43,19 +43,28 @@ def cluster(
     item: Alternative, hall: Hall, hardware: Hardware, precision: str, figures: Figures
 ) -> wire.Cluster:
     """One alternative of the request; every figure is read through ``figures`` under its scope."""
+    rooms = []
+    for kind in item.coolings:
+        with figures.scope(Scope(cluster=item.index, cooling=kind)):
+            rooms.append(_cooling(kind, hall, figures))
+    return without_hall(item, hall.facility, hardware, precision, figures).model_copy(
+        update={"coolings": tuple(rooms)}
+    )
+
+
+def without_hall(
+    item: Alternative, facility: Part, hardware: Hardware, precision: str, figures: Figures
+) -> wire.Cluster:
+    """The alternative with its fabrics, before it is known where it stands: no cooling kinds."""
     system, accelerator, index = item.system, item.accelerator, item.index
     with figures.scope(Scope(cluster=index)):
-        body = _body(item, hall.facility, figures)
+        body = _body(item, facility, figures)
         device = _device(item, precision, figures)
         levels = _levels(item, figures)
     options: list[wire.FabricOption] = []
     for fabric in item.fabrics:
         with figures.scope(Scope(cluster=index, fabric=fabric.id)):
             options += _fabric_options(item, fabric, hardware, figures)
-    rooms = []
-    for kind in item.coolings:
-        with figures.scope(Scope(cluster=index, cooling=kind)):
-            rooms.append(_cooling(kind, hall, figures))
     return wire.Cluster(
         system=system.id,
         accelerator=accelerator.id,
@@ -66,7 +75,7 @@ def cluster(
         domain_cards=system.domain_cards,
         levels=levels,
         fabrics=tuple(options),
-        coolings=tuple(rooms),
+        coolings=(),
         power_caps=hardware.power_caps,
         servers_per_rack=system.rack.servers_per_rack,
         max_cards=system.max_cards,
@@ -203,7 +212,12 @@ def _fabric_options(
 ) -> list[wire.FabricOption]:
     parts = [
         figures.library.part(name)
-        for name in (fabric.switch, fabric.transceiver_switch, fabric.transceiver_host, fabric.cable)
+        for name in (
+            fabric.switch,
+            fabric.transceiver_switch,
+            _host_transceiver(item.system, fabric),
+            fabric.cable,
+        )
     ]
     switch, near, far, cable = (figures.of("parts", part) for part in parts)
     sheet = figures.of("fabrics", fabric)
@@ -228,12 +242,27 @@ def _fabric_options(
         "cable_price": cable.price("price", "price"),
         "switch_height": switch.need("height", "space", "height"),
     }
+    planes = hardware.planes or fabric.planes or _ports_per_server(item.system, figures)
     return [
-        wire.FabricOption.model_validate({**common, "kind": kind, "oversubscription": ratio})
+        wire.FabricOption.model_validate(
+            {
+                **common,
+                "kind": kind,
+                "oversubscription": ratio,
+                "planes": planes if kind == "multi-plane" else 1,
+                "leaf_oversubscription": hardware.leaf_oversubscription,
+            }
+        )
         for kind in (fabric.kinds[:1] if hardware.kinds is None else fabric.kinds)
         if hardware.kinds is None or kind in hardware.kinds
         for ratio in hardware.oversubscription or fabric.oversubscription
     ]
+
+
+def _host_transceiver(system: System, fabric: Fabric) -> str:
+    """The fabric's, or that which the server's vendor puts into its ports of the same fabric."""
+    own = system.scale_out.transceiver
+    return own if own is not None and system.scale_out.fabric == fabric.id else fabric.transceiver_host
 
 
 def _ports_per_server(system: System, figures: Figures) -> int:

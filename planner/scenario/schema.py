@@ -235,8 +235,17 @@ class Hardware(Frozen):
     fabrics: Texts | None = Field(
         default=None, description="ids of scale-out fabrics; default: the system's own"
     )
-    kinds: Annotated[tuple[Literal["rail-optimised", "leaf-spine"], ...], BeforeValidator(as_list)] | None = (
-        Field(default=None, min_length=1, description="default: all that the fabric's file lists")
+    kinds: (
+        Annotated[
+            tuple[Literal["rail-optimised", "leaf-spine", "multi-plane"], ...], BeforeValidator(as_list)
+        ]
+        | None
+    ) = Field(default=None, min_length=1, description="default: the first that the fabric's file lists")
+    planes: Whole | None = Field(
+        default=None, description="of multi-plane fabrics; default: the fabric's, else one per server port"
+    )
+    leaf_oversubscription: AtLeastOne = Field(
+        default=1.0, description="of the leaves where there are three tiers"
     )
     oversubscription: Annotated[tuple[AtLeastOne, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="of the top tier; default: all that the fabric's file lists"

@@ -6,8 +6,39 @@ from typing import Literal
 
 from pydantic import Field
 
-from planner.specs.quantity import BuildingPrice, Count, Duration, Fraction, Length, Money, Power, Rate, Text
+from planner.specs.quantity import (
+    BuildingPrice,
+    Count,
+    Duration,
+    Fraction,
+    Frozen,
+    Length,
+    Money,
+    Power,
+    Rate,
+    Text,
+)
 from planner.specs.schema.common import SpecFile
+
+
+class Floor(Frozen):
+    """Where racks stand: rows of racks, cables in trays above them."""
+
+    rack_pitch: Length = Field(description="from a rack to its neighbour in the row")
+    row_pitch: Length = Field(description="from a row to the next, aisle included")
+    racks_per_row: Count
+    riser: Length = Field(description="cable from a port to the tray above its rack")
+    slack: Fraction = Field(description="cable over the way")
+
+
+class SideNetwork(Frozen):
+    """A network beside the one of the cards: storage, front end, management."""
+
+    ports_per_server: Count
+    ports_per_switch: Count | None = Field(default=None, description="of every switch of the cards' network")
+    ports_per_rack: Count | None = Field(default=None, description="power strips and the like")
+    radix: Count = Field(description="ports of a switch")
+    oversubscription: Count
 
 
 class Part(SpecFile):
@@ -53,6 +84,8 @@ class Part(SpecFile):
     cap_exponent: Count | None = Field(
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )
+    floor: Floor | None = Field(default=None, description="facility: rows of racks")
+    networks: dict[str, SideNetwork] = Field(default={}, description="facility: networks beside the cards'")
     maintenance: Fraction | None = Field(default=None, description="share of hardware capex per year")
     depreciation: Duration | None = Field(default=None, description="life of the hardware")
     depreciation_building: Duration | None = None

@@ -86,8 +86,14 @@ pub struct ScaleUpLevel {
 pub struct FabricOption {
     /// Id in the spec library.
     pub id: String,
-    /// `rail-optimised` or `leaf-spine`.
+    /// `rail-optimised`, `leaf-spine` or `multi-plane`.
     pub kind: crate::fabric::FabricKind,
+    /// Planes of the kind `multi-plane`; its ports per server must be a multiple.
+    #[serde(default = "crate::fabric::one")]
+    pub planes: u32,
+    /// Of the leaves where there are three tiers, at least 1.
+    #[serde(default = "crate::fabric::level")]
+    pub leaf_oversubscription: f64,
     /// Of the top tier, at least 1.
     pub oversubscription: f64,
     /// Ports of a switch at the port rate.

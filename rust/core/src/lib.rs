@@ -5,10 +5,12 @@
 
 pub mod collective;
 pub mod cost;
+pub mod detail;
 pub mod error;
 pub mod evaluate;
 pub mod fabric;
 pub mod facility;
+pub mod hall;
 pub mod hardware;
 pub mod kernel;
 pub mod model;

@@ -137,6 +137,8 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
         switch_module_ports: fabric.switch_module_ports,
         host_module_ports: fabric.host_module_ports,
         reserved_ports: 0,
+        planes: fabric.planes,
+        leaf_oversubscription: fabric.leaf_oversubscription,
     })
     .map_err(|error| error.to_string())
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detail::{DetailRequest, detail};
 use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
@@ -106,6 +107,15 @@ pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
     let request: EvaluateRequest = read(request)?;
     request.problem.validate()?;
     write(&evaluate(&request.problem, &request.design)?)
+}
+
+/// Counts the parts of a fabric.
+///
+/// # Errors
+/// A request that cannot be read, or a fabric that cannot be built.
+pub fn fabric_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let request: DetailRequest = read(request)?;
+    write(&detail(&request).map_err(|why| CoreError::invalid("fabric", why))?)
 }
 
 /// Measures how many layouts of a problem are evaluated per second on one core.

@@ -8,7 +8,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
     &["fabric", "model", "facility", "reliability"],
-    &["cost"],
+    &["cost", "hall"],
     &["workload"],
     &["hardware"],
     &["network"],
@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["plant"],
     &["training"],
     &["problem"],
-    &["evaluate"],
+    &["detail", "evaluate"],
     &["search"],
     &["wire"],
 ];

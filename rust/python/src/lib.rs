@@ -135,6 +135,13 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Counts the parts of a fabric (JSON bytes both ways).
+    #[pyfunction]
+    fn fabric<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::fabric_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Evaluates layouts of a problem (JSON bytes) on one core, bounds off, for about `seconds`; rates as JSON bytes.
     #[pyfunction]
     fn evaluation_rate<'py>(py: Python<'py>, request: &[u8], seconds: f64) -> PyResult<Bound<'py, PyBytes>> {

@@ -42,6 +42,8 @@ pub fn fabric(oversubscription: f64) -> FabricOption {
         oversubscription,
         radix: 16,
         ports_per_server: 8,
+        planes: 1,
+        leaf_oversubscription: 1.0,
         bandwidth: BytesPerSecond(25e9),
         share_of_line_rate: 1.0,
         latency: Seconds(10e-6),
