@@ -11,6 +11,7 @@ pub mod fabric;
 pub mod facility;
 pub mod hardware;
 pub mod kernel;
+pub mod many;
 pub mod model;
 pub mod network;
 pub mod plant;

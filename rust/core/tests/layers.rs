@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["evaluate"],
     &["search"],
     &["wire"],
+    &["many"],
 ];
 
 fn sources(path: &Path, found: &mut Vec<(String, String)>, module: &str) {
