@@ -7,6 +7,7 @@ use std::path::Path;
 /// Lowest first; modules of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
+    &["simulate"],
     &["fabric", "model", "facility", "reliability"],
     &["cost"],
     &["workload"],
