@@ -76,7 +76,7 @@ def without_hall(
         levels=levels,
         fabrics=tuple(options),
         coolings=(),
-        power_caps=hardware.power_caps,
+        power_caps=hardware.power_caps or (1.0,),
         servers_per_rack=system.rack.servers_per_rack,
         max_cards=system.max_cards,
         **body,
@@ -139,6 +139,7 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
         "domain_power": read_domain("domain.power", "power", "interconnect power of a domain") or 0.0,
         "domain_interconnect_racks": system.want("domain.racks", "space", "interconnect racks") or 0.0,
         "server_height": _server_height(item.system, system),
+        "server_mass": system.want("rack.server_mass", "space", "mass of a server"),
         "storage_management_share": facility.need(
             "storage_management_share", "power", "storage and management share of IT power"
         ),
@@ -321,4 +322,5 @@ def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
         rack_limit=facility.need(f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
+        liquid_share=facility.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}"),
     )

@@ -99,6 +99,7 @@ class CoolingOption(Wire):
     rack_limit: float
     fan_saving: float
     building_usd_per_watt: float | None
+    liquid_share: float = 0.0
 
 
 class Cluster(Wire):
@@ -126,6 +127,7 @@ class Cluster(Wire):
     domain_power: float
     domain_interconnect_racks: float
     server_height: float
+    server_mass: float | None = None
     servers_per_rack: Unsigned | None
     storage_management_share: float
     failures_per_server_day: float
@@ -246,15 +248,45 @@ class Limits(Wire):
     facility_watts: float | None
     it_watts: float | None
     nameplate_watts: float | None
+    transformer_watts: float | None = None
+    ups_watts: float | None = None
+    nameplate_intake_watts: float | None = None
+    liquid_watts: float | None = None
+    air_watts: float | None = None
     racks: Unsigned | None
     capex_usd: float | None
 
 
+class RackCeiling(Wire):
+    """What one rack of the halls takes, beside the limit of its cooling kind."""
+
+    watts: float | None = None
+    kilograms: float | None = None
+
+
+class ChainSpec(Wire):
+    """Sizes of the pieces of the power chain."""
+
+    redundancy: Literal["N", "N+1", "2N"]
+    power_factor: float
+    loading: float
+    transformer: float
+    ups_module: float
+    ups_ride_through: float
+    generator: float
+    cdu: float
+    liquid_rise: float
+    air_rise: float
+
+
 class Site(Wire):
-    """Price and carbon of electricity."""
+    """Price and carbon of electricity, losses of the power chain."""
 
     tariff_usd_per_kwh: float
     carbon_kg_per_kwh: float
+    transformer_efficiency: float = 1.0
+    ups_efficiency: float = 1.0
+    distribution_efficiency: float = 1.0
 
 
 class Economics(Wire):
@@ -263,6 +295,10 @@ class Economics(Wire):
     maintenance_share: float
     depreciation_years: float
     building_years: float
+    capital_rate: float = 0.0
+    installation_share: float = 0.0
+    residual_share: float = 0.0
+    staff_usd_per_server_year: float = 0.0
 
 
 class Reliability(Wire):
@@ -311,6 +347,8 @@ class Request(Wire):
     software: Software
     target: Target
     limits: Limits
+    rack: RackCeiling = RackCeiling()
+    chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     site: Site
     economics: Economics

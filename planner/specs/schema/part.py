@@ -13,6 +13,7 @@ from planner.specs.quantity import (
     Fraction,
     Frozen,
     Length,
+    Mass,
     Money,
     Power,
     Rate,
@@ -27,8 +28,26 @@ class Floor(Frozen):
     rack_pitch: Length = Field(description="from a rack to its neighbour in the row")
     row_pitch: Length = Field(description="from a row to the next, aisle included")
     racks_per_row: Count
+    rack_depth: Length
     riser: Length = Field(description="cable from a port to the tray above its rack")
     slack: Fraction = Field(description="cable over the way")
+
+
+class PowerChain(Frozen):
+    """From the grid intake to the servers' plugs."""
+
+    transformer_efficiency: Fraction
+    ups_efficiency: Fraction = Field(description="the supplies carry the IT load alone")
+    distribution_efficiency: Fraction = Field(description="busway and distribution below the supplies")
+    power_factor: Fraction
+    loading: Fraction = Field(description="of a transformer that is planned for")
+    transformer_rating: Power = Field(description="kVA of one transformer, in watts")
+    ups_module: Power
+    ups_ride_through: Duration
+    generator: Power
+    cdu: Power = Field(description="heat that one coolant distribution unit moves")
+    liquid_rise: Count = Field(description="kelvins of the liquid across the servers")
+    air_rise: Count = Field(description="kelvins of the air across the servers")
 
 
 class SideNetwork(Frozen):
@@ -81,6 +100,17 @@ class Part(SpecFile):
     fan_saving: dict[str, Fraction] = Field(
         default={}, description="share of fan power saved by cooling kind"
     )
+    liquid_share: dict[str, Fraction] = Field(
+        default={}, description="share of IT heat that leaves in a liquid, by cooling kind"
+    )
+    chain: PowerChain | None = Field(default=None, description="facility: from the grid to the servers")
+    rack_frame: Mass | None = Field(default=None, description="facility: an empty rack with its strips")
+    installation: Fraction | None = Field(default=None, description="share of hardware capex, once")
+    residual: Fraction | None = Field(
+        default=None, description="share of hardware capex at the end of its life"
+    )
+    technician: Money | None = Field(default=None, description="pay of one person for a year, all in")
+    servers_per_technician: Count | None = None
     cap_exponent: Count | None = Field(
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )

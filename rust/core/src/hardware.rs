@@ -150,6 +150,9 @@ pub struct CoolingOption {
     pub fan_saving: f64,
     /// Building with power and cooling, per IT watt.
     pub building_usd_per_watt: Option<f64>,
+    /// Share of the IT heat that leaves in a liquid (water at the door of the rack included).
+    #[serde(default)]
+    pub liquid_share: f64,
 }
 
 /// One alternative of the hardware: a system of the library with the fabrics, coolings and caps it may take.
@@ -201,6 +204,9 @@ pub struct Cluster {
     pub domain_interconnect_racks: f64,
     /// Rack units of a server.
     pub server_height: f64,
+    /// Kilograms of a server.
+    #[serde(default)]
+    pub server_mass: Option<f64>,
     /// Fixed packing of the vendor.
     pub servers_per_rack: Option<u64>,
     /// Storage, management and front-end power over compute IT power.

@@ -3,6 +3,7 @@
 //! Data flows one way: units and error; simulate; hardware, model, workload; fabric, network, collective; kernel, training;
 //! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
 
+pub mod chain;
 pub mod collective;
 pub mod cost;
 pub mod detail;

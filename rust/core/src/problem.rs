@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
-use crate::plant::{Economics, Recovery, Site, Terms};
+use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::Recompute;
 use crate::workload::{Software, Training};
 
@@ -47,6 +48,21 @@ pub struct Limits {
     pub it_watts: Option<f64>,
     /// IT power by nameplate.
     pub nameplate_watts: Option<f64>,
+    /// At the output of the transformers on the design day.
+    #[serde(default)]
+    pub transformer_watts: Option<f64>,
+    /// At the output of the uninterruptible supplies, typical draw.
+    #[serde(default)]
+    pub ups_watts: Option<f64>,
+    /// Rated IT power times the PUE of the design day.
+    #[serde(default)]
+    pub nameplate_intake_watts: Option<f64>,
+    /// IT heat that leaves in a liquid.
+    #[serde(default)]
+    pub liquid_watts: Option<f64>,
+    /// IT heat that warms the air.
+    #[serde(default)]
+    pub air_watts: Option<f64>,
     /// Racks of all kinds.
     pub racks: Option<u64>,
     /// Capital.
@@ -168,6 +184,12 @@ pub struct Problem {
     pub target: Target,
     /// What may not be exceeded.
     pub limits: Limits,
+    /// What one rack of the halls takes.
+    #[serde(default)]
+    pub rack: RackCeiling,
+    /// Pieces of the power chain; none: it is not sized.
+    #[serde(default)]
+    pub chain: Option<ChainSpec>,
     /// Alternatives of the hardware.
     pub clusters: Vec<Cluster>,
     /// Site.
@@ -196,6 +218,7 @@ impl Problem {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
+            rack: self.rack,
             parameters: self.model.parameters(),
         }
     }

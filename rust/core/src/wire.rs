@@ -242,6 +242,20 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
             "limits.nameplate_watts",
             near(limits.nameplate_watts, best.facility.nameplate_megawatts.unwrap_or(0.0) * megawatt),
         ),
+        (
+            "limits.transformer_watts",
+            near(limits.transformer_watts, best.facility.transformer_megawatts * megawatt),
+        ),
+        ("limits.ups_watts", near(limits.ups_watts, best.facility.ups_megawatts * megawatt)),
+        (
+            "limits.nameplate_intake_watts",
+            near(
+                limits.nameplate_intake_watts,
+                best.facility.nameplate_intake_megawatts.unwrap_or(0.0) * megawatt,
+            ),
+        ),
+        ("limits.liquid_watts", near(limits.liquid_watts, best.facility.liquid_heat_megawatts * megawatt)),
+        ("limits.air_watts", near(limits.air_watts, best.facility.air_heat_megawatts * megawatt)),
         ("limits.racks", near(limits.racks.map(|racks| racks as f64), best.facility.racks.total as f64)),
         ("limits.capex_usd", near(limits.capex_usd, best.cost.capex_usd.unwrap_or(0.0))),
     ] {
@@ -281,6 +295,11 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         facility_watts: None,
         it_watts: None,
         nameplate_watts: None,
+        transformer_watts: None,
+        ups_watts: None,
+        nameplate_intake_watts: None,
+        liquid_watts: None,
+        air_watts: None,
         racks: None,
         capex_usd: None,
     };

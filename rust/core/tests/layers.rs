@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
     &["simulate"],
     &["fabric", "model", "facility", "reliability"],
-    &["cost", "hall"],
+    &["chain", "cost", "hall"],
     &["workload"],
     &["hardware"],
     &["network"],
