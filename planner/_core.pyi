@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-__all__ = ["CoreError", "evaluate", "evaluation_rate", "size", "version"]
+__all__ = ["CoreError", "evaluate", "evaluate_serving", "evaluation_rate", "size", "version"]
 
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
@@ -16,6 +16,9 @@ def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None
 
 def evaluate(request: bytes) -> bytes:
     """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
+
+def evaluate_serving(request: bytes) -> bytes:
+    """Answer the questions of a ``serving/1`` request: a JSON list of answers, or errors, in order."""
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""

@@ -135,6 +135,13 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Answers the questions of a serving/1 request (JSON bytes), each an answer or an error, as a JSON list.
+    #[pyfunction]
+    fn evaluate_serving<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::serving_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Evaluates layouts of a problem (JSON bytes) on one core, bounds off, for about `seconds`; rates as JSON bytes.
     #[pyfunction]
     fn evaluation_rate<'py>(py: Python<'py>, request: &[u8], seconds: f64) -> PyResult<Bound<'py, PyBytes>> {
