@@ -1,8 +1,17 @@
 """The compiled core: physics and search. JSON in, JSON out (``planner.problem.wire``, docs/plan.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-__all__ = ["CoreError", "evaluate", "evaluate_serving", "evaluation_rate", "size", "version"]
+__all__ = [
+    "CoreError",
+    "evaluate",
+    "evaluate_many",
+    "evaluate_serving",
+    "evaluation_rate",
+    "size",
+    "size_many",
+    "version",
+]
 
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
@@ -19,6 +28,16 @@ def evaluate(request: bytes) -> bytes:
 
 def evaluate_serving(request: bytes) -> bytes:
     """Answer the questions of a ``serving/1`` request: a JSON list of answers, or errors, in order."""
+
+def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Search many problems, each on one of ``threads`` threads (0: all cores), without the interpreter lock.
+
+    Answers stand in the order of the requests: a ``result/1``, or the exception that ``size`` would
+    have raised.
+    """
+
+def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Evaluate many designs; as for ``size_many``, with the requests of ``evaluate``."""
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""

@@ -1,7 +1,7 @@
 """Questions to the serving model, ``serving/1``: mirrors of ``rust/core/src/serving/case.rs``.
 
-SI units (bytes, seconds); rates are one way and per device unless a name says otherwise. What each field means
-stands with the Rust struct of the same name and in docs/physics.md, section "Serving".
+SI units (bytes, seconds); rates are one way and per device unless a name says otherwise. What each field
+means stands with the Rust struct of the same name and in docs/physics.md, section "Serving".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Serving frameworks and the constants of the serving model, with provenance.
 
 Profiles stand in ``planner/data/serving/software/``, one TOML file each; a profile may extend another and
-say only what differs. What all chips and frameworks share stands in ``constants.toml`` beside them, with the factors
-of chip families.
+say only what differs. What all chips and frameworks share stands in ``constants.toml`` beside them, with the
+factors of chip families.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 //! Physics and search of the cluster capacity planner.
 //!
-//! Data flows one way: units and error; hardware, model, workload; fabric, network, collective; kernel, training, serving;
+//! Data flows one way: units and error; simulate; hardware, model, workload; fabric, network, collective; kernel,
+//! training, serving;
 //! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
 
 pub mod collective;
@@ -11,6 +12,7 @@ pub mod fabric;
 pub mod facility;
 pub mod hardware;
 pub mod kernel;
+pub mod many;
 pub mod model;
 pub mod network;
 pub mod plant;
@@ -19,6 +21,7 @@ pub mod problem;
 pub mod reliability;
 pub mod search;
 pub mod serving;
+pub mod simulate;
 pub mod training;
 pub mod units;
 pub mod wire;
