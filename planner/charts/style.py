@@ -25,7 +25,7 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-Drawn = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart
+Drawn = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.VConcatChart
 """What the chart functions give."""
 
 

@@ -11,6 +11,7 @@ import typer
 
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
+from planner.cli.compare import compare
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
 from planner.cli.fabric import fabric
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(fabric)
 app.command()(explain)
 app.command()(validate)

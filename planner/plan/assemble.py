@@ -82,7 +82,11 @@ def performance(design: Wire, advertised_over_matrix: float | None) -> Performan
         advertised_over_matrix: advertised dense peak over matrix-engine peak; None where not known.
     """
     found = design["performance"]
-    names = [name for name in Performance.model_fields if name not in ("breakdown", "mfu_advertised")]
+    names = [
+        name
+        for name in Performance.model_fields
+        if name not in ("breakdown", "mfu_advertised", "effective_pflops")
+    ]
     return Performance(
         **{name: found[name] for name in names},
         mfu_advertised=found["mfu"] / advertised_over_matrix if advertised_over_matrix else None,

@@ -153,6 +153,9 @@ class Performance(Part):
     goodput: float = Field(description="productive share of calendar time")
     productive_days: float
     days: float = Field(description="calendar: productive_days / goodput")
+    effective_pflops: float | None = Field(
+        default=None, description="model PFLOP/s of the whole pool, causal attention, failures included"
+    )
     breakdown: dict[str, float] = Field(description="seconds of a step by cause; they sum to step_seconds")
 
     @model_validator(mode="after")

@@ -57,24 +57,33 @@ def elevations(facility: Facility, design: Wire, cluster: Wire) -> list[Elevatio
     return found
 
 
-def rated(cost: Cost, performance: Performance, cards: int, peak: float, used: Sequence[Figure]) -> Cost:
+def effective(performance: Performance, peak: float) -> Performance:
+    """The performance with its effective compute: MFU x goodput x the matrix peak of all active devices.
+
+    Args:
+        performance: as the engine says.
+        peak: dense matrix peak of all active devices at the precision used, FLOP/s.
+    """
+    pflops = performance.mfu * performance.goodput * peak / 1e15
+    return performance.model_copy(update={"effective_pflops": pflops})
+
+
+def rated(cost: Cost, performance: Performance, cards: int, used: Sequence[Figure]) -> Cost:
     """The cost with its rates, and the prices it rests on.
 
     Args:
         cost: as the engine says.
-        performance: of the same design.
+        performance: of the same design, with its effective compute.
         cards: bought.
-        peak: dense matrix peak of all active devices at the precision used, FLOP/s.
         used: figures of the design.
     """
-    year = cost.tco_usd_per_year
+    year, pflops = cost.tco_usd_per_year, performance.effective_pflops
     tokens = performance.tokens_per_second * performance.goodput * SECONDS_PER_YEAR
-    effective = performance.mfu * performance.goodput * peak / 1e15
     return cost.model_copy(
         update={
             "usd_per_card_hour": None if year is None else year / (cards * HOURS_PER_YEAR),
             "usd_per_million_tokens": None if year is None else year / tokens * 1e6,
-            "usd_per_effective_pflops_year": None if year is None else year / effective,
+            "usd_per_effective_pflops_year": None if year is None or not pflops else year / pflops,
             "prices": [_price(figure) for figure in used if _is_price(figure)],
         }
     )

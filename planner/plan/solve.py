@@ -16,7 +16,7 @@ from planner.plan.confidence import confidence
 from planner.plan.headline import Facts, headline
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
-from planner.plan.plant import elevations, rated
+from planner.plan.plant import effective, elevations, rated
 from planner.problem import Figure, Problem, build, wire
 from planner.scenario import Scenario
 from planner.software import SoftwareProfile
@@ -222,7 +222,9 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
     facility = assemble.facility(design, site)
     peaks = cluster["device"]["peak"]
     precision = request["training"]["precision"]
-    peak = (peaks[precision] or peaks["bf16"]) * cards.active * cards.devices_per_card
+    performance = effective(
+        performance, (peaks[precision] or peaks["bf16"]) * cards.active * cards.devices_per_card
+    )
     return {
         "cards": cards,
         **{name: design[name] for name in ("system", "accelerator", "power_cap", "clock")},
@@ -233,7 +235,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "network": assemble.network(design),
         "fabric": assemble.fabric(design),
         "facility": facility.model_copy(update={"elevations": elevations(facility, design, cluster)}),
-        "cost": rated(assemble.cost(design), performance, cards.total, peak, used),
+        "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
 

@@ -17,6 +17,7 @@ from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates
 from planner.problem.figures import Figures, snippets
 from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
+from planner.problem.market import excluded
 from planner.problem.space import space
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
@@ -226,7 +227,21 @@ class _Builder:
         twice = next((spec_id for spec_id in ids if ids.count(spec_id) > 1), None)
         if twice is not None:
             raise self.scenario.origin.error("hardware.systems", f"names {twice} twice")
-        return [self.library.system(spec_id) for spec_id in ids]
+        return self._on_the_market([self.library.system(spec_id) for spec_id in ids])
+
+    def _on_the_market(self, systems: list[System]) -> list[System]:
+        """Without those that origin, date and country of the limits rule out."""
+        limits, kept, reasons = self.scenario.limits, [], []
+        for system in systems:
+            why = excluded(system, self.library.accelerator(system.accelerator), limits)
+            if why is None:
+                kept.append(system)
+            else:
+                reasons.append(f"{system.id} is left out: {why}")
+        if not kept:
+            raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
+        self.notes += reasons
+        return kept
 
     def _system_of(self, name: str) -> str:
         try:

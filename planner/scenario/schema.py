@@ -51,9 +51,6 @@ RESERVED = {
     "target.ttft": "serving",
     "target.tpot": "serving",
     "target.availability": "serving",
-    "limits.origin": "supply",
-    "limits.available_in": "supply",
-    "limits.available_by": "supply",
 }
 """Lawful keys of questions that are not built yet."""
 
@@ -209,6 +206,17 @@ class Limits(Frozen):
         default=None, description="annual mean; default: the legal limit of the site, where it has one"
     )
     capex: MoneyAmount | None = Field(default=None, description='capital with its currency, e.g. "200 MUSD"')
+    origin: (
+        Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], BeforeValidator(as_list)] | None
+    ) = Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    available_in: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="country that it is bought for: on sale, no export rule",
+    )
+    available_by: str | None = Field(
+        default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
+    )
 
     @model_validator(mode="before")
     @classmethod
