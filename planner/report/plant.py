@@ -33,7 +33,8 @@ def _chain(chain: PowerChain) -> str:
         f"{chain.transformers:,} transformers of {number(chain.transformer_kva)} kVA on {feeds}, "
         f"{chain.ups_modules:,} supplies of {number(chain.ups_module_kilowatts)} kW for "
         f"{number(chain.ups_minutes)} min, {chain.generators:,} generators of "
-        f"{number(chain.generator_megawatts)} MW; cards that stop at once swing {number(chain.ramp_megawatts)} MW"
+        f"{number(chain.generator_megawatts)} MW; cards that stop at once swing "
+        f"{number(chain.ramp_megawatts)} MW"
     )
 
 
