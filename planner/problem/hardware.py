@@ -57,17 +57,18 @@ def cluster(  # noqa: PLR0917
     for kind in item.coolings:
         with figures.scope(Scope(cluster=item.index, cooling=kind)):
             rooms.append(_cooling(kind, hall, figures))
-    return without_hall(item, hall.facility, hardware, precision, figures).model_copy(
+    return without_hall(item, hall.facility, hardware, precision, figures, offloads).model_copy(
         update={"coolings": tuple(rooms)}
     )
 
 
-def without_hall(
+def without_hall(  # noqa: PLR0917
     item: Alternative,
     facility: Part,
     hardware: Hardware,
     precision: str | tuple[str, ...],
     figures: Figures,
+    offloads: bool = False,
 ) -> wire.Cluster:
     """The alternative with its fabrics, before it is known where it stands: no cooling kinds."""
     system, accelerator, index = item.system, item.accelerator, item.index
