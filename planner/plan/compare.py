@@ -117,7 +117,7 @@ def compare(
     """
     found: list[Contender] = []
     measured: list[_Measured] = []
-    notes: list[str] = Field(default=[])
+    notes: list[str] = []
     for system_id in _systems(scenario, library):
         if seen is not None:
             seen(system_id)
@@ -131,7 +131,8 @@ def compare(
         except PlannerError as fault:
             found.append(contender.model_copy(update={"refused": fault.message}))
             continue
-        notes += [f"{system_id}: {note}" for note in plan.notes if note not in notes]
+        told = (f"{system_id}: {note.replace(f' for {system_id}', '')}" for note in plan.notes)
+        notes += [note for note in told if note not in notes]
         if plan.feasible and plan.performance is not None:
             measured.append(_Measured(_filled(contender, plan), plan))
         else:

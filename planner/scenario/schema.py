@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
@@ -199,6 +200,12 @@ class PowerLimit(Frozen):
         return self.boundary or ("it" if self.basis == "nameplate" else "grid")
 
 
+def _date_text(given: Any) -> Any:
+    """A year or a date of TOML as text."""
+    plain = isinstance(given, int | date) and not isinstance(given, bool | datetime)
+    return str(given) if plain else given
+
+
 class Limits(Frozen):
     """What may not be exceeded."""
 
@@ -221,7 +228,7 @@ class Limits(Frozen):
         pattern="^[A-Z]{2}$",
         description="country that it is bought for: on sale, no export rule",
     )
-    available_by: str | None = Field(
+    available_by: Annotated[str | None, BeforeValidator(_date_text)] = Field(
         default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
     )
 

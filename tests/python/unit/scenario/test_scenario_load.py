@@ -113,7 +113,7 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ("cards = 30_000", "cards = { exactly = 8, max = 8 }", "limits.cards.exactly", "excludes"),
         ("cards = 30_000", "cards = 8.5", "limits.cards.max", "whole number"),
         ("cards = 30_000", "capex = 200", "limits.capex", "with its currency"),
-        ("cards = 30_000", 'origin = "CN"', "limits.origin", "reserved"),
+        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
         ("days = 180", "ttft = 0.3", "target.ttft", "reserved"),
         ('tokens = "15.6T"', 'tokens = "400Gb"', "workload.tokens", "no suffix of counts"),
         ('tokens = "15.6T"', 'tokens = "1,5T"', "workload.tokens", "decimal sign"),
