@@ -11,9 +11,10 @@ from typing import Any
 
 from planner.software import SoftwareProfile
 from planner.specs import Efficiency, SpecLibrary
+from planner.validation.files import read
 from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
-from planner.validation.rows import SHIPPED, Row, read
+from planner.validation.rows import SHIPPED, Row
 from planner.validation.score import Case, summary, whole
 
 OUT_OF_FOLD = SHIPPED.with_name("cv.json")
@@ -93,7 +94,8 @@ def run(
     predicted, reasons = predictions(Desk(library, found.models), rows)
     known = {item.row.id: item for item in predicted}
     cases = [_case(row, known.get(row.id), reasons.get(row.id), folds.get(row.id)) for row in rows]
-    return cases, found.inference
+    shown = () if path is None else found.inference
+    return cases, tuple((row.id, row.scored) for row in shown)
 
 
 def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | None) -> Case:

@@ -1,4 +1,4 @@
-"""What a serving row leaves open, filled by the most likely choice; every choice is noted beside the prediction."""
+"""What a serving row leaves open, filled by the most likely choice; every choice is noted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from planner.architectures.counts import parameter_counts
 from planner.validation.serving_rows import PoolLayout, ServingRow
 
 DECODE_INSTANCES = 3
-"""Decode instances of a disaggregated run that does not say: the middle of those of the published points that do
+"""Decode instances of a disaggregated run that does not say: the middle of the published points that do
 (1 to 15)."""
 FITS = 0.85
 """Share of the memory that weights may take where the layout is chosen here."""
@@ -105,7 +105,7 @@ def instance_of(
     return shape, devices // shape.devices
 
 
-def shape_of(
+def shape_of(  # noqa: PLR0917
     pool: PoolLayout,
     model: Architecture,
     machine: Machine,
@@ -118,7 +118,7 @@ def shape_of(
     if model.moe is None:
         if ep > 1:
             raise ContradictionError(f"ep={ep} on a model without experts")
-        return Shape(tp, 1, pp, 1, tp), dp
+        return Shape(tp, 1, pp, 1, 1), dp
     if devices is None:
         tp, dp, ep, etp = _undoubled(tp, dp, ep, etp, machine, notes)
     if dp > 1 and ep == 1 and not etp:
@@ -137,13 +137,13 @@ def shape_of(
     return Shape(tp, dp, pp, ep, tp * dp // ep), 1
 
 
-def _undoubled(
+def _undoubled(  # noqa: PLR0917
     tp: int, dp: int, ep: int, etp: int | None, machine: Machine, notes: list[str]
 ) -> tuple[int, int, int, int | None]:
     """Degrees of rows that multiply the tensor and expert degrees of one group of devices with each other.
 
-    In the published points a run with "TP8 EP8" on a server of eight stands as tp = 64, moe_tp = 8, ep = 8, and
-    one with "TP4 EP4, attention data-parallel" as tp = 4, attention dp = 4, ep = 16: their names tell.
+    In the published points a run with "TP8 EP8" on a server of eight stands as tp = 64, moe_tp = 8, ep = 8,
+    and one with "TP4 EP4, attention data-parallel" as tp = 4, attention dp = 4, ep = 16: their names tell.
     """
     group = machine.server_devices
     if dp == 1 and ep > 1 and etp == ep and tp == ep * ep and tp > group:
@@ -174,4 +174,5 @@ def _chosen(
     if need / tp > machine.memory:
         raise ContradictionError(f"no layout is given, and the weights do not fit {tp} devices")
     notes.append(f"layout not given: tp={tp}")
-    return Shape(tp, 1, 1, 1, tp), max(1, (devices or tp) // tp)
+    etp = 1 if model.moe is None else tp
+    return Shape(tp, 1, 1, 1, etp), max(1, (devices or tp) // tp)

@@ -29,8 +29,8 @@ class Figure:
 def figures(row: ServingRow) -> tuple[Figure, ...]:
     """All figures of a row that can be predicted; the first is the row's own score.
 
-    Rates come before latencies, since a deployment is sized by them; of several keys for one quantity the first
-    counts. Percentiles, powers and requests per second (the same as tokens per second) are not scored.
+    Rates come before latencies, since a deployment is sized by them; of several keys for one quantity the
+    first counts. Percentiles, powers and requests per second (the same as tokens per second) are not scored.
     """
     found: list[Figure] = []
     seen: set[Quantity] = set()

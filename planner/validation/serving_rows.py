@@ -32,7 +32,7 @@ def _format(value: Any) -> Any:
 
 def _number_or_none(value: Any) -> Any:
     # "engine maximum" says that no number was set.
-    return value if isinstance(value, int | float) else None
+    return None if isinstance(value, str) and value.startswith("engine") else value
 
 
 class PoolLayout(BaseModel):
@@ -206,11 +206,12 @@ def _pool(cells: Mapping[str, str], prefix: str) -> dict[str, Any]:
 _FROM_PRODUCTS = {"fp8": "fp8", "fp8_block": "fp8", "nvfp4": "fp4"}
 
 
-def _number(text: str) -> float | int | None:
+def _number(text: str) -> Any:
+    """The number; other text as it stands, for the check of the row to refuse."""
     if not text:
         return None
     try:
         value = float(text)
     except ValueError:
-        return None
+        return text
     return int(value) if value == int(value) and "." not in text else value
