@@ -134,6 +134,8 @@ def shape_of(  # noqa: PLR0917
         notes.append(f"{ep} expert ranks for {model.moe.experts} experts: some are held twice")
     if tp * dp % ep:
         raise ContradictionError(f"ep={ep} does not divide tp x dp = {tp * dp}")
+    if model.heads % tp:
+        raise ContradictionError(f"tp={tp} does not divide the {model.heads} heads")
     return Shape(tp, dp, pp, ep, tp * dp // ep), 1
 
 

@@ -98,6 +98,14 @@ class ServingRow(BaseModel):
         return self.group or self.id
 
     @property
+    def in_flight(self) -> float | None:
+        """Requests in the system, all instances together: ``concurrency``, or a batch said per card."""
+        per_card = re.search(r"\bbatch (\d+) per card\b", self.note or "")
+        if per_card and self.cards and self.concurrency == float(per_card[1]):
+            return self.concurrency * self.cards
+        return self.concurrency
+
+    @property
     def requests(self) -> float | None:
         """Requests of the whole run, where the note says "with N requests"."""
         found = re.search(r"\b(?:with )?(\d+) requests\b", self.note or "")
