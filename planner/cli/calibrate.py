@@ -55,6 +55,8 @@ def calibrate(
         from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
 
         library = SpecLibrary.from_environment()
+        if cases is not None and serving:
+            raise PlannerError("--serving goes with the shipped runs", hint="leave out --cases, or --serving")
         if cases is not None:
             _own(cases, output, library)
         elif serving:
