@@ -196,7 +196,14 @@ def compare(
         hardware = question.hardware.model_copy(update={"systems": tuple(systems)})
         question = question.model_copy(update={"hardware": hardware})
     question, words = common_limit(question, limit)
-    return compare_systems(question, _library(library), limit=words, no_estimates=no_estimates, seen=seen)
+    found = _library(library)
+    return compare_systems(
+        question,
+        found,
+        lambda alone: size(alone, no_estimates=no_estimates, library=found),
+        limit=words,
+        seen=seen,
+    )
 
 
 def fabric(
