@@ -11,4 +11,5 @@ except KeyboardInterrupt:
     print("interrupted", file=sys.stderr)
     sys.exit(EXIT_INTERRUPTED)
 
-run()
+if __name__ == "__main__":
+    run()
