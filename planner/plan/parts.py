@@ -367,6 +367,9 @@ class Facility(Part):
     cooling: str
     pue: float = Field(description="annual mean")
     pue_design_day: float
+    pue_by_month: list[float] = Field(
+        default=[], description="January first, by the site's wet bulb; their mean is pue"
+    )
     energy_mwh_per_year: float
     water_m3_per_year: float | None
     carbon_tonnes_per_year: float

@@ -234,7 +234,12 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "memory": memory,
         "network": assemble.network(design),
         "fabric": assemble.fabric(design),
-        "facility": facility.model_copy(update={"elevations": elevations(facility, design, cluster)}),
+        "facility": facility.model_copy(
+            update={
+                "elevations": elevations(facility, design, cluster),
+                "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
+            }
+        ),
         "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }

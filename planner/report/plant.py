@@ -8,6 +8,8 @@ from planner.plan.parts import Cost, Facility, PowerChain
 from planner.plan.shown import number, usd
 from planner.report.shares import shares
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     """The same load at the transformers, at the supplies and by part, and the chain that carries it."""
@@ -22,6 +24,10 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.power:
         parts = {name.removesuffix("_watts"): watts for name, watts in hall.power.items()}
         yield "drawn by", shares(parts, sum(parts.values()))
+    if hall.pue_by_month:
+        low, high = min(hall.pue_by_month), max(hall.pue_by_month)
+        coldest, hottest = (MONTHS[hall.pue_by_month.index(value)] for value in (low, high))
+        yield "PUE by month", f"{low:.2f} in {coldest} to {high:.2f} in {hottest}"
     if hall.chain is not None:
         yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
         yield "heat", _heat(hall, hall.chain)
