@@ -9,9 +9,16 @@ from typing import Any
 from planner.errors import ScenarioError
 
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
-RECOMPUTE = ("none", "selective", "full")
+RECOMPUTE = ("none", "attention", "selective", "full")
+SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
+CP_KINDS = ("ring", "all-to-all")
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-KEYS = (*DEGREES, "recompute", "sharding", "sequence_parallel")
+WORDS = {"recompute": RECOMPUTE, "schedule": SCHEDULES, "cp_kind": CP_KINDS}
+FROM_ZERO = {
+    "sharding": (3, "a ZeRO stage from 0 to 3"),
+    "recompute_layers": (2**40, "a whole number from 0"),
+}
+KEYS = (*DEGREES, "recompute", "recompute_layers", "sharding", "sequence_parallel", "schedule", "cp_kind")
 
 Named = dict[str, Any]
 """Some or all dimensions of a layout."""
@@ -49,17 +56,17 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
 
 def _value(key: str, text: str) -> Any:
     word = text.lower()
-    if key == "recompute":
-        if word not in RECOMPUTE:
-            raise _fault(f"recompute: {text!r} is unknown", f"one of {', '.join(RECOMPUTE)}")
+    if key in WORDS:
+        if word not in WORDS[key]:
+            raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(WORDS[key])}")
         return word
     if key == "sequence_parallel":
         if word not in TRUTH:
             raise _fault(f"sequence_parallel: {text!r} is neither true nor false", "write true or false")
         return TRUTH[word]
-    least, most = (0, 3) if key == "sharding" else (1, 2**40)
+    least = 0 if key in FROM_ZERO else 1
+    most, what = FROM_ZERO.get(key, (2**40, "a whole number from 1"))
     if not (word.isascii() and word.isdigit()) or not least <= int(word) <= most:
-        what = "a ZeRO stage from 0 to 3" if key == "sharding" else "a whole number from 1"
         raise _fault(f"{key}: {text!r} is not {what}", f"e.g. {key}={max(least, 1)}")
     return int(word)
 

@@ -104,9 +104,12 @@ class LayoutCore(Part):
     ep: int
     etp: int
     micro_batch: int = Field(description="sequences")
-    recompute: Literal["none", "selective", "full"]
+    recompute: Literal["none", "attention", "selective", "full"]
     sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
     sequence_parallel: bool
+    recompute_layers: int = Field(default=0, ge=0, description="layers per stage that recompute; 0: all")
+    schedule: Literal["none", "1f1b", "interleaved-1f1b", "zero-bubble", "dualpipe"] = "none"
+    cp_kind: Literal["ring", "all-to-all"] = Field(default="ring", description="how context ranks exchange")
 
     def short(self) -> str:
         """The layout in one line, as ``evaluate --layout`` reads it; degrees of 1 are left out."""
@@ -120,13 +123,15 @@ class LayoutCore(Part):
             f"sharding={self.sharding}",
         ]
         words += ["sequence_parallel=true"] if self.sequence_parallel else []
+        words += [f"recompute_layers={self.recompute_layers}"] if self.recompute_layers else []
+        words += [f"schedule={self.schedule}"] if self.schedule in ("zero-bubble", "dualpipe") else []
+        words += [f"cp_kind={self.cp_kind}"] if self.cp_kind != "ring" else []
         return ",".join(words)
 
 
 class Layout(LayoutCore):
     """The layout with what follows from it."""
 
-    schedule: Literal["none", "1f1b", "interleaved-1f1b"]
     micro_batches: int = Field(description="per step and pipeline")
     global_batch_sequences: int
     offload: Literal["none"] = "none"

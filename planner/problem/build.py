@@ -154,7 +154,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, scenario.workload.sequence, clusters, scenario.layout),
+            space=space(wired, scenario.workload.sequence, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.problem import wire
-from planner.scenario.schema import LayoutChoice
+from planner.scenario.schema import LayoutChoice, Schedule
 
 MOST_STAGES = 64
 MOST_CONTEXT_RANKS = 16
@@ -22,9 +22,21 @@ MICRO_BATCHES = (1, 2, 4, 8)
 
 
 def space(
-    model: wire.Model, sequence: int, clusters: Sequence[wire.Cluster], choice: LayoutChoice
+    model: wire.Model,
+    sequence: int,
+    clusters: Sequence[wire.Cluster],
+    choice: LayoutChoice,
+    schedule: Schedule = "1f1b",
 ) -> wire.Space:
-    """The space for a model on these clusters; the scenario's ``[layout]`` replaces single dimensions."""
+    """The space for a model on these clusters; the scenario's ``[layout]`` replaces single dimensions.
+
+    ``schedule``: that of the software, where ``[layout]`` names none.
+    """
+    manners: dict[str, tuple[object, ...]] = {
+        "recompute_layers": choice.recompute_layers or (),
+        "schedule": choice.schedule or (() if schedule == "1f1b" else (schedule,)),
+        "cp_kind": choice.cp_kind or (),
+    }
     is_moe = model.moe is not None
     return wire.Space(
         tp=choice.tp or tensor_degrees(model.heads, clusters),
@@ -39,6 +51,7 @@ def space(
         # Stage 3 is lawful without a pipeline only; with experts nobody trains so at scale.
         sharding=choice.sharding or ((1,) if is_moe else (1, 3)),
         sequence_parallel=choice.sequence_parallel or (True,),
+        **{name: values for name, values in manners.items() if values},  # type: ignore[arg-type]
     )
 
 

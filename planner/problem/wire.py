@@ -219,7 +219,6 @@ class Software(Wire):
     hierarchical_dispatch: bool
     fused_expert_bias: bool
     dispatch_bytes: float
-    bubble: float
     imbalance_exponent: float
     moe_staging_bytes: float
     expert_host: float
@@ -283,9 +282,13 @@ class Space(Wire):
     etp: tuple[Literal["one", "tensor"], ...]
     dp: tuple[Unsigned, ...] | None
     micro_batch: tuple[Unsigned, ...]
-    recompute: tuple[Literal["none", "selective", "full"], ...]
+    recompute: tuple[Literal["none", "attention", "selective", "full"], ...]
     sharding: tuple[Unsigned, ...]
     sequence_parallel: tuple[bool, ...]
+    # What most spaces leave alone: empty lists mean all layers, 1F1B, ring.
+    recompute_layers: tuple[Unsigned, ...] = ()
+    schedule: tuple[Literal["1f1b", "zero-bubble", "dualpipe"], ...] = ()
+    cp_kind: tuple[Literal["ring", "all-to-all"], ...] = ()
 
 
 class Search(Wire):
@@ -339,9 +342,12 @@ class LayoutOfDesign(Wire):
     etp: Unsigned
     dp: Unsigned
     micro_batch: Unsigned
-    recompute: Literal["none", "selective", "full"]
+    recompute: Literal["none", "attention", "selective", "full"]
     sharding: Unsigned
     sequence_parallel: bool
+    recompute_layers: Unsigned = 0
+    schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = "1f1b"
+    cp_kind: Literal["ring", "all-to-all"] = "ring"
 
 
 class DesignChoice(Wire):

@@ -28,7 +28,8 @@ from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
 Precision = Literal["bf16", "fp8", "fp4"]
-Recompute = Literal["none", "selective", "full"]
+Recompute = Literal["none", "attention", "selective", "full"]
+Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
 Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
 Axis = Literal[
@@ -295,6 +296,15 @@ class LayoutChoice(Frozen):
     )
     sequence_parallel: Annotated[tuple[bool, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1
+    )
+    recompute_layers: Annotated[tuple[WholeOrZero, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="layers of a stage that recompute; 0, the default: all"
+    )
+    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="default: that of the software profile, mostly 1f1b"
+    )
+    cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="how context ranks exchange; default: ring"
     )
 
 

@@ -47,8 +47,14 @@ class SoftwareProfile(SpecFile):
         default=False, description="biases and clamped activations of experts are part of their kernels"
     )
     dispatch_bytes: Literal[1, 2] = Field(default=2, description="per element dispatched; 1: FP8")
-    bubble: float = Field(
-        default=1.0, gt=0, le=1, description="share of the 1F1B bubble that its schedule leaves"
+    schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = Field(
+        default="1f1b", description="order of the passes over the pipeline, where a layout does not say"
+    )
+    interleaves: bool = Field(
+        default=True, description="can give a pipeline stage several chunks of layers (interleaved 1F1B)"
+    )
+    selective: Literal["attention", "selective"] = Field(
+        default="attention", description="what its selective recomputation redoes, where a run does not say"
     )
     gradient_bytes: Literal[2, 4] = Field(default=4, description="per accumulated and exchanged gradient")
     expert_tensor: Literal["one", "tensor"] = Field(

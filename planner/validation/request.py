@@ -308,7 +308,7 @@ def _layouts(
             continue
         if shape.layers < pp or shape.heads % tp:
             continue
-        for options in _options(row, shape, pp, dp, tp, cp, batch, ep_given):
+        for options in _options(row, profile, shape, pp, dp, tp, cp, batch, ep_given):
             found = True
             layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
             filled += tuple(
@@ -329,7 +329,15 @@ def _layouts(
 
 
 def _options(  # noqa: PLR0917
-    row: Row, shape: Architecture, pp: int, dp: int, tp: int, cp: int, batch: int, ep_given: int | None
+    row: Row,
+    profile: SoftwareProfile,
+    shape: Architecture,
+    pp: int,
+    dp: int,
+    tp: int,
+    cp: int,
+    batch: int,
+    ep_given: int | None,
 ) -> Iterator[tuple[int, int, int, str]]:
     """(micro-batch, vpp, ep, recompute) to try."""
     micros = (
@@ -337,7 +345,7 @@ def _options(  # noqa: PLR0917
     )
     if row.vpp and not (row.vpp == 1 and "no virtual pipeline printed" in (row.note or "")):
         chunks = [row.vpp]
-    elif pp == 1:
+    elif pp == 1 or not profile.interleaves:
         chunks = [1]
     else:
         chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
@@ -355,6 +363,16 @@ def _options(  # noqa: PLR0917
         yield micro, vpp, ep, recompute
 
 
+def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
+    """What "selective" redoes: by the parts that the row names, else by the habit of its framework."""
+    if recompute != "selective":
+        return recompute
+    parts = row.recompute_parts or ()
+    if not parts:
+        return profile.selective
+    return "attention" if all("att" in part for part in parts) else "selective"
+
+
 def _layout(  # noqa: PLR0917
     row: Row,
     profile: SoftwareProfile,
@@ -366,6 +384,10 @@ def _layout(  # noqa: PLR0917
     options: tuple[int, int, int, str],
 ) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
     micro, vpp, ep, recompute = options
+    schedule = profile.schedule if pp > 1 else "1f1b"
+    if schedule != "1f1b" and pp % 2 == 0:
+        # What sources print as two chunks are the two directions of such a pipeline.
+        vpp = 1
     filled = [
         f"{key} not given: {value}"
         for key, value, asked in (
@@ -401,7 +423,9 @@ def _layout(  # noqa: PLR0917
             etp=etp,
             dp=dp,
             micro_batch=micro,
-            recompute=recompute,
+            recompute=_recompute(row, profile, recompute),
+            recompute_layers=row.recompute_layers or 0,
+            schedule=schedule,
             sharding=sharding,
             sequence_parallel=sequence_parallel and tp > 1,
         ),

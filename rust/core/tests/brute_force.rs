@@ -8,11 +8,34 @@ use planner_core::fabric::FabricKind;
 use planner_core::problem::{Axis, ExpertTensor, Objective, Problem};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::schedule::{ContextKind, Schedule};
 use proptest::prelude::*;
+
+/// What most spaces leave alone, with its documented default where a list is empty.
+fn manners(problem: &Problem) -> Vec<Layout> {
+    let space = &problem.space;
+    let mut found = Vec::new();
+    for recompute_layers in if space.recompute_layers.is_empty() { &[0][..] } else { &space.recompute_layers }
+    {
+        let usual = [Schedule::OneForwardOneBackward];
+        for schedule in if space.schedule.is_empty() { &usual[..] } else { &space.schedule } {
+            for cp_kind in if space.cp_kind.is_empty() { &[ContextKind::Ring][..] } else { &space.cp_kind } {
+                found.push(Layout {
+                    recompute_layers: *recompute_layers,
+                    schedule: *schedule,
+                    cp_kind: *cp_kind,
+                    ..Layout::default()
+                });
+            }
+        }
+    }
+    found
+}
 
 /// Every lawful design of the documented space that meets target and limits, by plain loops (docs/search.md).
 fn brute_force(problem: &Problem) -> Vec<Design> {
     let space = &problem.space;
+    let manners = manners(problem);
     let mut found = Vec::new();
     for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
         let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
@@ -35,35 +58,39 @@ fn brute_force(problem: &Problem) -> Vec<Design> {
                                                                 continue;
                                                             }
                                                             for dp in 1..=most_dp {
-                                                                let layout = Layout {
-                                                                    pp,
-                                                                    vpp,
-                                                                    tp,
-                                                                    cp,
-                                                                    ep,
-                                                                    etp: if etp == ExpertTensor::Tensor {
-                                                                        tp
-                                                                    } else {
-                                                                        1
-                                                                    },
-                                                                    dp,
-                                                                    micro_batch,
-                                                                    recompute,
-                                                                    sharding,
-                                                                    sequence_parallel,
-                                                                };
-                                                                let choice = DesignChoice {
-                                                                    cluster: cluster_index,
-                                                                    fabric,
-                                                                    cooling,
-                                                                    power_cap,
-                                                                    cards: None,
-                                                                    layout,
-                                                                };
-                                                                if let Ok(design) = evaluate(problem, &choice)
-                                                                    && design.broken_rules.is_empty()
-                                                                {
-                                                                    found.push(design);
+                                                                for manner in &manners {
+                                                                    let layout = Layout {
+                                                                        pp,
+                                                                        vpp,
+                                                                        tp,
+                                                                        cp,
+                                                                        ep,
+                                                                        etp: if etp == ExpertTensor::Tensor {
+                                                                            tp
+                                                                        } else {
+                                                                            1
+                                                                        },
+                                                                        dp,
+                                                                        micro_batch,
+                                                                        recompute,
+                                                                        sharding,
+                                                                        sequence_parallel,
+                                                                        ..*manner
+                                                                    };
+                                                                    let choice = DesignChoice {
+                                                                        cluster: cluster_index,
+                                                                        fabric,
+                                                                        cooling,
+                                                                        power_cap,
+                                                                        cards: None,
+                                                                        layout,
+                                                                    };
+                                                                    if let Ok(design) =
+                                                                        evaluate(problem, &choice)
+                                                                        && design.broken_rules.is_empty()
+                                                                    {
+                                                                        found.push(design);
+                                                                    }
                                                                 }
                                                             }
                                                         }
@@ -308,6 +335,13 @@ fn build(v: &Variation) -> Problem {
     problem.space.tp.clone_from(&v.tp);
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    // One manner at a time: every further value multiplies the nested loops.
+    match (v.leaf_spine, v.oversubscribed) {
+        (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
+        (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
+        (false, true) => problem.space.recompute_layers = vec![1],
+        (false, false) => problem.space.cp_kind = vec![ContextKind::AllToAll],
+    }
     if v.moe {
         problem.space.ep = vec![1, 4];
         problem.space.etp = vec![ExpertTensor::One, ExpertTensor::Tensor];

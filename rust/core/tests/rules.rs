@@ -20,6 +20,7 @@ fn layout() -> Layout {
         recompute: Recompute::Full,
         sharding: 1,
         sequence_parallel: true,
+        ..Layout::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::Variant;
-use crate::training::layer::Bench;
+use crate::training::layer::{Bench, LayerCost};
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
@@ -74,6 +74,7 @@ pub struct Unit {
 #[must_use]
 pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
     let space = &problem.space;
+    let manners = space.manners();
     let mut found = Vec::new();
     for variant in 0..variants {
         for &tp in &space.tp {
@@ -84,22 +85,19 @@ pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
                             for &recompute in &space.recompute {
                                 for &sequence_parallel in &space.sequence_parallel {
                                     let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
-                                    found.push(Unit {
+                                    found.extend(manners.iter().map(|manner| Unit {
                                         variant,
                                         layout: Layout {
-                                            pp: 1,
-                                            vpp: 1,
                                             tp,
                                             cp,
                                             ep,
                                             etp,
-                                            dp: 1,
                                             micro_batch,
                                             recompute,
-                                            sharding: 0,
                                             sequence_parallel,
+                                            ..*manner
                                         },
-                                    });
+                                    }));
                                 }
                             }
                         }
@@ -278,8 +276,12 @@ impl Sweep<'_> {
             .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
         let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
         let dense = f64::from(problem.model.layers) - moe;
-        let all = pieces.dense.on_device() * dense
-            + pieces.moe.on_device() * moe
+        // Where only some layers of a stage recompute, the bound counts none of it.
+        let layer = |piece: &LayerCost| {
+            if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
+        };
+        let all = layer(&pieces.dense) * dense
+            + layer(&pieces.moe) * moe
             + pieces.embedding.on_device()
             + pieces.head.on_device();
         all / self.layout.pp as f64

@@ -6,6 +6,7 @@ use crate::kernel::{GROUP_PADDING, Kernels, Product};
 use crate::model::{Attention, LayerKind, Model, Moe};
 use crate::network::Network;
 use crate::training::layout::{Layout, Recompute};
+use crate::training::schedule::ContextKind;
 use crate::units::{Bytes, Flops, Seconds};
 use crate::workload::{Software, Training};
 
@@ -81,8 +82,12 @@ pub struct LayerCost {
     pub backward: Phase,
     /// Forward work redone in the backward pass.
     pub recompute: Phase,
+    /// Of the backward pass, the products for the gradients of weights.
+    pub weight_gradient: Seconds,
     /// Bytes kept from forward to backward pass.
     pub activations: Bytes,
+    /// Bytes that a layer keeps which recomputes nothing.
+    pub whole_activations: Bytes,
     /// Bytes that live only while the layer runs (all of its activations under full recomputation).
     pub working: Bytes,
 }
@@ -97,7 +102,13 @@ impl LayerCost {
     /// The part of it that no network can change.
     #[must_use]
     pub fn on_device(&self) -> Seconds {
-        self.forward.on_device() + self.backward.on_device() + self.recompute.on_device()
+        self.on_device_once() + self.recompute.on_device()
+    }
+
+    /// The same without recomputation.
+    #[must_use]
+    pub fn on_device_once(&self) -> Seconds {
+        self.forward.on_device() + self.backward.on_device()
     }
 }
 
@@ -219,9 +230,10 @@ fn add_product(bench: &Bench, shape: Product, cost: &mut LayerCost) {
     let factor = bench.software.product_factor;
     let accumulate = Bytes(2.0 * bench.training.gradient_bytes * k * n * groups);
     cost.forward.matmul += kernels.product(shape, Bytes::ZERO) * factor;
-    cost.backward.matmul += (kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO)
-        + kernels.product(Product { m: k, k: m, n, groups }, accumulate))
-        * factor;
+    let weights = kernels.product(Product { m: k, k: m, n, groups }, accumulate) * factor;
+    cost.backward.matmul +=
+        kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO) * factor + weights;
+    cost.weight_gradient += weights;
     if bench.training.precision != Precision::Bf16 {
         let quantise = bench.software.quantisation_bytes * groups;
         cost.forward.elementwise += kernels.traffic(Bytes(quantise * m * k));
@@ -237,7 +249,11 @@ fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
     if bench.software.fused_attention {
         let keys = bench.model.mean_keys_causal(sequence);
         let flops = Flops(2.0 * sizes.tokens * keys * widths);
-        let local = sequence / layout.cp as f64;
+        // A ring works on blocks of its own tokens, an exchange by heads on the whole sequence.
+        let local = match layout.cp_kind {
+            ContextKind::Ring => sequence / layout.cp as f64,
+            ContextKind::AllToAll => sequence,
+        };
         let factor = 1.0 / bench.software.attention_factor;
         cost.forward.attention += kernels.attention_forward(flops, local, sizes.query) * factor;
         cost.backward.attention += kernels.attention_backward(flops, local, sizes.query) * factor;
@@ -329,6 +345,8 @@ fn add_tensor_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: Layer
 }
 
 /// Ring attention: keys and values go round cp-1 times forward; backward their gradients go with them.
+///
+/// By heads (Ulysses): queries, keys, values and the output each cross once per pass, and nothing hides them.
 fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
     if layout.cp == 1 {
         return;
@@ -337,6 +355,15 @@ fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut
     let group = bench.network.group(sizes.tp, cp);
     let local =
         Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
+    if layout.cp_kind == ContextKind::AllToAll {
+        let outer = sizes.heads * (sizes.query + sizes.value);
+        let inner = sizes.kv_heads.max(cp).min(sizes.heads) * (sizes.query + sizes.value);
+        let bytes = Bytes(ACTIVATION * sizes.tokens * (outer + inner));
+        let traffic = all_to_all(&group, bytes, (1.0, 1.0));
+        cost.forward.cp += traffic;
+        cost.backward.cp += traffic;
+        return;
+    }
     // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
     let forward = all_gather(&group, local * cp, Phases::Pipelined);
     let hide = bench.software.cp_overlap;
@@ -426,12 +453,14 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
             cheap += up;
         }
     }
-    if !bench.software.fused_attention {
-        // Scores, softmax and its dropout mask: 5 bytes per score.
-        let scores = 5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads;
-        kept += scores;
-        cheap += scores;
-    }
+    // Scores, softmax and its dropout mask: 5 bytes per score.
+    let scores = if bench.software.fused_attention {
+        0.0
+    } else {
+        5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads
+    };
+    kept += scores;
+    cheap += scores;
     let mut ffn = |per_token_width: f64, tokens: f64| {
         kept += (ACTIVATION * model.ffn_inputs() + input) * per_token_width * tokens;
         cheap += input * per_token_width * tokens;
@@ -445,8 +474,14 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
         }
         _ => ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens),
     }
+    cost.whole_activations = Bytes(kept);
     match layout.recompute {
         Recompute::None => cost.activations = Bytes(kept),
+        Recompute::Attention => {
+            // Queries, keys and values stay, and so does the output that the next product needs.
+            cost.activations = Bytes(kept - scores);
+            cost.working = Bytes(scores);
+        }
         Recompute::Selective => {
             cost.activations = Bytes(kept - cheap);
             cost.working = Bytes(cheap);
@@ -462,6 +497,10 @@ fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
     match layout.recompute {
         Recompute::None => {}
         Recompute::Full => cost.recompute = cost.forward,
+        Recompute::Attention => {
+            cost.recompute.attention = cost.forward.attention;
+            cost.recompute.gaps = bench.software.kernel_gap * 3.0;
+        }
         Recompute::Selective => {
             // Norms and activations are about half of the element-wise traffic; unfused scores are redone whole.
             cost.recompute.elementwise = cost.forward.elementwise * 0.5;
@@ -502,10 +541,11 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     let factor = bench.software.product_factor;
     cost.forward.matmul =
         kernels.product_bf16(Product::new(sizes.tokens, sizes.hidden, vocab), Bytes::ZERO) * factor;
-    cost.backward.matmul = (kernels
-        .product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
-        + kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate))
-        * factor;
+    cost.weight_gradient =
+        kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate) * factor;
+    cost.backward.matmul = kernels.product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
+        * factor
+        + cost.weight_gradient;
     // Logits in 16 bits, cast to 32 bits; the gradient takes the place of the cast: 6 bytes live per logit.
     let logits = sizes.tokens * vocab;
     cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));

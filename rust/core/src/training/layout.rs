@@ -3,14 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Model;
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::workload::Training;
 
 /// What is recomputed in the backward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Recompute {
     /// Nothing.
+    #[default]
     None,
+    /// Attention between its projections: scores if it is not fused, the whole fused kernel if it is.
+    Attention,
     /// What is cheap to redo: the score matrix if attention is not fused, norm and activation outputs.
     Selective,
     /// Whole layers; only their inputs are kept.
@@ -43,6 +47,37 @@ pub struct Layout {
     pub sharding: u8,
     /// Sequence parallelism along the tensor group.
     pub sequence_parallel: bool,
+    /// Layers of each stage that recompute; 0: all of them.
+    #[serde(default)]
+    pub recompute_layers: u64,
+    /// Order of the passes over the pipeline.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// How context ranks exchange keys and values.
+    #[serde(default)]
+    pub cp_kind: ContextKind,
+}
+
+impl Default for Layout {
+    /// One device, one sequence at a time, nothing recomputed or sharded.
+    fn default() -> Self {
+        Self {
+            pp: 1,
+            vpp: 1,
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            etp: 1,
+            dp: 1,
+            micro_batch: 1,
+            recompute: Recompute::None,
+            sharding: 0,
+            sequence_parallel: false,
+            recompute_layers: 0,
+            schedule: Schedule::default(),
+            cp_kind: ContextKind::default(),
+        }
+    }
 }
 
 impl Layout {
@@ -65,7 +100,8 @@ pub enum Rule {
     SequenceOverContext,
     /// At least one layer per model chunk (the first and last may have one less than the rest).
     LayersOverPipeline,
-    /// Interleaving needs more than one stage, and equal chunks save the first and last.
+    /// Interleaving needs more than one stage, and equal chunks save the first and last; zero-bubble and
+    /// bidirectional schedules take one chunk a stage, the latter an even number of stages.
     Interleaving,
     /// ep must divide the experts; ep x etp must divide tp x cp x dp; etp is 1 or tp.
     Experts,
@@ -73,7 +109,7 @@ pub enum Rule {
     ShardingWithPipeline,
     /// dp x micro-batch must have a multiple within the tolerance of the global batch.
     Batch,
-    /// Interleaving needs at least as many micro-batches as stages.
+    /// Interleaving needs at least as many micro-batches as stages, a bidirectional schedule too.
     FewMicroBatches,
     /// The device's memory does not hold it.
     Memory,
@@ -133,6 +169,10 @@ pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Optio
     }
     let sequence = u64::from(training.sequence);
     let parts = if layout.cp > 1 { 2 * layout.cp } else { 1 };
+    // An exchange by heads leaves every rank whole heads.
+    if layout.cp > 1 && layout.cp_kind == ContextKind::AllToAll && !heads.is_multiple_of(tp * layout.cp) {
+        return Some(Rule::SequenceOverContext);
+    }
     if sequence % parts != 0 || (layout.sequence_parallel && !(sequence / layout.cp).is_multiple_of(tp)) {
         return Some(Rule::SequenceOverContext);
     }
@@ -142,6 +182,9 @@ pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Optio
         return Some(Rule::LayersOverPipeline);
     }
     if layout.vpp > 1 && (layout.pp == 1 || (short > 2 && model.mtp_layers == 0)) {
+        return Some(Rule::Interleaving);
+    }
+    if !layout.schedule.allows(layout.pp, layout.vpp) {
         return Some(Rule::Interleaving);
     }
     match model.moe {
@@ -160,7 +203,8 @@ pub fn broken_rule_at(layout: &Layout, micro_batches: u64) -> Option<Rule> {
     if !(layout.tp * layout.cp * layout.dp).is_multiple_of(layout.ep * layout.etp) {
         return Some(Rule::Experts);
     }
-    (layout.vpp > 1 && micro_batches < layout.pp).then_some(Rule::FewMicroBatches)
+    let least = if layout.vpp > 1 { layout.pp } else { layout.schedule.least_micro_batches(layout.pp) };
+    (micro_batches < least).then_some(Rule::FewMicroBatches)
 }
 
 /// Micro-batches per step whose batch comes nearest to the user's, if within the tolerance.

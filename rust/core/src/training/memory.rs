@@ -88,8 +88,6 @@ pub struct Pieces {
     pub embedding: LayerCost,
     /// The output head.
     pub head: LayerCost,
-    /// Share of the 1F1B bubble that the software's schedule leaves.
-    pub bubble: f64,
 }
 
 /// Bytes on a device of `stage`.
@@ -105,18 +103,22 @@ pub fn stage_memory(
 ) -> Memory {
     let shards = (layout.cp * layout.dp) as f64;
     let expert_shards = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
+    // Two copies of a stage's weights share one set of optimizer states.
+    let copies = layout.schedule.copies();
     let all = parameters.dense + parameters.expert;
     let sharded = parameters.dense / shards + parameters.expert / expert_shards;
     let at = |stage: u8| if layout.sharding >= stage { sharded } else { all };
     let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
-    let layers = pieces.dense.activations * stage.dense + pieces.moe.activations * stage.moe;
+    let redone = stage.recomputed_share(layout);
+    let kept = |piece: &LayerCost| piece.activations * redone + piece.whole_activations * (1.0 - redone);
+    let layers = kept(&pieces.dense) * stage.dense + kept(&pieces.moe) * stage.moe;
     let working =
         if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
     let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };
     let activations = layers * in_flight(layout, stage.index, micro_batches);
     Memory {
-        weights: Bytes(training.weight_bytes * (at(3) + gathered)),
-        gradients: Bytes(training.gradient_bytes * at(2)),
+        weights: Bytes(training.weight_bytes * copies * (at(3) + gathered)),
+        gradients: Bytes(training.gradient_bytes * copies * at(2)),
         optimizer: Bytes(training.optimizer_bytes * at(1)),
         activations,
         working: working.max(head),

@@ -3,5 +3,6 @@
 pub mod layer;
 pub mod layout;
 pub mod memory;
+pub mod schedule;
 pub mod stages;
 pub mod step;
