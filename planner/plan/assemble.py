@@ -69,11 +69,11 @@ def layout(design: Wire, software: Wire) -> Layout:
 
 def layout_core(wire: Wire) -> LayoutCore:
     """A layout as the engine writes it."""
-    shown = {name: wire[name] for name in LayoutCore.model_fields}
-    if shown["pp"] == 1:
+    shown = {name: wire[name] for name in LayoutCore.model_fields if name in wire}
+    if wire["pp"] == 1:
         shown["schedule"] = "none"
-    elif shown["schedule"] == "1f1b" and shown["vpp"] > 1:
-        shown["schedule"] = "interleaved-1f1b"
+    elif shown.get("schedule", "1f1b") == "1f1b":
+        shown["schedule"] = "interleaved-1f1b" if wire["vpp"] > 1 else "1f1b"
     return LayoutCore(**shown)
 
 

@@ -51,7 +51,7 @@ def space(
         # Stage 3 is lawful without a pipeline only; with experts nobody trains so at scale.
         sharding=choice.sharding or ((1,) if is_moe else (1, 3)),
         sequence_parallel=choice.sequence_parallel or (True,),
-        **{name: values for name, values in manners.items() if values},  # type: ignore[arg-type]
+        **{name: values for name, values in manners.items() if values},
     )
 
 
