@@ -107,7 +107,7 @@ class LayoutCore(Part):
     recompute: Literal["none", "attention", "selective", "full"]
     sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
     sequence_parallel: bool
-    recompute_layers: int = Field(default=0, ge=0, description="layers per stage that recompute; 0: all")
+    recompute_layers: int = Field(default=0, ge=0, description="layers per chunk that recompute; 0: all")
     schedule: Literal["none", "1f1b", "interleaved-1f1b", "zero-bubble", "dualpipe"] = "none"
     cp_kind: Literal["ring", "all-to-all"] = Field(default="ring", description="how context ranks exchange")
 

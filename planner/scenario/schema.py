@@ -298,7 +298,7 @@ class LayoutChoice(Frozen):
         default=None, min_length=1
     )
     recompute_layers: Annotated[tuple[WholeOrZero, ...], BeforeValidator(as_list)] | None = Field(
-        default=None, min_length=1, description="layers of a stage that recompute; 0, the default: all"
+        default=None, min_length=1, description="layers of a chunk that recompute; 0, the default: all"
     )
     schedule: Annotated[tuple[Schedule, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="default: that of the software profile, mostly 1f1b"

@@ -81,7 +81,7 @@ class SoftwareProfile(SpecFile):
 
     def covers(self, framework: str, date: str | None) -> bool:
         """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""
-        if framework not in self.frameworks:
+        if framework.strip().casefold() not in self.frameworks:
             return False
         month = date[:7] if date else None
         return month is None or (self.since <= month and (self.until is None or month <= self.until))

@@ -28,6 +28,7 @@ SITE = "virginia"
 GBIT = 1e9 / 8.0
 NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 MICRO_BATCHES = (1, 2, 4, 8)
+OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overlap", "cp_overlap")
 
 
 class UnanswerableError(Exception):
@@ -100,10 +101,14 @@ class Desk:
         profile = self._profile(row, hardware.accelerator, notes)
         fitted = _as_measured(hardware, row)
         tools = wire_software(profile, shape, precision, Figures(self.library))
+        if "overlap paths off" in (row.metric_definition or "").lower():
+            tools = tools.model_copy(update=dict.fromkeys(OVERLAPS, 0.0))
+            notes.append("overlap of traffic switched off, as the row says")
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
         peak = getattr(hardware.device.peak, precision) or 0.0
+        found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
             yield Ready(
                 row=row,
@@ -162,6 +167,8 @@ class Desk:
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
             tuned = profile_of_run("nemo", row.software_date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
+        if "Megatron-LM baseline" in (row.note or ""):
+            found = profile_of_run("megatron-lm", row.software_date) or found
         if found is None:
             found = default_profile(self.library.accelerator(accelerator).vendor)
             notes.append(f"no profile of framework {row.framework!r}: {found.id}")
@@ -354,7 +361,7 @@ def _options(  # noqa: PLR0917
     else:
         limit = shape.moe.experts if shape.moe else 1
         experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
-    recomputes = [row.recompute] if row.recompute else ["none", "selective", "full"]
+    recomputes = [row.recompute] if row.recompute else ["none", "attention", "cheap", "full"]
     for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
         if ep_given and (tp * cp * dp) % ep:
             raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
@@ -366,7 +373,7 @@ def _options(  # noqa: PLR0917
 def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
     """What "selective" redoes: by the parts that the row names, else by the habit of its framework."""
     if recompute != "selective":
-        return recompute
+        return "selective" if recompute == "cheap" else recompute
     parts = row.recompute_parts or ()
     if not parts:
         return profile.selective

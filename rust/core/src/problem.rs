@@ -91,7 +91,7 @@ pub struct Space {
     pub sharding: Vec<u8>,
     /// Sequence parallelism.
     pub sequence_parallel: Vec<bool>,
-    /// Layers per stage that recompute (0: all); empty: all.
+    /// Layers per chunk that recompute (0: all); empty: all.
     #[serde(default)]
     pub recompute_layers: Vec<u64>,
     /// Pipeline schedules; empty: 1F1B.

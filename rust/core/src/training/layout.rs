@@ -47,7 +47,7 @@ pub struct Layout {
     pub sharding: u8,
     /// Sequence parallelism along the tensor group.
     pub sequence_parallel: bool,
-    /// Layers of each stage that recompute; 0: all of them.
+    /// Layers of each chunk that recompute; 0: all of them.
     #[serde(default)]
     pub recompute_layers: u64,
     /// Order of the passes over the pipeline.

@@ -20,7 +20,7 @@ pub struct Memory {
     pub optimizer: Bytes,
     /// Kept from forward to backward pass, over all micro-batches in flight.
     pub activations: Bytes,
-    /// Living only while a layer or the head runs.
+    /// Living only while a layer or the head runs, and the largest weight's gradient while it is added up.
     pub working: Bytes,
     /// Runtime, communication buffers, fragmentation.
     pub overhead: Bytes,
@@ -88,6 +88,8 @@ pub struct Pieces {
     pub embedding: LayerCost,
     /// The output head.
     pub head: LayerCost,
+    /// Gradient of the largest weight, as its product leaves it and as it is added up.
+    pub largest_gradient: Bytes,
 }
 
 /// Bytes on a device of `stage`.
@@ -121,7 +123,7 @@ pub fn stage_memory(
         gradients: Bytes(training.gradient_bytes * copies * at(2)),
         optimizer: Bytes(training.optimizer_bytes * at(1)),
         activations,
-        working: working.max(head),
+        working: working.max(head) + pieces.largest_gradient,
         overhead: software.memory_overhead + activations * software.fragmentation,
     }
 }

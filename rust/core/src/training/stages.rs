@@ -22,14 +22,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Share of its layers that recompute under `layout`.
+    /// Share of its layers that recompute under `layout`, which counts them per chunk.
     #[must_use]
     pub fn recomputed_share(&self, layout: &Layout) -> f64 {
         let layers = self.dense + self.moe;
         if layout.recompute_layers == 0 || layers <= 0.0 {
             return 1.0;
         }
-        (layout.recompute_layers as f64 / layers).min(1.0)
+        (layout.recompute_layers as f64 * layout.vpp as f64 / layers).min(1.0)
     }
 }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::collective::{Phases, all_gather, all_reduce};
 use crate::model::LayerKind;
 use crate::model::Model;
-use crate::training::layer::{Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, layer_cost};
+use crate::training::layer::{
+    Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, largest_weight, layer_cost,
+};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{LocalParameters, Memory, Pieces, local_parameters, stage_memory};
 use crate::training::schedule::StagePasses;
@@ -86,6 +88,10 @@ pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
         moe,
         embedding: embedding_cost(bench, layout),
         head: head_cost(bench, layout),
+        largest_gradient: Bytes(
+            (bench.training.weight_bytes + bench.training.gradient_bytes)
+                * largest_weight(bench.model, layout),
+        ),
     }
 }
 
