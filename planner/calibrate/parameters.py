@@ -60,10 +60,11 @@ FAMILIES = ("nvidia-ampere", "nvidia-hopper", "nvidia-blackwell", "nvidia-blackw
 BOARDS = {"nvidia-blackwell": "nvidia-blackwell-hgx", "nvidia-blackwell-ultra": "nvidia-blackwell-ultra-hgx"}
 """Air-cooled boards of a family: the same figures times one factor on matrix products."""
 BRIDGE_2026 = ("megatron-2026-spring", "megatron-2026")
-TUNED = ("megatron-2024", "megatron-2025", *BRIDGE_2026, "nemo-mlperf")
+TUNED = ("megatron-2024", "megatron-2025-summer", "megatron-2025", *BRIDGE_2026, "nemo-mlperf")
 MEGATRON_LM = ("megatron-lm-2023", "megatron-lm-2025")
 MEGATRON = (*MEGATRON_LM, *TUNED)
 ERA_2025 = ("megatron-2025", "megatron-lm-2025")
+ALL_2025 = ("megatron-2025-summer", *ERA_2025)
 RECENT = ("megatron-lm-2025", "hai-llm-2024", *TUNED)
 """Attention kernels since mid-2024 (third generation of flash attention, cuDNN 9)."""
 FOUNDRY = ("llm-foundry-2023",)
@@ -119,7 +120,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of_software("elementwise llm-foundry", ("llm-foundry-2023",), "elementwise_factor", 1.2, 0.2),
     _of_software("elementwise FlagPerf", ("flagperf",), "elementwise_factor", 1.3, 0.2),
     _of_software("elementwise MindSpeed", ("mindspeed-2024",), "elementwise_factor", 1.4, 0.2),
-    _of_software("products Megatron-LM", MEGATRON_LM, "product_factor", 1.0, 0.07),
+    _of_software(
+        "products Megatron-LM", (*MEGATRON_LM, "megatron-deepspeed-2021"), "product_factor", 1.0, 0.07
+    ),
     _of_software("products llm-foundry", ("llm-foundry-2023",), "product_factor", 1.0, 0.07),
     _of_software("products FlagPerf", ("flagperf",), "product_factor", 1.0, 0.07),
     _of_software("products MindSpeed", ("mindspeed-2024",), "product_factor", 1.0, 0.07),
@@ -130,8 +133,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of_software("TP overlap MindSpeed", ("mindspeed-2024",), "tp_overlap", 0.33, 0.6, "logit"),
     _of_software("DP overlap", ALL_SOFTWARE, "dp_overlap", 0.75, 0.6, "logit"),
     _of_software("FSDP overlap", ALL_SOFTWARE, "fsdp_overlap", 0.45, 0.6, "logit"),
-    _of_software("EP overlap 2025", ERA_2025, "ep_overlap", 0.3, 0.6, "logit"),
+    _of_software("EP overlap 2025", ALL_2025, "ep_overlap", 0.3, 0.6, "logit"),
     _of_software("EP overlap 2026", BRIDGE_2026, "ep_overlap", 0.5, 0.6, "logit"),
+    _of_software("staging summer 2025", ("megatron-2025-summer",), "moe_staging_bytes", 30.0, 0.4),
     _of_software("staging 2025", ERA_2025, "moe_staging_bytes", 24.0, 0.4),
     _of_software("staging spring 2026", ("megatron-2026-spring",), "moe_staging_bytes", 17.0, 0.4),
     _of_software("staging summer 2026", ("megatron-2026",), "moe_staging_bytes", 12.0, 0.4),

@@ -74,6 +74,9 @@ class SoftwareProfile(SpecFile):
     imbalance_exponent: Fraction = Field(description="expert load of the busiest rank: ranks^exponent")
     moe_staging_bytes: Count = Field(description="moved per routed token and hidden unit")
     expert_host: Duration = Field(description="host time per local expert, layer and micro-batch")
+    expert_host_block: Duration | None = Field(
+        default=None, description="the same with scales per block (MXFP8, NVFP4); absent: as expert_host"
+    )
     quantisation_bytes: Count = Field(description="bytes moved per quantised element (FP8 and FP4 recipes)")
     jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
     memory_overhead: Size = Field(description="runtime and communication buffers per device")

@@ -107,6 +107,8 @@ class Desk:
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
+        if row.block_scaled and profile.expert_host_block is not None:
+            tools = tools.model_copy(update={"expert_host": profile.expert_host_block.value})
         peak = getattr(hardware.device.peak, precision) or 0.0
         found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):

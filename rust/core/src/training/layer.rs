@@ -6,7 +6,7 @@ use crate::kernel::{GROUP_PADDING, Kernels, Product};
 use crate::model::{Attention, LayerKind, Model, Moe};
 use crate::network::Network;
 use crate::training::layout::{Layout, Recompute};
-use crate::training::schedule::ContextKind;
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::units::{Bytes, Flops, Seconds};
 use crate::workload::{Software, Training};
 
@@ -399,8 +399,17 @@ fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, c
     let traffic = all_to_all(&group, dispatch, copies) + all_to_all(&group, combine, copies);
     let hidden = bench.software.ep_overlap;
     let compute = |phase: &Phase| phase.matmul + phase.attention + phase.elementwise;
-    cost.forward.ep += exposed(traffic, hidden, compute(&cost.forward));
-    cost.backward.ep += exposed(traffic, hidden, compute(&cost.backward));
+    if layout.schedule == Schedule::DualPipe {
+        // The forward pass of one micro-batch runs beside the backward pass of another: traffic of both hides behind
+        // the compute of both (arXiv 2412.19437, section 3.2.1).
+        let both = compute(&cost.forward) + compute(&cost.backward);
+        let left = exposed(traffic * 2.0, hidden, both) / 2.0;
+        cost.forward.ep += left;
+        cost.backward.ep += left;
+    } else {
+        cost.forward.ep += exposed(traffic, hidden, compute(&cost.forward));
+        cost.backward.ep += exposed(traffic, hidden, compute(&cost.backward));
+    }
     // The busiest rank's experts hold up the others.
     let experts = bench.model.ffn_inputs() + 1.0;
     let routed_share = {
