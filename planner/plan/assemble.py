@@ -55,6 +55,7 @@ def layout(design: Wire, software: Wire) -> Layout:
     data_parallel = "fsdp_overlap" if core.sharding == 3 else "dp_overlap"
     return Layout(
         **core.model_dump(),
+        offload=core.switches.offload,
         micro_batches=design["micro_batches"],
         global_batch_sequences=design["global_batch"],
         overlap=Overlap(
@@ -238,11 +239,15 @@ def _refused_sizes(refusals: Iterable[tuple[str, int]]) -> list[RefusedSize]:
 
 def space(request: Wire) -> Space:
     """The declared space of a problem."""
+    choices = dict(request["space"])
+    factorized = choices.pop("factorized", False)
+    choices |= choices.pop("switches", {})
     return Space(
         cards_min=request["limits"]["cards_min"],
         cards_max=request["limits"]["cards_max"],
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
-        layout={name: list(values) for name, values in request["space"].items() if values},
+        layout={name: list(values) for name, values in choices.items() if values},
+        factorized=factorized,
         objective=request["search"]["objective"],
     )
 

@@ -18,7 +18,15 @@ FROM_ZERO = {
     "sharding": (3, "a ZeRO stage from 0 to 3"),
     "recompute_layers": (2**40, "a whole number from 0"),
 }
-KEYS = (*DEGREES, "recompute", "recompute_layers", "sharding", "sequence_parallel", "schedule", "cp_kind")
+SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "tp_overlap": ("profile", "none", "ring", "pipe"),
+    "sequence_gather": ("profile", "kept", "redone"),
+    **dict.fromkeys(("p2p_scatter", "dp_overlap", "fused_activation"), ()),
+    **dict.fromkeys(("offload_weights", "offload_activations", "offload_optimizer"), ()),
+    **dict.fromkeys(("tp_network", "pp_network", "dp_network"), ("ranks", "scale-up", "scale-out")),
+}
+"""Switches and their words; without words: true or false."""
+KEYS = (*DEGREES, *WORDS, *FROM_ZERO, "sequence_parallel", *SWITCHES)
 
 Named = dict[str, Any]
 """Some or all dimensions of a layout."""
@@ -56,13 +64,14 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
 
 def _value(key: str, text: str) -> Any:
     word = text.lower()
-    if key in WORDS:
-        if word not in WORDS[key]:
-            raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(WORDS[key])}")
+    known = WORDS.get(key, SWITCHES.get(key, ()))
+    if known:
+        if word not in known:
+            raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(known)}")
         return word
-    if key == "sequence_parallel":
+    if key == "sequence_parallel" or key in SWITCHES:
         if word not in TRUTH:
-            raise _fault(f"sequence_parallel: {text!r} is neither true nor false", "write true or false")
+            raise _fault(f"{key}: {text!r} is neither true nor false", "write true or false")
         return TRUTH[word]
     least = 0 if key in FROM_ZERO else 1
     most, what = FROM_ZERO.get(key, (2**40, "a whole number from 1"))
