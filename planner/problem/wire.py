@@ -220,6 +220,7 @@ class Software(Wire):
     ep_overlap: float
     pp_overlap: float
     cp_overlap: float
+    recompute_stops_early: bool
     hierarchical_dispatch: bool
     fused_expert_bias: bool
     dispatch_bytes: float

@@ -100,15 +100,13 @@ class Desk:
             shape = shape.model_copy(update={"mtp_layers": 0})
         profile = self._profile(row, hardware.accelerator, notes)
         fitted = _as_measured(hardware, row)
-        tools = wire_software(profile, shape, precision, Figures(self.library))
+        tools = wire_software(profile, shape, precision, Figures(self.library), row.block_scaled)
         if "overlap paths off" in (row.metric_definition or "").lower():
             tools = tools.model_copy(update=dict.fromkeys(OVERLAPS, 0.0))
             notes.append("overlap of traffic switched off, as the row says")
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
-        if row.block_scaled and profile.expert_host_block is not None:
-            tools = tools.model_copy(update={"expert_host": profile.expert_host_block.value})
         peak = getattr(hardware.device.peak, precision) or 0.0
         found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
