@@ -216,6 +216,12 @@ WEAK = [
     "product and collective on or off).",
     "- FlagPerf Llama-1 rows on A100-40 with tensor parallelism and full recomputation:",
     "another interconnect, not stated.",
+    "- Memory: of the runs that would have been called too large, all but one are within",
+    "5 %; the one (`mbridge-070`) prints a layout whose unsharded weights and gradients",
+    "alone fill the card. Nine more rows need more than they have, and say nothing of",
+    "offloading, which their framework does on such machines: they are taken to offload.",
+    "- Ascend 910B: rows of one table with the same shapes and layout lie 18 % apart",
+    "(older and newer back ends of the framework, which rows do not name).",
     "- Chips without any published training run (most domestic ones): the figures are",
     "priors with wide ranges.",
 ]
