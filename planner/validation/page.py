@@ -145,7 +145,8 @@ def page(answer: Part) -> str:
     out += [
         "## Predicted against measured",
         "",
-        "Runs per chip by error, in steps of 5 % (fast side left).",
+        "Runs per chip by error, in steps of 5 % (fast side left); `planner validate --plot FILE.svg`",
+        "draws every run, predicted against measured, one chart a chip.",
         "",
         "```",
         *_strips(training),
