@@ -12,6 +12,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.caps import cap_curve
 from planner.plan.confidence import confidence
 from planner.plan.headline import Facts, headline
 from planner.plan.model import FRONT_POINTS, Plan
@@ -236,6 +237,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "fabric": assemble.fabric(design),
         "facility": facility.model_copy(
             update={
+                "caps": cap_curve(case.request, design),
                 "elevations": elevations(facility, design, cluster),
                 "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
             }
