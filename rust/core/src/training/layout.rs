@@ -81,10 +81,12 @@ pub enum Rule {
     Limits,
     /// Slower than the target.
     Target,
+    /// Fewer spares than it needs: only of designs whose cards are given, since the search buys enough.
+    Spares,
 }
 
 /// All rules, in the order in which the search applies them.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 13] = [
     Rule::HeadsOverTensor,
     Rule::WidthOverTensor,
     Rule::SequenceOverContext,
@@ -97,6 +99,7 @@ pub const RULES: [Rule; 12] = [
     Rule::Limits,
     Rule::Memory,
     Rule::Target,
+    Rule::Spares,
 ];
 
 impl Rule {
@@ -116,6 +119,7 @@ impl Rule {
             Self::Memory => "memory",
             Self::Limits => "limits",
             Self::Target => "target",
+            Self::Spares => "spares",
         }
     }
 }
