@@ -186,6 +186,8 @@ def _risk(design: Mapping[str, Any] | None, central: Mapping[str, Any]) -> str |
     broken = [rule for rule in design.get("broken_rules", []) if rule not in passed]
     if "memory" in broken:
         return "the layout does not fit into memory"
+    if broken == ["spares"]:
+        return "the spares no longer suffice"
     if broken:
         return f"the layout breaks: {', '.join(broken)}"
     over = [limit for limit in design.get("over_limits", []) if limit not in central.get("over_limits", [])]

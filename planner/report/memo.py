@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
-from planner.plan.parts import Cards, Layout, Performance
+from planner.plan.parts import Cards, Layout, Performance, Spares
 from planner.plan.shown import days, duration, number, percent, rate, scaled, signed_percent, spaced, usd
 from planner.report.names import limit_words, rule_words
 
@@ -15,6 +15,7 @@ PHYSICS = "docs/physics.md"
 SMALL_SHARE = 0.005
 """Causes of a step below this share are summed up in one line."""
 SHOWN_ESTIMATES = 6
+LOSSES = ("checkpoint", "rework", "recovery", "waiting", "stragglers")
 
 Row = tuple[str, str]
 
@@ -266,6 +267,25 @@ def _when(plan: Plan) -> Iterator[Row]:
         )
         between = "" if failures.mttf_hours is None else f", one every {duration(failures.mttf_hours * 3600)}"
         yield "failures", f"{number(failures.failures_per_day)} a day that stop the job{between}; {pause}"
+        if failures.causes and failures.failures_per_day > 0:
+            yield "by cause", _shares(failures.causes, failures.failures_per_day)
+        lost = {name.replace("checkpoint", "checkpoints"): getattr(failures, name) for name in LOSSES}
+        if all(share is not None for share in lost.values()):
+            yield "time lost", ", ".join(f"{name} {percent(share)}" for name, share in lost.items() if share)
+        if failures.spares is not None:
+            yield "spares", _spare_words(failures.spares)
+
+
+def _spare_words(spares: Spares) -> str:
+    short = f", {spares.servers_short:,} SHORT" if spares.servers_short else ""
+    where = ""
+    if spares.per_domain or spares.spare_domains:
+        where = f" ({spares.per_domain} in each domain, {spares.spare_domains} whole domains)"
+    return (
+        f"{spares.servers_needed:,} servers needed{where}, {spares.servers_had:,} had{short}; "
+        f"{number(spares.servers_in_repair)} in repair on average; "
+        f"enough {percent(spares.covered)} of the time"
+    )
 
 
 def _money(plan: Plan) -> Iterator[Row]:

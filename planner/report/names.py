@@ -15,6 +15,7 @@ _RULES = {
     "memory": "it does not fit into the memory of a device",
     "limits": "it is over a limit",
     "target": "it is slower than the target",
+    "spares": "too few cards are left over for the spares that it needs",
 }
 
 _LIMITS = {

@@ -67,22 +67,38 @@ impl SpareRule {
             let (servers, covered) = self.paying(self.in_repair(active), active);
             return Needed { servers, per_domain: 0, domains: 0, bought: active_servers + servers, covered };
         }
+        self.needed_in_domains(active_servers, &self.alive())
+    }
+
+    /// Numbers of spares per domain worth a thought, and the chance that a domain with so many is alive.
+    fn alive(&self) -> Vec<(u64, f64)> {
+        let mean = self.in_repair(self.domain_servers as f64);
         let most = (self.domain_servers / MOST_IN_DOMAIN).max(1).min(self.domain_servers - 1);
-        let mut best = self.in_domains(active_servers, 0);
-        for per_domain in 1..=most {
-            let other = self.in_domains(active_servers, per_domain);
-            if other.bought < best.bought || (other.bought == best.bought && other.covered > best.covered) {
-                best = other;
+        // Below the mean nearly every domain is dead, far above it one more changes nothing.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of servers")]
+        let (from, to) = ((mean - 2.0).max(0.0) as u64, (mean + 8.0 * libm::sqrt(mean) + 3.0) as u64);
+        (from.min(most)..=to.min(most))
+            .map(|spares| (spares, poisson_cdf(mean, spares) * (1.0 - self.domain_down)))
+            .collect()
+    }
+
+    fn needed_in_domains(&self, active: u64, alive: &[(u64, f64)]) -> Needed {
+        let mut best: Option<Needed> = None;
+        for &(per_domain, alive) in alive {
+            let other = self.in_domains(active, per_domain, alive);
+            let better = |best: Needed| {
+                other.bought < best.bought || (other.bought == best.bought && other.covered > best.covered)
+            };
+            if best.is_none_or(better) {
+                best = Some(other);
             }
         }
-        best
+        best.unwrap_or(Needed { servers: 0, per_domain: 0, domains: 0, bought: active, covered: 0.0 })
     }
 
     /// With `per_domain` spares in each domain, and whole domains for those that have too few.
-    fn in_domains(&self, active: u64, per_domain: u64) -> Needed {
+    fn in_domains(&self, active: u64, per_domain: u64, alive: f64) -> Needed {
         let domains = active.div_ceil(self.domain_servers - per_domain);
-        let alive =
-            poisson_cdf(self.in_repair(self.domain_servers as f64), per_domain) * (1.0 - self.domain_down);
         let lost = domains as f64 * (1.0 - alive);
         let (whole, covered) =
             climb(lost, |_, covered, _| covered < self.least_confidence.max(DOMAIN_COVERAGE));
@@ -136,10 +152,15 @@ impl SpareTable {
     #[must_use]
     pub fn new(rule: &SpareRule, most: u64) -> Self {
         let servers: Vec<u64> = (0..=most).collect();
+        let alive = rule.alive();
         let bought = servers
             .into_par_iter()
             .with_min_len(512)
-            .map(|active| if active == 0 { 0 } else { rule.needed(active).bought })
+            .map(|active| match active {
+                0 => 0,
+                _ if rule.domain_servers <= 1 => rule.needed(active).bought,
+                _ => rule.needed_in_domains(active, &alive).bought,
+            })
             .collect();
         Self { bought }
     }
