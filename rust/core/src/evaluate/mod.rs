@@ -1,23 +1,24 @@
 //! One design, timed and costed: the function that the search calls for its winner and `evaluate` for the user's.
 
 pub mod design;
+pub mod standby;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::CoreError;
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::{Choice, Plant, SparePolicy, plant, spare_rule};
+use crate::plant::{Choice, Plant, plant};
 use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
-use crate::reliability::spares::{Needed, SpareRule, kept_with};
 use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::step::{Family, StepTimes, pieces};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
     Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,
-    RacksAnswer, ReliabilityAnswer, SparesAnswer,
+    RacksAnswer, ReliabilityAnswer,
 };
+use standby::Standby;
 
 /// A design to evaluate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,38 +69,14 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     let layout = choice.layout;
     check_layout(problem, &layout)?;
     let active = layout.devices().div_ceil(cluster.devices_per_card);
-    let active_servers = active.div_ceil(cluster.cards_per_server);
-    let rule = spare_rule(cluster, &problem.reliability);
-    let needed = rule.map(|rule| rule.needed(active_servers));
-    let required = problem.reliability.failures.is_some_and(|model| model.spares == SparePolicy::Required);
-    let held = needed.filter(|_| required).map_or(0, |needed| needed.bought - active_servers);
-    let with_spares = active + held * cluster.cards_per_server;
-    let whole = |cards: u64| cards.div_ceil(cluster.unit_cards) * cluster.unit_cards;
-    let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
-    // Where the layout fits but its spares do not, it is those that are missing.
-    let fitting = if whole(with_spares) > most && whole(active) <= most { most } else { with_spares };
-    let wanted = choice.cards.unwrap_or_else(|| fitting.max(problem.limits.cards_min));
-    if wanted < active {
-        let message = format!("the layout needs {active} cards, {wanted} are given");
+    let standby = Standby::new(problem, cluster, active);
+    if let Some(cards) = choice.cards.filter(|cards| *cards < active) {
+        let message = format!("the layout needs {active} cards, {cards} are given");
         return Err(CoreError::invalid("design.cards", message));
     }
-    let units = if choice.cards.is_none() && fitting == most && with_spares > most {
-        most / cluster.unit_cards
-    } else {
-        wanted.div_ceil(cluster.unit_cards)
-    };
+    let units = standby.units(problem, cluster, choice.cards);
     let mut plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
-    let had = (plant.cards - active) / cluster.cards_per_server;
-    let short = required && plant.cards < with_spares;
-    if let (Some(rule), Some(needed)) = (rule, needed)
-        && had < needed.servers
-    {
-        // Too few spares: what the size counts as waiting is not enough.
-        let replica = active_servers as f64 / layout.dp as f64;
-        let lost =
-            1.0 - kept_with(rule.in_repair(active_servers as f64), had, active_servers as f64, replica);
-        plant.goodput = plant.goodput.losing((lost - plant.goodput.waiting).max(0.0), 0.0);
-    }
+    plant.goodput = plant.goodput.losing(standby.lost(&plant, layout.dp), 0.0);
     let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)
         .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
     let network = Network::new(cluster, at.fabric, &plant.fabric);
@@ -132,7 +109,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     if problem.target.any() && too_slow {
         broken.push(Rule::Target);
     }
-    if short {
+    if standby.is_short(&plant) {
         broken.push(Rule::Spares);
     }
     let limits = over_limits(problem, &plant);
@@ -167,7 +144,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         fabric: fabric_answer(&at, &plant),
         facility: facility_answer(&at, &plant),
         cost: cost_answer(&plant),
-        reliability: reliability_answer(&plant, rule.zip(needed), active_servers, had),
+        reliability: reliability_answer(&plant, &standby),
         network: network_answer(&network),
     })
 }
@@ -293,12 +270,7 @@ fn cost_answer(plant: &Plant) -> CostAnswer {
     }
 }
 
-fn reliability_answer(
-    plant: &Plant,
-    spares: Option<(SpareRule, Needed)>,
-    active_servers: u64,
-    had: u64,
-) -> ReliabilityAnswer {
+fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
     let time = &plant.goodput;
     ReliabilityAnswer {
         mttf_hours: time.mttf.map(|time| time.0 / 3600.0),
@@ -314,15 +286,7 @@ fn reliability_answer(
         waiting: time.waiting,
         stragglers: time.stragglers,
         causes: plant.causes,
-        spares: spares.map(|(rule, needed)| SparesAnswer {
-            servers_needed: needed.servers,
-            servers_had: had,
-            servers_short: needed.servers.saturating_sub(had),
-            per_domain: needed.per_domain,
-            spare_domains: needed.domains,
-            servers_in_repair: rule.in_repair(active_servers as f64),
-            covered: needed.covered,
-        }),
+        spares: standby.answer(plant),
     }
 }
 
