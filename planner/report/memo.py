@@ -353,7 +353,8 @@ def _risk(plan: Plan) -> Iterator[Row]:
     target = "" if found.met is None else f"; {percent(found.met)} of them meet the target"
     yield (
         "draws",
-        f"{found.samples:,} of {found.inputs} inputs together on {found.candidates:,} designs, seed {found.seed}; "
+        f"{found.samples:,} of {found.inputs} inputs together on {found.candidates:,} designs, seed "
+        f"{found.seed}; "
         f"{percent(found.works)} of them fit memory and limits{target}",
     )
     shown: list[tuple[str, str, Callable[[float], str]]] = [

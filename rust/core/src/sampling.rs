@@ -55,7 +55,7 @@ pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>
         }
     }
     let width = pointers.len().max(1);
-    if values.len() % width != 0 {
+    if !values.len().is_multiple_of(width) {
         let message = format!("{} numbers are no whole rows of {width}", values.len());
         return Err(CoreError::invalid("values", message));
     }
