@@ -4,7 +4,8 @@ mod common;
 
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::sampling::{LIMITS, MEMORY, OUTPUTS, UNBUILDABLE, sample};
-use planner_core::training::layout::{Layout, Recompute, Switches};
+use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::switches::Switches;
 use serde_json::json;
 
 fn choice(tp: u64, dp: u64) -> DesignChoice {
