@@ -259,7 +259,7 @@ def _when(plan: Plan) -> Iterator[Row]:
         between = "" if failures.mttf_hours is None else f", one every {duration(failures.mttf_hours * 3600)}"
         yield "failures", f"{number(failures.failures_per_day)} a day that stop the job{between}; {pause}"
         if failures.causes and failures.failures_per_day > 0:
-            yield "by cause", _shares(failures.causes, failures.failures_per_day)
+            yield "by cause", shares(failures.causes, failures.failures_per_day)
         lost = {name.replace("checkpoint", "checkpoints"): getattr(failures, name) for name in LOSSES}
         if all(share is not None for share in lost.values()):
             yield "time lost", ", ".join(f"{name} {percent(share)}" for name, share in lost.items() if share)
