@@ -190,7 +190,9 @@ def cost(design: Wire) -> Cost:
 
 def reliability(design: Wire) -> Reliability:
     """Failures of a design."""
-    return Reliability(**{name: design["reliability"][name] for name in Reliability.model_fields})
+    return Reliability.model_validate(
+        {name: design["reliability"][name] for name in Reliability.model_fields}
+    )
 
 
 def summary(wire: Wire) -> Summary:
