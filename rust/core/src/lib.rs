@@ -20,6 +20,7 @@ pub mod precision;
 pub mod problem;
 pub mod reliability;
 pub mod search;
+pub mod service;
 pub mod serving;
 pub mod simulate;
 pub mod training;

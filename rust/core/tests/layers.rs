@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["training", "serving"],
     &["problem"],
     &["evaluate"],
-    &["search"],
+    &["search", "service"],
     &["wire"],
     &["many"],
 ];

@@ -156,6 +156,20 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Answers a service/1 (JSON bytes) with a service-result/1.
+    #[pyfunction]
+    fn size_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::size_service_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Evaluates one service of a problem (JSON bytes both ways).
+    #[pyfunction]
+    fn evaluate_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::evaluate_service_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Answers the questions of a serving/1 request (JSON bytes), each an answer or an error, as a JSON list.
     #[pyfunction]
     fn evaluate_serving<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

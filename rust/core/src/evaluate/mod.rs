@@ -8,7 +8,7 @@ use crate::error::CoreError;
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, plant};
-use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
+use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::step::{Family, StepTimes, pieces};
@@ -39,7 +39,12 @@ pub struct DesignChoice {
 /// Limits of the problem that `plant` exceeds.
 #[must_use]
 pub fn over_limits(problem: &Problem, plant: &Plant) -> Vec<&'static str> {
-    let limits = &problem.limits;
+    exceeded(&problem.limits, plant)
+}
+
+/// Which of `limits` a plant exceeds.
+#[must_use]
+pub fn exceeded(limits: &Limits, plant: &Plant) -> Vec<&'static str> {
     let over = |limit: Option<f64>, value: Option<f64>| {
         limit.is_some_and(|limit| value.is_none_or(|value| value > limit))
     };
@@ -217,7 +222,9 @@ fn performance(
     }
 }
 
-fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     let design = &plant.fabric;
     FabricAnswer {
         id: choice.fabric.id.clone(),
@@ -234,7 +241,9 @@ fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     }
 }
 
-fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
@@ -254,7 +263,9 @@ fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
     }
 }
 
-fn cost_answer(plant: &Plant) -> CostAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn cost_answer(plant: &Plant) -> CostAnswer {
     CostAnswer {
         capex_usd: plant.capex.total().map(|usd| usd.0),
         energy_usd_per_year: plant.energy_usd_per_year.0,
@@ -264,7 +275,9 @@ fn cost_answer(plant: &Plant) -> CostAnswer {
     }
 }
 
-fn reliability_answer(plant: &Plant) -> ReliabilityAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn reliability_answer(plant: &Plant) -> ReliabilityAnswer {
     ReliabilityAnswer {
         mttf_hours: plant.goodput.mttf.map(|time| time.0 / 3600.0),
         failures_per_day: plant.goodput.mttf.map_or(0.0, |time| SECONDS_PER_DAY / time.0),
@@ -274,7 +287,9 @@ fn reliability_answer(plant: &Plant) -> ReliabilityAnswer {
     }
 }
 
-fn network_answer(network: &Network) -> Vec<LevelAnswer> {
+/// Part of a design's answer.
+#[must_use]
+pub fn network_answer(network: &Network) -> Vec<LevelAnswer> {
     let answer = |level: &crate::network::Level| LevelAnswer {
         name: level.name.clone(),
         devices: level.size.is_finite().then_some(level.size),

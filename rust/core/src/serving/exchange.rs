@@ -8,7 +8,7 @@ use crate::serving::case::{Constants, Family, Instance, ServingSoftware};
 use crate::units::{Bytes, Seconds};
 
 /// The network of an instance with the shares and fixed times of serving.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exchange {
     tensor: Group,
     experts: Group,
@@ -89,6 +89,12 @@ impl Exchange {
         }
     }
 
+    /// Whether steps take the same time on both: all is equal but the way out of the instance.
+    #[must_use]
+    pub fn same_inside(&self, other: &Self) -> bool {
+        *self == Self { outer_bandwidth: self.outer_bandwidth, ..*other }
+    }
+
     /// All-reduce over the tensor-parallel group: a fixed time per level, and the transfer.
     #[must_use]
     pub fn tensor_all_reduce(&self, bytes: Bytes) -> Seconds {
@@ -114,17 +120,30 @@ impl Exchange {
     /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back).
     #[must_use]
     pub fn experts(&self, routed: &Routed, software: &ServingSoftware) -> Seconds {
-        if self.experts.size <= 1.0 {
+        if self.whole.size <= 1.0 {
             return Seconds::ZERO;
         }
-        let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance;
+        let everywhere = routed.tokens * self.whole.size * routed.hidden;
+        let gathered = |element: f64| {
+            let levels = self.whole.spans().count() as f64;
+            all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
+                + self.all_reduce_alpha * (levels / 2.0)
+        };
+        let mut best = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
+        if self.experts.size <= 1.0 {
+            // Experts are cut over all devices: every token goes everywhere.
+            return best * self.factor;
+        }
+        // Devices that share an expert each need its tokens.
+        let cut = self.whole.size / self.experts.size;
+        let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance * cut;
         let both = |copies: (f64, f64), stages: f64| {
             let bytes = |element: f64| Bytes(sent * element);
             let dispatch = all_to_all(&self.experts, bytes(software.dispatch_bytes), copies);
             let combine = all_to_all(&self.experts, bytes(software.combine_bytes), copies);
             dispatch + combine + self.alpha * (2.0 * stages)
         };
-        let mut best = both((1.0, 1.0), 1.0);
+        best = best.min(both((1.0, 1.0), 1.0));
         if software.hierarchical_dispatch && self.instances > 1.0 {
             let once =
                 |places: f64| places * (1.0 - libm::pow(1.0 - 1.0 / places, routed.top_k)) / routed.top_k;
@@ -134,13 +153,6 @@ impl Exchange {
             }
             best = best.min(both((once(self.experts.size), beyond), 2.0));
         }
-        let everywhere = routed.tokens * self.whole.size * routed.hidden;
-        let gathered = |element: f64| {
-            let levels = self.whole.spans().count() as f64;
-            all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
-                + self.all_reduce_alpha * (levels / 2.0)
-        };
-        best = best.min(gathered(software.dispatch_bytes) + gathered(software.combine_bytes));
         best * self.factor
     }
 
