@@ -18,8 +18,10 @@ from planner.plan.account import Space
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
+from planner.plan.service import open_service, service_space, solve_service
+from planner.plan.service_judge import judge_service
 from planner.plan.solve import open_case, solve
-from planner.scenario import Scenario, from_table, load
+from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 Question = Scenario | Path | str | Mapping[str, Any]
@@ -55,6 +57,11 @@ def size(
             no error.
     """
     question = read(scenario, set)
+    if isinstance(question, ServiceScenario):
+        served = open_service(
+            question, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+        )
+        return solve_service(served)
     case = open_case(
         question,
         _library(library),
@@ -91,8 +98,14 @@ def evaluate(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
+    asked = read(scenario, set)
+    if isinstance(asked, ServiceScenario):
+        served = open_service(
+            asked, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+        )
+        return judge_service(served, layout, cards)
     named = None if layout is None else parse(layout)
-    question = read(scenario, set)
+    question = with_host(asked, named)
     case = open_case(
         question,
         _library(library),
@@ -102,6 +115,18 @@ def evaluate(
         interrupt=interrupt,
     )
     return judge(case, named, cards)
+
+
+def with_host(scenario: Scenario, named: Mapping[str, Any] | None) -> Scenario:
+    """The scenario with the choice of offloading what a named layout offloads.
+
+    Its host is looked up then, and the best layout that it is held against may offload the same.
+    """
+    asked = [name for name, value in (named or {}).items() if name.startswith("offload_") and value is True]
+    widened = {name: (False, True) for name in asked if getattr(scenario.layout, name) is None}
+    if not widened:
+        return scenario
+    return scenario.model_copy(update={"layout": scenario.layout.model_copy(update=widened)})
 
 
 def explain(
@@ -118,7 +143,10 @@ def explain(
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:
     """The space that `size` would search."""
-    case = open_case(read(scenario, set), _library(library))
+    question = read(scenario, set)
+    if isinstance(question, ServiceScenario):
+        return service_space(open_service(question, _library(library)))
+    case = open_case(question, _library(library))
     return assemble.space(case.request.model_dump(by_alias=True))
 
 

@@ -33,6 +33,11 @@ class Bands(Part):
     mfu: Band | None
     facility_megawatts: Band | None
     capex_usd: Band | None
+    requests_per_second: Band | None = Field(
+        default=None, description="of a service: the most within its latencies"
+    )
+    tpot_seconds: Band | None = Field(default=None, description="of a service, mean at the peak")
+    ttft_seconds: Band | None = Field(default=None, description="of a service, mean at the peak")
 
 
 class Swing(Part):
@@ -185,6 +190,10 @@ class Space(Part):
     cards_max: int
     clusters: list[Alternative]
     layout: dict[str, list[int | bool | str]]
+    factorized: bool = Field(
+        default=False,
+        description="only layouts that use every device, with equal stages, chunks and micro-batches",
+    )
     objective: str
 
 

@@ -17,7 +17,7 @@ from planner.plan.headline import Facts, headline
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.problem import Figure, Problem, build, wire
-from planner.scenario import Scenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.software import SoftwareProfile
 from planner.specs import SpecLibrary
 
@@ -75,6 +75,10 @@ def open_case(
         ScenarioError: names or wishes that cannot be.
         MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
     """
+    if isinstance(scenario, ServiceScenario):
+        raise scenario.origin.error(
+            "workload.kind", "services are answered by size and evaluate", "ask this of a training scenario"
+        )
     started = time.perf_counter()
     problem = build(scenario, library, no_estimates=no_estimates)
     case = Case(problem, command, progress, interrupt, list(problem.notes), started=started)

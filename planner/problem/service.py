@@ -149,7 +149,9 @@ class _ServiceBuilder(_Builder):
         try:
             return read_trace(path, workload.peak_window)
         except ScenarioError as fault:
-            raise self.scenario.origin.error("workload.trace", f"{name}: {fault.message}", fault.hint) from fault
+            raise self.scenario.origin.error(
+                "workload.trace", f"{name}: {fault.message}", fault.hint
+            ) from fault
 
     def _served_architecture(self, trace: Trace | None) -> Architecture:
         found = self._shape()
@@ -242,8 +244,9 @@ class _ServiceBuilder(_Builder):
             peak = trace.peak_rate if mean is None else mean * trace.peak_rate / trace.mean_rate
             mean = trace.mean_rate if mean is None else mean
             self.notes.append(
-                f"trace: {trace.count:,} requests, {trace.mean_rate:.3g}/s on the mean, {trace.peak_rate:.3g}/s "
-                f"in the busiest window; input {trace.input_mean:,.0f} (spread {trace.input_spread:.2f}), "
+                f"trace: {trace.count:,} requests, {trace.mean_rate:.3g}/s on the mean, "
+                f"{trace.peak_rate:.3g}/s in the busiest window; "
+                f"input {trace.input_mean:,.0f} (spread {trace.input_spread:.2f}), "
                 f"output {trace.output_mean:,.0f} (spread {trace.output_spread:.2f}) tokens"
             )
         if target.tokens_per_second is not None and isinstance(workload, ServingWorkload):

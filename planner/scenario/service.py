@@ -95,7 +95,7 @@ class ServingWorkload(Frozen):
     output_tokens: Length = Field(default=None, description="as input_tokens")
     trace: Text | None = Field(
         default=None,
-        description="CSV with arrival_seconds, input_tokens, output_tokens: gives lengths, mean and peak rate",
+        description="CSV with arrival_seconds, input_tokens, output_tokens: lengths, mean and peak rate",
     )
     peak_window: DurationSeconds = Field(
         default=60.0, description="the peak of a trace is its busiest window of this length"
@@ -187,22 +187,30 @@ class ServiceTarget(Frozen):
 
 
 class ServiceLayout(Frozen):
-    """Dimensions of the instances to fix (one value) or to choose from (a list); absent: the default space."""
+    """Dimensions of instances to fix (one value) or to choose from (a list); absent: the default space."""
 
     tp: Wholes | None = None
     dp: Wholes | None = None
     pp: Wholes | None = None
     ep: Wholes | None = None
-    mode: Annotated[tuple[Literal["aggregated", "disaggregated"], ...], BeforeValidator(as_list)] | None = Field(
-        default=None, min_length=1, description="prefill and decode together or apart; default: both"
+    mode: Annotated[tuple[Literal["aggregated", "disaggregated"], ...], BeforeValidator(as_list)] | None = (
+        Field(default=None, min_length=1, description="prefill and decode together or apart; default: both")
     )
     batch: Whole | None = Field(default=None, description="sequences of an instance at most")
+
+    @property
+    def offloads(self) -> bool:
+        """Whether any layout moves state to the host: none of a service does."""
+        return False
+
+
+AnyWorkload = Annotated[ServingWorkload | GenericWorkload, Field(discriminator="kind")]
 
 
 class ServiceScenario(Scenario):
     """One question about a service."""
 
-    workload: Annotated[ServingWorkload | GenericWorkload, Field(discriminator="kind")]  # type: ignore[assignment]
+    workload: AnyWorkload  # type: ignore[assignment]
     target: ServiceTarget = ServiceTarget()  # type: ignore[assignment]
     layout: ServiceLayout = ServiceLayout()  # type: ignore[assignment]
     search: Search = Search()

@@ -116,11 +116,12 @@ fn on_field(problem: &ServiceProblem, index: usize, field: &Field) -> Vec<Found>
         let way = Way { units, ..way };
         Some(Found { field: index, cooling, way, rate, plant: built })
     };
+    let mut known: BTreeMap<u64, Option<(f64, Way)>> = BTreeMap::new();
     coolings
         .filter_map(|cooling| {
             if throughput {
                 let units = most_units(problem, field, cooling)?;
-                let (rate, way) = field.most(units)?;
+                let (rate, way) = (*known.entry(units).or_insert_with(|| field.most(units)))?;
                 let enough = wanted.is_none_or(|wanted| rate >= wanted);
                 let least = problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
                 return enough.then(|| at_units(cooling, way, rate, way.units.max(least)))?;

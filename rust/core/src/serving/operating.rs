@@ -11,7 +11,7 @@ use crate::serving::replica::{
 use crate::serving::units::{lognormal_quantile, normal_quantile, whole};
 
 /// Servers beyond which a queue is as good as that of this many.
-const MOST_SERVERS: u32 = 4096;
+const MOST_SERVERS: u32 = 512;
 
 /// A latency in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
