@@ -9,6 +9,7 @@ __all__ = [
     "evaluate_service",
     "evaluate_serving",
     "evaluation_rate",
+    "fabric",
     "size",
     "size_many",
     "size_service",
@@ -49,6 +50,9 @@ def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreE
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def fabric(request: bytes) -> bytes:
+    """Count the parts of a fabric."""
 
 def version() -> str:
     """Version of the core."""

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
     &["simulate"],
     &["fabric", "model", "facility", "reliability"],
-    &["cost"],
+    &["chain", "cost", "hall"],
     &["workload"],
     &["hardware"],
     &["network"],
@@ -17,8 +17,13 @@ const LAYERS: &[&[&str]] = &[
     &["plant"],
     &["training", "serving"],
     &["problem"],
+<<<<<<< HEAD
     &["evaluate"],
     &["search", "service"],
+=======
+    &["detail", "evaluate"],
+    &["search"],
+>>>>>>> main
     &["wire"],
     &["many"],
 ];

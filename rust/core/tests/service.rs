@@ -58,6 +58,8 @@ fn software() -> ServingSoftware {
         expert_factor: 1.0,
         attention_factor: 1.0,
         collective_factor: 1.0,
+        elementwise_factor: 1.0,
+        bunching: 0.0,
         tp_overlap: 0.0,
         two_batch_overlap: true,
         overlap_share: 0.95,

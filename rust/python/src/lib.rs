@@ -156,6 +156,7 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+<<<<<<< HEAD
     /// Answers a service/1 (JSON bytes) with a service-result/1.
     #[pyfunction]
     fn size_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -167,6 +168,12 @@ mod _core {
     #[pyfunction]
     fn evaluate_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let answer = outside(py, || wire::evaluate_service_json(request))?;
+=======
+    /// Counts the parts of a fabric (JSON bytes both ways).
+    #[pyfunction]
+    fn fabric<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::fabric_json(request))?;
+>>>>>>> main
         Ok(PyBytes::new(py, &answer))
     }
 
