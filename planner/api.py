@@ -24,13 +24,9 @@ from planner.plan.named import parse
 from planner.plan.service import open_service, service_space, solve_service
 from planner.plan.service_judge import judge_service
 from planner.plan.solve import open_case, solve
-<<<<<<< HEAD
-from planner.scenario import Scenario, ServiceScenario, from_table, load
-=======
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
-from planner.scenario import Scenario, from_table, load
->>>>>>> main
+from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 Question = Scenario | Path | str | Mapping[str, Any]

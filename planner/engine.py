@@ -14,7 +14,6 @@ from types import FrameType
 from typing import Any
 
 from planner.errors import EXIT_BUG, EngineError
-<<<<<<< HEAD
 from planner.problem.serving_wire import (
     Constants,
     EvaluateServiceRequest,
@@ -22,11 +21,7 @@ from planner.problem.serving_wire import (
     ServingCase,
     ServingRequest,
 )
-from planner.problem.wire import EvaluateRequest, Request
-=======
-from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
 from planner.problem.wire import DetailRequest, EvaluateRequest, Request
->>>>>>> main
 
 Progress = Callable[[dict[str, Any]], None]
 

@@ -16,7 +16,8 @@ from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run, Search, Space
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
 from planner.plan.model import Plan
-from planner.plan.parts import Target
+from planner.plan.parts import Cost, Facility, Target
+from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
 from planner.plan.service_bands import study_service
 from planner.plan.service_headline import ServiceFacts, service_headline
 from planner.plan.service_parts import (
@@ -161,8 +162,8 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         confidence=sure,
         network=assemble.network(design) if design else [],
         fabric=assemble.fabric(design) if design else None,
-        facility=assemble.facility(design, site) if design else None,
-        cost=assemble.cost(design) if design else None,
+        facility=_facility(case, design, site) if design else None,
+        cost=_cost(design, used) if design else None,
         reliability=assemble.reliability(design) if design else None,
         front=[],
         front_axes=list(request["search"]["front"]),
@@ -192,6 +193,25 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
             interrupted=case.interrupt is not None and case.interrupt.pressed,
             detail=dict(case.seconds),
         ),
+    )
+
+
+def _facility(case: ServiceCase, design: Wire, site: str) -> Facility:
+    cluster = case.request.clusters[design["cluster"]].model_dump()
+    found = assemble.facility(design, site)
+    return found.model_copy(update={"elevations": elevations(found, design, cluster)})
+
+
+def _cost(design: Wire, used: Sequence[Figure]) -> Cost:
+    """The cost with its rates at full load, and the prices it rests on."""
+    found = assemble.cost(design)
+    year = found.tco_usd_per_year
+    return found.model_copy(
+        update={
+            "usd_per_card_hour": None if year is None else year / (design["cards"]["total"] * HOURS_PER_YEAR),
+            "usd_per_million_tokens": design["cost_per_million"][0]["usd"],
+            "prices": prices(used),
+        }
     )
 
 

@@ -327,11 +327,10 @@ class _Builder:
                 self.notes.append(f"{accelerator.id} lists no bf16 peak: its fp16 peak is used")
         return tuple(clusters), tuple(calibrations)
 
-<<<<<<< HEAD
     def _precision(self) -> str | tuple[str, ...]:
         """What the devices must be able to compute at, as `cluster` takes it."""
         return self.scenario.workload.precision
-=======
+
     def _power_caps(self, site: Site) -> tuple[float, ...]:
         """As asked; else full power, and lower caps where they may pay: fewer watts carry more cards."""
         asked = self.scenario.hardware.power_caps
@@ -341,7 +340,6 @@ class _Builder:
         limited = limits.power is not None or site.power_available is not None or bool(halls)
         by_watts = self.scenario.objective in ("power", "energy", "tco", "tokens_per_joule")
         return DEFAULT_CAPS if limited or by_watts else (1.0,)
->>>>>>> main
 
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
         candidates = chosen or [self.library.fabric(system.scale_out.fabric)]

@@ -12,6 +12,7 @@ from planner.problem import serving_tools, serving_wire, wire
 from planner.problem.build import Calibration, _Builder
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
+from planner.problem.halls import chain_spec, rack_ceiling
 from planner.problem.hardware import Hall
 from planner.problem.trace import Trace, read_trace
 from planner.problem.workload import model
@@ -93,9 +94,11 @@ class _ServiceBuilder(_Builder):
                 card = self.library.accelerator(system.accelerator)
                 families.append(serving_tools.family(card.efficiency, figures))
         constants = serving_tools.constants(figures)
-        limits = self._limits(systems, site)
+        limits = self._limits(systems, site, hall.facility)
         economics = self._economics(hall.facility)
-        prices = self._site(site)
+        prices = self._site(site, hall.facility)
+        chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
+        rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         reliability = self._service_recovery()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
@@ -106,6 +109,8 @@ class _ServiceBuilder(_Builder):
             constants=constants,
             target=self._target(peak),
             limits=limits,
+            rack=rack,
+            chain=chain,
             clusters=clusters,
             software=tuple(tools),
             families=tuple(families),

@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from planner.problem.wire import (
+    ChainSpec,
     Cluster,
     Economics,
     Limits,
     Model,
+    RackCeiling,
     Reliability,
     Site,
     Unsigned,
@@ -309,6 +311,8 @@ class ServiceRequest(Wire):
     constants: Constants
     target: ServiceTarget
     limits: Limits
+    rack: RackCeiling = RackCeiling()
+    chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     software: tuple[ServingSoftware, ...]
     families: tuple[Family, ...]

@@ -17,12 +17,12 @@ from planner.report.memo import (
     _money,
     _power,
     _search,
-    _shares,
     _swing,
     _wire,
     number_in,
 )
 from planner.report.names import limit_words
+from planner.report.shares import shares
 
 SHOWN_TRADE = 5
 NO_LIMIT = 1_000_000
@@ -199,7 +199,7 @@ def _pool(item: Pool) -> Iterator[Row]:
     yield (
         "step",
         f"{duration(speed.step_seconds)}, {number(speed.batch)} sequences at once (at most "
-        f"{number(speed.batch_limit)}): " + _shares(speed.breakdown, speed.step_seconds),
+        f"{number(speed.batch_limit)}): " + shares(speed.breakdown, speed.step_seconds),
     )
     yield (
         "memory",

@@ -17,13 +17,8 @@ const LAYERS: &[&[&str]] = &[
     &["plant"],
     &["training", "serving"],
     &["problem"],
-<<<<<<< HEAD
-    &["evaluate"],
-    &["search", "service"],
-=======
     &["detail", "evaluate"],
-    &["search"],
->>>>>>> main
+    &["search", "service"],
     &["wire"],
     &["many"],
 ];

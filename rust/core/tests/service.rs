@@ -5,7 +5,7 @@ mod common;
 use common::{cluster, dense_model, moe_model};
 use planner_core::hardware::Precision;
 use planner_core::model::Model;
-use planner_core::plant::{Economics, Recovery, Site};
+use planner_core::plant::{RackCeiling, Recovery};
 use planner_core::problem::{Axis, Limits, Objective};
 use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
 use planner_core::service::ground::{Ground, Place};
@@ -118,14 +118,21 @@ fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
             facility_watts: None,
             it_watts: None,
             nameplate_watts: None,
+            transformer_watts: None,
+            ups_watts: None,
+            nameplate_intake_watts: None,
+            liquid_watts: None,
+            air_watts: None,
             racks: None,
             capex_usd: None,
         },
+        rack: RackCeiling::default(),
+        chain: None,
         clusters: vec![cluster()],
         software: vec![software()],
         families: vec![Family::default()],
-        site: Site { tariff_usd_per_kwh: 0.08, carbon_kg_per_kwh: 0.5 },
-        economics: Economics { maintenance_share: 0.03, depreciation_years: 5.0, building_years: 15.0 },
+        site: common::problem().site,
+        economics: common::problem().economics,
         reliability: Recovery {
             checkpoint_bytes_per_second: 1e12,
             checkpoint_stall_seconds: 0.0,
@@ -161,12 +168,12 @@ fn by_loops(problem: &ServiceProblem, rate: f64) -> u64 {
     for item in &found {
         // Together: add instances until each carries its share.
         if let Some(point) = item.together {
-            let count = (1_u64..).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            let count = (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
             best = best.min(servers(item.devices * count));
         }
         for front in &found {
             let Some(point) = item.decoding else { continue };
-            let count = (1_u64..).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            let count = (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
             let transfer = ground.transfer(front, item);
             let prompts = (1..400_u64).find(|count| {
                 ground.prefill_allowed(&ground.prefilling(front, *count as f64, rate, transfer))

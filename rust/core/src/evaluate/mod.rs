@@ -4,17 +4,12 @@ pub mod design;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainLoad, chain};
+use crate::chain::{ChainLoad, ChainSpec, chain};
 use crate::error::CoreError;
 use crate::kernel::Kernels;
 use crate::network::Network;
-<<<<<<< HEAD
-use crate::plant::{Choice, Plant, plant};
-use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
-=======
 use crate::plant::{Choice, Plant, Site, plant};
-use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
->>>>>>> main
+use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::step::{Family, StepTimes, pieces};
@@ -162,7 +157,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
             breakdown: memory,
         },
         fabric: fabric_answer(&at, &plant),
-        facility: facility_answer(&at, &plant, problem),
+        facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref()),
         cost: cost_answer(&plant),
         reliability: reliability_answer(&plant),
         network: network_answer(&network),
@@ -262,11 +257,6 @@ pub fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     }
 }
 
-<<<<<<< HEAD
-/// Part of a design's answer.
-#[must_use]
-pub fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
-=======
 /// What the power chain and the coolant carry. Water at doors is chilled like air; cold plates and tanks run warm
 /// enough for dry coolers, so that chillers take only the rest of their heat.
 fn chain_load(choice: &Choice, plant: &Plant, site: &Site) -> ChainLoad {
@@ -292,8 +282,14 @@ fn power_answer(plant: &Plant, site: &Site) -> PowerAnswer {
     PowerAnswer { it: plant.power, chain_losses: losses, cooling: overhead - losses }
 }
 
-fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> FacilityAnswer {
->>>>>>> main
+/// Part of a design's answer.
+#[must_use]
+pub fn facility_answer(
+    choice: &Choice,
+    plant: &Plant,
+    site: &Site,
+    spec: Option<&ChainSpec>,
+) -> FacilityAnswer {
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
@@ -305,8 +301,8 @@ fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> Facilit
         ups_megawatts: mega(plant.ups),
         liquid_heat_megawatts: mega(plant.liquid_heat),
         air_heat_megawatts: mega(plant.it - plant.liquid_heat),
-        power: power_answer(plant, &problem.site),
-        chain: problem.chain.map(|spec| chain(&spec, &chain_load(choice, plant, &problem.site))),
+        power: power_answer(plant, site),
+        chain: spec.map(|spec| chain(spec, &chain_load(choice, plant, site))),
         servers_per_rack: plant.servers_per_rack,
         switches_per_rack: plant.switches_per_rack,
         racks: RacksAnswer { by_kind: plant.racks, total: plant.racks.total() },

@@ -180,7 +180,7 @@ pub fn design(
         broken_rules: broken,
         over_limits,
         fabric: fabric_answer(&at, &built),
-        facility: facility_answer(&at, &built),
+        facility: facility_answer(&at, &built, &problem.site, problem.chain.as_ref()),
         cost: cost_answer(&built),
         reliability: reliability_answer(&built),
         network,

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
-use crate::plant::{Economics, Recovery, Site, Terms};
+use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::precision::Precision;
 use crate::problem::{Axis, Limits, Objective};
 use crate::serving::case::{Constants, Family, Lengths, Mode, Precisions, ServingSoftware, Speculation};
@@ -129,6 +130,12 @@ pub struct ServiceProblem {
     pub target: ServiceTarget,
     /// What may not be exceeded.
     pub limits: Limits,
+    /// What one rack of the halls takes.
+    #[serde(default)]
+    pub rack: RackCeiling,
+    /// Pieces of the power chain; none: it is not sized.
+    #[serde(default)]
+    pub chain: Option<ChainSpec>,
     /// Alternatives of the hardware.
     pub clusters: Vec<Cluster>,
     /// The framework of each.
@@ -151,7 +158,13 @@ impl ServiceProblem {
     /// What the plant needs.
     #[must_use]
     pub fn terms(&self) -> Terms {
-        Terms { site: self.site, economics: self.economics, recovery: self.reliability, parameters: 0.0 }
+        Terms {
+            site: self.site,
+            economics: self.economics,
+            recovery: self.reliability,
+            parameters: 0.0,
+            rack: self.rack,
+        }
     }
 
     /// Sets of formats to choose from; one for generic items.

@@ -113,14 +113,9 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ("cards = 30_000", "cards = { exactly = 8, max = 8 }", "limits.cards.exactly", "excludes"),
         ("cards = 30_000", "cards = 8.5", "limits.cards.max", "whole number"),
         ("cards = 30_000", "capex = 200", "limits.capex", "with its currency"),
-<<<<<<< HEAD
-        ("cards = 30_000", 'origin = "CN"', "limits.origin", "reserved"),
+        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
         ("days = 180", "ttft = 0.3", "target.ttft", "belongs to services"),
         ("days = 180", "availability = 0.999", "target.availability", "reserved"),
-=======
-        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
-        ("days = 180", "ttft = 0.3", "target.ttft", "reserved"),
->>>>>>> main
         ('tokens = "15.6T"', 'tokens = "400Gb"', "workload.tokens", "no suffix of counts"),
         ('tokens = "15.6T"', 'tokens = "1,5T"', "workload.tokens", "decimal sign"),
         ("batch_sequences = 2048", "", "workload.batch_tokens", "none is assumed"),
