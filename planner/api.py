@@ -45,6 +45,8 @@ def size(
     progress: Progress | None = None,
     interrupt: Interrupt | None = None,
     command: str | None = None,
+    samples: int = 0,
+    confidence: float | None = None,
 ) -> Plan:
     """The cluster that meets the target, or the most that the limits allow.
 
@@ -56,6 +58,8 @@ def size(
         progress: called now and then with the counts of the search.
         interrupt: where given, Ctrl-C ends the search with the best so far and is noted there.
         command: recorded in the plan's provenance.
+        samples: draws of everything uncertain together (a power of two; needs scipy): ``Plan.risk``.
+        confidence: plan for the cards that meet the target with this probability (samples: 1,024 by default).
 
     Raises:
         PlannerError: the scenario, a spec file or a figure cannot be used. That nothing fits is an answer,
@@ -74,6 +78,8 @@ def size(
         no_estimates=no_estimates,
         progress=progress,
         interrupt=interrupt,
+        samples=samples,
+        plan_for=confidence,
     )
     return solve(case)
 

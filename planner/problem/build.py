@@ -18,6 +18,7 @@ from planner.problem.figures import Figures, snippets
 from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.market import excluded
+from planner.problem.reliability import reliability
 from planner.problem.space import space
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
@@ -30,6 +31,8 @@ MOST_CARDS = 1_000_000
 DEFAULT_CAPS = (1.0, 0.9, 0.8, 0.7)
 """Searched where power is limited or the objective: steps that operators enforce."""
 SECONDS_PER_YEAR = 365 * 86400.0
+SERVER_DAYS = 1000.0
+"""Scenarios count failures per so many server-days."""
 _MONEY_AXES: tuple[Axis, ...] = ("capex_usd", "tco_usd_per_year")
 _MONEY_OBJECTIVES = ("capex", "tco")
 
@@ -163,7 +166,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, run, limits.cards_max, clusters, scenario.layout),
+            space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,
@@ -267,7 +270,14 @@ class _Builder:
 
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
-            return software(tools, architecture, self.scenario.workload.precision, self.figures)
+            precision = self.scenario.workload.precision
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster))
+
+    def _block_scaled(self, cluster: int) -> bool:
+        """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""
+        system = self._systems()[cluster]
+        peak = self.library.accelerator(system.accelerator).peak
+        return self.scenario.workload.precision != "bf16" and peak.fp4 is not None
 
     def _equipped(
         self,
@@ -316,7 +326,17 @@ class _Builder:
             )
             offloads = self.scenario.layout.offloads
             precision = self._precision()
-            clusters.append(cluster(item, hall, hardware, precision, self.figures, offloads))
+            built = cluster(item, hall, hardware, precision, self.figures, offloads)
+            own = self.scenario.reliability.failures
+            clusters.append(
+                built
+                if own is None
+                else built.model_copy(update={"failures_per_server_day": own / SERVER_DAYS})
+            )
+            if system.domain_cards > system.cards_per_server and system.domain.switches is None:
+                self.notes.append(
+                    f"{system.id}: the switches of a domain are not published, so their failures do not count"
+                )
             residual = efficiency.residual.value
             calibrations.append(
                 Calibration(
@@ -505,15 +525,7 @@ class _Builder:
         )
 
     def _reliability(self) -> wire.Reliability:
-        sheet = self.figures.of("parts", self.library.part("reliability"))
-        workload = self.scenario.workload
-        return wire.Reliability(
-            checkpoint_bytes_per_second=sheet.need("checkpoint_bandwidth", "reliability", "write rate"),
-            checkpoint_stall_seconds=sheet.need("checkpoint_stall", "reliability", "stall"),
-            recovery_seconds=sheet.need("recovery", "reliability", "time per failure"),
-            # A checkpoint holds the weights of the products and the optimizer's state, not the gradients.
-            checkpoint_bytes_per_parameter=workload.weight_bytes + workload.optimizer_bytes,
-        )
+        return reliability(self.scenario, self.figures)
 
     def _front(self) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
         """Axes of the front and those dropped for want of prices.

@@ -5,7 +5,7 @@ mod common;
 use common::{cluster, dense_model, moe_model};
 use planner_core::hardware::Precision;
 use planner_core::model::Model;
-use planner_core::plant::{RackCeiling, Recovery};
+use planner_core::plant::RackCeiling;
 use planner_core::problem::{Axis, Limits, Objective};
 use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
 use planner_core::service::ground::{Ground, Place};
@@ -133,12 +133,7 @@ fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
         families: vec![Family::default()],
         site: common::problem().site,
         economics: common::problem().economics,
-        reliability: Recovery {
-            checkpoint_bytes_per_second: 1e12,
-            checkpoint_stall_seconds: 0.0,
-            recovery_seconds: 0.0,
-            checkpoint_bytes_per_parameter: 0.0,
-        },
+        reliability: common::problem().reliability,
         space: ServiceSpace {
             tp: vec![1, 2, 4, 8],
             dp: if experts { vec![1, 2, 4, 8, 16] } else { vec![1] },
@@ -168,12 +163,14 @@ fn by_loops(problem: &ServiceProblem, rate: f64) -> u64 {
     for item in &found {
         // Together: add instances until each carries its share.
         if let Some(point) = item.together {
-            let count = (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            let count =
+                (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
             best = best.min(servers(item.devices * count));
         }
         for front in &found {
             let Some(point) = item.decoding else { continue };
-            let count = (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            let count =
+                (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
             let transfer = ground.transfer(front, item);
             let prompts = (1..400_u64).find(|count| {
                 ground.prefill_allowed(&ground.prefilling(front, *count as f64, rate, transfer))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::CoreError;
 use crate::evaluate::design::Cards;
+use crate::evaluate::standby::Standby;
 use crate::evaluate::{
     cost_answer, exceeded, fabric_answer, facility_answer, network_answer, reliability_answer,
 };
@@ -182,7 +183,7 @@ pub fn design(
         fabric: fabric_answer(&at, &built),
         facility: facility_answer(&at, &built, &problem.site, problem.chain.as_ref()),
         cost: cost_answer(&built),
-        reliability: reliability_answer(&built),
+        reliability: reliability_answer(&built, &Standby::none(cluster, active)),
         network,
     })
 }
