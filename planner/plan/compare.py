@@ -13,7 +13,7 @@ from planner.errors import PlannerError, ScenarioError
 from planner.plan.account import Band
 from planner.plan.model import Plan
 from planner.plan.parts import Part
-from planner.plan.shown import number
+from planner.plan.shown import number, spaced
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SpecLibrary
@@ -369,9 +369,7 @@ def _headline(ranked: Sequence[Contender], by_cards: bool, limit: str) -> str:
     if not ranked:
         return f"none of the systems has a plan within {limit}"
     best = ranked[0]
-    what = (
-        f"{best.cards:,} cards" if by_cards else f"{number((best.tokens_per_second or 0.0) / 1e6)} M tokens/s"
-    )
+    what = f"{best.cards:,} cards" if by_cards else spaced(best.tokens_per_second or 0.0, "tokens/s")
     head = f"{best.name} ({best.system}) first within {limit}: {what}"
     if best.level_with:
         return f"{head} · not a rank: its range overlaps that of {', '.join(best.level_with)}"

@@ -26,7 +26,9 @@ HEADINGS = (
 def render(comparison: Comparison) -> str:
     """The comparison as text."""
     ranked = [item for item in comparison.contenders if item.feasible]
-    table = columns(HEADINGS, [_line(item) for item in ranked]) if ranked else ""
+    unit, name = rate_unit(ranked)
+    head = [name if heading == "M tok/s" else heading for heading in HEADINGS]
+    table = columns(head, [_line(item, unit) for item in ranked]) if ranked else ""
     made = [
         Section("Why not the others", "", [(item.system, item.why) for item in ranked if item.why]),
         Section(
@@ -49,12 +51,18 @@ def render(comparison: Comparison) -> str:
     return "\n\n".join(part.rstrip("\n") for part in [*parts, _waterfall(ranked), body] if part) + "\n"
 
 
-def _line(item: Contender) -> tuple[str, ...]:
+def rate_unit(ranked: list[Contender]) -> tuple[float, str]:
+    """Tokens per second by which the rates of all are read best, and its name."""
+    most = max((item.tokens_per_second or 0.0 for item in ranked), default=0.0)
+    return (1e6, "M tok/s") if most >= 1e6 else (1e3, "k tok/s")
+
+
+def _line(item: Contender, unit: float) -> tuple[str, ...]:
     band = item.tokens_per_second_band
-    spread = "" if band is None else f"{number(band.p10 / 1e6)}-{number(band.p90 / 1e6)}"
+    spread = "" if band is None else f"{number(band.p10 / unit)}-{number(band.p90 / unit)}"
     return (
         f"{item.rank}. {item.system}",
-        number((item.tokens_per_second or 0.0) / 1e6),
+        number((item.tokens_per_second or 0.0) / unit),
         spread,
         f"{item.cards:,}",
         number(item.facility_megawatts or 0.0),
