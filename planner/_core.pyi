@@ -8,6 +8,7 @@ __all__ = [
     "evaluate_many",
     "evaluate_serving",
     "evaluation_rate",
+    "fabric",
     "sample",
     "size",
     "size_many",
@@ -52,6 +53,9 @@ def evaluation_rate(request: bytes, seconds: float) -> bytes:
 
 def supply(request: bytes) -> bytes:
     """Good packages a month: a list of inputs to a list of answers (``rust/core/src/supply.rs``)."""
+
+def fabric(request: bytes) -> bytes:
+    """Count the parts of a fabric."""
 
 def version() -> str:
     """Version of the core."""

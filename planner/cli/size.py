@@ -15,6 +15,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     no_estimates: common.NoEstimates = False,
     space: common.ShowSpace = False,
     threads: common.Threads = None,
+    chart: common.ChartFile = None,
     quiet: common.Quiet = False,
     samples: common.Samples = 0,
     confidence: common.PlanFor = None,
@@ -51,4 +52,5 @@ def size(  # noqa: PLR0917 (the command line names them)
         as_json=as_json,
         output=output,
         quiet=quiet,
+        chart=chart,
     )

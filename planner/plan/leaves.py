@@ -46,15 +46,33 @@ class _Effect:
     leaf: tuple[float, float, float]
 
     def at(self, values: Floats) -> Floats:
-        """Affine through the ends; where the centre is off that line, two pieces."""
-        low, high = self.figure.low, self.figure.high
+        """Affine in the figure or in its inverse, whichever all three points lie on; else two pieces."""
+        if not self._straight(lambda x: x) and self._straight(lambda x: 1.0 / x):
+            return self._pieces(1.0 / values, *(1.0 / x for x in self._points))
+        return self._pieces(values, *self._points)
+
+    @property
+    def _points(self) -> tuple[float, float, float]:
+        return self.figure.low, self.centre, self.figure.high
+
+    def _straight(self, of: Callable[[float], float]) -> bool:
+        """Whether the leaf is an affine function of ``of`` the figure."""
+        if not self.figure.low > 0.0:
+            return of(2.0) == 2.0
+        low, centre, high = (of(x) for x in self._points)
         at_low, middle, at_high = self.leaf
-        lower = (middle - at_low) / (self.centre - low) if self.centre > low else None
-        upper = (at_high - middle) / (high - self.centre) if high > self.centre else None
-        below = lower if lower is not None else upper or 0.0
-        above = upper if upper is not None else lower or 0.0
-        slope = np.where(values < self.centre, below, above)
-        out: Floats = middle + slope * (values - self.centre)
+        on_line = at_low + (at_high - at_low) * (centre - low) / (high - low)
+        return abs(on_line - middle) <= EXACT * max(abs(at_low), abs(middle), abs(at_high))
+
+    def _pieces(self, values: Floats, low: float, centre: float, high: float) -> Floats:
+        at_low, middle, at_high = self.leaf
+        lower = (middle - at_low) / (centre - low) if centre != low else None
+        upper = (at_high - middle) / (high - centre) if high != centre else None
+        towards_low = lower if lower is not None else upper or 0.0
+        towards_high = upper if upper is not None else lower or 0.0
+        on_low_side = values < centre if low <= high else values > centre
+        slope = np.where(on_low_side, towards_low, towards_high)
+        out: Floats = middle + slope * (values - centre)
         return out
 
 
