@@ -85,6 +85,7 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
         "time": time,
         "memory": {"capacity_bytes": memory["capacity_bytes"], "share": share, **memory["breakdown"]},
         "network": design["network"],
+        "reliability": design["reliability"],
         "value": value,
         "bound_by": min(value, key=lambda name: value[name]),
         "warnings": warnings,
