@@ -82,6 +82,7 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
             **memory["breakdown"],
         },
         "network": design["network"],
+        "reliability": design["reliability"],
         "value": value,
         "bound_by": min(value, key=lambda name: value[name]),
         "warnings": warnings,
