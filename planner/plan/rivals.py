@@ -16,6 +16,7 @@ from planner.plan import risk
 from planner.plan.account import Band
 from planner.plan.draws import Floats, best_shares, difference, normals
 from planner.plan.model import Plan
+from planner.plan.parts import Layout
 from planner.plan.solve import Case, all_errors
 from planner.problem import wire
 
@@ -82,7 +83,6 @@ def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
     offered = request.clusters[cluster]
     wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
     cooling = plan.facility.cooling
-    layout = plan.layout.model_dump()
     return wire.DesignChoice(
         cluster=cluster,
         fabric=next(
@@ -93,7 +93,13 @@ def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
         cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == cooling),
         power_cap=plan.power_cap or 1.0,
         cards=plan.cards.total,
-        layout=wire.LayoutOfDesign.model_validate(
-            {name: layout[name] for name in wire.LayoutOfDesign.model_fields if name in layout}
-        ),
+        layout=layout_of(plan.layout),
     )
+
+
+def layout_of(layout: Layout) -> wire.LayoutOfDesign:
+    """A plan's layout as the engine takes it: a plan words the plain schedules by what they come to."""
+    named = layout.model_dump(include=set(wire.LayoutOfDesign.model_fields))
+    if layout.schedule in ("none", "interleaved-1f1b"):
+        named["schedule"] = "1f1b"
+    return wire.LayoutOfDesign.model_validate(named)
