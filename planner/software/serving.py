@@ -44,6 +44,9 @@ class ServingProfile(SpecFile):
     )
     hierarchical_dispatch: bool = Field(description="a token may cross to a server once")
     chunked_prefill: bool = Field(description="prompts are cut and mixed into decode steps")
+    gather_ranks: int = Field(
+        ge=1, description="up to so many expert ranks gather all tokens; beyond they exchange them"
+    )
     dispatch_bytes: float = Field(gt=0, le=2, description="per element dispatched")
     combine_bytes: float = Field(gt=0, le=2, description="per element combined")
     token_budget: int = Field(gt=0, description="most tokens of a step and data-parallel rank")
@@ -113,6 +116,7 @@ class ServingConstants(SpecFile):
     elementwise_bytes: Count = Field(description="bytes per token, hidden unit and layer")
     routed_bytes: Count = Field(description="bytes per routed token and hidden unit")
     group_rows: Count = Field(description="rows to which an expert's share is padded")
+    grouped_width: Count = Field(description="width of an expert that halves the rate of its products")
     all_reduce_alpha: Duration = Field(description="fixed time of an all-reduce")
     exchange_alpha: Duration = Field(description="fixed time of an all-to-all, per direction")
     send_alpha: Duration = Field(description="fixed time of a send")
