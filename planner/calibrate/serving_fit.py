@@ -173,7 +173,7 @@ class ServingFit:
     effective: float
 
 
-def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 4) -> ServingFit:
+def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 6) -> ServingFit:
     """Gauss-Newton with the weights of the robust loss renewed in every round."""
     u = np.zeros(len(model.parameters))
     errors = model.errors(u)

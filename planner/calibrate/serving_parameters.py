@@ -82,6 +82,7 @@ def parameters() -> tuple[ServingParameter, ...]:
         soft("bunching", 0.9, 1.0, SGLANG, share=True),
         soft("bunching", 0.2, 0.8, VLLM, share=True),
         soft("memory_share", 0.96, 0.5, TENSORRT, share=True),
+        soft("expert_reserve", 5e9, 0.6, TENSORRT),
         soft("prefill_coordination", 0.6, 0.8, TENSORRT, SGLANG, VLLM, share=True),
         soft("imbalance_exponent", 0.07, 0.35, TENSORRT),
         soft("imbalance_exponent", 0.035, 0.4, *OWN),

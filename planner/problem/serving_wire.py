@@ -133,6 +133,7 @@ class ServingSoftware(Wire):
     cache_reservation: float
     memory_share: float
     memory_reserve: float
+    expert_reserve: float
     transfer_hidden: float
     most_sequences: float
 

@@ -74,6 +74,7 @@ class ServingProfile(SpecFile):
     cache_reservation: Fraction = Field(description="share of the output reserved in the cache at the start")
     memory_share: Fraction = Field(description="share of usable memory that the engine may take")
     memory_reserve: Size = Field(description="runtime, graphs and activations per device")
+    expert_reserve: Size = Field(description="beside it, with experts: permuted tokens and workspaces")
     transfer_hidden: Fraction = Field(description="share of the cache transfer hidden behind prefill")
 
     def named_in(self, framework: str) -> int:

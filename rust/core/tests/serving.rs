@@ -68,6 +68,7 @@ fn software() -> ServingSoftware {
         cache_reservation: 1.0,
         memory_share: 1.0,
         memory_reserve: Bytes(2e9),
+        expert_reserve: Bytes(0.0),
         transfer_hidden: 0.5,
         most_sequences: 1024.0,
     }

@@ -250,6 +250,8 @@ pub struct ServingSoftware {
     pub memory_share: f64,
     /// Memory of runtime, graphs and activations per device.
     pub memory_reserve: Bytes,
+    /// Further memory of models with experts: permuted tokens and workspaces of grouped products.
+    pub expert_reserve: Bytes,
     /// Share of the cache transfer hidden behind prefill (sent layer by layer).
     pub transfer_hidden: f64,
     /// Sequences at most per data-parallel rank.
