@@ -57,6 +57,7 @@ def layout(design: Wire, software: Wire) -> Layout:
     return Layout(
         **core.model_dump(),
         schedule=pipelined if core.pp > 1 else "none",
+        offload=core.switches.offload,
         micro_batches=design["micro_batches"],
         global_batch_sequences=design["global_batch"],
         overlap=Overlap(
@@ -71,7 +72,7 @@ def layout(design: Wire, software: Wire) -> Layout:
 
 def layout_core(wire: Wire) -> LayoutCore:
     """A layout as the engine writes it."""
-    return LayoutCore(**{name: wire[name] for name in LayoutCore.model_fields})
+    return LayoutCore(**{name: wire[name] for name in LayoutCore.model_fields if name in wire})
 
 
 def performance(design: Wire, advertised_over_matrix: float | None) -> Performance:
@@ -82,7 +83,11 @@ def performance(design: Wire, advertised_over_matrix: float | None) -> Performan
         advertised_over_matrix: advertised dense peak over matrix-engine peak; None where not known.
     """
     found = design["performance"]
-    names = [name for name in Performance.model_fields if name not in ("breakdown", "mfu_advertised")]
+    names = [
+        name
+        for name in Performance.model_fields
+        if name not in ("breakdown", "mfu_advertised", "effective_pflops")
+    ]
     return Performance(
         **{name: found[name] for name in names},
         mfu_advertised=found["mfu"] / advertised_over_matrix if advertised_over_matrix else None,
@@ -157,9 +162,11 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    names = [name for name in Facility.model_fields if name not in ("site", "racks")]
+    mine = ("site", "racks", "power", "elevations")
+    names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,
+        power={f"{name}_watts": float(watts) for name, watts in found["power"].items()},
         racks=Racks(**{name: found["racks"][name] for name in Racks.model_fields}),
         **{name: found[name] for name in names},
     )
@@ -173,6 +180,7 @@ def cost(design: Wire) -> Cost:
         energy_usd_per_year=found["energy_usd_per_year"],
         tco_usd_per_year=found["tco_usd_per_year"],
         parts={f"{name}_usd": value for name, value in found["parts"].items()},
+        year={f"{name}_usd": value for name, value in found["year"].items()},
         missing=list(found["missing"]),
     )
 
@@ -235,11 +243,15 @@ def _refused_sizes(refusals: Iterable[tuple[str, int]]) -> list[RefusedSize]:
 
 def space(request: Wire) -> Space:
     """The declared space of a problem."""
+    choices = dict(request["space"])
+    factorized = choices.pop("factorized", False)
+    choices |= choices.pop("switches", {})
     return Space(
         cards_min=request["limits"]["cards_min"],
         cards_max=request["limits"]["cards_max"],
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
-        layout={name: list(values) for name, values in request["space"].items() if values is not None},
+        layout={name: list(values) for name, values in choices.items() if values is not None},
+        factorized=factorized,
         objective=request["search"]["objective"],
     )
 
@@ -281,6 +293,11 @@ def limits(request: Wire) -> Limits:
         facility_megawatts=megawatts("facility_watts"),
         it_megawatts=megawatts("it_watts"),
         nameplate_megawatts=megawatts("nameplate_watts"),
+        transformer_megawatts=megawatts("transformer_watts"),
+        ups_megawatts=megawatts("ups_watts"),
+        nameplate_intake_megawatts=megawatts("nameplate_intake_watts"),
+        liquid_megawatts=megawatts("liquid_watts"),
+        air_megawatts=megawatts("air_watts"),
         racks=found.get("racks"),
         capex_usd=found.get("capex_usd"),
     )

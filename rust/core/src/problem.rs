@@ -1,11 +1,16 @@
 //! The problem as the caller states it: `problem/1` of the wire, in SI numbers.
 
+pub mod space;
+
 use serde::{Deserialize, Serialize};
 
+pub use space::SwitchSpace;
+
+use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
-use crate::plant::{Economics, Recovery, Site, Terms};
+use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::Recompute;
 use crate::workload::{Software, Training};
 
@@ -47,6 +52,21 @@ pub struct Limits {
     pub it_watts: Option<f64>,
     /// IT power by nameplate.
     pub nameplate_watts: Option<f64>,
+    /// At the output of the transformers on the design day.
+    #[serde(default)]
+    pub transformer_watts: Option<f64>,
+    /// At the output of the uninterruptible supplies, typical draw.
+    #[serde(default)]
+    pub ups_watts: Option<f64>,
+    /// Rated IT power times the PUE of the design day.
+    #[serde(default)]
+    pub nameplate_intake_watts: Option<f64>,
+    /// IT heat that leaves in a liquid.
+    #[serde(default)]
+    pub liquid_watts: Option<f64>,
+    /// IT heat that warms the air.
+    #[serde(default)]
+    pub air_watts: Option<f64>,
     /// Racks of all kinds.
     pub racks: Option<u64>,
     /// Capital.
@@ -90,6 +110,13 @@ pub struct Space {
     pub sharding: Vec<u8>,
     /// Sequence parallelism.
     pub sequence_parallel: Vec<bool>,
+    /// Switches.
+    #[serde(default)]
+    pub switches: SwitchSpace,
+    /// Only layouts that use every device, with equal stages and chunks and a micro-batch that divides the data
+    /// rank's part of the batch.
+    #[serde(default)]
+    pub factorized: bool,
 }
 
 /// A scalar to minimise or maximise.
@@ -168,6 +195,12 @@ pub struct Problem {
     pub target: Target,
     /// What may not be exceeded.
     pub limits: Limits,
+    /// What one rack of the halls takes.
+    #[serde(default)]
+    pub rack: RackCeiling,
+    /// Pieces of the power chain; none: it is not sized.
+    #[serde(default)]
+    pub chain: Option<ChainSpec>,
     /// Alternatives of the hardware.
     pub clusters: Vec<Cluster>,
     /// Site.
@@ -196,6 +229,7 @@ impl Problem {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
+            rack: self.rack,
             parameters: self.model.parameters(),
         }
     }
@@ -302,7 +336,7 @@ impl Problem {
         if space.sharding.iter().any(|&stage| stage > 3) {
             return Err(CoreError::invalid("space.sharding", "stages are 0 to 3"));
         }
-        Ok(())
+        space.switches.validate()
     }
 }
 
