@@ -58,7 +58,7 @@ class ServingModel:
         self.parameters = tuple(chosen)
         self.base = shipped_tables(desk)
         self._desk = desk
-        self._battery = Battery(desk, ready)
+        self.battery = Battery(desk, ready)
         self._touched: dict[int, tuple[list[int], Battery]] = {}
         profiles = serving_profiles()
         parents = {item.id: item.extends for item in profiles}
@@ -126,7 +126,7 @@ class ServingModel:
 
     def errors(self, u: Vector) -> Vector:
         """ln(predicted / measured) of every aim; 0 where there is no prediction."""
-        answers = self._battery.answers(self.tables(u))
+        answers = self.battery.answers(self.tables(u))
         return np.array([self._error(answers[aim.place], aim, index) for index, aim in enumerate(self.aims)])
 
 

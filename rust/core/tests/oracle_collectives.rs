@@ -133,8 +133,9 @@ fn switches_of_a_b200_node_help_from_six_cards_on() {
 /// 64 bytes over `RoCE`: 3.6 us in one leaf, 5.6 across leaves.
 #[test]
 fn roce_pays_more_than_infiniband_for_leaving_the_leaf() {
-    let network =
-        Network { levels: vec![level(256.0, 50e9, 3.6e-6, false), level(f64::INFINITY, 50e9, 5.6e-6, false)] };
+    let network = Network {
+        levels: vec![level(256.0, 50e9, 3.6e-6, false), level(f64::INFINITY, 50e9, 5.6e-6, false)],
+    };
     for (distance, expected) in [(8.0, 3.6e-6), (300.0, 5.6e-6)] {
         let (bandwidth, latency) = network.between(distance);
         let time = (Bytes(64.0) / bandwidth + latency).0;
