@@ -206,11 +206,12 @@ def compare(
         hardware = question.hardware.model_copy(update={"systems": tuple(systems)})
         question = question.model_copy(update={"hardware": hardware})
     question, words = common_limit(question, limit)
+    found = _library(library)
     return compare_systems(
         question,
-        _library(library),
+        found,
+        lambda alone: size(alone, no_estimates=no_estimates, library=found),
         limit=words,
-        no_estimates=no_estimates,
         seen=seen,
         samples=samples,
     )

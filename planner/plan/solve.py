@@ -13,6 +13,7 @@ from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.caps import cap_curve
 from planner.plan.confidence import confidence
 from planner.plan.draws import check_samples
 from planner.plan.headline import Facts, headline
@@ -356,7 +357,13 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "memory": memory,
         "network": assemble.network(design),
         "fabric": assemble.fabric(design),
-        "facility": facility.model_copy(update={"elevations": elevations(facility, design, cluster)}),
+        "facility": facility.model_copy(
+            update={
+                "caps": cap_curve(case.request, design),
+                "elevations": elevations(facility, design, cluster),
+                "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
+            }
+        ),
         "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }

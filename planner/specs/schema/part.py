@@ -20,6 +20,7 @@ from planner.specs.quantity import (
     Power,
     ProvenanceError,
     Rate,
+    Temperature,
     Text,
 )
 from planner.specs.schema.common import SpecFile
@@ -34,6 +35,14 @@ class Floor(Frozen):
     rack_depth: Length
     riser: Length = Field(description="cable from a port to the tray above its rack")
     slack: Fraction = Field(description="cable over the way")
+
+
+class Economiser(Frozen):
+    """How far outdoor air cools without chillers, by the wet bulb."""
+
+    full: Temperature = Field(description="wet bulb up to which no chiller runs")
+    part: Temperature = Field(description="wet bulb from which chillers take all that is left")
+    chiller: Fraction = Field(description="kW of chiller plant per kW of IT heat of the kind")
 
 
 class PowerChain(Frozen):
@@ -153,6 +162,9 @@ class Part(SpecFile):
     )
     liquid_share: dict[str, Fraction] = Field(
         default={}, description="share of IT heat that leaves in a liquid, by cooling kind"
+    )
+    economiser: dict[str, Economiser] = Field(
+        default={}, description="facility: free cooling by cooling kind"
     )
     chain: PowerChain | None = Field(default=None, description="facility: from the grid to the servers")
     rack_frame: Mass | None = Field(default=None, description="facility: an empty rack with its strips")
