@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.plan.compare import Comparison, Contender
-from planner.plan.shown import number, scaled, usd
+from planner.plan.shown import number, percent, scaled, signed_percent, usd
 from planner.report.memo import PHYSICS, Section
 from planner.report.sheet import columns, sheet
 
@@ -44,6 +44,12 @@ def render(comparison: Comparison) -> str:
             "Left out", "", [(item.system, item.refused) for item in comparison.contenders if item.refused]
         ),
         Section("How it is built", "", [(item.system, _built(item)) for item in ranked]),
+        Section(
+            "Chance of being best",
+            f"{PHYSICS}#uncertainty",
+            [(item.system, _chance(item)) for item in ranked if item.best_probability is not None],
+        ),
+        Section("Software and export control", "", [(item.system, _terms(item)) for item in ranked]),
         Section("Notes", "", [("note", note) for note in comparison.notes]),
     ]
     body = sheet("", [section for section in made if section.rows], "").lstrip("\n")
@@ -73,6 +79,27 @@ def _line(item: Contender, unit: float) -> tuple[str, ...]:
         item.precision or "",
         item.evidence or "",
         f"x{item.relative:.2f}",
+    )
+
+
+def _chance(item: Contender) -> str:
+    band = item.difference_band
+    spread = ""
+    if band is not None:
+        spread = f"; {signed_percent(band.p10)} to {signed_percent(band.p90)} against the first (P10-P90)"
+    return f"{percent(item.best_probability or 0.0, 0)} in draws that all share{spread}"
+
+
+def _terms(item: Contender) -> str:
+    port = ""
+    if item.porting_months is not None and item.porting_engineer_months is not None:
+        port = (
+            f", a port about {number(item.porting_months)} months and "
+            f"{number(item.porting_engineer_months)} engineer-months (estimates, in no rank)"
+        )
+    return (
+        f"software {item.maturity or 'not known'}{port}; ECCN 3A090 (2023): "
+        f"{item.export_control or 'not known'} (arithmetic, not legal advice)"
     )
 
 
