@@ -304,6 +304,17 @@ class Racks(Part):
         return self
 
 
+class CapPoint(Part):
+    """The same cards in the same layout under another power cap."""
+
+    power_cap: float = Field(description="share of board power")
+    clock: float = Field(description="over the full clock")
+    card_watts: float = Field(description="mean draw of a card while training")
+    tokens_per_second: float = Field(description="with failures")
+    facility_design_megawatts: float
+    tokens_per_joule: float = Field(description="at the grid, annual mean")
+
+
 class Block(Part):
     """Machines of one kind in a rack."""
 
@@ -374,6 +385,7 @@ class Facility(Part):
     chain: PowerChain | None = Field(default=None, description="transformers, supplies, generators, CDUs")
     servers_per_rack: int | None = None
     switches_per_rack: int | None = None
+    caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
     racks: Racks
     servers: int
@@ -381,6 +393,9 @@ class Facility(Part):
     cooling: str
     pue: float = Field(description="annual mean")
     pue_design_day: float
+    pue_by_month: list[float] = Field(
+        default=[], description="January first, by the site's wet bulb; their mean is pue"
+    )
     energy_mwh_per_year: float
     water_m3_per_year: float | None
     carbon_tonnes_per_year: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from planner.architectures import Architecture
 from planner.architectures.library import resolve as resolve_architecture
 from planner.errors import MissingFigureError, ScenarioError, SpecError
 from planner.problem import wire
+from planner.problem.climate import months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures, snippets
 from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
@@ -75,6 +76,7 @@ class Problem:
         missing_prices: labels of those prices.
         notes: what was inferred or assumed, for people.
         spec_hashes: ``kind/id`` -> SHA-256 of each spec file read.
+        pue_by_month: by cooling kind, January first.
     """
 
     scenario: Scenario
@@ -88,6 +90,7 @@ class Problem:
     missing_prices: tuple[str, ...]
     notes: tuple[str, ...]
     spec_hashes: Mapping[str, str]
+    pue_by_month: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -147,6 +150,8 @@ class _Builder:
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
+        by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
@@ -188,6 +193,7 @@ class _Builder:
             missing_prices=figures.missing_prices,
             notes=tuple(self.notes),
             spec_hashes=figures.spec_hashes,
+            pue_by_month=by_month,
         )
 
     def _named(self, key: str, find: Callable[[], _T]) -> _T:

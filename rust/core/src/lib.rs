@@ -27,6 +27,7 @@ pub mod search;
 pub mod service;
 pub mod serving;
 pub mod simulate;
+pub mod supply;
 pub mod training;
 pub mod units;
 pub mod wire;

@@ -431,7 +431,7 @@ fn build(v: &Variation) -> Problem {
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
     // One manner at a time: every further value multiplies the nested loops.
-    match (v.leaf_spine, v.oversubscribed) {
+    match (v.kind != FabricKind::RailOptimised, v.oversubscribed) {
         (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
         (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
         (false, true) => problem.space.recompute_layers = vec![1],

@@ -35,6 +35,7 @@ fn constants() -> Constants {
         elementwise_bytes: 20.0,
         routed_bytes: 8.0,
         group_rows: 16.0,
+        grouped_width: 0.0,
         all_reduce_alpha: Seconds(12e-6),
         exchange_alpha: Seconds(37e-6),
         send_alpha: Seconds(15e-6),
@@ -64,6 +65,7 @@ fn software() -> ServingSoftware {
         two_batch_overlap: true,
         overlap_share: 0.95,
         hierarchical_dispatch: true,
+        gather_ranks: 8.0,
         dispatch_bytes: 1.0,
         combine_bytes: 2.0,
         imbalance_exponent: 0.064,
@@ -73,6 +75,7 @@ fn software() -> ServingSoftware {
         cache_reservation: 1.0,
         memory_share: 1.0,
         memory_reserve: Bytes(2e9),
+        expert_reserve: Bytes(0.0),
         transfer_hidden: 0.5,
         most_sequences: 256.0,
     }

@@ -117,7 +117,8 @@ impl Exchange {
     }
 
     /// Dispatch and combine of one layer: the fastest of sending each token to each of its experts, of sending it
-    /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back).
+    /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back). Small
+    /// groups of frameworks that know no better always gather.
     #[must_use]
     pub fn experts(&self, routed: &Routed, software: &ServingSoftware) -> Seconds {
         if self.whole.size <= 1.0 {
@@ -129,10 +130,10 @@ impl Exchange {
             all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
                 + self.all_reduce_alpha * (levels / 2.0)
         };
-        let mut best = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
-        if self.experts.size <= 1.0 {
-            // Experts are cut over all devices: every token goes everywhere.
-            return best * self.factor;
+        let gathering = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
+        // Experts that are cut over all devices need every token everywhere.
+        if self.experts.size <= 1.0 || self.whole.size <= software.gather_ranks {
+            return gathering * self.factor;
         }
         // Devices that share an expert each need its tokens.
         let cut = self.whole.size / self.experts.size;
@@ -143,7 +144,7 @@ impl Exchange {
             let combine = all_to_all(&self.experts, bytes(software.combine_bytes), copies);
             dispatch + combine + self.alpha * (2.0 * stages)
         };
-        best = best.min(both((1.0, 1.0), 1.0));
+        let mut best = both((1.0, 1.0), 1.0);
         if software.hierarchical_dispatch && self.instances > 1.0 {
             let once =
                 |places: f64| places * (1.0 - libm::pow(1.0 - 1.0 / places, routed.top_k)) / routed.top_k;
@@ -153,7 +154,7 @@ impl Exchange {
             }
             best = best.min(both((once(self.experts.size), beyond), 2.0));
         }
-        best * self.factor
+        best.min(gathering) * self.factor
     }
 
     /// A send of activations to the next pipeline stage.
