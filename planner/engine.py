@@ -8,13 +8,19 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import EXIT_BUG, EngineError
-from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
+from planner.problem.serving_wire import (
+    Constants,
+    EvaluateServiceRequest,
+    ServiceRequest,
+    ServingCase,
+    ServingRequest,
+)
 from planner.problem.wire import DesignChoice, DetailRequest, EvaluateRequest, Request, canonical
 
 if TYPE_CHECKING:
@@ -101,6 +107,19 @@ def evaluate_many(
     return _many("evaluate_many", [request.encoded() for request in requests], threads)
 
 
+def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
+    """Good packages a month, what limits them and what one costs, for each of many inputs.
+
+    Raises:
+        EngineError: a number makes no sense; the message names it.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answers: list[dict[str, Any]] = json.loads(_core.supply(canonical([dict(item) for item in inputs])))
+        return answers
+
+
 OUTPUTS = 6
 """Of `sample`: days, facility MW, facility MW on the design day, capital, cost of a year, reasons."""
 
@@ -177,6 +196,30 @@ def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:
         from planner import _core  # noqa: PLC0415 (see above)
 
         return _decoded(_core.evaluation_rate(request.encoded(), seconds))
+
+
+def size_service(request: ServiceRequest) -> dict[str, Any]:
+    """Search a service: its pools, layouts and plant.
+
+    Raises:
+        EngineError: the core refused the problem, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.size_service(request.encoded()))
+
+
+def evaluate_service(request: EvaluateServiceRequest) -> dict[str, Any]:
+    """One service, within its latencies or not; its ``broken_rules`` and ``over_limits`` may be filled.
+
+    Raises:
+        EngineError: the core refused the request, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.evaluate_service(request.encoded()))
 
 
 def evaluate_serving(

@@ -31,6 +31,10 @@ class Section:
 
 def sections(plan: Plan) -> list[Section]:
     """The memo below the headline. A plan without a design says only why, how sure, and what was searched."""
+    if plan.workload.kind != "training":
+        from planner.report.service_memo import service_sections  # noqa: PLC0415 (it builds on this room)
+
+        return service_sections(plan)
     makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
         ("What is asked", "", _asked),
         ("Why not, and what is nearest", "search", _nearest),
@@ -310,6 +314,16 @@ def _money(plan: Plan) -> Iterator[Row]:
 def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
+    mature = plan.maturity
+    if mature is not None:
+        months, staff = mature.porting_months, mature.porting_staff
+        port = ""
+        if months is not None and staff is not None:
+            port = (
+                f"; a port takes {number(months.low)}-{number(months.high)} months of "
+                f"{number(staff.low)}-{number(staff.high)} engineers (estimate, not in the days)"
+            )
+        yield "software", f"{mature.level or 'not known'}: {mature.evidence}{port}"
     if plan.bands is not None:
         for label, band, show in _bands(plan):
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
