@@ -161,7 +161,7 @@ fn counts(outcome: &Outcome) -> Counts {
     let Outcome { tally, refusals, gap, .. } = outcome;
     Counts {
         enumerated: tally.enumerated,
-        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
+        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), count)).collect(),
         bounded: tally.bounded,
         timed: tally.timed,
         bound_gap: *gap,
@@ -290,7 +290,7 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
-    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
+    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| *count).map(|(rule, _)| rule);
     let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
     let why = match outcome.refusals.first() {
         Some(refusal) => format!("no size can be built: {}", refusal.example),

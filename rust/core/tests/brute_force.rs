@@ -173,7 +173,7 @@ fn agree(problem: &Problem) {
     let outcome = search(problem, &mut |_| true).unwrap();
     let designs = brute_force(problem);
     let counts = &outcome.tally;
-    let rejected: u64 = counts.rejected.values().sum();
+    let rejected: u64 = counts.rejected.total();
     // A candidate timed and then found too slow is counted as timed and as rejected.
     assert!(counts.enumerated <= rejected + counts.bounded + counts.timed);
     let best = designs.iter().map(|design| objective(problem, design)).fold(f64::INFINITY, f64::min);

@@ -6,7 +6,7 @@ use crate::problem::space::StepChoice;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::Variant;
 use crate::training::layer::Bench;
-use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
+use crate::training::layout::{Host, Layout, RULES, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
 use crate::units::Seconds;
@@ -30,13 +30,36 @@ impl Best {
     }
 }
 
+/// Refused candidates by rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rejections([u64; RULES.len()]);
+
+impl Rejections {
+    /// Refused by `rule`.
+    #[must_use]
+    pub fn of(&self, rule: Rule) -> u64 {
+        self.0[rule as usize]
+    }
+
+    /// Rules that refused something, with their counts, in the order of [`RULES`].
+    pub fn iter(&self) -> impl Iterator<Item = (Rule, u64)> + '_ {
+        RULES.iter().map(|rule| (*rule, self.of(*rule))).filter(|(_, count)| *count > 0)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
 /// What happened to the candidates, by count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Candidates of the declared space.
     pub enumerated: u64,
     /// Refused by a rule.
-    pub rejected: BTreeMap<Rule, u64>,
+    pub rejected: Rejections,
     /// Proven no better than one known, without timing.
     pub bounded: u64,
     /// Timed end to end.
@@ -45,9 +68,7 @@ pub struct Tally {
 
 impl Tally {
     fn reject(&mut self, rule: Rule, count: u64) {
-        if count > 0 {
-            *self.rejected.entry(rule).or_default() += count;
-        }
+        self.rejected.0[rule as usize] += count;
     }
 
     /// Adds the counts of `other`.
@@ -55,8 +76,8 @@ impl Tally {
         self.enumerated += other.enumerated;
         self.bounded += other.bounded;
         self.timed += other.timed;
-        for (rule, count) in &other.rejected {
-            self.reject(*rule, *count);
+        for (own, more) in self.rejected.0.iter_mut().zip(other.rejected.0) {
+            *own += more;
         }
     }
 }
