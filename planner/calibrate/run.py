@@ -69,7 +69,7 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     engines = [item.engine for item in found]
     runs, groups = _evidence(engines)
     parameters = [p if groups[p.name] >= LEAST_GROUPS else replace(p, sigma=HELD) for p in PARAMETERS]
-    model = Model(engines, parameters)
+    model = Model(engines, parameters, ridges(library))
     best = fit(model, say)
     folds, _ = left_out(model, best, lambda engine: engine.ready.row.source)
     new_chip, _ = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
@@ -89,6 +89,17 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         experts=split(folds[experts], names[experts].tolist()),
         date=dt.date.today().isoformat()[:7],
     )
+
+
+def ridges(library: SpecLibrary) -> dict[str, float]:
+    """Efficiency file -> 16-bit peak over memory bandwidth (FLOP per byte), the median of its chips."""
+    found: dict[str, list[float]] = {}
+    for name in library.ids("accelerators"):
+        chip = library.accelerator(name)
+        if chip.peak.bf16 is not None and chip.memory.bandwidth is not None:
+            ridge = chip.peak.bf16.value / chip.memory.bandwidth.value
+            found.setdefault(chip.efficiency, []).append(ridge)
+    return {name: float(np.median(values)) for name, values in found.items()}
 
 
 def _evidence(engines: Sequence[Engine]) -> tuple[dict[str, int], dict[str, int]]:

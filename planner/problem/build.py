@@ -155,7 +155,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, run, limits.cards_max, clusters, scenario.layout),
+            space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,

@@ -60,7 +60,7 @@ def training(workload: Workload) -> wire.Training:
     )
 
 
-_SWITCHES = ("fused_attention", "hierarchical_dispatch", "fused_expert_bias", "dispatch_bytes", "bubble")
+_SWITCHES = ("fused_attention", "hierarchical_dispatch", "fused_expert_bias", "dispatch_bytes")
 _EXPERTS_ONLY = ("ep_overlap", "imbalance_exponent", "moe_staging_bytes", "expert_host")
 _QUANTISED_ONLY = ("quantisation_bytes",)
 

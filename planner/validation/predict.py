@@ -15,6 +15,8 @@ from planner.validation.rows import Row
 _EFFICIENCY = "@efficiency@"
 _SOFTWARE = "@software@"
 
+SLACK = 1.2
+"""Where nothing fits by our count: layouts that need up to this much more than the least are all possible."""
 MEMORY_TOLERANCE = 1.05
 """A layout that ran may need so much by our count, whose own error is a few percent."""
 
@@ -130,7 +132,7 @@ def choose(desk: Desk, row: Row) -> Prediction:
         # It ran, so our count of its memory is too high: the fastest of those that need little more than
         # the least.
         least = min(need for need, _, _ in tight)
-        fits = [(found.predicted, place, found) for need, place, found in tight if need <= 1.1 * least]
+        fits = [(found.predicted, place, found) for need, place, found in tight if need <= SLACK * least]
     ranked = sorted(fits, key=lambda item: item[:2])
     if not ranked:
         raise UnanswerableError(refusal)

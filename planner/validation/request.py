@@ -28,6 +28,7 @@ SITE = "virginia"
 GBIT = 1e9 / 8.0
 NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 MICRO_BATCHES = (1, 2, 4, 8)
+OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overlap", "cp_overlap")
 
 
 class UnanswerableError(Exception):
@@ -100,10 +101,16 @@ class Desk:
         profile = self._profile(row, hardware.accelerator, notes)
         fitted = _as_measured(hardware, row)
         tools = wire_software(profile, shape, precision, Figures(self.library))
+        if "overlap paths off" in (row.metric_definition or "").lower():
+            tools = tools.model_copy(update=dict.fromkeys(OVERLAPS, 0.0))
+            notes.append("overlap of traffic switched off, as the row says")
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
+        if row.block_scaled and profile.expert_host_block is not None:
+            tools = tools.model_copy(update={"expert_host": profile.expert_host_block.value})
         peak = getattr(hardware.device.peak, precision) or 0.0
+        found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
             yield Ready(
                 row=row,
@@ -162,6 +169,8 @@ class Desk:
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
             tuned = profile_of_run("nemo", row.software_date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
+        if "Megatron-LM baseline" in (row.note or ""):
+            found = profile_of_run("megatron-lm", row.software_date) or found
         if found is None:
             found = default_profile(self.library.accelerator(accelerator).vendor)
             notes.append(f"no profile of framework {row.framework!r}: {found.id}")
@@ -308,7 +317,7 @@ def _layouts(
             continue
         if shape.layers < pp or shape.heads % tp:
             continue
-        for options in _options(row, shape, pp, dp, tp, cp, batch, ep_given):
+        for options in _options(row, profile, shape, pp, dp, tp, cp, batch, ep_given):
             found = True
             layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
             filled += tuple(
@@ -329,7 +338,15 @@ def _layouts(
 
 
 def _options(  # noqa: PLR0917
-    row: Row, shape: Architecture, pp: int, dp: int, tp: int, cp: int, batch: int, ep_given: int | None
+    row: Row,
+    profile: SoftwareProfile,
+    shape: Architecture,
+    pp: int,
+    dp: int,
+    tp: int,
+    cp: int,
+    batch: int,
+    ep_given: int | None,
 ) -> Iterator[tuple[int, int, int, str]]:
     """(micro-batch, vpp, ep, recompute) to try."""
     micros = (
@@ -337,7 +354,7 @@ def _options(  # noqa: PLR0917
     )
     if row.vpp and not (row.vpp == 1 and "no virtual pipeline printed" in (row.note or "")):
         chunks = [row.vpp]
-    elif pp == 1:
+    elif pp == 1 or not profile.interleaves:
         chunks = [1]
     else:
         chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
@@ -346,13 +363,23 @@ def _options(  # noqa: PLR0917
     else:
         limit = shape.moe.experts if shape.moe else 1
         experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
-    recomputes = [row.recompute] if row.recompute else ["none", "selective", "full"]
+    recomputes = [row.recompute] if row.recompute else ["none", "attention", "cheap", "full"]
     for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
         if ep_given and (tp * cp * dp) % ep:
             raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
         if shape.moe is not None and shape.moe.experts % ep:
             raise UnanswerableError(f"ep={ep} does not divide {shape.moe.experts} experts")
         yield micro, vpp, ep, recompute
+
+
+def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
+    """What "selective" redoes: by the parts that the row names, else by the habit of its framework."""
+    if recompute != "selective":
+        return "selective" if recompute == "cheap" else recompute
+    parts = row.recompute_parts or ()
+    if not parts:
+        return profile.selective
+    return "attention" if all("att" in part for part in parts) else "selective"
 
 
 def _layout(  # noqa: PLR0917
@@ -366,6 +393,10 @@ def _layout(  # noqa: PLR0917
     options: tuple[int, int, int, str],
 ) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
     micro, vpp, ep, recompute = options
+    schedule = profile.schedule if pp > 1 else "1f1b"
+    if schedule != "1f1b" and pp % 2 == 0:
+        # What sources print as two chunks are the two directions of such a pipeline.
+        vpp = 1
     filled = [
         f"{key} not given: {value}"
         for key, value, asked in (
@@ -401,7 +432,9 @@ def _layout(  # noqa: PLR0917
             etp=etp,
             dp=dp,
             micro_batch=micro,
-            recompute=recompute,
+            recompute=_recompute(row, profile, recompute),
+            recompute_layers=row.recompute_layers or 0,
+            schedule=schedule,
             sharding=sharding,
             sequence_parallel=sequence_parallel and tp > 1,
         ),

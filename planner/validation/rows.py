@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from planner.errors import PlannerError
 
@@ -73,6 +73,8 @@ class Row(BaseModel):
     sharding: Annotated[int, Field(ge=0, le=3)] | None = None
     sharding_group: Degree | None = None
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
+    scaling_recipe: str | None = None
+    block_scaled: bool = Field(default=False, description="scales per block of elements (MXFP8, NVFP4 ...)")
     framework: str | None = None
     software_date: str | None = None
     measured: dict[str, Any] = {}
@@ -80,6 +82,14 @@ class Row(BaseModel):
     metric_definition: str | None = None
     completeness: str | None = None
     note: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blocks(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            named = f"{values.get('precision')} {values.get('scaling_recipe')}".lower()
+            return {**values, "block_scaled": any(word in named for word in ("mxfp", "nvfp", "block"))}
+        return values
 
     @property
     def scored(self) -> bool:

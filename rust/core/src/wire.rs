@@ -162,7 +162,7 @@ fn counts(outcome: &Outcome) -> Counts {
     Counts {
         enumerated: tally.enumerated,
         rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), count)).collect(),
-        bounded: tally.bounded,
+        bounded: tally.bounded.total(),
         timed: tally.timed,
         bound_gap: *gap,
         refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),

@@ -65,8 +65,6 @@ pub struct Software {
     pub fused_expert_bias: bool,
     /// Bytes per element on dispatch (1 with FP8 dispatch); combining takes 2.
     pub dispatch_bytes: f64,
-    /// Share of the 1F1B bubble that the schedule leaves (below 1 for zero-bubble and bidirectional pipelines).
-    pub bubble: f64,
     /// Expert load of the busiest rank: ranks^exponent.
     pub imbalance_exponent: f64,
     /// Bytes moved per routed token and hidden unit for permutation and staging.

@@ -9,9 +9,12 @@ pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
 pub mod rate;
+pub mod tally;
 pub mod units;
 pub mod variant;
+pub mod work;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -20,11 +23,17 @@ use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem};
 use incumbents::{Incumbents, View, dominates};
 use neighbours::neighbours;
-use units::{Batches, Best, Tally, Unit, batches, units, work};
+use tally::Tally;
+use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
+use work::work;
 
-/// Units between two barriers. Small, so that good incumbents spread early.
-const BATCH: usize = 48;
+/// Units between the first two barriers; each batch is twice the one before. Small, so that a first plan and good
+/// incumbents are known early.
+const FIRST_BATCH: usize = 8;
+
+/// Units of the largest batch.
+const LARGEST_BATCH: usize = 256;
 
 /// A plan found: where it stands in the problem, and its layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,55 +106,74 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
     problem.validate()?;
     let start = Instant::now();
     let variants = variants(problem)?;
-    let all_units = units(problem, variants.len());
-    let batches = all_batches(problem, &variants);
+    let units = Units::new(problem, &variants);
+    let tables = Tables::new(problem, most_devices(problem, &variants));
     let mut known = Incumbents::new(problem, &variants);
     let mut tally = Tally::default();
     let mut done = 0;
     let mut complete = true;
-    for batch in all_units.chunks(BATCH) {
-        let results: Vec<_> = batch
-            .par_iter()
-            .with_max_len(1)
-            .map(|unit| {
-                let mut view = View::new(&known);
-                let mut tally = Tally::default();
-                work(problem, &variants, &batches, unit, &mut view, &mut tally);
-                (view.found, tally)
-            })
-            .collect();
-        for (found, counts) in results {
-            known.merge(&variants, found);
-            tally.add(&counts);
-        }
-        known.prune(&variants);
-        done += batch.len();
-        let candidates = tally.enumerated;
-        let wanted = progress(Progress { done, total: all_units.len(), candidates });
-        let late =
-            problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
-        if done < all_units.len() && (late || !wanted) {
-            complete = false;
-            break;
+    let mut size = FIRST_BATCH;
+    'space: for block in units.blocks() {
+        let mut rest = &block[..];
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(size.min(rest.len()));
+            rest = others;
+            size = (size * 2).min(LARGEST_BATCH);
+            for (variant, found, counts) in worked(problem, &variants, &tables, batch, &known) {
+                known.merge(&variants, variant, found);
+                tally.add(&counts);
+            }
+            known.settle(&variants);
+            done += batch.len();
+            let wanted = progress(Progress { done, total: units.total, candidates: tally.enumerated });
+            let late =
+                problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
+            if done < units.total && (late || !wanted) {
+                complete = false;
+                break 'space;
+            }
         }
     }
-    Ok(answer(problem, &variants, &batches, &all_units, &known, tally, complete))
+    Ok(answer(problem, &variants, &tables, &units, &known, tally, complete))
 }
 
-fn all_batches(problem: &Problem, variants: &[Variant]) -> Batches {
-    let most = variants
+/// What a unit found, by size of its variant, with its counts.
+type Worked = (usize, HashMap<usize, Best>, Tally);
+
+/// Works through a batch of units on all cores; the results stand in the order of the units.
+fn worked(
+    problem: &Problem,
+    variants: &[Variant],
+    tables: &Tables,
+    batch: &[Unit],
+    known: &Incumbents,
+) -> Vec<Worked> {
+    batch
+        .par_iter()
+        .with_max_len(1)
+        .map(|unit| {
+            let mut view = View::new(known, unit.variant);
+            let mut tally = Tally::default();
+            work(problem, variants, tables, unit, &mut view, &mut tally);
+            (unit.variant, view.found, tally)
+        })
+        .collect()
+}
+
+/// Devices of the largest size of any variant.
+fn most_devices(problem: &Problem, variants: &[Variant]) -> u64 {
+    variants
         .iter()
         .map(|variant| variant.most_cards() * problem.clusters[variant.cluster].devices_per_card)
         .max()
-        .unwrap_or(0);
-    batches(problem, most)
+        .unwrap_or(0)
 }
 
 fn answer(
     problem: &Problem,
     variants: &[Variant],
-    batches: &Batches,
-    units: &[Unit],
+    tables: &Tables,
+    units: &Units,
     known: &Incumbents,
     tally: Tally,
     complete: bool,
@@ -166,7 +194,7 @@ fn answer(
     let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
         let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
         let (similar, others) =
-            neighbours(problem, variants, batches, units, (found.variant, index.unwrap_or(0), found.best));
+            neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), found.best));
         (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
     });
     let mut refusals = Vec::new();

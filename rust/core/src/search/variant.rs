@@ -8,6 +8,7 @@ use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, fabric_design, plant};
 use crate::problem::{Axis, Problem};
+use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
 pub struct Variant {
@@ -87,10 +88,11 @@ impl Variant {
         self.sizes.last().map_or(0, |size| size.cards)
     }
 
-    /// The smallest lawful size that holds `active_cards`, as an index into `sizes`; none if the limits end below.
+    /// The smallest lawful size that holds `active` devices at `unit_devices` a unit, as an index into `sizes`; none if
+    /// the limits end below.
     #[must_use]
-    pub fn size_for(&self, unit_cards: u64, active_cards: u64) -> Option<usize> {
-        let units = active_cards.div_ceil(unit_cards).max(self.first_units);
+    pub fn size_for(&self, unit_devices: u64, active: u64) -> Option<usize> {
+        let units = active.div_ceil(unit_devices).max(self.first_units);
         let index = usize::try_from(units - self.first_units).ok()?;
         (index < self.sizes.len()).then_some(index)
     }
@@ -244,5 +246,18 @@ pub fn size_cost(size: &Size, row: &Row, axis: Axis) -> f64 {
         Axis::TcoUsdPerYear => row.tco_usd_per_year.unwrap_or(f64::INFINITY),
         Axis::EnergyMwhPerYear => row.energy_mwh_per_year,
         Axis::Days | Axis::TokensPerSecond => f64::NEG_INFINITY,
+    }
+}
+
+/// What layers on a variant's network are costed against.
+#[must_use]
+pub fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Bench<'a> {
+    Bench {
+        model: &problem.model,
+        training: &problem.training,
+        software: problem.software_of(&problem.clusters[variant.cluster]),
+        kernels: &variant.kernels,
+        network: &variant.networks[network],
+        domain: variant.domain,
     }
 }

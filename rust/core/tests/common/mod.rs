@@ -174,7 +174,6 @@ pub fn software() -> Software {
         hierarchical_dispatch: true,
         fused_expert_bias: false,
         dispatch_bytes: 2.0,
-        bubble: 1.0,
         imbalance_exponent: 0.06,
         moe_staging_bytes: 12.0,
         expert_host: Seconds(0.0),
@@ -212,6 +211,9 @@ pub fn space() -> Space {
         recompute: vec![Recompute::None, Recompute::Selective, Recompute::Full],
         sharding: vec![1, 3],
         sequence_parallel: vec![true],
+        recompute_layers: vec![],
+        schedule: vec![],
+        cp_kind: vec![],
         switches: planner_core::problem::SwitchSpace::default(),
         factorized: false,
     }
