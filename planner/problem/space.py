@@ -22,7 +22,7 @@ CHUNKS_PER_STAGE = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 MICRO_BATCHES = (1, 2, 4, 8)
 
 
-def space(
+def space(  # noqa: PLR0917
     model: wire.Model,
     training: wire.Training,
     cards_max: int,

@@ -5,7 +5,7 @@ mod common;
 use planner_core::evaluate::design::Design;
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::fabric::FabricKind;
-use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace};
+use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace, Weight};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
 use planner_core::training::schedule::{ContextKind, Schedule};
@@ -126,6 +126,10 @@ fn cost(problem: &Problem, design: &Design, axis: Axis) -> f64 {
 }
 
 fn objective(problem: &Problem, design: &Design) -> f64 {
+    if !problem.search.weights.is_empty() {
+        let weights = problem.search.weights.iter();
+        return weights.map(|part| part.weight * cost(problem, design, part.axis)).sum();
+    }
     let rate = design.performance.tokens_per_second * design.performance.goodput;
     match problem.search.objective {
         Objective::Cards => cost(problem, design, Axis::Cards),
@@ -227,6 +231,7 @@ struct Variation {
     power: Option<f64>,
     capex: Option<f64>,
     objective: Objective,
+    weights: Vec<Weight>,
     with_rate_axis: bool,
     memory: f64,
     dies: u64,
@@ -285,6 +290,15 @@ fn widened() -> impl Strategy<Value = Widened> {
     )
 }
 
+/// Power against days, or against cards.
+fn weights((power, other, in_days): (f64, f64, bool)) -> Vec<Weight> {
+    let second = if in_days { Axis::Days } else { Axis::Cards };
+    vec![
+        Weight { axis: Axis::FacilityMegawatts, weight: power },
+        Weight { axis: second, weight: other * 0.01 },
+    ]
+}
+
 fn variation() -> impl Strategy<Value = Variation> {
     let workload = (any::<bool>(), 3..14_u32, 8..96_u64, prop::sample::select(vec![0.0, 0.02, 0.1]));
     let limits = (
@@ -308,6 +322,7 @@ fn variation() -> impl Strategy<Value = Variation> {
             Objective::TokensPerJoule,
         ]),
         any::<bool>(),
+        prop::option::of((0.1..10.0_f64, 0.1..10.0_f64, any::<bool>())),
     );
     let hardware = (
         prop::sample::select(vec![20e9, 40e9, 80e9]),
@@ -335,6 +350,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         capex: l.4,
         objective: o.0,
         with_rate_axis: o.1,
+        weights: o.2.map_or(Vec::new(), weights),
         memory: h.0,
         dies: h.1,
         mesh: h.2,
@@ -376,6 +392,7 @@ fn build(v: &Variation) -> Problem {
     problem.rack.kilograms = v.heavy;
     problem.limits.capex_usd = v.capex;
     problem.search.objective = v.objective;
+    problem.search.weights.clone_from(&v.weights);
     if v.with_rate_axis {
         problem.search.front[0] = Axis::TokensPerSecond;
     }
@@ -402,7 +419,7 @@ fn build(v: &Variation) -> Problem {
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
     // One manner at a time: every further value multiplies the nested loops.
-    match (v.leaf_spine, v.oversubscribed) {
+    match (v.mesh, v.oversubscribed) {
         (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
         (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
         (false, true) => problem.space.recompute_layers = vec![1],

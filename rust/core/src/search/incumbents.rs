@@ -24,6 +24,8 @@ pub struct Incumbents {
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
     fastest: f64,
+    /// A plan is known.
+    any: bool,
 }
 
 impl Incumbents {
@@ -38,13 +40,16 @@ impl Incumbents {
             least: vec![0.0; variants.len()],
             axes: size_axes(problem),
             fastest_only: problem.search.front.is_empty()
+                && problem.search.weights.is_empty()
                 && matches!(problem.search.objective, Objective::Days | Objective::Throughput),
             fastest: 0.0,
+            any: false,
         }
     }
 
     /// Takes over what a unit found.
     pub fn merge(&mut self, variants: &[Variant], variant: usize, found: HashMap<usize, Best>) {
+        self.any |= !found.is_empty();
         for (size, best) in found {
             if self.fastest_only {
                 self.fastest = self.fastest.max(best.rate * variants[variant].sizes[size].goodput);
@@ -55,6 +60,12 @@ impl Incumbents {
                 *entry = Some(best);
             }
         }
+    }
+
+    /// Whether any plan is known.
+    #[must_use]
+    pub fn found(&self) -> bool {
+        self.any
     }
 
     /// What the next batch may rely on: sizes that cannot matter any more, and the least floors.
@@ -125,15 +136,18 @@ pub fn dominates(left: &[f64], right: &[f64]) -> bool {
 /// Objective, tie-breakers and front, if all of them depend on the size alone.
 fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
     let objective = match problem.search.objective {
-        Objective::Cards => Axis::Cards,
-        Objective::Power => Axis::FacilityMegawatts,
-        Objective::Capex => Axis::CapexUsd,
-        Objective::Tco => Axis::TcoUsdPerYear,
-        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => {
-            return None;
-        }
+        Objective::Cards => Some(Axis::Cards),
+        Objective::Power => Some(Axis::FacilityMegawatts),
+        Objective::Capex => Some(Axis::CapexUsd),
+        Objective::Tco => Some(Axis::TcoUsdPerYear),
+        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => None,
     };
-    let mut axes = vec![objective, Axis::Cards, Axis::FacilityMegawatts];
+    let mut axes = vec![Axis::Cards, Axis::FacilityMegawatts];
+    // A sum of costs with positive weights is no worse where no cost is.
+    if problem.search.weights.is_empty() {
+        axes.push(objective?);
+    }
+    axes.extend(problem.search.weights.iter().map(|weight| weight.axis));
     axes.extend(&problem.search.front);
     (!axes.iter().any(|axis| matches!(axis, Axis::Days | Axis::TokensPerSecond))).then_some(axes)
 }

@@ -20,7 +20,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::error::CoreError;
-use crate::problem::{Axis, Objective, Problem};
+use crate::problem::{Axis, Objective, Problem, Search};
 use incumbents::{Incumbents, View, dominates};
 use neighbours::neighbours;
 use tally::Tally;
@@ -96,7 +96,14 @@ pub struct Progress {
     pub total: usize,
     /// Candidates disposed of.
     pub candidates: u64,
+    /// Whether a plan that meets the target is known.
+    pub found: bool,
+    /// How much better than the best plan known the answer can be at most, as a share of the objective.
+    pub gap: Option<f64>,
 }
+
+/// Seconds between two looks at the gap, which takes a pass over all sizes.
+const GAP_EVERY: f64 = 0.05;
 
 /// Searches the space of `problem`. `progress` is called between batches and may stop the search by `false`.
 ///
@@ -112,6 +119,8 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
     let mut tally = Tally::default();
     let mut done = 0;
     let mut complete = true;
+    let bound = gap::objective_bound(problem, &variants);
+    let (mut gap_now, mut looked) = (None, f64::NEG_INFINITY);
     let mut size = FIRST_BATCH;
     'space: for block in units.blocks() {
         let mut rest = &block[..];
@@ -125,9 +134,14 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
             }
             known.settle(&variants);
             done += batch.len();
-            let wanted = progress(Progress { done, total: units.total, candidates: tally.enumerated });
-            let late =
-                problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
+            let seconds = start.elapsed().as_secs_f64();
+            if known.found() && seconds - looked >= GAP_EVERY {
+                gap_now = gap::share(bound, best_value(problem, &variants, &known));
+                looked = seconds;
+            }
+            let (total, candidates, found) = (units.total, tally.enumerated, known.found());
+            let wanted = progress(Progress { done, total, candidates, found, gap: gap_now });
+            let late = problem.search.time_limit_seconds.is_some_and(|limit| seconds >= limit);
             if done < units.total && (late || !wanted) {
                 complete = false;
                 break 'space;
@@ -209,7 +223,11 @@ fn answer(
         similar,
         tally,
         complete,
-        gap: if complete { None } else { gap::gap(problem, variants, best.as_ref()) },
+        gap: if complete {
+            None
+        } else {
+            gap::share(gap::objective_bound(problem, variants), best_value(problem, variants, known))
+        },
         refusals,
     }
 }
@@ -248,7 +266,7 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
                     tco_usd_per_year: row.tco_usd_per_year,
                 };
                 let key = [
-                    objective_cost(problem.search.objective, &point),
+                    objective_cost(&problem.search, &point),
                     size.cards as f64,
                     row.facility_megawatts,
                     -best.rate,
@@ -261,9 +279,28 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
     plans
 }
 
+/// The least objective among the plans known.
+fn best_value(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Option<f64> {
+    let mut least: Option<f64> = None;
+    for (variant, column) in variants.iter().zip(&known.best) {
+        for (size, best) in variant.sizes.iter().zip(column) {
+            let Some(best) = best else { continue };
+            for row in &size.rows {
+                let point = Point { size, row, rate: best.rate, tokens: problem.training.tokens };
+                let cost = objective_cost(&problem.search, &point);
+                least = Some(least.map_or(cost, |known| known.min(cost)));
+            }
+        }
+    }
+    least
+}
+
 /// The objective as a cost, smaller is better.
-fn objective_cost(objective: Objective, point: &Point) -> f64 {
-    match objective {
+fn objective_cost(search: &Search, point: &Point) -> f64 {
+    if !search.weights.is_empty() {
+        return search.weights.iter().map(|part| part.weight * point.cost(part.axis)).sum();
+    }
+    match search.objective {
         Objective::Cards => point.cost(Axis::Cards),
         Objective::Days => point.days(),
         Objective::Throughput => point.cost(Axis::TokensPerSecond),

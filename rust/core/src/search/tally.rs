@@ -37,6 +37,11 @@ pub struct Bounded {
 }
 
 impl Bounded {
+    /// Bounds with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [("size", self.size), ("stage", self.stage), ("step", self.step)].into_iter()
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
