@@ -68,6 +68,7 @@ class Model:
             engine.efficiency,
             engine.software,
             self.ridge(ready.efficiency.id),
+            ready.row.block_scaled,
         )
         design = engine.evaluate(chip, tools)
         predicted = step_of(ready, design)

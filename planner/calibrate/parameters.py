@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Vector = Sequence[float]
@@ -27,6 +27,8 @@ class Parameter:
     prior: float
     sigma: float
     form: Literal["log", "logit", "tilt"] = "log"
+    blocks: bool | None = None
+    """Only rows with (without) scales per block; None: all rows."""
     scales: bool = False
     """Multiplies the figure (of several keys) instead of being it."""
 
@@ -139,7 +141,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of_software("staging 2025", ERA_2025, "moe_staging_bytes", 24.0, 0.4),
     _of_software("staging spring 2026", ("megatron-2026-spring",), "moe_staging_bytes", 17.0, 0.4),
     _of_software("staging summer 2026", ("megatron-2026",), "moe_staging_bytes", 12.0, 0.4),
-    _of_software("quantisation", ALL_SOFTWARE, "quantisation_bytes", 5.0, 0.3),
+    replace(_of_software("quantisation", ALL_SOFTWARE, "quantisation_bytes", 5.0, 0.3), blocks=False),
+    replace(
+        _of_software("quantisation in blocks", ALL_SOFTWARE, "quantisation_bytes_block", 8.0, 0.3),
+        blocks=True,
+    ),
     _of_software("jitter", NOT_FOUNDRY, "jitter_per_doubling", 0.0073, 0.3),
     _of_software("jitter llm-foundry", ("llm-foundry-2023",), "jitter_per_doubling", 0.0073, 0.5),
     _of_software("fixed step", MEGATRON, "fixed_step", 0.02, 0.4),
@@ -155,14 +161,15 @@ def apply(  # noqa: PLR0917
     efficiency: Mapping[str, Any],
     software: Mapping[str, Any],
     ridge: float = RIDGE,
+    block_scaled: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of one row with the parameters put in."""
     chip: dict[str, Any] = {**efficiency, "matmul": dict(efficiency["matmul"])}
     tools: dict[str, Any] = dict(software)
     for parameter, at in zip(parameters, u, strict=True):
         if parameter.kind == "software":
-            if software_id in parameter.ids:
-                tools[parameter.key[0]] = parameter.value(at)
+            if software_id in parameter.ids and parameter.blocks in (None, block_scaled):
+                tools[parameter.key[0].removesuffix("_block")] = parameter.value(at)
         elif efficiency_id in parameter.ids:
             _set(chip, parameter, parameter.factor(at, ridge) if parameter.scales else parameter.value(at))
     return chip, tools

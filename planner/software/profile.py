@@ -38,6 +38,9 @@ class SoftwareProfile(SpecFile):
     )
 
     fused_attention: bool = Field(description="attention in one kernel; otherwise scores go through memory")
+    recompute_stops_early: bool = Field(
+        default=False, description="full recomputation ends before a layer's last product"
+    )
     hierarchical_dispatch: bool = Field(description="a token crosses to a server once")
     precision: Literal["bf16", "fp8"] = Field(
         default="bf16", description="where a run does not say and the chip can"
@@ -78,6 +81,9 @@ class SoftwareProfile(SpecFile):
         default=None, description="the same with scales per block (MXFP8, NVFP4); absent: as expert_host"
     )
     quantisation_bytes: Count = Field(description="bytes moved per quantised element (FP8 and FP4 recipes)")
+    quantisation_bytes_block: Count | None = Field(
+        default=None, description="the same with scales per block; absent: as quantisation_bytes"
+    )
     jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
     memory_overhead: Size = Field(description="runtime and communication buffers per device")
     fragmentation: Fraction = Field(description="share of the activations lost to fragmentation")

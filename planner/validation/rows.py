@@ -35,6 +35,32 @@ _PRECISIONS = {
 }  # fmt: skip
 
 
+_RECOMPUTE = {
+    "no": "none", "off": "none", "false": "none", "uniform": "full", "block": "full", "all": "full",
+    "true": "full", "core_attn": "attention", "core-attention": "attention",
+}  # fmt: skip
+
+
+def _recompute_word(value: Any) -> Any:
+    """Recomputation in our words; one that we do not know stays, and its row is not answered."""
+    word = str(value).strip().lower()
+    return None if value is None else _RECOMPUTE.get(word, word)
+
+
+_SHARDING = {
+    "none": 0, "no": 0, "ddp": 0, "fsdp": 3, "fsdp2": 3, "hsdp": 3, "full": 3, "distributed-optimizer": 1,
+    "shard-grad-op": 2,
+}  # fmt: skip
+
+
+def _sharding_stage(value: Any) -> Any:
+    """ZeRO stages written as words: "zero-1", "fsdp" ..."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower().replace("_", "-")
+    return _SHARDING.get(word, word.removeprefix("zero").lstrip("- "))
+
+
 class Row(BaseModel):
     """One measured run. Columns that are not listed here are kept out; absent means the same as null."""
 
@@ -62,10 +88,10 @@ class Row(BaseModel):
     etp: Degree | None = None
     dp: Degree | None = None
     sequence_parallel: bool | None = None
-    recompute: Literal["none", "selective", "full"] | None = None
+    recompute: Annotated[str | None, BeforeValidator(_recompute_word)] = None
     recompute_parts: tuple[str, ...] | None = None
     recompute_layers: int | None = None
-    sharding: Annotated[int, Field(ge=0, le=3)] | None = None
+    sharding: Annotated[Annotated[int, Field(ge=0, le=3)] | None, BeforeValidator(_sharding_stage)] = None
     sharding_group: Degree | None = None
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
     scaling_recipe: str | None = None

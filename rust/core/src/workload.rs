@@ -59,6 +59,9 @@ pub struct Software {
     pub pp_overlap: f64,
     /// Share of attention time behind which context-parallel traffic hides.
     pub cp_overlap: f64,
+    /// Full recomputation ends before the layer's last product, whose result no gradient needs.
+    #[serde(default)]
+    pub recompute_stops_early: bool,
     /// Dispatch sends a token once per server and forwards inside.
     pub hierarchical_dispatch: bool,
     /// Biases and clamped activations of experts are part of their kernels.

@@ -123,6 +123,19 @@ fn recomputing_one_layer_of_a_stage_costs_a_quarter_of_recomputing_all_four() {
 }
 
 #[test]
+fn recomputation_that_stops_early_saves_the_last_product() {
+    let mut problem = common::problem();
+    problem.software.jitter_per_doubling = 0.0;
+    let full = Layout { recompute: Recompute::Full, ..layout() };
+    let whole = run(&problem, full).performance.breakdown.recompute.0;
+    problem.software.recompute_stops_early = true;
+    let short = run(&problem, full).performance.breakdown.recompute.0;
+    // The down product is 14,336 of 2 x 4,096 + 2 x 1,024 + 3 x 14,336 columns of the layer's products, and more
+    // than a quarter of its time.
+    assert!(short < 0.8 * whole && short > 0.6 * whole, "{short} of {whole}");
+}
+
+#[test]
 fn recomputing_attention_redoes_the_fused_kernel_and_keeps_its_inputs() {
     let problem = common::problem();
     let none = run(&problem, layout());

@@ -155,8 +155,8 @@ impl Sweep<'_> {
         let Some(&(largest, _)) = lawful.last() else { return };
         let cluster = &self.problem.clusters[self.variant.cluster];
         let size = |dp: u64| {
-            let devices = dp * self.layout.tp * self.layout.cp * self.layout.pp;
-            self.variant.size_for(cluster.unit_cards * cluster.devices_per_card, devices)
+            let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+            self.variant.size_for(cluster.unit_cards, active)
         };
         // Sizes grow with dp: those that may matter are a range of it.
         let (first, last) = sink.sizes();
@@ -165,7 +165,10 @@ impl Sweep<'_> {
         tally.bounded.size += (lawful.len() - (to - from)) as u64;
         let lawful = &lawful[from..to];
         let Some(network) = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest)) else {
-            tally.reject(Rule::Limits, lawful.len() as u64);
+            // No size holds any of them: those that would fit bare lack the room for their spares.
+            let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
+            tally.reject(Rule::Spares, bare);
+            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
             return;
         };
         // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
@@ -192,6 +195,13 @@ impl Sweep<'_> {
         for &(dp, count) in &lawful[hosted..] {
             self.candidate(dp, count, sink, tally);
         }
+    }
+
+    /// Whether the cards alone, without spares, would fit the largest size.
+    fn fits_bare(&self, dp: u64) -> bool {
+        let cluster = &self.problem.clusters[self.variant.cluster];
+        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+        active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
 
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
@@ -246,12 +256,14 @@ impl Sweep<'_> {
             tally.reject(rule, 1);
             return;
         }
-        // The units that hold the cards that hold the devices: one division, since whole cards make whole units.
+        let active = layout.devices().div_ceil(cluster.devices_per_card);
         let lawful_size = variant
-            .size_for(cluster.unit_cards * cluster.devices_per_card, layout.devices())
+            .size_for(cluster.unit_cards, active)
             .filter(|index| !variant.sizes[*index].rows.is_empty());
         let Some(index) = lawful_size else {
-            tally.reject(Rule::Limits, 1);
+            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
+            let spares = no_room && self.fits_bare(dp);
+            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
             return;
         };
         let size = &variant.sizes[index];

@@ -198,7 +198,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
         wait_for_host(bench, layout, moe, &mut cost);
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
-    add_recompute(bench, layout, &sizes, &mut cost);
+    add_recompute(bench, layout, &sizes, products.last().copied(), &mut cost);
     add_waits(bench, layout, layer_parameters(bench.model, layout, kind), &mut cost);
     cost
 }
@@ -607,10 +607,17 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     }
 }
 
-fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
+/// What is redone. `last`: the product that ends the layer, whose result nothing in the backward pass needs.
+fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, last: Option<Product>, cost: &mut LayerCost) {
     match layout.recompute {
         Recompute::None => {}
-        Recompute::Full => cost.recompute = cost.forward,
+        Recompute::Full => {
+            cost.recompute = cost.forward;
+            if let (true, Some(last)) = (bench.software.recompute_stops_early, last) {
+                let saved = bench.kernels.product(last, Bytes::ZERO) * bench.software.product_factor;
+                cost.recompute.matmul = cost.recompute.matmul - saved;
+            }
+        }
         Recompute::Attention => {
             cost.recompute.attention = cost.forward.attention;
             cost.recompute.gaps = bench.software.kernel_gap * 3.0;
