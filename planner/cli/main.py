@@ -15,6 +15,7 @@ from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
 from planner.cli.size import size
 from planner.cli.specs import app as specs
+from planner.cli.sweep import sweep
 from planner.cli.validate import validate
 from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(sweep)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
