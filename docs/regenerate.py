@@ -11,6 +11,7 @@ the whole output stands in the block. ``python docs/regenerate.py`` rewrites, ``
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -26,8 +27,27 @@ BLOCK = re.compile(
     r"```text\n(?P<text>.*?)```",
     re.DOTALL,
 )
+PYTHON = re.compile(
+    r"```python\n(?P<code>.*?)```(?P<mark>\n\n<!-- prints -->\n```text\n)?(?(mark)(?P<text>.*?)```)",
+    re.DOTALL,
+)
+"""A block of the tutorial, and what it prints."""
+RUN_ALL = """
+import contextlib, io, json, sys
+space, told = {"__name__": "tutorial"}, []
+for code in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(code, "tutorial", "exec"), space)
+    told.append(out.getvalue())
+print(json.dumps(told))
+"""
 ANSWERS = (0, 1)
 """Exit codes of an answer: yes and no."""
+
+
+def _environment() -> dict[str, str]:
+    """The environment with the shipped spec library alone."""
+    return {name: value for name, value in os.environ.items() if name != "PLANNER_SPEC_PATH"}
 
 
 @cache
@@ -37,10 +57,9 @@ def output_of(command: str) -> str:
     Raises:
         RuntimeError: it gave no answer.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "PLANNER_SPEC_PATH"}
     words = [sys.executable, "-P", "-m", *shlex.split(command)]
     done = subprocess.run(
-        words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, encoding="utf-8"
+        words, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, encoding="utf-8"
     )
     if done.returncode not in ANSWERS:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr}")
@@ -64,8 +83,34 @@ def parts_of(memo: str, names: list[str]) -> str:
     return "\n\n".join(known[name] for name in names) + "\n"
 
 
+def tutorial(text: str) -> str:
+    """``text`` with what its Python blocks print, run one after the other in one process.
+
+    Raises:
+        RuntimeError: a block fails, or prints where the page has no place for it.
+    """
+    codes = [found["code"] for found in PYTHON.finditer(text)]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", RUN_ALL], cwd=ROOT, env=_environment(), input=json.dumps(codes),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"a block of the tutorial fails:\n{done.stderr}")
+    told = iter(json.loads(done.stdout))
+
+    def block(found: re.Match[str]) -> str:
+        printed = next(told)
+        if bool(printed) != bool(found["mark"]):
+            raise RuntimeError(f"a block prints {printed[:60]!r}, and the page has {found['mark']!r}")
+        return f"```python\n{found['code']}```" + (f"{found['mark']}{printed}```" if printed else "")
+
+    return PYTHON.sub(block, text)
+
+
 def regenerated(text: str) -> str:
     """``text`` with every block as it is printed today."""
+    if "<!-- prints -->" in text:
+        text = tutorial(text)
 
     def block(found: re.Match[str]) -> str:
         printed = output_of(found["command"])

@@ -18,10 +18,10 @@ from planner.cli import common
 from planner.errors import EXIT_INTERRUPTED, PlannerError
 
 if TYPE_CHECKING:
-    from planner.sweep.engines import Engine
-    from planner.sweep.journal import Journal
-    from planner.sweep.sweep import Row, Sweep
-    from planner.sweep.tables import Table
+    from planner.sweeps.engines import Engine
+    from planner.sweeps.journal import Journal
+    from planner.sweeps.sweep import Row, Sweep
+    from planner.sweeps.tables import Table
 
 SweepText = Annotated[Path, typer.Argument(metavar="FILE", help="The sweep, a TOML file; - reads stdin.")]
 Outputs = Annotated[
@@ -68,7 +68,7 @@ def sweep(  # noqa: PLR0917 (the command line names them)
 
     Example: planner sweep examples/whatif-10k.toml --limit 20 -o rows.csv
     """
-    from planner.sweep.sweep import Sweep  # noqa: PLC0415 (keeps --help fast)
+    from planner.sweeps.sweep import Sweep  # noqa: PLC0415 (keeps --help fast)
 
     if (engine == "dask") != (scheduler is not None):
         raise PlannerError(
@@ -97,7 +97,7 @@ def sweep(  # noqa: PLR0917 (the command line names them)
         _tell_interrupted(talk, journal)
         raise typer.Exit(EXIT_INTERRUPTED)
     if not talk.rows and not resume:
-        from planner.sweep.sweep import empty  # noqa: PLC0415
+        from planner.sweeps.sweep import empty  # noqa: PLC0415
 
         raise empty(whole)
     for table in tables:
@@ -107,7 +107,7 @@ def sweep(  # noqa: PLR0917 (the command line names them)
 
 def _read(file: Path, limit: int | None, kind: type[Sweep]) -> Sweep:
     from planner.specs import SpecLibrary  # noqa: PLC0415
-    from planner.sweep import schema  # noqa: PLC0415
+    from planner.sweeps import schema  # noqa: PLC0415
 
     asked = schema.from_text(sys.stdin.read()) if str(file) == "-" else schema.load(file)
     try:
@@ -118,7 +118,7 @@ def _read(file: Path, limit: int | None, kind: type[Sweep]) -> Sweep:
 
 
 def _refuse_explosion(whole: Sweep, yes: bool, limit: int | None) -> None:
-    from planner.sweep.schema import MOST_POINTS  # noqa: PLC0415
+    from planner.sweeps.schema import MOST_POINTS  # noqa: PLC0415
 
     if whole.count > MOST_POINTS and not yes and limit is None:
         raise PlannerError(
@@ -133,8 +133,8 @@ def _places(whole: Sweep, outputs: list[Path], resume: bool) -> tuple[Journal | 
     Raises:
         PlannerError: a place cannot be written, or there is nothing to go on with.
     """
-    from planner.sweep import journal as journals  # noqa: PLC0415
-    from planner.sweep import tables as files  # noqa: PLC0415
+    from planner.sweeps import journal as journals  # noqa: PLC0415
+    from planner.sweeps import tables as files  # noqa: PLC0415
 
     for path in outputs:
         common.check_output(path)
@@ -160,7 +160,7 @@ def _places(whole: Sweep, outputs: list[Path], resume: bool) -> tuple[Journal | 
 
 def _write(rows: list[Row], journal: Journal | None, tables: list[Table]) -> None:
     if journal is None:
-        from planner.sweep.journal import line  # noqa: PLC0415
+        from planner.sweeps.journal import line  # noqa: PLC0415
 
         sys.stdout.write("".join(map(line, rows)))
         sys.stdout.flush()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from planner.errors import PlannerError
-from planner.sweep.axes import points
-from planner.sweep.schema import from_table
+from planner.sweeps.axes import points
+from planner.sweeps.schema import from_table
 
 
 def spanned(*axes: dict[str, Any], **more: Any) -> Any:

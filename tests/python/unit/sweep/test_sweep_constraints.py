@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.errors import ScenarioError
-from planner.sweep.constraints import Constraint, plain
+from planner.sweeps.constraints import Constraint, plain
 
 NAMES = ("limits.cards.max", "layout.tp", "system", "power")
 VALUES = {"limits.cards.max": 1024, "layout.tp": 8, "system": "dgx-h100", "power": "30 MW"}

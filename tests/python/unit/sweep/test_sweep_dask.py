@@ -11,9 +11,9 @@ import pytest
 
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
-from planner.sweep import Sweep
-from planner.sweep.engines import refuse_other
-from planner.sweep.schema import from_table
+from planner.sweeps import Sweep
+from planner.sweeps.engines import refuse_other
+from planner.sweeps.schema import from_table
 
 distributed: Any = pytest.importorskip("distributed")
 # Dask warns of its own about ports in use and about workers that go away, which is what is tested here.
@@ -72,7 +72,7 @@ def test_a_worker_of_another_version_is_refused() -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_told(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.sweep.engines.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("planner.sweeps.engines.CONNECT_SECONDS", 1)
     with pytest.raises(PlannerError, match="no Dask scheduler answers"):
         sweep.dask("tcp://127.0.0.1:1")
 

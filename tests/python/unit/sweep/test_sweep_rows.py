@@ -11,10 +11,10 @@ import pytest
 from planner import api
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
-from planner.sweep import Sweep
-from planner.sweep.points import Point
-from planner.sweep.runner import Runner
-from planner.sweep.schema import from_table, load
+from planner.sweeps import Sweep
+from planner.sweeps.points import Point
+from planner.sweeps.runner import Runner
+from planner.sweeps.schema import from_table, load
 
 ROOT = Path(__file__).resolve().parents[4]
 BASE: dict[str, Any] = {

@@ -9,12 +9,12 @@ from planner.errors import PlannerError
 from planner.plan.solve import Case, plan_of
 from planner.problem import build
 from planner.specs import SpecLibrary
-from planner.sweep.columns import BANDED, BANDS, DESIGN, TAIL, taken_from
-from planner.sweep.points import Job, Point, Question, question
-from planner.sweep.verbs import VERBS, Finding
+from planner.sweeps.columns import BANDED, BANDS, DESIGN, TAIL, taken_from
+from planner.sweeps.points import Job, Point, Question, question
+from planner.sweeps.verbs import VERBS, Finding
 
 Row = dict[str, Any]
-"""Column -> value; the columns of `planner.sweep.columns.columns`, all of them, in their order."""
+"""Column -> value; the columns of `planner.sweeps.columns.columns`, all of them, in their order."""
 
 
 class Runner:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
 
 from planner.errors import PlannerError, ScenarioError
-from planner.sweep.schema import Axis, Range, Sample, SweepFile
+from planner.sweeps.schema import Axis, Range, Sample, SweepFile
 
 _NUMBER_UNIT = re.compile(r"\s*([-+]?[\d_.,]+(?:[eE][-+]?\d+)?)\s*(.*?)\s*\Z", re.DOTALL)
 _BLOCK = 1024

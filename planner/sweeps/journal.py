@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.sweep.runner import Row
+from planner.sweeps.runner import Row
 
 _BLOCK = 1 << 16
 

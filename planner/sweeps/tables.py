@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from planner.errors import PlannerError
-from planner.sweep.columns import Column
-from planner.sweep.journal import unwritable, write_meta
-from planner.sweep.runner import Row
+from planner.sweeps.columns import Column
+from planner.sweeps.journal import unwritable, write_meta
+from planner.sweeps.runner import Row
 
 PART_ROWS = 5000
 """Rows held in memory for one part of a Parquet file."""
@@ -122,7 +122,7 @@ class Parquet:
             )
             for column in columns
         ]
-        return arrow.Schema(fields, metadata={"planner.sweep": json.dumps(meta, ensure_ascii=False)})
+        return arrow.Schema(fields, metadata={"planner.sweeps": json.dumps(meta, ensure_ascii=False)})
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows."""

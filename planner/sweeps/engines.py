@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
-from planner.sweep.points import Job, Point, identity
-from planner.sweep.runner import Row, Runner
+from planner.sweeps.points import Job, Point, identity
+from planner.sweeps.runner import Row, Runner
 
 CONNECT_SECONDS = 10
 LOOK_EVERY = 0.2
@@ -166,7 +166,7 @@ def remote(job: Job, points: list[Point]) -> Work:
     Raises:
         PlannerError: the worker would answer otherwise than the process that asks.
     """
-    from planner.sweep.journal import line  # noqa: PLC0415
+    from planner.sweeps.journal import line  # noqa: PLC0415
 
     known = line({"index": 0, "job": job.__dict__})
     if known not in _runners:

@@ -14,13 +14,13 @@ from planner import engine
 from planner.errors import ScenarioError
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary
-from planner.sweep.axes import Listed, points
-from planner.sweep.columns import Column, columns
-from planner.sweep.constraints import Constraint
-from planner.sweep.engines import Chunk, Dask, Engine, Pace, Threads, in_order
-from planner.sweep.points import Job, Point, check_keys, identity, question
-from planner.sweep.runner import Row, Runner
-from planner.sweep.schema import SweepFile
+from planner.sweeps.axes import Listed, points
+from planner.sweeps.columns import Column, columns
+from planner.sweeps.constraints import Constraint
+from planner.sweeps.engines import Chunk, Dask, Engine, Pace, Threads, in_order
+from planner.sweeps.points import Job, Point, check_keys, identity, question
+from planner.sweeps.runner import Row, Runner
+from planner.sweeps.schema import SweepFile
 
 SCHEMA = "sweep/1"
 __all__ = ["Row", "Sweep"]
