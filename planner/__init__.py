@@ -1,8 +1,8 @@
 """Capacity planner for AI accelerator clusters: from hardware spec files to the cluster that meets a target.
 
 ``planner.size(scenario)`` and ``planner.evaluate(scenario)`` answer with a ``planner.Plan``,
-``planner.sweep(file)`` with rows; ``planner.specs`` is the library of hardware. Names are loaded when they are
-first used, so that ``import planner`` costs nothing. docs/tutorial.md shows them at work.
+``planner.sweep(file)`` with rows; ``planner.specs`` is the library of hardware. Names are loaded when they
+are first used, so that ``import planner`` costs nothing. docs/tutorial.md shows them at work.
 """
 
 from __future__ import annotations
