@@ -13,6 +13,7 @@ from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
+from planner.cli.report import report
 from planner.cli.size import size
 from planner.cli.specs import app as specs
 from planner.cli.sweep import sweep
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(size)
 app.command()(evaluate)
 app.command()(sweep)
+app.command()(report)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
