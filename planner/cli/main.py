@@ -11,6 +11,7 @@ import typer
 
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
+from planner.cli.diff import diff
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
 from planner.cli.report import report
@@ -34,6 +35,7 @@ app.command()(size)
 app.command()(evaluate)
 app.command()(sweep)
 app.command()(report)
+app.command()(diff)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)

@@ -33,6 +33,8 @@ class Case:
     progress: engine.Progress | None = None
     interrupt: engine.Interrupt | None = None
     notes: list[str] = field(default_factory=list)
+    design: Wire | None = None
+    """What the plan describes, once it is made."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -107,6 +109,7 @@ def plan_of(
         sure: also find the cards that meet the target with 90 %.
         basis: the design whose figures count where there is no ``design``; default: the nearest one.
     """
+    case.design = design
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
     studied = case.timed("bands", lambda: _study(case, design, used)) if design else None
