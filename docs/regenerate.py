@@ -19,6 +19,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -32,6 +33,7 @@ PYTHON = re.compile(
     re.DOTALL,
 )
 """A block of the tutorial, and what it prints."""
+PRINTS = re.compile("<!-- prints -->")
 RUN_ALL = """
 import contextlib, io, json, sys
 space, told = {"__name__": "tutorial"}, []
@@ -41,6 +43,8 @@ for code in json.load(sys.stdin):
     told.append(out.getvalue())
 print(json.dumps(told))
 """
+COMMANDS = re.compile(r"(<!-- commands -->\n).*?(<!-- end of commands -->)", re.DOTALL)
+EXAMPLE = re.compile(r"Example: (planner .*?)(?:\n\n|\Z)", re.DOTALL)
 ANSWERS = (0, 1)
 """Exit codes of an answer: yes and no."""
 
@@ -107,9 +111,49 @@ def tutorial(text: str) -> str:
     return PYTHON.sub(block, text)
 
 
+def commands() -> dict[str, str]:
+    """Every command, ``"specs show"`` ..., with its example from the words of ``--help``.
+
+    Raises:
+        RuntimeError: a command has no example.
+    """
+    import typer  # noqa: PLC0415 (only for this page)
+
+    from planner.cli.main import app  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+
+    def walk(group: Any, path: str) -> None:
+        for name, command in group.commands.items():
+            full = f"{path} {name}".strip()
+            if hasattr(command, "commands"):
+                walk(command, full)
+                continue
+            example = EXAMPLE.search(command.help or "")
+            if example is None:
+                raise RuntimeError(
+                    f"planner {full}: its docstring needs a line `Example: planner {full} ...`"
+                )
+            found[full] = " ".join(example[1].split())
+
+    walk(typer.main.get_command(app), "")
+    return found
+
+
+def reference(text: str) -> str:
+    """``text`` with the section of every command: what ``--help`` says, and its example."""
+    sections = [
+        f"## planner {name}\n\n```sh\n{example}\n```\n\n```text\n{output_of(f'planner {name} --help')}```\n"
+        for name, example in commands().items()
+    ]
+    return COMMANDS.sub(lambda found: f"{found[1]}\n{chr(10).join(sections)}\n{found[2]}", text)
+
+
 def regenerated(text: str) -> str:
     """``text`` with every block as it is printed today."""
-    if "<!-- prints -->" in text:
+    if COMMANDS.search(text):
+        text = reference(text)
+    if PRINTS.search(text):
         text = tutorial(text)
 
     def block(found: re.Match[str]) -> str:

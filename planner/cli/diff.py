@@ -28,7 +28,7 @@ def diff(a: First, b: Second, sets: common.Sets = None, as_json: AsJson = False)
     command, where that still gives the same problem. Exit code 0: both are feasible; 1: one is not; 2: bad
     input.
 
-    Example: planner diff examples/kunlun-30k.toml examples/llama3-405b-h100.toml
+    Example: planner diff plan.json examples/cloudmatrix-384.toml
     """
     from planner.difference import difference  # noqa: PLC0415 (keeps --help fast)
     from planner.difference.text import text  # noqa: PLC0415

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from planner.cli import settings
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
 from planner.cli.diff import diff
+from planner.cli.doctor import doctor
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
 from planner.cli.report import report
@@ -27,7 +29,6 @@ app = typer.Typer(
     name="planner",
     help="Which cluster of AI accelerators meets this target, and what does it take?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -36,6 +37,7 @@ app.command()(evaluate)
 app.command()(sweep)
 app.command()(report)
 app.command()(diff)
+app.command()(doctor)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
@@ -63,7 +65,10 @@ def planner(
 def run() -> None:
     """Console entry. Bad input is told on stderr (exit 2), a bug of ours without a traceback (exit 70)."""
     try:
-        app()
+        command = typer.main.get_command(app)
+        # A broken configuration must not keep anybody from help, or from finding out what is broken.
+        plain = {"doctor", "--help", "--version"} & set(sys.argv[1:])
+        command(default_map={} if plain else _settings(command), prog_name="planner")
     except PlannerError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
@@ -77,6 +82,25 @@ def run() -> None:
             f"  and the output of a run with {DEBUG_VARIABLE}=1.",
             EXIT_BUG,
         )
+
+
+def _settings(command: Any) -> dict[str, Any]:
+    """Defaults of options from the environment and the configuration file (`planner.cli.settings`)."""
+    options = {
+        verb: {
+            opt.removeprefix("--"): parameter.name
+            for parameter in found.params
+            for opt in parameter.opts
+            if opt.startswith("--")
+        }
+        for verb, found in command.commands.items()
+        if not hasattr(found, "commands")
+    }
+    if os.environ.keys().isdisjoint({settings.SPEC_PATH_VARIABLE}):
+        path = settings.spec_path(os.environ)
+        if path is not None:
+            os.environ[settings.SPEC_PATH_VARIABLE] = path
+    return settings.defaults(os.environ, options)
 
 
 def _leave(message: str, code: int) -> None:

@@ -31,7 +31,7 @@ def report(plans: PlanFiles, output: ReportFile, lang: Lang = "en", quiet: commo
     the command that reproduces it. Exit code 0: written; 2: a plan cannot be read, or the file not
     written.
 
-    Example: planner size examples/kunlun-30k.toml --json | planner report - -o report.html
+    Example: planner size examples/cloudmatrix-384.toml --json | planner report - -o report.html
     """
     if output.suffix not in (".html", ".xlsx"):
         raise PlannerError("a report is .html or .xlsx", file=str(output), hint=f"-o {output.stem}.html")
