@@ -12,10 +12,12 @@ import typer
 from planner.cli import settings
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
+from planner.cli.compare import compare
 from planner.cli.diff import diff
 from planner.cli.doctor import doctor
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
+from planner.cli.fabric import fabric
 from planner.cli.report import report
 from planner.cli.size import size
 from planner.cli.specs import app as specs
@@ -38,6 +40,8 @@ app.command()(sweep)
 app.command()(report)
 app.command()(diff)
 app.command()(doctor)
+app.command()(compare)
+app.command()(fabric)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
