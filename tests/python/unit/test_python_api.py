@@ -27,9 +27,9 @@ def plan() -> pl.Plan:
 def test_set_takes_the_words_of_people_and_names_the_nearest_key(plan: pl.Plan) -> None:
     capped = pl.size(QUESTION, set={"site.power": "1 MW"})
     assert capped.limits.facility_megawatts == 1.0
-    assert capped.cards is not None
-    assert plan.cards is not None
-    assert capped.cards.total < plan.cards.total
+    assert capped.facility is not None
+    assert plan.facility is not None
+    assert capped.facility.facility_design_megawatts <= 1.0 < plan.facility.facility_design_megawatts
     with pytest.raises(pl.PlannerError, match=r"did you mean 'limits\.cards'"):
         pl.size(QUESTION, set={"limits.card": 3})
 
