@@ -12,8 +12,8 @@ WIDTH = 460
 LEAST_SHARE = 0.002
 """Leaves below this share of their whole are not drawn."""
 MOST_STAGES = 64
-DRAWN = 12
-"""Switches of a tier that are drawn."""
+LEAST_FRONT = 2
+"""Points that make a front."""
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0")
 GIB = 2.0**30
 Spec = dict[str, Any]
@@ -27,9 +27,11 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
         "swings": _swings,
         "memory": _memory,
         "layout": _layout,
-        "fabric": _fabric,
+        "fabric": _drawn("fabric"),
+        "racks": _drawn("racks"),
+        "power": _drawn("power"),
         "cost": _cost,
-        "front": _front,
+        "front": _drawn("front"),
     }
     return {
         name: _named(made, words(f"chart_{name}"), words)
@@ -67,31 +69,17 @@ def comparison(plans: Sequence[Plan], names: Sequence[str], words: Words) -> Spe
     return _named(made, words("chart_compare"), words)
 
 
-def _front(plan: Plan, words: Words) -> Any:
-    """The Pareto front over its first two axes on which points differ."""
-    alt = _altair()
-    rows = [{**row.model_dump(exclude={"layout"}), "layout": row.layout.short()} for row in plan.front]
-    axes = [name for name in plan.front_axes if len({row.get(name) for row in rows} - {None}) > 1]
-    if len(axes) < 2:
-        return None
-    first, second = axes[:2]
-    return (
-        alt.Chart(alt.Data(values=rows))
-        .mark_point(filled=True, size=70, opacity=0.85)
-        .encode(
-            x=alt.X(f"{first}:Q", title=first.replace("_", " "), scale=alt.Scale(zero=False)),
-            y=alt.Y(f"{second}:Q", title=second.replace("_", " "), scale=alt.Scale(zero=False)),
-            color=alt.Color("cooling:N", scale=alt.Scale(range=list(COLOURS)), title=words("cooling")),
-            shape=alt.Shape("system:N", title=words("system")),
-            tooltip=[
-                "system:N",
-                "fabric:N",
-                "cooling:N",
-                *(alt.Tooltip(f"{name}:Q", format=",.4g") for name in axes),
-            ],
-        )
-        .properties(width=WIDTH, height=240)
-    )
+def _drawn(name: str) -> Callable[[Plan, Words], Any]:
+    """A chart of `planner.charts.plan`, which draws one also where there is nothing to show."""
+
+    def draw(plan: Plan, _words: Words) -> Any:
+        from planner.charts import plan as drawn  # noqa: PLC0415 (altair)
+
+        if plan.cards is None or (name == "front" and len(plan.front) < LEAST_FRONT):
+            return None
+        return getattr(drawn, name)(plan)
+
+    return draw
 
 
 def _cost(plan: Plan, words: Words) -> Any:
@@ -103,53 +91,6 @@ def _cost(plan: Plan, words: Words) -> Any:
         name.removesuffix("_usd"): dollars / scale for name, dollars in plan.cost.parts.items() if dollars
     }
     return _bars(parts, unit, unit)
-
-
-def _fabric(plan: Plan, words: Words) -> Any:
-    """Tiers of switches over the servers; at most a dozen of each are drawn, the count is written."""
-    alt = _altair()
-    if plan.fabric is None or plan.facility is None or not plan.fabric.tiers:
-        return None
-    tiers = [(words("servers"), plan.facility.servers)]
-    tiers += [(tier.name, tier.switches) for tier in plan.fabric.tiers]
-    counts = {link.name: link.count for link in plan.fabric.links}
-    boxes: list[dict[str, Any]] = [
-        {"tier": place, "x": (index + 0.5) / min(n, DRAWN), "name": name, "count": n}
-        for place, (name, n) in enumerate(tiers)
-        for index in range(min(n, DRAWN))
-    ]
-    lines = [
-        {"x": low["x"], "y": low["tier"], "x2": high["x"], "y2": high["tier"]}
-        for low in boxes
-        for high in boxes
-        if high["tier"] == low["tier"] + 1
-    ]
-    labels = [{"tier": place, "text": f"{name}: {n:,}"} for place, (name, n) in enumerate(tiers)]
-    between = [
-        {"tier": place + 0.5, "text": f"{name}: {n:,}"} for place, (name, n) in enumerate(counts.items())
-    ]
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.4, len(tiers) - 0.6]))
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.5, 1]))
-    wires = (
-        alt.Chart(alt.Data(values=lines))
-        .mark_rule(opacity=0.18, color="#333")
-        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q")
-    )
-    squares = (
-        alt.Chart(alt.Data(values=boxes))
-        .mark_square(size=170, opacity=1)
-        .encode(
-            x=x, y=alt.Y("tier:Q", axis=None), tooltip=["name:N", alt.Tooltip("count:Q", format=",")],
-            color=alt.Color("name:N", legend=None, scale=alt.Scale(range=list(COLOURS))),
-        )
-    )  # fmt: skip
-    texts = [
-        alt.Chart(alt.Data(values=rows))
-        .mark_text(align="left", fontWeight=weight, fontSize=11, color=colour)
-        .encode(x=alt.XDatum(-0.49), y=alt.Y("tier:Q", axis=None), text="text:N")
-        for rows, weight, colour in ((labels, "bold", "#1d2733"), (between, "normal", "#5b6875"))
-    ]
-    return alt.layer(wires, squares, *texts).properties(width=WIDTH, height=80 * len(tiers))
 
 
 def _step(plan: Plan, words: Words) -> Any:
@@ -280,17 +221,31 @@ def _layout(plan: Plan, words: Words) -> Any:
 def _named(made: Any, name: str, words: Words) -> Spec:
     """The specification with its name, and its words in the language of the report."""
     spec: Spec = made.to_dict(validate=False) if not isinstance(made, dict) else made
+    title = spec.pop("title", None)
+    # The caption of the figure says what it is; a line below the title stays, where it is of this language.
+    if (
+        isinstance(title, dict)
+        and title.get("subtitle")
+        and (words.language == "en" or not title.get("text"))
+    ):
+        spec["title"] = {**title, "text": ""}
     spec = _translated(spec, words)
     spec["description"] = name
     spec.setdefault("config", {}).update({"view": {"stroke": None}, "font": "system-ui, sans-serif"})
     return spec
 
 
+_NAMING = ("title", "text", "subtitle", "part", "what")
+"""Keys of a specification, and of its rows, whose texts people read."""
+
+
 def _translated(item: Any, words: Words) -> Any:
     if isinstance(item, dict):
         return {
             key: words.translated(value)
-            if key in ("title", "text", "subtitle") and isinstance(value, str)
+            if key in _NAMING and isinstance(value, str)
+            else [words.translated(entry) if isinstance(entry, str) else entry for entry in value]
+            if key == "sort" and isinstance(value, list)
             else _translated(value, words)
             for key, value in item.items()
         }

@@ -103,9 +103,14 @@ def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str]]:
     """Lines of the bill of materials: part, group, count, unit."""
     unit = {"pieces": "pieces", "racks": "racks_unit"}
     return [
-        (row["part"], words(row["group"]), row["count"], words(unit[row["unit"]]))
+        (_part(row["part"], words), words(row["group"]), row["count"], words(unit[row["unit"]]))
         for row in bill_of_materials(plan)
     ]
+
+
+def _part(name: str, words: Words) -> str:
+    """``switch, leaf`` in the language of the report, piece by piece."""
+    return ", ".join(words.translated(piece) for piece in name.split(", "))
 
 
 def _names(plans: Sequence[Plan]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planner.plan.shown import number, usd
-from planner.report.phrases import PHRASES
+from planner.report.phrases import LABELS, PHRASES
 
 Language = Literal["en", "zh"]
 
@@ -73,4 +73,4 @@ class Words:
         return text if self.language == "en" else _BY_ENGLISH.get(text, text)
 
 
-_BY_ENGLISH: Mapping[str, str] = dict(PHRASES.values())
+_BY_ENGLISH: Mapping[str, str] = dict(PHRASES.values()) | LABELS
