@@ -98,6 +98,15 @@ TAIL = (
     Column("problem_hash", "", "SHA-256 of the resolved problem, as in a plan", "text"),
 )
 
+CONTEST = (
+    Column("contenders", "systems", "systems compared", "whole"),
+    Column(
+        "ranking", "", "systems with a plan, the best first, each over the best (cards, or tokens/s)", "text"
+    ),
+    Column("refused", "", "systems without a plan, and why", "text"),
+)
+"""Of the verb compare; the other columns are those of the best system."""
+
 BANDED = {
     "step_seconds": "s", "days": "days", "tokens_per_second": "tokens/s", "facility_megawatts": "MW",
     "capex_usd": "USD",
@@ -112,16 +121,22 @@ BANDS = (
 )
 
 
-def columns(keys: Mapping[str, str], bands: bool) -> tuple[Column, ...]:
+def outputs(verb: str, bands: bool) -> tuple[Column, ...]:
+    """The columns of answers."""
+    return (*DESIGN, *TAIL, *(CONTEST if verb == "compare" else ()), *(BANDS if bands else ()))
+
+
+def columns(keys: Mapping[str, str], verb: str, bands: bool) -> tuple[Column, ...]:
     """All columns of a sweep, in the order of the files.
 
     Args:
         keys: name -> key of the axes.
+        verb: what is done at each point.
         bands: whether the rows carry bands.
     """
     varied = tuple(Column(name, "", meaning_of(key), "text") for name, key in keys.items())
     taken = {column.name for column in varied}
-    rest = (*DESIGN, *TAIL, *(BANDS if bands else ()))
+    rest = outputs(verb, bands)
     # An axis called like an output keeps its name; the output is told apart.
     told = tuple(
         column if column.name not in taken else Column(f"out.{column.name}", *_rest(column))

@@ -9,7 +9,8 @@ from planner.errors import PlannerError
 from planner.plan.solve import Case, plan_of
 from planner.problem import build
 from planner.specs import SpecLibrary
-from planner.sweeps.columns import BANDED, BANDS, DESIGN, TAIL, taken_from
+from planner.sweeps.columns import BANDED, DESIGN, outputs, taken_from
+from planner.sweeps.contest import Contender, contests, told
 from planner.sweeps.points import Job, Point, Question, question
 from planner.sweeps.verbs import VERBS, Finding
 
@@ -27,7 +28,7 @@ class Runner:
         taken = set(job.keys)
         self._names = {
             column.name: f"out.{column.name}" if column.name in taken else column.name
-            for column in (*DESIGN, *TAIL, *BANDS)
+            for column in self._outputs
         }
 
     def rows(self, points: Sequence[Point], threads: int = 1) -> list[Row]:
@@ -36,6 +37,9 @@ class Runner:
         A point that cannot be answered is a row with its reason.
         """
         questions = [question(self.job, point, self.library) for point in points]
+        if self.job.verb == "compare":
+            fields = contests(questions, self.library, threads)
+            return [self._contest(asked, field) for asked, field in zip(questions, fields, strict=True)]
         cases = [self._case(asked) for asked in questions]
         good = [place for place, case in enumerate(cases) if case is not None]
         answers = VERBS[self.job.verb]([cases[place] for place in good], threads)  # type: ignore[misc]
@@ -44,6 +48,19 @@ class Runner:
             self._row(asked, case, found.get(place, asked.fault))
             for place, (asked, case) in enumerate(zip(questions, cases, strict=True))
         ]
+
+    def _contest(self, asked: Question, field: Sequence[Contender]) -> Row:
+        """The row of the best system; of no system, where none has a plan."""
+        if not field:
+            return self._row(asked, None, asked.fault)
+        best = field[0]
+        row = self._row(asked, best.case, best.found if best.out is None else None)
+        if best.out is not None:
+            asked_at_all = any(isinstance(one.found, Finding) for one in field)
+            row["status"] = "infeasible" if asked_at_all else "error"
+            row["reason"] = "no system has a plan"
+        self._put(row, told(field))
+        return row
 
     def _case(self, asked: Question) -> Case | None:
         if asked.scenario is None or asked.fault is not None:
@@ -72,7 +89,7 @@ class Runner:
 
     @property
     def _outputs(self) -> Iterable[Any]:
-        return (*DESIGN, *TAIL, *(BANDS if self.job.bands else ()))
+        return outputs(self.job.verb, self.job.bands)
 
     def _put(self, row: Row, values: Row) -> None:
         row.update((self._names[name], value) for name, value in values.items())

@@ -14,7 +14,7 @@ from planner.scenario.values import as_list
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import SpecText, locate, parse_table, read_text, shown_path, translate, undotted
 
-Verb = Literal["size", "evaluate"]
+Verb = Literal["size", "evaluate", "compare"]
 MOST_POINTS = 100_000
 """Points that start without ``--yes`` or ``--limit``."""
 NON_FILE = Path("sweep")

@@ -74,7 +74,7 @@ class Sweep:
             identity=identity(library, engine.version()),
         )
         self._refuse_faulty_base()
-        self.columns = self._typed(columns(self.job.keys, file.bands))
+        self.columns = self._typed(columns(self.job.keys, file.verb, file.bands))
 
     def _refuse_faulty_base(self) -> None:
         """A fault of the base would stand in every row: told once, before anything starts.

@@ -64,6 +64,23 @@ def test_a_row_says_what_the_plan_says(library: SpecLibrary, verb: str) -> None:
             assert row["capex_usd"] == plan.cost.capex_usd
 
 
+def test_a_comparison_ranks_as_planner_compare_does(library: SpecLibrary) -> None:
+    systems = ["kunlun-p800-8", "dgx-h100", "no-such-server"]
+    base = {**BASE, "target": {}, "limits": {"cards": 512}, "hardware": {"systems": systems}}
+    axes = [{"name": "cards", "key": "limits.cards.max", "values": [4, 512]}]
+    none, row = rows_of(library, base=base, axes=axes, verb="compare")
+    assert none["status"] == "error"
+    assert "less than one unit" in none["refused"]
+    wanted = api.compare(base, systems=systems[:2], limit={"cards": 512}, library=library)
+    names = [one.system for one in wanted.contenders]
+    assert [entry.split()[0] for entry in row["ranking"].split("; ")] == names
+    assert row["system"] == names[0]
+    assert row["days"] == wanted.contenders[0].days
+    assert f"{names[1]} {wanted.contenders[1].relative:.4f}" in row["ranking"]
+    assert row["refused"].startswith("no-such-server: there is no")
+    assert row["contenders"] == 3
+
+
 def test_a_point_that_fails_is_a_row_with_its_reason(library: SpecLibrary) -> None:
     rows = rows_of(library)
     missed, small, unknown = rows[0], rows[2], rows[6]
