@@ -69,10 +69,9 @@ def planner(
 def run() -> None:
     """Console entry. Bad input is told on stderr (exit 2), a bug of ours without a traceback (exit 70)."""
     try:
-        command = typer.main.get_command(app)
         # A broken configuration must not keep anybody from help, or from finding out what is broken.
         plain = {"doctor", "--help", "--version"} & set(sys.argv[1:])
-        command(default_map={} if plain else _settings(command), prog_name="planner")
+        app(default_map={} if plain else _settings(), prog_name="planner")
     except PlannerError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
@@ -88,8 +87,9 @@ def run() -> None:
         )
 
 
-def _settings(command: Any) -> dict[str, Any]:
+def _settings(verbs: typer.Typer = app) -> dict[str, Any]:
     """Defaults of options from the environment and the configuration file (`planner.cli.settings`)."""
+    command: Any = typer.main.get_command(verbs)
     options = {
         verb: {
             opt.removeprefix("--"): parameter.name

@@ -1,4 +1,4 @@
-"""A point where systems are compared: each is sized alone, as `planner compare` does; the best has the row."""
+"""A point where systems are compared: each is sized alone, as by `planner compare`; the best has the row."""
 
 from __future__ import annotations
 

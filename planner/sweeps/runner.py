@@ -8,6 +8,7 @@ from typing import Any
 from planner.errors import PlannerError
 from planner.plan.solve import Case, plan_of
 from planner.problem import build
+from planner.problem.evidence import leading_estimates
 from planner.specs import SpecLibrary
 from planner.sweeps.columns import BANDED, DESIGN, outputs, taken_from
 from planner.sweeps.contest import Contender, contests, told
@@ -99,7 +100,8 @@ class Runner:
         estimates = None
         if design is not None:
             names = (design["cluster"], design["fabric"]["id"], design["facility"]["cooling"])
-            estimates = len(case.problem.estimates(*names))
+            guessed = leading_estimates(case.problem.figures)
+            estimates = sum(figure.used_by(*names) for figure in guessed)
         return {
             "margin": found.margin,
             "binding": " ".join(found.binding) or None,
