@@ -141,6 +141,9 @@ class LayoutCore(Part):
     recompute: Literal["none", "attention", "selective", "full"]
     sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
     sequence_parallel: bool
+    recompute_layers: int = Field(default=0, ge=0, description="layers per chunk that recompute; 0: all")
+    schedule: Literal["none", "1f1b", "interleaved-1f1b", "zero-bubble", "dualpipe"] = "none"
+    cp_kind: Literal["ring", "all-to-all"] = Field(default="ring", description="how context ranks exchange")
     switches: Switches = Switches()
 
     def short(self) -> str:
@@ -155,6 +158,9 @@ class LayoutCore(Part):
             f"sharding={self.sharding}",
         ]
         words += ["sequence_parallel=true"] if self.sequence_parallel else []
+        words += [f"recompute_layers={self.recompute_layers}"] if self.recompute_layers else []
+        words += [f"schedule={self.schedule}"] if self.schedule in ("zero-bubble", "dualpipe") else []
+        words += [f"cp_kind={self.cp_kind}"] if self.cp_kind != "ring" else []
         words += [f"{name}={value}" for name, value in self.switches.changed().items()]
         return ",".join(words)
 
@@ -162,7 +168,6 @@ class LayoutCore(Part):
 class Layout(LayoutCore):
     """The layout with what follows from it."""
 
-    schedule: Literal["none", "1f1b", "interleaved-1f1b"]
     micro_batches: int = Field(description="per step and pipeline")
     global_batch_sequences: int
     offload: str = Field(default="none", description="what lives in host memory: weights+activations ...")

@@ -392,8 +392,15 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         nearest_measured=evidence.nearest_run(
             names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
         ),
-        risks=studied.risks if studied else [],
+        risks=_risks(design, studied),
     )
+
+
+def _risks(design: Wire | None, studied: Study | None) -> list[str]:
+    """What may turn out worse: nearly full memory first, then figures at the end of their range."""
+    memory = design.get("memory") if design else None
+    tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
+    return [*([tight] if tight else []), *(studied.risks if studied else [])]
 
 
 def _kin(case: Case, efficiency: str) -> list[str]:

@@ -163,7 +163,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, run, limits.cards_max, clusters, scenario.layout),
+            space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,
@@ -262,7 +262,14 @@ class _Builder:
 
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
-            return software(tools, architecture, self.scenario.workload.precision, self.figures)
+            precision = self.scenario.workload.precision
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster))
+
+    def _block_scaled(self, cluster: int) -> bool:
+        """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""
+        system = self._systems()[cluster]
+        peak = self.library.accelerator(system.accelerator).peak
+        return self.scenario.workload.precision != "bf16" and peak.fp4 is not None
 
     def _equipped(
         self,

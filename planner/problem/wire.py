@@ -224,10 +224,10 @@ class Software(Wire):
     ep_overlap: float
     pp_overlap: float
     cp_overlap: float
+    recompute_stops_early: bool
     hierarchical_dispatch: bool
     fused_expert_bias: bool
     dispatch_bytes: float
-    bubble: float
     imbalance_exponent: float
     moe_staging_bytes: float
     expert_host: float
@@ -366,6 +366,10 @@ class Space(Wire):
     recompute: tuple[Recompute, ...]
     sharding: tuple[Unsigned, ...]
     sequence_parallel: tuple[bool, ...]
+    # What most spaces leave alone: empty lists mean all layers, 1F1B, ring.
+    recompute_layers: tuple[Unsigned, ...] = ()
+    schedule: tuple[Literal["1f1b", "zero-bubble", "dualpipe"], ...] = ()
+    cp_kind: tuple[Literal["ring", "all-to-all"], ...] = ()
     switches: SwitchSpace = SwitchSpace()
     factorized: bool = False
 
@@ -426,6 +430,9 @@ class LayoutOfDesign(Wire):
     recompute: Recompute
     sharding: Unsigned
     sequence_parallel: bool
+    recompute_layers: Unsigned = 0
+    schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = "1f1b"
+    cp_kind: Literal["ring", "all-to-all"] = "ring"
     switches: Switches = Switches()
 
 

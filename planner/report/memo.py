@@ -221,11 +221,13 @@ def _layout(layout: Layout) -> str:
     degrees = [f"{name} {getattr(layout, name)}" for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")]
     kept = [word for word in degrees if not word.endswith(" 1")] or ["dp 1"]
     kept.append(f"micro-batch {layout.micro_batch}")
-    kept.append(f"recompute {layout.recompute}")
+    some = f" on {layout.recompute_layers} layers a chunk" if layout.recompute_layers else ""
+    kept.append(f"recompute {layout.recompute}{some}")
     kept.append(f"sharding stage {layout.sharding}")
     kept += ["sequence parallel"] if layout.sequence_parallel else []
     kept += [f"{name.replace('_', ' ')} {value}" for name, value in layout.switches.changed().items()]
     kept += [layout.schedule] if layout.schedule != "none" else []
+    kept += [f"context by {layout.cp_kind}"] if layout.cp_kind != "ring" else []
     return ", ".join(kept)
 
 

@@ -30,6 +30,7 @@ from planner.specs.reading import dotted, locate
 
 Precision = Literal["bf16", "fp8", "fp4"]
 Recompute = Literal["none", "attention", "selective", "full"]
+Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Tier = Literal["ranks", "scale-up", "scale-out"]
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
 Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
@@ -377,6 +378,15 @@ class LayoutChoice(Frozen):
         default=None,
         min_length=1,
         description="inputs gathered by sequence parallelism: kept, or gathered again in the backward pass",
+    )
+    recompute_layers: Annotated[tuple[WholeOrZero, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="layers of a chunk that recompute; 0, the default: all"
+    )
+    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="default: that of the software profile, mostly 1f1b"
+    )
+    cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="how context ranks exchange; default: ring"
     )
     p2p_scatter: Truths | None = Field(
         default=None, description="each tensor rank sends its part to the next stage, not the whole"

@@ -11,7 +11,8 @@ use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
-use crate::training::layout::Recompute;
+use crate::training::layout::{Layout, Recompute};
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::workload::{Software, Training};
 
 /// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
@@ -110,6 +111,15 @@ pub struct Space {
     pub sharding: Vec<u8>,
     /// Sequence parallelism.
     pub sequence_parallel: Vec<bool>,
+    /// Layers per chunk that recompute (0: all); empty: all.
+    #[serde(default)]
+    pub recompute_layers: Vec<u64>,
+    /// Pipeline schedules; empty: 1F1B.
+    #[serde(default)]
+    pub schedule: Vec<Schedule>,
+    /// Kinds of context parallelism; empty: ring.
+    #[serde(default)]
+    pub cp_kind: Vec<ContextKind>,
     /// Switches.
     #[serde(default)]
     pub switches: SwitchSpace,
@@ -117,6 +127,27 @@ pub struct Space {
     /// rank's part of the batch.
     #[serde(default)]
     pub factorized: bool,
+}
+
+impl Space {
+    /// Layouts that differ in what most spaces leave alone, in declared order: layers that recompute, schedule,
+    /// kind of context parallelism. All other dimensions are those of [`Layout::default`].
+    #[must_use]
+    pub fn manners(&self) -> Vec<Layout> {
+        let plain = Layout::default();
+        let or = |given: &[u64], usual: u64| if given.is_empty() { vec![usual] } else { given.to_vec() };
+        let schedules = if self.schedule.is_empty() { vec![plain.schedule] } else { self.schedule.clone() };
+        let kinds = if self.cp_kind.is_empty() { vec![plain.cp_kind] } else { self.cp_kind.clone() };
+        let mut found = Vec::new();
+        for recompute_layers in or(&self.recompute_layers, plain.recompute_layers) {
+            for &schedule in &schedules {
+                for &cp_kind in &kinds {
+                    found.push(Layout { recompute_layers, schedule, cp_kind, ..plain });
+                }
+            }
+        }
+        found
+    }
 }
 
 /// A scalar to minimise or maximise.

@@ -8,6 +8,7 @@ use planner_core::fabric::FabricKind;
 use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::schedule::{ContextKind, Schedule};
 use planner_core::training::switches::{SequenceGather, TensorOverlap, Tier};
 use proptest::prelude::*;
 
@@ -41,6 +42,13 @@ fn layouts(problem: &Problem, devices: u64) -> Vec<Layout> {
     all = cross(&all, &space.recompute, |layout, value| layout.recompute = value);
     all = cross(&all, &space.sharding, |layout, value| layout.sharding = value);
     all = cross(&all, &space.sequence_parallel, |layout, value| layout.sequence_parallel = value);
+    let or = |given: &[u64]| if given.is_empty() { vec![0] } else { given.to_vec() };
+    all = cross(&all, &or(&space.recompute_layers), |layout, value| layout.recompute_layers = value);
+    let usual = [Schedule::OneForwardOneBackward];
+    let schedules = if space.schedule.is_empty() { &usual[..] } else { &space.schedule };
+    all = cross(&all, schedules, |layout, value| layout.schedule = value);
+    let kinds = if space.cp_kind.is_empty() { &[ContextKind::Ring][..] } else { &space.cp_kind };
+    all = cross(&all, kinds, |layout, value| layout.cp_kind = value);
     all = cross(&all, &switches.tp_overlap, |layout, value| layout.switches.tp_overlap = value);
     all = cross(&all, &switches.sequence_gather, |layout, value| layout.switches.sequence_gather = value);
     all = cross(&all, &switches.p2p_scatter, |layout, value| layout.switches.p2p_scatter = value);
@@ -393,6 +401,13 @@ fn build(v: &Variation) -> Problem {
     problem.space.tp.clone_from(&v.tp);
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    // One manner at a time: every further value multiplies the nested loops.
+    match (v.leaf_spine, v.oversubscribed) {
+        (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
+        (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
+        (false, true) => problem.space.recompute_layers = vec![1],
+        (false, false) => problem.space.cp_kind = vec![ContextKind::AllToAll],
+    }
     let widened = &v.widened;
     if widened.attention {
         problem.space.recompute[0] = Recompute::Attention;

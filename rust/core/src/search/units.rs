@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::problem::space::StepChoice;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::Variant;
-use crate::training::layer::Bench;
+use crate::training::layer::{Bench, LayerCost};
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
@@ -75,6 +75,7 @@ pub struct Unit {
 #[must_use]
 pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
     let space = &problem.space;
+    let manners = space.manners();
     let mut found = Vec::new();
     for variant in 0..variants {
         for &tp in &space.tp {
@@ -85,21 +86,23 @@ pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
                             for &recompute in &space.recompute {
                                 for &sequence_parallel in &space.sequence_parallel {
                                     let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
-                                    let plain = Layout {
-                                        tp,
-                                        cp,
-                                        ep,
-                                        etp,
-                                        micro_batch,
-                                        recompute,
-                                        sequence_parallel,
-                                        ..Layout::default()
-                                    };
-                                    let choices = space.switches.of_layers(&plain).into_iter();
-                                    found.extend(choices.map(|switches| Unit {
-                                        variant,
-                                        layout: Layout { switches, ..plain },
-                                    }));
+                                    for manner in &manners {
+                                        let plain = Layout {
+                                            tp,
+                                            cp,
+                                            ep,
+                                            etp,
+                                            micro_batch,
+                                            recompute,
+                                            sequence_parallel,
+                                            ..*manner
+                                        };
+                                        let choices = space.switches.of_layers(&plain).into_iter();
+                                        found.extend(choices.map(|switches| Unit {
+                                            variant,
+                                            layout: Layout { switches, ..plain },
+                                        }));
+                                    }
                                 }
                             }
                         }
@@ -341,8 +344,12 @@ impl Sweep<'_> {
             .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
         let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
         let dense = f64::from(problem.model.layers) - moe;
-        let all = pieces.dense.on_device() * dense
-            + pieces.moe.on_device() * moe
+        // Where only some layers of a stage recompute, the bound counts none of it.
+        let layer = |piece: &LayerCost| {
+            if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
+        };
+        let all = layer(&pieces.dense) * dense
+            + layer(&pieces.moe) * moe
             + pieces.embedding.on_device()
             + pieces.head.on_device();
         all / self.layout.pp as f64
