@@ -38,14 +38,14 @@ class Case:
     progress: engine.Progress | None = None
     interrupt: engine.Interrupt | None = None
     notes: list[str] = field(default_factory=list)
-    design: Wire | None = None
-    """What the plan describes, once it is made."""
     samples: int = 0
     """Draws of everything uncertain; 0: one figure at a time."""
     plan_for: float | None = None
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    design: Wire | None = None
+    """What the plan describes, once it is made."""
 
     @property
     def library(self) -> SpecLibrary:
