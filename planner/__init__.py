@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner import specs
-    from planner.api import evaluate, explain, size, sweep
+    from planner.api import evaluate, explain, size, supply, sweep
     from planner.errors import PlannerError
     from planner.plan.model import Plan
     from planner.scenario import Scenario
@@ -27,6 +27,7 @@ __all__ = [
     "explain",
     "size",
     "specs",
+    "supply",
     "sweep",
     "version",
 ]
@@ -40,6 +41,7 @@ _HOMES = {
     "explain": "planner.api",
     "size": "planner.api",
     "sweep": "planner.api",
+    "supply": "planner.api",
 }
 
 

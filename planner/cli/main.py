@@ -21,6 +21,7 @@ from planner.cli.fabric import fabric
 from planner.cli.report import report
 from planner.cli.size import size
 from planner.cli.specs import app as specs
+from planner.cli.supply import supply
 from planner.cli.sweep import sweep
 from planner.cli.validate import validate
 from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
@@ -46,6 +47,7 @@ app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
 app.command()(bench)
+app.command()(supply)
 app.add_typer(specs, name="specs")
 
 
