@@ -44,6 +44,15 @@ from planner.plan.parts import (
     Workload,
 )
 from planner.plan.risk_parts import Risk
+from planner.plan.service_parts import Service, ServicePool, ServiceWorkload
+
+if TYPE_CHECKING:
+    # Those of services are kinds of those of training; only the validator must tell them apart.
+    AnyWorkload = Workload
+    AnyPool = Pool
+else:
+    AnyWorkload = Workload | ServiceWorkload
+    AnyPool = Pool | ServicePool
 
 if TYPE_CHECKING:
     from planner.table import Table
@@ -69,7 +78,7 @@ class Plan(Part):
     margin: float | None = Field(description="head-room to the target as a fraction of it; negative: missed")
     headline: str
     evidence: Evidence
-    workload: Workload
+    workload: AnyWorkload
     target: Target
     limits: Limits
     cards: Cards | None = Field(description="null when nothing fits")
@@ -77,10 +86,11 @@ class Plan(Part):
     accelerator: str | None = Field(description="id in the spec library")
     power_cap: float | None = Field(description="enforced board power over nameplate board power")
     clock: float | None = Field(description="clock under that cap over the full clock")
-    pools: list[Pool]
+    pools: list[AnyPool]
     layout: Layout | None = Field(description="of the only pool")
     performance: Performance | None = Field(description="of the only pool")
     memory: Memory | None = Field(description="of the only pool")
+    serving: Service | None = Field(default=None, description="what a service does; null for training")
     bands: Bands | None
     swings: dict[str, list[Swing]] = Field(description="what moves each output most, the weightiest first")
     confidence: Confidence | None = Field(
@@ -120,7 +130,7 @@ class Plan(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.feasible and (self.cards is None or self.performance is None):
+        if self.feasible and (self.cards is None or (self.performance is None and self.serving is None)):
             raise ValueError("a feasible plan names its cards and their performance")
         if self.cards is not None and self.facility is not None:
             servers = self.facility.servers
