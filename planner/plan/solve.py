@@ -45,6 +45,8 @@ class Case:
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    design: Wire | None = None
+    """What the plan describes, once it is made."""
 
     @property
     def library(self) -> SpecLibrary:
@@ -66,7 +68,15 @@ class Case:
 
     def search(self, request: wire.Request, stage: str = "search") -> Wire:
         """The engine's answer to ``request``."""
-        result: Wire = self.timed(stage, lambda: engine.size(request, self.progress, self.interrupt))
+        begun = time.perf_counter()
+
+        def watch(counts: dict[str, Any]) -> None:
+            if counts["found"]:
+                self.seconds.setdefault("first_plan", time.perf_counter() - begun)
+            if self.progress is not None:
+                self.progress(counts)
+
+        result: Wire = self.timed(stage, lambda: engine.size(request, watch, self.interrupt))
         return result
 
 
@@ -206,6 +216,7 @@ def plan_of(
         found: what draws say of it.
         studied: one figure at a time, where that is known already.
     """
+    case.design = design
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
     if studied is None and design:

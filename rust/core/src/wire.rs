@@ -63,6 +63,7 @@ struct Counts {
     enumerated: u64,
     rejected: std::collections::BTreeMap<&'static str, u64>,
     bounded: u64,
+    bounded_by: std::collections::BTreeMap<&'static str, u64>,
     timed: u64,
     bound_gap: Option<f64>,
     refused_sizes: Vec<(String, u64)>,
@@ -184,8 +185,9 @@ fn counts(outcome: &Outcome) -> Counts {
     let Outcome { tally, refusals, gap, .. } = outcome;
     Counts {
         enumerated: tally.enumerated,
-        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
-        bounded: tally.bounded,
+        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), count)).collect(),
+        bounded: tally.bounded.total(),
+        bounded_by: tally.bounded.iter().filter(|(_, count)| *count > 0).collect(),
         timed: tally.timed,
         bound_gap: *gap,
         refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),
@@ -332,7 +334,7 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
-    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
+    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| *count).map(|(rule, _)| rule);
     let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
     let why = match outcome.refusals.first() {
         Some(refusal) => format!("no size can be built: {}", refusal.example),
