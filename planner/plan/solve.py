@@ -23,7 +23,7 @@ from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.risk_parts import Risk
 from planner.problem import Figure, Problem, build, wire
-from planner.scenario import Scenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.software import SoftwareProfile
 from planner.specs import SpecLibrary
 
@@ -45,6 +45,8 @@ class Case:
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    design: Wire | None = None
+    """What the plan describes, once it is made."""
 
     @property
     def library(self) -> SpecLibrary:
@@ -90,6 +92,10 @@ def open_case(
         ScenarioError: names or wishes that cannot be.
         MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
     """
+    if isinstance(scenario, ServiceScenario):
+        raise scenario.origin.error(
+            "workload.kind", "services are answered by size and evaluate", "ask this of a training scenario"
+        )
     started = time.perf_counter()
     if samples or plan_for is not None:
         samples = samples or DEFAULT_SAMPLES
@@ -202,6 +208,7 @@ def plan_of(
         found: what draws say of it.
         studied: one figure at a time, where that is known already.
     """
+    case.design = design
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
     if studied is None and design:

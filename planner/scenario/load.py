@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,24 @@ from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
 from planner.scenario.overrides import apply, parse
-from planner.scenario.schema import RESERVED, Origin, Scenario
+from planner.scenario.schema import OF_SERVING, RESERVED, Origin, Scenario
+from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 
+STDIN = "-"
+"""Stands for standard input."""
 LARGEST_FILE = 1024 * 1024
 """Bytes. A scenario is a page of text."""
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
-    """The scenario of a TOML file with ``--set`` texts (``"target.days=120"``) put in.
+    """The scenario of a TOML file (``-``: stdin) with ``--set`` texts (``"target.days=120"``) put in.
 
     Raises:
         ScenarioError: the file cannot be read, a key is unknown, a value impossible or contradictory.
     """
     path = Path(path)
-    source = _read(path)
+    source = _read_stdin() if str(path) == STDIN else _read(path)
     try:
         table = parse_table(source)
     except SpecError as fault:
@@ -49,16 +53,20 @@ def from_table(
     )
     merged = apply(table, parsed)
     try:
-        scenario = Scenario.model_validate(merged)
+        scenario = _schema(merged).model_validate(merged)
     except ValidationError as fault:
-        raise _first_of(fault, origin) from fault
+        raise _first_of(fault, origin, _schema(merged)) from fault
     scenario._origin = origin
     return scenario
 
 
-def _first_of(fault: ValidationError, origin: Origin) -> ScenarioError:
+def _schema(table: Mapping[str, Any]) -> type[Scenario]:
+    return ServiceScenario if is_service(table) else Scenario
+
+
+def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) -> ScenarioError:
     source = SpecText(Path(origin.file or "scenario"), b"", origin.text)
-    faults = [_told(item.error) for item in translate(fault, Scenario, [source])]
+    faults = [_told(item.error, schema) for item in translate(fault, schema, [source])]
     # A missing table is told after faults of what stands there: the latter are what the author looks at.
     faults.sort(key=lambda item: item[1] == "is missing")
     key, message, hint = faults[0]
@@ -69,23 +77,28 @@ def _first_of(fault: ValidationError, origin: Origin) -> ScenarioError:
     return origin.error_at(undotted(key), message, hint)
 
 
-def _told(error: SpecError) -> tuple[str, str, str | None]:
+def _told(error: SpecError, schema: type[Scenario]) -> tuple[str, str, str | None]:
     """Key, message and hint; a validator of a whole table starts its message with the key inside it."""
     key, message = error.key or "", error.message
+    for kind in ("serving", "generic"):
+        # The kind by which the schema of a workload was chosen is no key.
+        key = "workload" if key == f"workload.{kind}" else key.replace(f"workload.{kind}.", "workload.", 1)
     leading = _LEADING_KEY.match(message)
-    table = model_at(Scenario, undotted(key)) if key else Scenario
-    if (
-        leading
-        and table is not None
-        and (leading[1] in table.model_fields or f"{key}.{leading[1]}" in RESERVED)
-    ):
+    table = model_at(schema, undotted(key)) if key else schema
+    named = leading and (
+        (table is not None and leading[1] in table.model_fields)
+        or f"{key}.{leading[1]}" in RESERVED
+        or (key == "target" and leading[1] in OF_SERVING)
+        or (schema is not Scenario and (not key or key in SERVICE_TABLES))
+    )
+    if leading and named:
         key, message = f"{key}.{leading[1]}" if key else leading[1], message[leading.end() :]
     for written, said in _PYDANTIC_WORDS.items():
         message = re.sub(written, said, message)
     return key, message, error.hint
 
 
-_LEADING_KEY = re.compile(r"([a-z_]+): ")
+_LEADING_KEY = re.compile(r"([a-z_.]+): ")
 _PYDANTIC_WORDS = {
     r"^Input should be": "must be",
     r"^Tuple should have at least 1 item.*": "is an empty list",
@@ -108,6 +121,14 @@ _HINTS: dict[tuple[str, str], str] = {
     ("limits.power.value", ""): 'e.g. power = "30 MW"',
     ("limits.capex", ""): 'e.g. capex = "200 MUSD" or "1400 MCNY"',
 }
+
+
+def _read_stdin() -> SpecText:
+    try:
+        content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        return SpecText(Path("stdin"), content, content.decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ScenarioError(f"cannot be read: {fault}", file="stdin") from fault
 
 
 def _read(path: Path) -> SpecText:
