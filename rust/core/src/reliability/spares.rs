@@ -184,16 +184,16 @@ impl SpareTable {
 }
 
 /// Share of its work that a job keeps which has `spares` for servers in repair with this mean: it waits whenever there
-/// are too few, or goes on without the replicas that lack a server, whichever keeps more.
+/// are too few, or goes on with fewer replicas, whichever keeps more.
 ///
-/// Waiting keeps P(X <= s); going on keeps 1 - E[(X - s)+] · `replica` / `active`, with `replica` the servers of a
-/// copy of the model: at worst each missing server stops another copy.
+/// Waiting keeps P(X <= s). A replica that is given up lends its `replica` servers to the others, so Y = (X - s)+ missing
+/// servers cost ceil(Y / replica) replicas, at most (Y + replica - 1) servers: going on keeps at least
+/// 1 - (E[Y] + (replica - 1)·P(X > s)) / `active`.
 #[must_use]
 pub fn kept_with(mean: f64, spares: u64, active: f64, replica: f64) -> f64 {
     let waiting = poisson_cdf(mean, spares);
-    let lacking = expected_excess(mean, spares);
-    let going_on = 1.0 - lacking * replica / active;
-    waiting.max(going_on).clamp(0.0, 1.0)
+    let lent = expected_excess(mean, spares) + (replica - 1.0).max(0.0) * (1.0 - waiting);
+    waiting.max(1.0 - lent / active).clamp(0.0, 1.0)
 }
 
 /// E[(X - s)+] of a Poisson X: mean·P(X >= s) - s·P(X >= s + 1).
@@ -294,9 +294,9 @@ mod tests {
 
     #[test]
     fn a_job_short_of_spares_waits_or_goes_on_smaller() {
-        // 11.9 servers in repair and no spare: waiting keeps nothing, going on without 11.9 of 128 replicas does.
+        // 11.9 servers in repair and no spare: waiting keeps nothing, going on lends at most 11.9 + 15 servers.
         let kept = kept_with(11.9, 0, 2048.0, 16.0);
-        assert!((kept - (1.0 - 11.9 * 16.0 / 2048.0)).abs() < 1e-9);
+        assert!((kept - (1.0 - (11.9 + 15.0) / 2048.0)).abs() < 1e-6);
         // One replica: waiting is all there is.
         assert!((kept_with(0.1, 0, 16.0, 16.0) - (-0.1_f64).exp()).abs() < 1e-2);
         assert!(kept_with(11.9, 40, 2048.0, 16.0) > 0.999_999);
