@@ -165,7 +165,7 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    mine = ("site", "racks", "power", "elevations")
+    mine = ("site", "racks", "power", "elevations", "pue_by_month", "caps")
     names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,
@@ -190,7 +190,9 @@ def cost(design: Wire) -> Cost:
 
 def reliability(design: Wire) -> Reliability:
     """Failures of a design."""
-    return Reliability(**{name: design["reliability"][name] for name in Reliability.model_fields})
+    return Reliability.model_validate(
+        {name: design["reliability"][name] for name in Reliability.model_fields}
+    )
 
 
 def summary(wire: Wire) -> Summary:

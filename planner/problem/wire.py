@@ -129,6 +129,7 @@ class Cluster(Wire):
     server_nameplate: float | None
     domain_power: float
     domain_interconnect_racks: float
+    domain_switches: float = 0.0
     server_height: float
     server_mass: float | None = None
     servers_per_rack: Unsigned | None
@@ -305,6 +306,38 @@ class Economics(Wire):
     staff_usd_per_server_year: float = 0.0
 
 
+class Shares(Wire):
+    """Parts of a server's failure rate; the network makes up the rest."""
+
+    card: float
+    host: float
+    nic: float
+    software: float
+
+
+class FailureModel(Wire):
+    """What fails by piece, how long until it is back, and whether spares stand in."""
+
+    shares: Shares
+    per_link_day: float
+    per_switch_day: float
+    repair_seconds: float
+    domain_repair_seconds: float
+    spares: Literal["required", "as-given", "ignored"] = "required"
+    spare_confidence: float = 0.0
+    straggler_per_server_day: float
+    straggler_seconds: float
+    straggler_slowdown: float
+
+
+class PeerMemory(Wire):
+    """Copies of the state in the memory of peers."""
+
+    stall_seconds: float
+    recovery_seconds: float
+    covers: float
+
+
 class Reliability(Wire):
     """Checkpoints and recovery (``Recovery`` in the core)."""
 
@@ -312,6 +345,11 @@ class Reliability(Wire):
     checkpoint_stall_seconds: float
     recovery_seconds: float
     checkpoint_bytes_per_parameter: float
+    load_bytes_per_second: float | None = None
+    save: Literal["asynchronous", "blocking"] = "asynchronous"
+    memory: PeerMemory | None = None
+    interval_seconds: float | None = None
+    failures: FailureModel | None = None
 
 
 TensorOverlap = Literal["profile", "none", "ring", "pipe"]

@@ -13,6 +13,7 @@ from planner.errors import ScenarioError
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
+    Bandwidth,
     Carbon,
     Days,
     DurationSeconds,
@@ -436,6 +437,34 @@ class Search(Frozen):
         return front
 
 
+class Reliability(Frozen):
+    """What is known better than the spec files about failures, checkpoints and spares."""
+
+    failures: Positive | None = Field(
+        default=None, description="that stop a job, per 1,000 server-days, for every system"
+    )
+    checkpoint: Literal["asynchronous", "blocking", "memory"] = Field(
+        default="asynchronous", description="memory: copies in the memory of peers beside those on storage"
+    )
+    checkpoint_bandwidth: Bandwidth | None = Field(
+        default=None, description='write rate of the whole job, e.g. "200 GB/s"'
+    )
+    checkpoint_interval: DurationSeconds | None = Field(
+        default=None, description="between checkpoints; default: the best"
+    )
+    detection: DurationSeconds | None = Field(default=None, description="from failure to the stop of the job")
+    restart: DurationSeconds | None = Field(default=None, description="swap and start, without loading")
+    repair: DurationSeconds | None = Field(default=None, description="until a failed server is back")
+    spares: Literal["required", "as-given", "ignored"] = Field(
+        default="required",
+        description="required: as many as pay, or as spare_confidence asks; as-given: a job short of them "
+        "waits or shrinks; ignored: somebody else replaces what fails at once",
+    )
+    spare_confidence: Share = Field(
+        default=0.0, lt=1, description="spares cover the servers in repair with at least this probability"
+    )
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a scenario was read, so that later faults can name file, key and line."""
@@ -469,6 +498,7 @@ class Scenario(Frozen):
     site: Annotated[SiteChoice, BeforeValidator(_table_of("id"))]
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
+    reliability: Reliability = Reliability()
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

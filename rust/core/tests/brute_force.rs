@@ -214,6 +214,15 @@ fn agree(problem: &Problem) {
     }
 }
 
+/// Spares: not asked for, as many as pay on servers that fail often, the same inside domains, for a confidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failing {
+    AtOnce,
+    OftenAnywhere,
+    OftenInDomains,
+    Confident,
+}
+
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // independent switches
 struct Variation {
@@ -235,6 +244,7 @@ struct Variation {
     oversubscribed: bool,
     price_known: bool,
     unit: u64,
+    failures: Failing,
     kind: FabricKind,
     boundary: usize,
     heavy: Option<f64>,
@@ -318,6 +328,12 @@ fn variation() -> impl Strategy<Value = Variation> {
         any::<bool>(),
         prop::sample::select(vec![8_u64, 16]),
         prop::sample::select(vec![FabricKind::RailOptimised, FabricKind::LeafSpine, FabricKind::MultiPlane]),
+        prop::sample::select(vec![
+            Failing::AtOnce,
+            Failing::OftenAnywhere,
+            Failing::OftenInDomains,
+            Failing::Confident,
+        ]),
     );
     let degrees = (
         prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
@@ -343,6 +359,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         price_known: h.5,
         unit: h.6,
         kind: h.7,
+        failures: h.8,
         boundary: l.5,
         heavy: l.6,
         tp: d.0,
@@ -395,6 +412,18 @@ fn build(v: &Variation) -> Problem {
     if v.oversubscribed {
         cluster.fabrics.push(common::fabric(3.0));
     }
+    if v.failures != Failing::AtOnce {
+        cluster.failures_per_server_day = 0.05;
+        let mut model = common::failures();
+        if v.failures == Failing::Confident {
+            model.spare_confidence = 0.999;
+        }
+        problem.reliability.failures = Some(model);
+    }
+    if v.failures == Failing::OftenInDomains {
+        cluster.domain_cards = 32;
+        cluster.domain_switches = 20.0;
+    }
     if !v.price_known {
         cluster.unit_price = None;
     }
@@ -402,7 +431,7 @@ fn build(v: &Variation) -> Problem {
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
     // One manner at a time: every further value multiplies the nested loops.
-    match (v.leaf_spine, v.oversubscribed) {
+    match (v.kind != FabricKind::RailOptimised, v.oversubscribed) {
         (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
         (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
         (false, true) => problem.space.recompute_layers = vec![1],

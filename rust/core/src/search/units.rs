@@ -288,7 +288,10 @@ impl Sweep<'_> {
         tally.bounded += (lawful.len() - (to - from)) as u64;
         let lawful = &lawful[from..to];
         let Some(network) = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest)) else {
-            tally.reject(Rule::Limits, lawful.len() as u64);
+            // No size holds any of them: those that would fit bare lack the room for their spares.
+            let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
+            tally.reject(Rule::Spares, bare);
+            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
             return;
         };
         // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
@@ -315,6 +318,13 @@ impl Sweep<'_> {
         for &(dp, count) in &lawful[hosted..] {
             self.candidate(dp, count, sink, tally);
         }
+    }
+
+    /// Whether the cards alone, without spares, would fit the largest size.
+    fn fits_bare(&self, dp: u64) -> bool {
+        let cluster = &self.problem.clusters[self.variant.cluster];
+        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+        active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
 
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
@@ -368,7 +378,9 @@ impl Sweep<'_> {
             .size_for(cluster.unit_cards, active)
             .filter(|index| !variant.sizes[*index].rows.is_empty());
         let Some(index) = lawful_size else {
-            tally.reject(Rule::Limits, 1);
+            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
+            let spares = no_room && self.fits_bare(dp);
+            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
             return;
         };
         let size = &variant.sizes[index];

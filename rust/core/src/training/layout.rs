@@ -130,10 +130,12 @@ pub enum Rule {
     Limits,
     /// Slower than the target.
     Target,
+    /// Fewer spares than it needs: only of designs whose cards are given, since the search buys enough.
+    Spares,
 }
 
 /// All rules, in the order in which the search applies them.
-pub const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 16] = [
     Rule::HeadsOverTensor,
     Rule::WidthOverTensor,
     Rule::SequenceOverContext,
@@ -149,6 +151,7 @@ pub const RULES: [Rule; 15] = [
     Rule::Memory,
     Rule::HostMemory,
     Rule::Target,
+    Rule::Spares,
 ];
 
 impl Rule {
@@ -171,6 +174,7 @@ impl Rule {
             Self::HostMemory => "host_memory",
             Self::Limits => "limits",
             Self::Target => "target",
+            Self::Spares => "spares",
         }
     }
 }
