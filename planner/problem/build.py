@@ -22,6 +22,9 @@ from planner.scenario import Scenario
 from planner.scenario.schema import Axis
 from planner.software import SoftwareProfile, default_profile, profile
 from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Part, Site, SpecLibrary, System
+from planner.specs.check import refuse_impossible
+from planner.specs.library import shipped
+from planner.specs.reading import shown_path
 
 MOST_CARDS = 1_000_000
 """Where the scenario sets no limit on cards: far beyond any cluster built."""
@@ -139,6 +142,8 @@ class _Builder:
         economics = self._economics(hall.facility)
         prices = self._site(site)
         clusters = self._equipped(clusters, profiles, architecture)
+        if not figures.overridden:  # a sampled value lies inside the range that was judged with its file
+            self._judge_files()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
         front, dropped = self._front()
@@ -177,6 +182,17 @@ class _Builder:
             notes=tuple(self.notes),
             spec_hashes=figures.spec_hashes,
         )
+
+    def _judge_files(self) -> None:
+        """Refuse impossible values of the files in use; doubts about the user's own files become notes."""
+        files = self.figures.spec_files
+        own = {
+            shown_path(path) for path in (self.library.path(*place) for place in files) if not shipped(path)
+        }
+        for doubt in refuse_impossible(self.library, files):
+            if doubt.file in own:
+                where = f"{doubt.file}:{doubt.line}" if doubt.line else doubt.file
+                self.notes.append(f"{where}: {doubt.key}: {doubt.message}; {doubt.remedy}")
 
     def _named(self, key: str, find: Callable[[], _T]) -> _T:
         """What a name in the scenario stands for; an unknown name is told as a fault of the scenario."""
@@ -235,7 +251,7 @@ class _Builder:
         name = self.scenario.workload.software
         if name is not None:
             return self._named("workload.software", lambda: profile(name))
-        return default_profile(self.library.accelerator(system.accelerator).vendor)
+        return default_profile(self.library.accelerator_of(system).vendor)
 
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
@@ -276,8 +292,8 @@ class _Builder:
         self._refuse_unused_cooling(systems, hall.site)
         clusters, calibrations = [], []
         for index, system in enumerate(systems):
-            accelerator = self.library.accelerator(system.accelerator)
-            efficiency = self.library.efficiency(accelerator.efficiency)
+            accelerator = self.library.accelerator_of(system)
+            efficiency = self.library.efficiency_of(accelerator)
             item = Alternative(
                 index=index,
                 system=system,
@@ -299,7 +315,7 @@ class _Builder:
         return tuple(clusters), tuple(calibrations)
 
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
-        candidates = chosen or [self.library.fabric(system.scale_out.fabric)]
+        candidates = chosen or [self.library.fabric_of(system)]
         kinds = self.scenario.hardware.kinds
         fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & set(f.kinds))
         if not fabrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from planner.errors import MissingFigureError
 from planner.problem import wire
@@ -202,8 +203,8 @@ def _fabric_options(
     item: Alternative, fabric: Fabric, hardware: Hardware, figures: Figures
 ) -> list[wire.FabricOption]:
     parts = [
-        figures.library.part(name)
-        for name in (fabric.switch, fabric.transceiver_switch, fabric.transceiver_host, fabric.cable)
+        cast(Part, figures.library.referred(fabric, key, "parts", getattr(fabric, key)))
+        for key in ("switch", "transceiver_switch", "transceiver_host", "cable")
     ]
     switch, near, far, cable = (figures.of("parts", part) for part in parts)
     sheet = figures.of("fabrics", fabric)
@@ -260,7 +261,7 @@ def _scale_out_bandwidth(system: System, fabric: Fabric, figures: Figures) -> fl
     A fabric faster than the system's own is used in full only where the NICs can be exchanged, that is where
     the own fabric names one; else they are part of the card.
     """
-    own = figures.library.fabric(system.scale_out.fabric)
+    own = figures.library.fabric_of(system)
     bandwidth = figures.of("systems", system).want("scale_out.bandwidth", "timing", "scale-out bandwidth")
     if bandwidth is not None and own.port_rate.value == fabric.port_rate.value:
         return bandwidth

@@ -10,6 +10,9 @@ from planner.specs.schema import Accelerator, Fabric, System
 
 Built = Subject[System]
 
+_BITS_FOR_BYTES = 4.0
+"""Cards that send this many times what their ports carry were rated in bytes where bits were meant."""
+
 
 def check(library: Library) -> Iterator[Finding]:
     """All rules of this module over all systems."""
@@ -150,11 +153,21 @@ def _ports(system: Built, fabric: Fabric) -> Iterator[Finding]:
     if rate is None or ports is None:
         return
     cards, by_ports = rate * system.spec.cards_per_server, ports * fabric.port_rate.value
-    if differs(cards, by_ports, 0.02):
+    text = (
+        f"{ports} ports of {fabric.id!r} carry {by_ports / 1e9:.4g} GB/s, the cards of a server "
+        f"{cards / 1e9:.4g} GB/s"
+    )
+    if cards > _BITS_FOR_BYTES * by_ports:
+        yield system.error(
+            "ports",
+            "scale_out.bandwidth",
+            text,
+            "bits against bytes? ports are rated in Gb/s: 400 Gb/s is 50 GB/s",
+        )
+    elif differs(cards, by_ports, 0.02):
         yield system.warning(
             "ports",
             "scale_out.ports_per_server",
-            f"{ports} ports of {fabric.id!r} carry {by_ports / 1e9:.4g} GB/s, the cards of a server "
-            f"{cards / 1e9:.4g} GB/s",
+            text,
             "bandwidth is one way and per card; ports count at the port rate of the fabric",
         )
