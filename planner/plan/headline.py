@@ -85,6 +85,8 @@ def _no(facts: Facts) -> str:
     wanted = f"nothing inside the limits {wanted}" if wanted else "nothing fits the limits"
     if nearest.what == "target":
         return f"No: {wanted}; nearest: {row}"
+    if nearest.over_limits == ["limits.cards_min"]:
+        return f"No: {wanted}; nearest, with fewer cards than asked for: {row}"
     over = ", ".join(_over(limit) for limit in nearest.over_limits) or "the limits"
     return f"No: {wanted}; nearest, over {over}: {row}"
 

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
 from planner.plan.parts import Cards, Layout, Performance
-from planner.plan.shown import days, duration, number, percent, rate, scaled, signed_percent, spaced, usd
+from planner.plan.shown import (
+    counted,
+    days,
+    duration,
+    number,
+    percent,
+    power,
+    rate,
+    scaled,
+    signed_percent,
+    spaced,
+    usd,
+)
 from planner.report.names import limit_words, rule_words
 
 PHYSICS = "docs/physics.md"
@@ -117,15 +129,15 @@ def _buy(plan: Plan) -> Iterator[Row]:
     held += [f"{racks.interconnect:,} scale-up interconnect"] if racks.interconnect else []
     yield (
         "servers, racks",
-        f"{plan.facility.servers:,} servers of {plan.cards.per_server} cards ({plan.system}); "
-        f"{racks.total:,} racks ({', '.join(held)})",
+        f"{counted(plan.facility.servers, 'server')} of {plan.cards.per_server} cards ({plan.system}); "
+        f"{counted(racks.total, 'rack')} ({', '.join(held)})",
     )
     fabric = plan.fabric
     if fabric is not None:
         modules = fabric.transceivers
         yield (
             "network",
-            f"{fabric.switches:,} switches, {modules.switch_side + modules.host_side:,} transceivers "
+            f"{counted(fabric.switches, 'switch')}, {modules.switch_side + modules.host_side:,} transceivers "
             f"({modules.switch_side:,} switch side, {modules.host_side:,} host side), "
             f"{fabric.cables:,} cables, {fabric.nics:,} NIC ports",
         )
@@ -165,10 +177,10 @@ def _power(plan: Plan) -> Iterator[Row]:
     hall = plan.facility
     if hall is None:
         return
-    nameplate = "not known" if hall.nameplate_megawatts is None else f"{number(hall.nameplate_megawatts)} MW"
+    nameplate = "not known" if hall.nameplate_megawatts is None else power(hall.nameplate_megawatts)
     yield (
         "IT",
-        f"{number(hall.it_megawatts)} MW typical, nameplate {nameplate}; {number(hall.card_watts)} W a card",
+        f"{power(hall.it_megawatts)} typical, nameplate {nameplate}; {number(hall.card_watts)} W a card",
     )
     cap = (
         ""
@@ -177,14 +189,14 @@ def _power(plan: Plan) -> Iterator[Row]:
     )
     yield (
         "at the grid",
-        f"{number(hall.facility_megawatts)} MW annual mean (PUE {hall.pue:.2f}), "
-        f"{number(hall.facility_design_megawatts)} MW on the design day (PUE {hall.pue_design_day:.2f}){cap}",
+        f"{power(hall.facility_megawatts)} annual mean (PUE {hall.pue:.2f}), "
+        f"{power(hall.facility_design_megawatts)} on the design day (PUE {hall.pue_design_day:.2f}){cap}",
     )
     water = "not known" if hall.water_m3_per_year is None else f"{number(hall.water_m3_per_year)} m3 a year"
     yield "cooling", f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack, water {water}"
     yield (
         "a year",
-        f"{number(hall.energy_mwh_per_year / 1e3)} GWh, {number(hall.carbon_tonnes_per_year / 1e3)} kt CO2"
+        f"{scaled(hall.energy_mwh_per_year * 1e6, 'Wh')}, {scaled(hall.carbon_tonnes_per_year, 't')} CO2"
         + (f" ({hall.site})" if hall.site else ""),
     )
 
@@ -199,7 +211,7 @@ def _use(plan: Plan) -> Iterator[Row]:
             "step",
             f"{duration(performance.step_seconds)}, {rate(performance.tokens_per_second)} "
             f"({number(performance.tokens_per_second_per_card)} a card), "
-            f"batch {layout.global_batch_sequences:,} in {layout.micro_batches:,} micro-batches",
+            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}",
         )
         yield "goes to", _shares(performance.breakdown, performance.step_seconds)
         yield "MFU", _utilisation(performance)
@@ -296,9 +308,9 @@ def _sure(plan: Plan) -> Iterator[Row]:
         if sure.cards is None:
             yield f"{share} sure", f"no cluster within the limits, up to {sure.cards_tried:,} cards"
         else:
-            power = "" if sure.facility_megawatts is None else f", {number(sure.facility_megawatts)} MW"
+            drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
-            yield f"{share} sure", f"{sure.cards:,} cards{middle}{power}"
+            yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
     if evidence.estimates:
         words = [
             f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "
@@ -330,7 +342,7 @@ def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:
         ("days", bands.days, number),
         ("tokens/s", bands.tokens_per_second, lambda value: scaled(value, "")),
         ("MFU", bands.mfu, percent),
-        ("facility MW", bands.facility_megawatts, number),
+        ("facility", bands.facility_megawatts, power),
         ("capital", bands.capex_usd, usd),
     ]
     for label, band, show in shown:
@@ -374,7 +386,7 @@ def _row(row: Summary) -> str:
     price = "" if row.capex_usd is None else f", {usd(row.capex_usd)}"
     return (
         f"{row.cards:,} cards {row.system}, {row.fabric}{over} {row.fabric_kind}, {row.cooling}{cap}: "
-        f"{days(row.days)}, {number(row.facility_megawatts)} MW{price} [{row.layout.short()}]"
+        f"{days(row.days)}, {power(row.facility_megawatts)}{price} [{row.layout.short()}]"
     )
 
 

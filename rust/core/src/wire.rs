@@ -237,6 +237,12 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
     (binding, margin)
 }
 
+/// What keeps sizes inside the limits from being built, if anything but a limit does.
+fn unbuilt(outcome: &Outcome) -> String {
+    let cause = outcome.refusals.iter().find(|refusal| !refusal.cause.starts_with("limits."));
+    cause.map_or_else(String::new, |refusal| format!("{}; ", refusal.example))
+}
+
 /// Relaxes one thing after the other until there is a plan: the target, then the limits.
 fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     let mut relaxed = problem.clone();
@@ -256,6 +262,17 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         }
         relaxed.target = problem.target;
     }
+    if problem.limits.cards_min > 1 {
+        // So many cards cannot be joined, powered or paid for: the most of what can, with the other limits kept.
+        relaxed.limits.cards_min = 1;
+        relaxed.search.objective = crate::problem::Objective::Throughput;
+        if let Some(found) = search(&relaxed, &mut silent)?.best {
+            let design = evaluate(problem, &choice(&found))?;
+            let why =
+                format!("{}inside the other limits {} cards are the best", unbuilt(outcome), found.cards);
+            return Ok(Nearest { what: "limits", design: Some(design), why });
+        }
+    }
     relaxed.search.objective = crate::problem::Objective::Cards;
     relaxed.limits = crate::problem::Limits {
         cards_min: 1,
@@ -269,7 +286,8 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     if let Some(found) = search(&relaxed, &mut silent)?.best {
         let design = evaluate(problem, &choice(&found))?;
         let why = format!(
-            "without the limits {} cards do it; over: {}",
+            "{}without the limits {} cards do it; over: {}",
+            unbuilt(outcome),
             found.cards,
             design.over_limits.join(", ")
         );

@@ -60,7 +60,7 @@ pub fn over_limits(problem: &Problem, plant: &Plant) -> Vec<&'static str> {
 /// Evaluates `choice`, lawful or not: rules it breaks and limits it exceeds are listed in the answer.
 ///
 /// # Errors
-/// An index out of range, more devices than cards, or a plant that cannot be built.
+/// An index out of range, more devices than cards, more cards than the vendor builds, or a plant that cannot be built.
 pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, CoreError> {
     let at = plant_choice(problem, choice)?;
     let cluster = at.cluster;
@@ -73,6 +73,10 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         return Err(CoreError::invalid("design.cards", message));
     }
     let units = wanted.div_ceil(cluster.unit_cards);
+    if let Some(most) = cluster.max_cards.filter(|most| units * cluster.unit_cards > *most) {
+        let message = format!("{} is built with at most {most} cards, {wanted} are wanted", cluster.system);
+        return Err(CoreError::invalid("design.cards", message));
+    }
     let plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
     let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)
         .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;

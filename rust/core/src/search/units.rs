@@ -226,7 +226,9 @@ impl Sweep<'_> {
         let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
         tally.bounded += (lawful.len() - (to - from)) as u64;
         let lawful = &lawful[from..to];
-        let Some(network) = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest)) else {
+        let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
+        // Where the fabric reaches none of the sizes there is no network to time anything on.
+        let Some(network) = reached.filter(|_| !self.variant.networks.is_empty()) else {
             tally.reject(Rule::Limits, lawful.len() as u64);
             return;
         };
