@@ -1,8 +1,8 @@
 """The compiled core: physics and search. JSON in, JSON out (``planner.problem.wire``, docs/plan.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-__all__ = ["CoreError", "evaluate", "evaluation_rate", "size", "version"]
+__all__ = ["CoreError", "evaluate", "evaluate_many", "evaluation_rate", "size", "size_many", "version"]
 
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
@@ -16,6 +16,16 @@ def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None
 
 def evaluate(request: bytes) -> bytes:
     """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
+
+def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Search many problems, each on one of ``threads`` threads (0: all cores), without the interpreter lock.
+
+    Answers stand in the order of the requests: a ``result/1``, or the exception that ``size`` would
+    have raised.
+    """
+
+def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Evaluate many designs; as for ``size_many``, with the requests of ``evaluate``."""
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -64,6 +64,40 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         from planner import _core  # noqa: PLC0415 (see above)
 
         return _decoded(_core.evaluate(request.encoded()))
+
+
+def size_many(requests: Sequence[Request], threads: int = 1) -> list[dict[str, Any] | EngineError]:
+    """Search many problems, each by itself on one of ``threads`` threads (0: all cores).
+
+    The interpreter lock is released meanwhile; signals wait until the batch is done, so keep batches short.
+
+    Returns:
+        In the order of the requests: the answer as of `size`, or why there is none.
+    """
+    return _many("size_many", [request.encoded() for request in requests], threads)
+
+
+def evaluate_many(
+    requests: Sequence[EvaluateRequest], threads: int = 1
+) -> list[dict[str, Any] | EngineError]:
+    """Evaluate many designs; as for `size_many`."""
+    return _many("evaluate_many", [request.encoded() for request in requests], threads)
+
+
+def _many(name: str, requests: Sequence[bytes], threads: int) -> list[dict[str, Any] | EngineError]:
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answers = getattr(_core, name)(requests, threads)
+    return [_decoded(item) if isinstance(item, bytes) else _as_error(item) for item in answers]
+
+
+def _as_error(fault: Exception) -> EngineError:
+    try:
+        with _translated():
+            raise fault
+    except EngineError as error:
+        return error
 
 
 def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:

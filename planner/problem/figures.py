@@ -150,7 +150,7 @@ class Sheet:
         self._figures = figures
         self._kind = kind
         self._spec = spec
-        self._table = dict(spec.figures())
+        self._table = spec.figure_table
         self._name = spec.id if kind == SOFTWARE else short_name(spec)
 
     def need(self, key: str, role: Role, what: str) -> float:

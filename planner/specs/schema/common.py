@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -25,6 +26,11 @@ class SpecFile(Frozen):
     def figures(self) -> Iterator[tuple[str, Quantity]]:
         """All figures with their dotted key paths."""
         yield from _walk("", self)
+
+    @cached_property
+    def figure_table(self) -> Mapping[str, Quantity]:
+        """`figures` by key path, walked once: thousands of problems are built from one file."""
+        return dict(self.figures())
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Self:

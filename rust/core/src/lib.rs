@@ -1,6 +1,6 @@
 //! Physics and search of the cluster capacity planner.
 //!
-//! Data flows one way: units and error; hardware, model, workload; fabric, network, collective; kernel, training;
+//! Data flows one way: units and error; simulate; hardware, model, workload; fabric, network, collective; kernel, training;
 //! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
 
 pub mod collective;
@@ -11,6 +11,7 @@ pub mod fabric;
 pub mod facility;
 pub mod hardware;
 pub mod kernel;
+pub mod many;
 pub mod model;
 pub mod network;
 pub mod plant;
@@ -18,6 +19,7 @@ pub mod precision;
 pub mod problem;
 pub mod reliability;
 pub mod search;
+pub mod simulate;
 pub mod training;
 pub mod units;
 pub mod wire;

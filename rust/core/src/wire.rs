@@ -98,6 +98,14 @@ pub fn size_json(
     pool.install(|| size(&problem, progress)).and_then(|answer| write(&answer))
 }
 
+/// Like [`size_json`], in the pool of the caller: `search.threads` does not count.
+///
+/// # Errors
+/// As for [`size_json`].
+pub fn search_json(request: &[u8], progress: &mut dyn FnMut(Progress) -> bool) -> Result<Vec<u8>, CoreError> {
+    size(&read(request)?, progress).and_then(|answer| write(&answer))
+}
+
 /// Evaluates one design of a problem.
 ///
 /// # Errors

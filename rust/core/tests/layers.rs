@@ -7,6 +7,7 @@ use std::path::Path;
 /// Lowest first; modules of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
+    &["simulate"],
     &["fabric", "model", "facility", "reliability"],
     &["cost"],
     &["workload"],
@@ -19,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["evaluate"],
     &["search"],
     &["wire"],
+    &["many"],
 ];
 
 fn sources(path: &Path, found: &mut Vec<(String, String)>, module: &str) {

@@ -7,12 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use planner_core::error::CoreError as Refusal;
+use planner_core::many::{self, Failure, Outcome};
 use planner_core::search::Progress;
 use planner_core::wire;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 create_exception!(_core, CoreError, PyValueError, "The core refused a request; the message names the key.");
 
@@ -28,8 +29,28 @@ fn outside<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Refusal> + 
     let result = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
     match result {
         Ok(answer) => answer.map_err(|refusal| to_python(&refusal)),
-        Err(_) => Err(PyRuntimeError::new_err("the core panicked; please report the problem file")),
+        Err(_) => Err(panicked()),
     }
+}
+
+/// Answers of a batch as a list: bytes, or the exception that the request alone would have raised.
+fn batch<'py>(
+    py: Python<'py>,
+    requests: &[Vec<u8>],
+    threads: usize,
+    answer: impl FnOnce(&[Vec<u8>], usize) -> Result<Vec<Outcome>, Refusal> + Send,
+) -> PyResult<Bound<'py, PyList>> {
+    let outcomes = outside(py, || answer(requests, threads))?;
+    let items = outcomes.into_iter().map(|outcome| match outcome {
+        Ok(answer) => PyBytes::new(py, &answer).into_any(),
+        Err(Failure::Refused(refusal)) => to_python(&refusal).into_value(py).into_bound(py).into_any(),
+        Err(Failure::Panicked) => panicked().into_value(py).into_bound(py).into_any(),
+    });
+    PyList::new(py, items.collect::<Vec<_>>())
+}
+
+fn panicked() -> PyErr {
+    PyRuntimeError::new_err("the core panicked; please report the problem file")
 }
 
 /// How often signals are checked and progress is told.
@@ -79,7 +100,7 @@ fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{Progress, PyBytes, outside, watched, wire};
+    use super::{Progress, PyBytes, PyList, batch, many, outside, watched, wire};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -133,6 +154,21 @@ mod _core {
     fn evaluate<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let answer = outside(py, || wire::evaluate_json(request))?;
         Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Answers many problem/1 (JSON bytes), each by itself on one of `threads` threads (0: all cores): a list of
+    /// result/1, or of the exception in the place of a request that cannot be answered.
+    #[pyfunction]
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned lists
+    fn size_many(py: Python<'_>, requests: Vec<Vec<u8>>, threads: usize) -> PyResult<Bound<'_, PyList>> {
+        batch(py, &requests, threads, many::size_many)
+    }
+
+    /// Evaluates many designs, as `evaluate` and `size_many`.
+    #[pyfunction]
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned lists
+    fn evaluate_many(py: Python<'_>, requests: Vec<Vec<u8>>, threads: usize) -> PyResult<Bound<'_, PyList>> {
+        batch(py, &requests, threads, many::evaluate_many)
     }
 
     /// Evaluates layouts of a problem (JSON bytes) on one core, bounds off, for about `seconds`; rates as JSON bytes.
