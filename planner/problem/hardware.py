@@ -56,7 +56,7 @@ def cluster(
     rooms = []
     for kind in item.coolings:
         with figures.scope(Scope(cluster=index, cooling=kind)):
-            rooms.append(_cooling(kind, hall, figures))
+            rooms.append(_cooling(kind, item, hall, figures))
     return wire.Cluster(
         system=system.id,
         accelerator=accelerator.id,
@@ -272,7 +272,17 @@ def _scale_out_bandwidth(system: System, fabric: Fabric, figures: Figures) -> fl
     return bandwidth * (ratio if own.nic is not None else min(ratio, 1.0))
 
 
-def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
+def _rack_limit(kind: str, item: Alternative, hall: Hall, figures: Figures) -> float:
+    """Watts of a compute rack: its own rating where it is sold as one machine, else what cooling takes."""
+    own = figures.of("systems", item.system).want("rack.power", "space", "rating of its rack")
+    if own is not None:
+        return own
+    return figures.of("parts", hall.facility).need(
+        f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"
+    )
+
+
+def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire.CoolingOption:
     choice = hall.choice
     site = figures.of("sites", hall.site)
     facility = figures.of("parts", hall.facility)
@@ -290,7 +300,7 @@ def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
         # An override of the annual mean may lie above the site's figure for the design day.
         pue_design_day=max(design, pue),
         wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
-        rack_limit=facility.need(f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"),
+        rack_limit=_rack_limit(kind, item, hall, figures),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
     )

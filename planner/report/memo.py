@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
-from planner.plan.parts import Cards, Layout, Performance
+from planner.plan.parts import Cards, Layout, Performance, Workload
 from planner.plan.shown import (
     counted,
     days,
@@ -71,8 +71,8 @@ def _asked(plan: Plan) -> Iterator[Row]:
     work = plan.workload
     yield (
         "workload",
-        f"{work.model} on {spaced(work.tokens, 'tokens')}, sequences of {work.sequence_tokens:,}, "
-        f"batch {work.global_batch_sequences:,}, {work.precision}"
+        f"{work.model}{_parameters(work)} on {spaced(work.tokens, 'tokens')}, "
+        f"sequences of {work.sequence_tokens:,}, batch {work.global_batch_sequences:,}, {work.precision}"
         + (f", software {work.software}" if work.software else ""),
     )
     wanted = []
@@ -98,6 +98,14 @@ def _asked(plan: Plan) -> Iterator[Row]:
     yield "target, limits", ", ".join(wanted)
     for note in plan.notes:
         yield "note", note
+
+
+def _parameters(work: Workload) -> str:
+    if work.parameters is None:
+        return ""
+    active = work.active_parameters
+    sparse = f", {number(active / 1e9)} B active" if active and active < 0.9 * work.parameters else ""
+    return f" ({number(work.parameters / 1e9)} B parameters{sparse})"
 
 
 def _nearest(plan: Plan) -> Iterator[Row]:

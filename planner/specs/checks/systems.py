@@ -20,6 +20,7 @@ def check(library: Library) -> Iterator[Finding]:
         card = library.card(system.spec.accelerator)
         yield from _power(system, card)
         yield from _counts(system)
+        yield from _rack(system, card)
         if card is not None:
             yield from _level_sizes(system, card)
             yield from _level_bandwidths(system, card)
@@ -144,6 +145,30 @@ def _counts(system: Built) -> Iterator[Finding]:
             "scale_out.ports_per_server",
             f"{nics:g} NICs but {ports} ports",
             "count every fabric port",
+        )
+
+
+def _rack(system: Built, card: Accelerator | None) -> Iterator[Finding]:
+    rack, host = system.spec.rack, system.spec.host
+    supply, machines = value(rack.power), rack.servers_per_rack
+    if supply is None:
+        return
+    if machines is None:
+        yield system.error(
+            "rack-power",
+            "rack.power",
+            "a rating of the rack without servers_per_rack",
+            "only a rack-scale system has a rack of its own",
+        )
+        return
+    tdp = value(card.power.tdp) if card else None
+    rated = value(host.nameplate) or system.spec.cards_per_server * (tdp or 0.0)
+    if machines * rated > supply:
+        yield system.error(
+            "rack-power",
+            "rack.power",
+            f"{machines} servers of {rated / 1e3:.4g} kW exceed the {supply / 1e3:.4g} kW of the rack",
+            "the rack holds what it is sold with",
         )
 
 
