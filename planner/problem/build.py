@@ -366,6 +366,9 @@ class _Builder:
             )
         at_plugs = power.value if power is not None and not power.at_grid else None
         by_rating = power is not None and power.basis == "nameplate"
+        if by_rating:
+            for system in systems:  # a rating that nobody knows is neither inside nor over a limit
+                self.figures.of("systems", system).need("host.nameplate", "power", "nameplate")
         capex = None
         if limits.capex is not None:
             self.figures.refuse_missing_prices("limits.capex")

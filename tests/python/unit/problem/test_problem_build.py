@@ -331,6 +331,18 @@ def test_a_model_file_is_looked_for_beside_the_scenario(library: SpecLibrary, tm
     assert build(load(tmp_path / "scenario.toml"), library).request.model.id == "llama3.1-8b"
 
 
+def test_a_limit_on_rated_power_needs_the_rating(tmp_path: Path) -> None:
+    shipped = SpecLibrary().path("systems", "kunlun-p800-8").read_text(encoding="utf-8")
+    lines = [line for line in shipped.splitlines() if not line.startswith(("nameplate", "aliases", "name "))]
+    text = "\n".join(lines).replace('id = "kunlun-p800-8"', 'id = "unrated"\nname = "Unrated"')
+    library = with_files(tmp_path, {"systems/unrated.toml": text})
+    rated = "limits.power={ value = '10 MW', boundary = 'it', basis = 'nameplate' }"
+    with pytest.raises(MissingFigureError, match=r"unrated.toml: host.nameplate"):
+        problem(library, "hardware.systems=unrated", rated)
+    assert problem(library, "hardware.systems=unrated", "limits.power=10 MW")
+    assert problem(library, rated).request.limits.nameplate_watts == 10e6
+
+
 def test_impossible_values_of_a_spec_file_are_refused_not_computed_with(tmp_path: Path) -> None:
     text = (
         'id = "kunlun-p800"\nextends = "kunlun-p800"\n'
