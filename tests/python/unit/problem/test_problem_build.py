@@ -333,8 +333,8 @@ def test_a_model_file_is_looked_for_beside_the_scenario(library: SpecLibrary, tm
 
 def test_a_limit_on_rated_power_needs_the_rating(tmp_path: Path) -> None:
     shipped = SpecLibrary().path("systems", "kunlun-p800-8").read_text(encoding="utf-8")
-    lines = [line for line in shipped.splitlines() if not line.startswith(("nameplate", "aliases", "name "))]
-    text = "\n".join(lines).replace('id = "kunlun-p800-8"', 'id = "unrated"\nname = "Unrated"')
+    lines = [line for line in shipped.splitlines() if not line.startswith(("nameplate", "aliases"))]
+    text = "\n".join(lines).replace('id = "kunlun-p800-8"', 'id = "unrated"')
     library = with_files(tmp_path, {"systems/unrated.toml": text})
     rated = "limits.power={ value = '10 MW', boundary = 'it', basis = 'nameplate' }"
     with pytest.raises(MissingFigureError, match=r"unrated.toml: host.nameplate"):
