@@ -301,14 +301,16 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
-    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| **count).map(|(rule, _)| *rule);
-    let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
-    let why = match outcome.refusals.first() {
-        Some(refusal) => format!("no size can be built: {}", refusal.example),
-        None => format!(
-            "no layout of the space is lawful; most candidates fail the rule {}",
-            worst.map_or("(none: the space is empty)", Rule::name)
-        ),
+    // Rules are looked at in their order: the last one broken stopped those that came furthest.
+    let last = outcome.tally.rejected.keys().next_back().copied();
+    let what = if last == Some(Rule::Memory) { "memory" } else { "layout" };
+    let why = match (outcome.refusals.first(), last) {
+        (Some(refusal), _) => format!("no size can be built: {}", refusal.example),
+        (None, Some(Rule::Memory)) => "no lawful layout fits into the memory of a device".to_string(),
+        (None, Some(rule)) => {
+            format!("no layout of the space is lawful; those that come furthest fail the rule {}", rule.name())
+        }
+        (None, None) => "no layout of the space is lawful: the space is empty".to_string(),
     };
     Ok(Nearest { what, design: None, why })
 }
