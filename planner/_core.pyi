@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-__all__ = ["CoreError", "evaluate", "evaluate_many", "evaluation_rate", "size", "size_many", "version"]
+__all__ = [
+    "CoreError",
+    "evaluate",
+    "evaluate_many",
+    "evaluate_serving",
+    "evaluation_rate",
+    "size",
+    "size_many",
+    "version",
+]
 
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
@@ -16,6 +25,9 @@ def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None
 
 def evaluate(request: bytes) -> bytes:
     """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
+
+def evaluate_serving(request: bytes) -> bytes:
+    """Answer the questions of a ``serving/1`` request: a JSON list of answers, or errors, in order."""
 
 def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
     """Search many problems, each on one of ``threads`` threads (0: all cores), without the interpreter lock.

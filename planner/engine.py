@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from planner.errors import EXIT_BUG, EngineError
+from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
 from planner.problem.wire import EvaluateRequest, Request
 
 Progress = Callable[[dict[str, Any]], None]
@@ -114,6 +115,45 @@ def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:
         from planner import _core  # noqa: PLC0415 (see above)
 
         return _decoded(_core.evaluation_rate(request.encoded(), seconds))
+
+
+def evaluate_serving(
+    case: ServingCase, constants: Constants, tables: ServingRequest | None = None
+) -> dict[str, Any]:
+    """Answer one question of the serving model (``ServingAnswer`` in the core).
+
+    Args:
+        case: hardware, model, software and question.
+        constants: of the serving model.
+        tables: where the case names what it shares.
+
+    Raises:
+        EngineError: the question makes no sense, or the core failed.
+    """
+    named = tables or ServingRequest(constants=constants, cases=())
+    answer = evaluate_serving_many(named.model_copy(update={"constants": constants, "cases": (case,)}))[0]
+    if "error" in answer:
+        raise EngineError(str(answer["error"]))
+    return answer
+
+
+def evaluate_serving_many(request: ServingRequest | bytes) -> list[dict[str, Any]]:
+    """Answer many questions of the serving model on all cores, in order.
+
+    A question that makes no sense is answered by ``{"error": ...}``; the others are not harmed.
+
+    Args:
+        request: ``serving/1``, or its JSON where the caller keeps the encoded cases and changes the tables.
+
+    Raises:
+        EngineError: the request cannot be read, or the core failed.
+    """
+    encoded = request if isinstance(request, bytes) else request.encoded()
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answers: list[dict[str, Any]] = json.loads(_core.evaluate_serving(encoded))
+    return answers
 
 
 def version() -> str:

@@ -8,7 +8,9 @@ from planner.plan.account import Estimate, Figure, FigureSource
 from planner.plan.bands import Uncertain
 from planner.problem import ESTIMATE_ROLES, FigureKey
 from planner.problem import Figure as Used
+from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE
 from planner.software import SoftwareProfile
+from planner.software.serving import serving_constants, serving_profile
 from planner.specs import Quantity, Source, SpecLibrary
 
 BANDED_ROLES = ("timing", "power", "cost", "reliability")
@@ -46,6 +48,10 @@ def sources(
     """The table of sources of the file in which a figure stands."""
     if key.kind == "software":
         return next(item for item in softwares if item.id == key.id).sources
+    if key.kind == SERVING_SOFTWARE:
+        return serving_profile(key.id).sources
+    if key.kind == SERVING_CONSTANTS:
+        return serving_constants().sources
     return library.get(key.kind, key.id).sources
 
 

@@ -18,6 +18,12 @@ ESTIMATE_ROLES: tuple[Role, ...] = ("timing", "power", "reliability")
 
 SOFTWARE = "software"
 """Kind of the figures that come from a software profile instead of the spec library."""
+SERVING_SOFTWARE = "serving-software"
+"""The same of a serving framework."""
+SERVING_CONSTANTS = "serving-constants"
+"""Kind of the constants of the serving model."""
+PROFILES = (SOFTWARE, SERVING_SOFTWARE, SERVING_CONSTANTS)
+"""Kinds that do not stand in the spec library."""
 
 USABLE_FRACTION = Fraction.model_validate(
     {

@@ -7,8 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from planner.errors import MissingFigureError, PlannerError
-from planner.problem.evidence import SOFTWARE, Figure, FigureKey, Role, Scope, short_name
+from planner.problem.evidence import (
+    PROFILES,
+    SERVING_CONSTANTS,
+    SERVING_SOFTWARE,
+    SOFTWARE,
+    Figure,
+    FigureKey,
+    Role,
+    Scope,
+    short_name,
+)
 from planner.software import SoftwareProfile, path_of
+from planner.software.serving import ServingConstants, ServingProfile, constants_path, serving_path_of
 from planner.specs import KINDS, SPEC_PATH_VARIABLE, Quantity, SpecFile, SpecLibrary
 from planner.specs.reading import model_at, shown_path, undotted
 from planner.units import Dimension
@@ -96,7 +107,7 @@ class Figures:
     @property
     def spec_files(self) -> list[tuple[str, str]]:
         """Kind and id of each spec file that was read, sorted."""
-        return sorted(place for place in self._sheets if place[0] != SOFTWARE)
+        return sorted(place for place in self._sheets if place[0] not in PROFILES)
 
     def refuse_missing(self) -> None:
         """Refuse with everything that is missing at once.
@@ -138,8 +149,10 @@ class Figures:
         )
 
     def _file(self, key: FigureKey) -> str:
-        path = path_of(key.id) if key.kind == SOFTWARE else self.library.path(key.kind, key.id)
-        return shown_path(path)
+        if key.kind == SERVING_CONSTANTS:
+            return shown_path(constants_path())
+        own = {SOFTWARE: path_of, SERVING_SOFTWARE: serving_path_of}.get(key.kind)
+        return shown_path(own(key.id) if own else self.library.path(key.kind, key.id))
 
 
 class Sheet:
@@ -151,7 +164,7 @@ class Sheet:
         self._kind = kind
         self._spec = spec
         self._table = spec.figure_table
-        self._name = spec.id if kind == SOFTWARE else short_name(spec)
+        self._name = spec.id if kind in PROFILES else short_name(spec)
 
     def need(self, key: str, role: Role, what: str) -> float:
         """The value; a missing one is kept for `Figures.refuse_missing`, and 1 stands in meanwhile."""
@@ -212,6 +225,13 @@ _SAMPLE_UNITS = {
 }
 
 
+_SCHEMAS: dict[str, type[SpecFile]] = {
+    SOFTWARE: SoftwareProfile,
+    SERVING_SOFTWARE: ServingProfile,
+    SERVING_CONSTANTS: ServingConstants,
+}
+
+
 def snippets(missing: Sequence[FigureKey]) -> str:
     """TOML files that would supply the figures, one per spec file, ready to be filled in."""
     files: dict[tuple[str, str], list[str]] = {}
@@ -231,7 +251,7 @@ def _snippet(kind: str, spec_id: str, keys: Sequence[str]) -> str:
 
 
 def _sample(kind: str, key: str) -> str:
-    schema = SoftwareProfile if kind == SOFTWARE else KINDS[kind]
+    schema = _SCHEMAS.get(kind) or KINDS[kind]
     figure = model_at(schema, undotted(key))
     if figure is None or not issubclass(figure, Quantity):
         return "..."

@@ -41,13 +41,20 @@ class Alternative:
 
 
 def cluster(
-    item: Alternative, hall: Hall, hardware: Hardware, precision: str, figures: Figures
+    item: Alternative, hall: Hall, hardware: Hardware, precision: str | tuple[str, ...], figures: Figures
 ) -> wire.Cluster:
-    """One alternative of the request; every figure is read through ``figures`` under its scope."""
+    """One alternative of the request; every figure is read through ``figures`` under its scope.
+
+    ``precision``: of training's products; or, for serving, all at which something may be computed: the shares
+    of the training law are then not asked for.
+    """
     system, accelerator, index = item.system, item.accelerator, item.index
     with figures.scope(Scope(cluster=index)):
         body = _body(item, hall.facility, figures)
-        device = _device(item, precision, figures)
+        if isinstance(precision, str):
+            device = _device(item, precision, figures)
+        else:
+            device = _serving_device(item, precision, figures)
         levels = _levels(item, figures)
     options: list[wire.FabricOption] = []
     for fabric in item.fabrics:
@@ -179,6 +186,35 @@ def _device(item: Alternative, precision: str, figures: Figures) -> wire.Device:
             memory=share("memory", "share of memory bandwidth"),
             scale_up=share("scale_up", "share of scale-up bandwidth"),
             scale_out=share("scale_out", "share of NIC rate"),
+        ),
+    )
+
+
+def _serving_device(item: Alternative, precisions: tuple[str, ...], figures: Figures) -> wire.Device:
+    """The device with every peak of ``precisions`` that the card has; shares are serving's own constants."""
+    accelerator = item.accelerator
+    card = figures.of("accelerators", accelerator)
+    efficiency = figures.of("efficiency", item.efficiency)
+
+    def per_device(key: str, what: str) -> float:
+        return card.need(key, "timing", what) / accelerator.devices_per_card
+
+    half = "fp16" if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None else "bf16"
+    peak = {"bf16": per_device(f"peak.{half}", f"{half} peak")}
+    for name in precisions:
+        if name != "bf16" and getattr(accelerator.peak, name) is not None:
+            peak[name] = per_device(f"peak.{name}", f"{name} peak")
+    usable = card.want("memory.usable_fraction", "timing", "usable share of memory", default=USABLE_FRACTION)
+    names = ("matmul.half_depth", "attention.forward", "attention.backward_ratio", "attention.half_length")
+    unused = {name.replace(".", "_"): efficiency.peek(name) for name in names}
+    return wire.Device(
+        peak=wire.PerPrecision(**peak),
+        memory=per_device("memory.capacity", "memory") * (usable or 0.0),
+        memory_bandwidth=per_device("memory.bandwidth", "memory bandwidth"),
+        efficiency=wire.Efficiency(
+            matmul=wire.PerPrecision(bf16=efficiency.peek("matmul.bf16")),
+            **unused,
+            **{name: efficiency.peek(name) for name in ("memory", "scale_up", "scale_out")},
         ),
     )
 

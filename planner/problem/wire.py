@@ -27,6 +27,7 @@ class PerPrecision(Wire):
     bf16: float
     fp8: float | None = None
     fp4: float | None = None
+    int8: float | None = None
 
 
 class Efficiency(Wire):

@@ -76,7 +76,7 @@ impl Kernels {
             half_depth: efficiency.matmul_half_depth,
             operand_bytes: match precision {
                 Precision::Bf16 => 2.0,
-                Precision::Fp8 => 1.0,
+                Precision::Fp8 | Precision::Int8 => 1.0,
                 Precision::Fp4 => 0.5,
             },
             attention_rate: device.peak.bf16 * (efficiency.attention_forward * clock),

@@ -1,6 +1,7 @@
 //! Physics and search of the cluster capacity planner.
 //!
-//! Data flows one way: units and error; simulate; hardware, model, workload; fabric, network, collective; kernel, training;
+//! Data flows one way: units and error; simulate; hardware, model, workload; fabric, network, collective; kernel,
+//! training, serving;
 //! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
 
 pub mod collective;
@@ -19,6 +20,7 @@ pub mod precision;
 pub mod problem;
 pub mod reliability;
 pub mod search;
+pub mod serving;
 pub mod simulate;
 pub mod training;
 pub mod units;

@@ -10,6 +10,8 @@ pub enum Precision {
     Bf16,
     /// 8-bit floating point.
     Fp8,
+    /// 8-bit integers.
+    Int8,
     /// 4-bit floating point.
     Fp4,
 }
@@ -24,6 +26,13 @@ pub struct PerPrecision<T> {
     pub fp8: Option<T>,
     /// At 4 bits.
     pub fp4: Option<T>,
+    /// With 8-bit integers.
+    #[serde(default = "none")]
+    pub int8: Option<T>,
+}
+
+fn none<T>() -> Option<T> {
+    None
 }
 
 impl<T: Copy> PerPrecision<T> {
@@ -32,6 +41,7 @@ impl<T: Copy> PerPrecision<T> {
         match precision {
             Precision::Bf16 => Some(self.bf16),
             Precision::Fp8 => self.fp8,
+            Precision::Int8 => self.int8,
             Precision::Fp4 => self.fp4,
         }
     }

@@ -1,13 +1,20 @@
 //! The boundary: a versioned JSON request in, a versioned JSON result out.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
+use crate::hardware::Cluster;
+use crate::model::Model;
 use crate::problem::Problem;
 use crate::search::rate::evaluation_rate;
 use crate::search::{Found, Outcome, Progress, search};
+use crate::serving::answer::{ServingAnswer, Setting, answer};
+use crate::serving::case::{Constants, Family, Question, ServingSoftware};
 use crate::training::layout::{Layout, Rule};
 
 /// A request to evaluate one design.
@@ -313,4 +320,100 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         (None, None) => "no layout of the space is lawful: the space is empty".to_string(),
     };
     Ok(Nearest { what, design: None, why })
+}
+
+/// A thing in full, or the name under which the request has it once for all questions.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Shared<T> {
+    /// Looked up in the request's table.
+    Name(String),
+    /// Here.
+    Own(Box<T>),
+}
+
+impl<T> Shared<T> {
+    fn find<'a>(&'a self, kind: &str, table: &'a BTreeMap<String, T>) -> Result<&'a T, CoreError> {
+        match self {
+            Self::Own(item) => Ok(item),
+            Self::Name(name) => table
+                .get(name)
+                .ok_or_else(|| CoreError::invalid(kind, format!("the request has no {kind} called {name}"))),
+        }
+    }
+}
+
+/// One question of `serving/1`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServingCase {
+    cluster: Shared<Cluster>,
+    #[serde(default)]
+    fabric: usize,
+    model: Shared<Model>,
+    software: Shared<ServingSoftware>,
+    #[serde(default)]
+    family: Option<Shared<Family>>,
+    question: Question,
+}
+
+/// `serving/1`: questions to the serving model, with tables of what they share.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServingRequest {
+    schema: String,
+    constants: Constants,
+    #[serde(default)]
+    clusters: BTreeMap<String, Cluster>,
+    #[serde(default)]
+    models: BTreeMap<String, Model>,
+    #[serde(default)]
+    software: BTreeMap<String, ServingSoftware>,
+    #[serde(default)]
+    families: BTreeMap<String, Family>,
+    cases: Vec<ServingCase>,
+}
+
+/// An answer, or why there is none.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ServingResult {
+    Answer(Box<ServingAnswer>),
+    Refused { error: String },
+}
+
+/// Answers all questions of a `serving/1` request, in order; a question that makes no sense gets `error`.
+///
+/// # Errors
+/// A request that cannot be read, or a name that its tables lack.
+pub fn serving_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let request: ServingRequest = read(request)?;
+    if request.schema != "serving/1" {
+        return Err(CoreError::invalid("schema", format!("must be serving/1, not {}", request.schema)));
+    }
+    let same = Family::default();
+    let answers: Result<Vec<ServingResult>, CoreError> = request
+        .cases
+        .par_iter()
+        .map(|case| {
+            let family = match &case.family {
+                Some(family) => family.find("family", &request.families)?,
+                None => &same,
+            };
+            let setting = Setting {
+                cluster: case.cluster.find("cluster", &request.clusters)?,
+                fabric: case.fabric,
+                model: case.model.find("model", &request.models)?,
+                software: case.software.find("software", &request.software)?,
+                constants: &request.constants,
+                family,
+                question: &case.question,
+            };
+            Ok(match answer(&setting) {
+                Ok(found) => ServingResult::Answer(Box::new(found)),
+                Err(refusal) => ServingResult::Refused { error: refusal.to_string() },
+            })
+        })
+        .collect();
+    write(&answers?)
 }

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["network"],
     &["collective", "kernel"],
     &["plant"],
-    &["training"],
+    &["training", "serving"],
     &["problem"],
     &["evaluate"],
     &["search"],

@@ -156,6 +156,13 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Answers the questions of a serving/1 request (JSON bytes), each an answer or an error, as a JSON list.
+    #[pyfunction]
+    fn evaluate_serving<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::serving_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Answers many problem/1 (JSON bytes), each by itself on one of `threads` threads (0: all cores): a list of
     /// result/1, or of the exception in the place of a request that cannot be answered.
     #[pyfunction]

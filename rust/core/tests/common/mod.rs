@@ -15,7 +15,7 @@ use planner_core::workload::{Software, Training};
 
 pub fn efficiency() -> Efficiency {
     Efficiency {
-        matmul: PerPrecision { bf16: 0.7, fp8: Some(0.7), fp4: None },
+        matmul: PerPrecision { bf16: 0.7, fp8: Some(0.7), fp4: None, int8: None },
         matmul_half_depth: 200.0,
         attention_forward: 0.4,
         attention_backward_ratio: 0.75,
@@ -28,7 +28,12 @@ pub fn efficiency() -> Efficiency {
 
 pub fn device() -> Device {
     Device {
-        peak: PerPrecision { bf16: FlopsPerSecond(300e12), fp8: Some(FlopsPerSecond(600e12)), fp4: None },
+        peak: PerPrecision {
+            bf16: FlopsPerSecond(300e12),
+            fp8: Some(FlopsPerSecond(600e12)),
+            fp4: None,
+            int8: None,
+        },
         memory: Bytes(60e9),
         memory_bandwidth: BytesPerSecond(2e12),
         efficiency: efficiency(),

@@ -1,0 +1,220 @@
+"""Questions to the serving model, ``serving/1``: mirrors of ``rust/core/src/serving/case.rs``.
+
+SI units (bytes, seconds); rates are one way and per device unless a name says otherwise. What each field
+means stands with the Rust struct of the same name and in docs/physics.md, section "Serving".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from planner.problem.wire import Cluster, Model, Unsigned, Wire, canonical
+
+Format = Literal["bf16", "fp8", "int8", "fp4", "int4"]
+Precision = Literal["bf16", "fp8", "int8", "fp4"]
+
+
+class Precisions(Wire):
+    """Formats of what is stored and precisions of what is computed."""
+
+    attention_weights: Format
+    dense_weights: Format
+    expert_weights: Format
+    attention_products: Precision
+    dense_products: Precision
+    expert_products: Precision
+    scores: Precision
+    cache: Format
+
+    @classmethod
+    def of(
+        cls, weights: Format, activations: Precision | None = None, cache: Format | None = None
+    ) -> Precisions:
+        """One format for all weights; products at ``activations`` (default: the weights' width where they are
+        computed with, else 16 bits), scores at 16 bits, the cache at 16 bits unless said."""
+        products: Precision = activations or ("bf16" if weights == "int4" else weights)
+        return cls(
+            attention_weights=weights,
+            dense_weights=weights,
+            expert_weights=weights,
+            attention_products=products,
+            dense_products=products,
+            expert_products=products,
+            scores="bf16",
+            cache=cache or "bf16",
+        )
+
+
+class Lengths(Wire):
+    """Tokens of a request: means and spread (standard deviation over mean)."""
+
+    input: float
+    input_spread: float = 0.0
+    output: float
+    output_spread: float = 0.0
+    prefix_hit: float = 0.0
+
+
+class Speculation(Wire):
+    """Speculative decoding by draft layers."""
+
+    drafted: Unsigned
+    acceptance: float
+    draft_layers: float = 1.0
+
+
+class Constants(Wire):
+    """Laws shared by all chips and stacks: what calibration moves."""
+
+    peak_share: float
+    ridge_dense: float
+    ridge_grouped: float
+    ridge_prefill_attention: float
+    ridge_decode_attention: float
+    ridge_latent_attention: float
+    smoothness: float
+    weight_share: float
+    cache_share: float
+    elementwise_share: float
+    elementwise_bytes: float
+    routed_bytes: float
+    group_rows: float
+    all_reduce_alpha: float
+    exchange_alpha: float
+    send_alpha: float
+    hop_share: float
+    link_share: float
+    nic_share: float
+    transfer_share: float
+
+
+class Family(Wire):
+    """What sets a chip family apart: factors on times."""
+
+    products: float = 1.0
+    experts: float = 1.0
+    attention: float = 1.0
+    memory: float = 1.0
+    collectives: float = 1.0
+    host: float = 1.0
+
+
+class ServingSoftware(Wire):
+    """The serving framework."""
+
+    graphs: bool
+    host_step: float
+    host_sequence: float
+    host_layer: float
+    host_hidden: float
+    host_request: float
+    kernel_gap: float
+    product_factor: float
+    expert_factor: float
+    attention_factor: float
+    collective_factor: float
+    tp_overlap: float
+    two_batch_overlap: bool
+    overlap_share: float
+    hierarchical_dispatch: bool
+    dispatch_bytes: float
+    combine_bytes: float
+    imbalance_exponent: float
+    chunked_prefill: bool
+    token_budget: float
+    prefill_coordination: float
+    cache_reservation: float
+    memory_share: float
+    memory_reserve: float
+    transfer_hidden: float
+    most_sequences: float
+
+
+class Instance(Wire):
+    """Layout of one instance: tp x dp = ep x etp devices hold a pipeline stage."""
+
+    tp: Unsigned = 1
+    dp: Unsigned = 1
+    pp: Unsigned = 1
+    ep: Unsigned = 1
+    etp: Unsigned = 1
+
+
+class Pool(Wire):
+    """Equal instances; ``batch``: most sequences (decode) or prompts (prefill) of one at once."""
+
+    instance: Instance
+    instances: Unsigned = 1
+    batch: float | None = None
+
+
+class Concurrency(Wire):
+    """So many requests are kept in the system."""
+
+    kind: Literal["concurrency"] = "concurrency"
+    requests: float
+
+
+class Rate(Wire):
+    """Requests arrive at random."""
+
+    kind: Literal["rate"] = "rate"
+    requests_per_second: float
+
+
+class Batch(Wire):
+    """Sequences decoded at once (prompts per step in prefill mode) per instance."""
+
+    kind: Literal["batch"] = "batch"
+    sequences: float
+
+
+class Full(Wire):
+    """As many as the cache holds."""
+
+    kind: Literal["full"] = "full"
+
+
+class Question(Wire):
+    """One question beside hardware, model, software and constants."""
+
+    mode: Literal["aggregated", "prefill", "decode", "disaggregated"]
+    lengths: Lengths
+    precisions: Precisions
+    speculation: Speculation | None = None
+    pool: Pool
+    prefill: Pool | None = None
+    load: Annotated[Concurrency | Rate | Batch | Full, Field(discriminator="kind")]
+    run_requests: float | None = None
+    balanced_experts: bool = False
+    clock: float = 1.0
+
+
+class ServingCase(Wire):
+    """A question with hardware, model and software: in full, or the names the request has them under."""
+
+    cluster: Cluster | str
+    fabric: Unsigned = 0
+    model: Model | str
+    software: ServingSoftware | str
+    family: Family | str | None = None
+    question: Question
+
+
+class ServingRequest(Wire):
+    """``serving/1``: many questions, with tables of what they share."""
+
+    schema_: Literal["serving/1"] = Field(default="serving/1", alias="schema")
+    constants: Constants
+    clusters: Mapping[str, Cluster] = {}
+    models: Mapping[str, Model] = {}
+    software: Mapping[str, ServingSoftware] = {}
+    families: Mapping[str, Family] = {}
+    cases: tuple[ServingCase, ...]
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))

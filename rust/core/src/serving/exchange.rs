@@ -1,0 +1,159 @@
+//! Collectives of a serving step: all-reduces of tensor parallelism, dispatch and combine of experts, sends.
+
+use crate::collective::{Phases, all_gather, all_reduce, all_to_all};
+use crate::fabric::FabricDesign;
+use crate::hardware::{Cluster, FabricOption};
+use crate::network::{Group, Network};
+use crate::serving::case::{Constants, Family, Instance, ServingSoftware};
+use crate::units::{Bytes, Seconds};
+
+/// The network of an instance with the shares and fixed times of serving.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    tensor: Group,
+    experts: Group,
+    whole: Group,
+    instances: f64,
+    send_bandwidth: crate::units::BytesPerSecond,
+    outer_bandwidth: crate::units::BytesPerSecond,
+    send_latency: Seconds,
+    all_reduce_alpha: Seconds,
+    alpha: Seconds,
+    send_alpha: Seconds,
+    transfer_share: f64,
+    nic_share: f64,
+    factor: f64,
+}
+
+/// What dispatch and combine of one layer move.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed {
+    /// Tokens that a device sends (its share of a tensor-parallel group's).
+    pub tokens: f64,
+    /// Hidden size.
+    pub hidden: f64,
+    /// Experts per token.
+    pub top_k: f64,
+    /// Groups of experts a token may use, 0 if any.
+    pub top_groups: f64,
+    /// Load of the busiest rank over the mean.
+    pub imbalance: f64,
+}
+
+/// The levels of the cluster with the shares of serving in place of training's.
+#[must_use]
+pub fn serving_network(
+    cluster: &Cluster,
+    fabric: &FabricOption,
+    design: &FabricDesign,
+    constants: &Constants,
+) -> Network {
+    let mut own = cluster.clone();
+    own.device.efficiency.scale_up = constants.link_share;
+    own.device.efficiency.scale_out = constants.nic_share;
+    let mut network = Network::new(&own, fabric, design);
+    for level in &mut network.levels {
+        level.latency = level.latency * constants.hop_share;
+    }
+    network
+}
+
+impl Exchange {
+    /// The groups of `instance` on `network`.
+    #[must_use]
+    pub fn new(
+        network: &Network,
+        instance: &Instance,
+        constants: &Constants,
+        software: &ServingSoftware,
+        family: &Family,
+    ) -> Self {
+        let stage = f64::from(instance.tp * instance.dp);
+        let experts = network.group(f64::from(instance.etp), f64::from(instance.ep));
+        let (send_bandwidth, send_latency) = network.between(stage);
+        let outer = network.levels.last().map_or(send_bandwidth, |level| level.bandwidth);
+        Self {
+            tensor: network.group(1.0, f64::from(instance.tp)),
+            instances: experts.spans().skip(1).map(|span| span.members).product(),
+            experts,
+            whole: network.group(1.0, stage),
+            send_bandwidth,
+            outer_bandwidth: outer,
+            send_latency,
+            all_reduce_alpha: constants.all_reduce_alpha,
+            alpha: constants.exchange_alpha,
+            send_alpha: constants.send_alpha,
+            transfer_share: constants.transfer_share,
+            nic_share: constants.nic_share,
+            factor: software.collective_factor * family.collectives,
+        }
+    }
+
+    /// All-reduce over the tensor-parallel group: a fixed time per level, and the transfer.
+    #[must_use]
+    pub fn tensor_all_reduce(&self, bytes: Bytes) -> Seconds {
+        self.fixed(&self.tensor, self.all_reduce_alpha, all_reduce(&self.tensor, bytes, Phases::Sequential))
+    }
+
+    /// All-gather over the tensor-parallel group to `total` bytes: half the fixed time of an all-reduce.
+    #[must_use]
+    pub fn tensor_all_gather(&self, total: Bytes) -> Seconds {
+        self.fixed(
+            &self.tensor,
+            self.all_reduce_alpha / 2.0,
+            all_gather(&self.tensor, total, Phases::Sequential),
+        )
+    }
+
+    fn fixed(&self, group: &Group, alpha: Seconds, transfer: Seconds) -> Seconds {
+        let levels = group.spans().count() as f64;
+        (alpha * levels + transfer) * self.factor
+    }
+
+    /// Dispatch and combine of one layer: the fastest of sending each token to each of its experts, of sending it
+    /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back).
+    #[must_use]
+    pub fn experts(&self, routed: &Routed, software: &ServingSoftware) -> Seconds {
+        if self.experts.size <= 1.0 {
+            return Seconds::ZERO;
+        }
+        let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance;
+        let both = |copies: (f64, f64), stages: f64| {
+            let bytes = |element: f64| Bytes(sent * element);
+            let dispatch = all_to_all(&self.experts, bytes(software.dispatch_bytes), copies);
+            let combine = all_to_all(&self.experts, bytes(software.combine_bytes), copies);
+            dispatch + combine + self.alpha * (2.0 * stages)
+        };
+        let mut best = both((1.0, 1.0), 1.0);
+        if software.hierarchical_dispatch && self.instances > 1.0 {
+            let once =
+                |places: f64| places * (1.0 - libm::pow(1.0 - 1.0 / places, routed.top_k)) / routed.top_k;
+            let mut beyond = once(self.instances);
+            if routed.top_groups > 0.0 {
+                beyond = beyond.min(routed.top_groups / routed.top_k);
+            }
+            best = best.min(both((once(self.experts.size), beyond), 2.0));
+        }
+        let everywhere = routed.tokens * self.whole.size * routed.hidden;
+        let gathered = |element: f64| {
+            let levels = self.whole.spans().count() as f64;
+            all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
+                + self.all_reduce_alpha * (levels / 2.0)
+        };
+        best = best.min(gathered(software.dispatch_bytes) + gathered(software.combine_bytes));
+        best * self.factor
+    }
+
+    /// A send of activations to the next pipeline stage.
+    #[must_use]
+    pub fn send(&self, bytes: Bytes) -> Seconds {
+        (bytes / self.send_bandwidth + self.send_latency + self.send_alpha) * self.factor
+    }
+
+    /// Transfer of a prompt's cache over the NICs of `devices` devices.
+    #[must_use]
+    pub fn cache_transfer(&self, bytes: Bytes, devices: f64) -> Seconds {
+        let rate = self.outer_bandwidth * (self.transfer_share / self.nic_share * devices);
+        bytes / rate + self.send_latency + self.send_alpha
+    }
+}

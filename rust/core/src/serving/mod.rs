@@ -1,0 +1,14 @@
+//! Serving: a replica (one instance of the model) and what its steps take; queues; whole services.
+//!
+//! `docs/physics.md`, section "Serving", states the formulas and parameters in words.
+
+pub mod answer;
+pub mod case;
+pub mod exchange;
+pub mod layer;
+pub mod memory;
+pub mod operators;
+pub mod queue;
+pub mod replica;
+pub mod step;
+pub mod units;

@@ -1,0 +1,165 @@
+//! Times of single operators on one device: products, attention over prompts and over the cache, traffic.
+
+use crate::error::CoreError;
+use crate::hardware::Device;
+use crate::precision::Precision;
+use crate::serving::case::{Constants, Family, Precisions, ServingSoftware};
+use crate::serving::units::{ridge_share, smooth_maximum};
+use crate::units::{Bytes, BytesPerSecond, Flops, FlopsPerSecond, Seconds};
+
+/// Rates of a device for one question, worked out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    attention_products: FlopsPerSecond,
+    dense_products: FlopsPerSecond,
+    expert_products: FlopsPerSecond,
+    head: FlopsPerSecond,
+    prompt_attention: FlopsPerSecond,
+    cache_attention: FlopsPerSecond,
+    weights: BytesPerSecond,
+    cache: BytesPerSecond,
+    elementwise: BytesPerSecond,
+    smoothness: f64,
+    group_rows: f64,
+}
+
+/// Which rate a product runs at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductClass {
+    /// Projections of the attention.
+    Attention,
+    /// Dense and shared feed-forward networks.
+    Dense,
+    /// Head and router, at 16 bits.
+    Head,
+}
+
+/// Bytes per element of activations at a precision.
+#[must_use]
+pub fn activation_bytes(precision: Precision) -> f64 {
+    match precision {
+        Precision::Bf16 => 2.0,
+        Precision::Fp8 | Precision::Int8 => 1.0,
+        Precision::Fp4 => 4.5 / 8.0,
+    }
+}
+
+impl Rates {
+    /// Rates of `device` at relative `clock`; `latent`: the model's attention is latent (MLA).
+    ///
+    /// # Errors
+    /// The chip has no peak at a precision asked for; names the key.
+    pub fn new(
+        device: &Device,
+        clock: f64,
+        latent: bool,
+        precisions: &Precisions,
+        constants: &Constants,
+        software: &ServingSoftware,
+        family: &Family,
+    ) -> Result<Self, CoreError> {
+        let rate = |key: &str, precision: Precision, ridge: f64, factor: f64| {
+            let peak = device.peak.at(precision).ok_or_else(|| {
+                CoreError::invalid(format!("precisions.{key}"), format!("the chip has no {precision:?} peak"))
+            })? * clock;
+            let share = ridge_share(constants.peak_share, peak.0 / device.memory_bandwidth.0, ridge);
+            Ok::<_, CoreError>(peak * (share / factor))
+        };
+        let products = software.product_factor * family.products;
+        let experts = software.expert_factor * family.experts;
+        let attention = software.attention_factor * family.attention;
+        let cache_ridge =
+            if latent { constants.ridge_latent_attention } else { constants.ridge_decode_attention };
+        let memory = device.memory_bandwidth * (1.0 / family.memory);
+        Ok(Self {
+            attention_products: rate(
+                "attention_products",
+                precisions.attention_products,
+                constants.ridge_dense,
+                products,
+            )?,
+            dense_products: rate(
+                "dense_products",
+                precisions.dense_products,
+                constants.ridge_dense,
+                products,
+            )?,
+            expert_products: rate(
+                "expert_products",
+                precisions.expert_products,
+                constants.ridge_grouped,
+                experts,
+            )?,
+            head: rate("head", Precision::Bf16, constants.ridge_dense, products)?,
+            prompt_attention: rate(
+                "scores",
+                precisions.scores,
+                constants.ridge_prefill_attention,
+                attention,
+            )?,
+            cache_attention: rate("scores", precisions.scores, cache_ridge, attention)?,
+            weights: memory * constants.weight_share,
+            cache: memory * (constants.cache_share / software.attention_factor),
+            elementwise: memory * constants.elementwise_share,
+            smoothness: constants.smoothness,
+            group_rows: constants.group_rows,
+        })
+    }
+
+    /// A product [m, k] x [k, n]: tc = 2 m k n / rate, tm = (weights + operands + 16-bit result) / (B share).
+    #[must_use]
+    pub fn product(
+        &self,
+        class: ProductClass,
+        shape: (f64, f64, f64),
+        weight_bytes: f64,
+        activation: f64,
+    ) -> Seconds {
+        let (m, k, n) = shape;
+        if m <= 0.0 {
+            return Seconds::ZERO;
+        }
+        let rate = match class {
+            ProductClass::Attention => self.attention_products,
+            ProductClass::Dense => self.dense_products,
+            ProductClass::Head => self.head,
+        };
+        let bytes = Bytes(k * n * weight_bytes + m * k * activation + 2.0 * m * n);
+        smooth_maximum(Flops(2.0 * m * k * n) / rate, bytes / self.weights, self.smoothness)
+    }
+
+    /// Grouped products over `groups` experts in use, `rows` tokens in all, `elements` weights per expert.
+    ///
+    /// Each expert's rows are padded, by half a tile on average.
+    #[must_use]
+    pub fn grouped(&self, rows: f64, groups: f64, elements: f64, weight_bytes: f64, moved: Bytes) -> Seconds {
+        if rows <= 0.0 {
+            return Seconds::ZERO;
+        }
+        let padded = rows + groups * self.group_rows / 2.0;
+        let bytes = Bytes(groups * elements * weight_bytes) + moved;
+        smooth_maximum(
+            Flops(2.0 * padded * elements) / self.expert_products,
+            bytes / self.weights,
+            self.smoothness,
+        )
+    }
+
+    /// Attention of prompt tokens: `flops`, and the `bytes` of keys and values read.
+    #[must_use]
+    pub fn prompt_attention(&self, flops: Flops, bytes: Bytes) -> Seconds {
+        smooth_maximum(flops / self.prompt_attention, bytes / self.cache, self.smoothness)
+    }
+
+    /// Attention of decoded tokens over the cache.
+    #[must_use]
+    pub fn cache_attention(&self, flops: Flops, bytes: Bytes) -> Seconds {
+        smooth_maximum(flops / self.cache_attention, bytes / self.cache, self.smoothness)
+    }
+
+    /// Memory-bound work.
+    #[must_use]
+    pub fn traffic(&self, bytes: Bytes) -> Seconds {
+        bytes / self.elementwise
+    }
+}

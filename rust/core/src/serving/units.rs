@@ -1,0 +1,62 @@
+//! Small sums that the serving rooms share.
+
+use crate::units::Seconds;
+
+/// The smooth maximum of a compute and a memory bound: (tc^p + tm^p)^(1/p).
+#[must_use]
+pub fn smooth_maximum(compute: Seconds, memory: Seconds, smoothness: f64) -> Seconds {
+    let (large, small) = if compute > memory { (compute, memory) } else { (memory, compute) };
+    if large.0 <= 0.0 {
+        return Seconds::ZERO;
+    }
+    large * libm::pow(1.0 + libm::pow(small / large, smoothness), 1.0 / smoothness)
+}
+
+/// Share of the peak that an operator reaches: u0 / (1 + (F/B)/R).
+///
+/// F peak FLOP/s, B memory bytes/s, R the ridge of the operator class in FLOP per byte. Chips with much arithmetic
+/// per byte of bandwidth reach a smaller share of it. Valid for F/B of 20 to 1,200; fitted on published serving runs.
+#[must_use]
+pub fn ridge_share(peak_share: f64, flops_per_byte: f64, ridge: f64) -> f64 {
+    peak_share / (1.0 + flops_per_byte / ridge)
+}
+
+/// Expected share of `experts` that at least one of `tokens` uses, each picking `top_k`: 1 - (1 - k/E)^T.
+#[must_use]
+pub fn expert_coverage(experts: f64, top_k: f64, tokens: f64) -> f64 {
+    1.0 - libm::pow(1.0 - (top_k / experts).min(1.0), tokens)
+}
+
+/// The whole number below `value`, between 1 and `most`.
+#[must_use]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 1 and `most`
+pub fn whole(value: f64, most: u32) -> u32 {
+    libm::floor(value).clamp(1.0, f64::from(most)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smooth_maximum_tends_to_the_larger_and_is_symmetric() {
+        assert!((smooth_maximum(Seconds(1.0), Seconds::ZERO, 1.3).0 - 1.0).abs() < 1e-12);
+        assert_eq!(
+            smooth_maximum(Seconds(1.0), Seconds(2.0), 1.3),
+            smooth_maximum(Seconds(2.0), Seconds(1.0), 1.3)
+        );
+        let equal = smooth_maximum(Seconds(1.0), Seconds(1.0), 2.0).0;
+        assert!((equal - 2.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_chip_at_the_ridge_reaches_half_of_the_share() {
+        assert!((ridge_share(0.86, 367.0, 367.0) - 0.43).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_token_covers_its_own_experts_and_many_cover_all() {
+        assert!((expert_coverage(256.0, 8.0, 1.0) - 8.0 / 256.0).abs() < 1e-12);
+        assert!(expert_coverage(256.0, 8.0, 1000.0) > 0.999_999);
+    }
+}

@@ -1,0 +1,298 @@
+//! The serving model: hand-worked numbers, limits, and how answers must move.
+
+mod common;
+
+use common::{cluster, dense_model, moe_model};
+use planner_core::hardware::Precision;
+use planner_core::model::{Attention, Model};
+use planner_core::serving::answer::{ServingAnswer, Setting, Verdict, answer};
+use planner_core::serving::case::{
+    Constants, Family, Format, Instance, Lengths, Load, Mode, Pool, Precisions, Question, ServingSoftware,
+    Speculation,
+};
+use planner_core::serving::memory::{cache_bytes_of_token, weight_bytes};
+use planner_core::units::{Bytes, Seconds};
+
+fn constants() -> Constants {
+    Constants {
+        peak_share: 0.86,
+        ridge_dense: 1690.0,
+        ridge_grouped: 329.0,
+        ridge_prefill_attention: 367.0,
+        ridge_decode_attention: 367.0,
+        ridge_latent_attention: 580.0,
+        smoothness: 1.3,
+        weight_share: 0.85,
+        cache_share: 0.8,
+        elementwise_share: 0.75,
+        elementwise_bytes: 20.0,
+        routed_bytes: 8.0,
+        group_rows: 16.0,
+        all_reduce_alpha: Seconds(12e-6),
+        exchange_alpha: Seconds(37e-6),
+        send_alpha: Seconds(15e-6),
+        hop_share: 0.25,
+        link_share: 0.64,
+        nic_share: 0.82,
+        transfer_share: 0.7,
+    }
+}
+
+fn software() -> ServingSoftware {
+    ServingSoftware {
+        graphs: true,
+        host_step: Seconds(0.5e-3),
+        host_sequence: Seconds(15e-6),
+        host_layer: Seconds(60e-6),
+        host_hidden: 0.6,
+        host_request: Seconds(0.0),
+        kernel_gap: Seconds(3e-6),
+        product_factor: 1.0,
+        expert_factor: 1.0,
+        attention_factor: 1.0,
+        collective_factor: 1.0,
+        tp_overlap: 0.0,
+        two_batch_overlap: false,
+        overlap_share: 0.95,
+        hierarchical_dispatch: true,
+        dispatch_bytes: 1.0,
+        combine_bytes: 2.0,
+        imbalance_exponent: 0.064,
+        chunked_prefill: true,
+        token_budget: 8192.0,
+        prefill_coordination: 0.7,
+        cache_reservation: 1.0,
+        memory_share: 1.0,
+        memory_reserve: Bytes(2e9),
+        transfer_hidden: 0.5,
+        most_sequences: 1024.0,
+    }
+}
+
+fn bf16() -> Precisions {
+    Precisions {
+        attention_weights: Format::Bf16,
+        dense_weights: Format::Bf16,
+        expert_weights: Format::Bf16,
+        attention_products: Precision::Bf16,
+        dense_products: Precision::Bf16,
+        expert_products: Precision::Bf16,
+        scores: Precision::Bf16,
+        cache: Format::Bf16,
+    }
+}
+
+fn question(load: Load) -> Question {
+    Question {
+        mode: Mode::Aggregated,
+        lengths: Lengths {
+            input: 1024.0,
+            input_spread: 0.0,
+            output: 256.0,
+            output_spread: 0.0,
+            prefix_hit: 0.0,
+        },
+        precisions: bf16(),
+        speculation: None,
+        pool: Pool { instance: Instance { tp: 2, dp: 1, pp: 1, ep: 1, etp: 1 }, instances: 1, batch: None },
+        prefill: None,
+        load,
+        run_requests: None,
+        balanced_experts: false,
+        clock: 1.0,
+    }
+}
+
+fn ask_with(model: &Model, question: &Question, software: &ServingSoftware) -> ServingAnswer {
+    let cluster = cluster();
+    answer(&Setting {
+        cluster: &cluster,
+        fabric: 0,
+        model,
+        software,
+        constants: &constants(),
+        family: &Family::default(),
+        question,
+    })
+    .unwrap()
+}
+
+fn ask(model: &Model, question: &Question) -> ServingAnswer {
+    ask_with(model, question, &software())
+}
+
+fn concurrent(requests: f64) -> Load {
+    Load::Concurrency { requests }
+}
+
+#[test]
+fn a_lone_step_streams_weights_and_the_causes_sum_to_it() {
+    let found = ask(&dense_model(), &question(Load::Batch { sequences: 1.0 }));
+    // 16 layers x 218.1 M weights + head of 525.3 M, 2 bytes, over two devices at 0.85 x 2 TB/s.
+    let stream = (16.0 * 218.1e6 + 525.3e6) * 2.0 / 2.0 / 1.7e12;
+    let read = found.step.products.0 + found.step.head.0;
+    assert!(read > stream && read < 1.25 * stream, "{read} against {stream}");
+    assert!((found.step.total().0 - found.step_seconds).abs() < 1e-15);
+}
+
+#[test]
+fn cache_of_a_token_is_counted_by_hand() {
+    assert_eq!(cache_bytes_of_token(&dense_model(), &bf16()), Bytes(16.0 * 2.0 * 8.0 * 128.0 * 2.0));
+    let latent = Model {
+        attention: Attention::Mla { q_lora: Some(1536), kv_lora: 512, nope: 128, rope: 64, value: 128 },
+        ..dense_model()
+    };
+    assert_eq!(cache_bytes_of_token(&latent, &bf16()), Bytes(16.0 * 576.0 * 2.0));
+}
+
+#[test]
+fn weights_of_one_device_are_all_parameters_but_norms() {
+    let model = dense_model();
+    let whole = Instance { tp: 1, dp: 1, pp: 1, ep: 1, etp: 1 };
+    let bytes = weight_bytes(&model, &whole, &question(Load::Full));
+    let norms = f64::from(model.hidden) * (2.0 * f64::from(model.layers) + 1.0);
+    assert!((bytes.0 - 2.0 * (model.parameters() - norms)).abs() < 1.0);
+}
+
+#[test]
+fn more_concurrency_means_more_tokens_and_slower_ones() {
+    let mut last = ask(&dense_model(), &question(concurrent(1.0)));
+    for requests in [2.0, 8.0, 32.0, 128.0] {
+        let next = ask(&dense_model(), &question(concurrent(requests)));
+        assert!(next.output_tokens_per_second > last.output_tokens_per_second);
+        assert!(next.tpot_seconds >= last.tpot_seconds);
+        last = next;
+    }
+}
+
+#[test]
+fn the_closed_loop_obeys_littles_law() {
+    let found = ask(&dense_model(), &question(concurrent(64.0)));
+    let inside = found.requests_per_second.unwrap() * found.request_seconds.unwrap();
+    assert!((inside / 64.0 - 1.0).abs() < 0.02, "{inside}");
+}
+
+#[test]
+fn the_open_loop_at_the_rate_of_the_closed_one_decodes_the_same_batch() {
+    let closed = ask(&dense_model(), &question(concurrent(32.0)));
+    let rate = closed.requests_per_second.unwrap();
+    let open = ask(&dense_model(), &question(Load::Rate { requests_per_second: rate }));
+    assert!((open.batch.unwrap() / closed.batch.unwrap() - 1.0).abs() < 0.01);
+    assert_eq!(open.verdict, Verdict::Stable);
+}
+
+#[test]
+fn a_rate_beyond_reach_is_overloaded_and_has_no_queue_time() {
+    let found = ask(&dense_model(), &question(Load::Rate { requests_per_second: 1e4 }));
+    assert_eq!(found.verdict, Verdict::Overloaded);
+    assert_eq!(found.ttft_queue_seconds, None);
+}
+
+#[test]
+fn a_model_too_large_does_not_fit() {
+    let large = Model { layers: 400, ..dense_model() };
+    let found = ask(&large, &question(concurrent(1.0)));
+    assert_eq!(found.verdict, Verdict::Unfit);
+    assert_eq!(found.tpot_seconds, None);
+}
+
+#[test]
+fn the_cache_limits_the_batch() {
+    let found = ask(&dense_model(), &question(Load::Full));
+    // 60 GB - 2 GB - weights over two devices, over 32 KiB per token and device, over 1,280 tokens.
+    let free = 60e9
+        - 2e9
+        - weight_bytes(&dense_model(), &question(Load::Full).pool.instance, &question(Load::Full)).0;
+    let by_hand = (free / (16.0 * 2.0 * 4.0 * 128.0 * 2.0) / 1280.0).min(1024.0);
+    assert!((found.batch_limit.unwrap() - by_hand).abs() < 1e-6 * by_hand);
+}
+
+#[test]
+fn speculation_yields_the_geometric_sum() {
+    let drafted = Speculation { drafted: 3, acceptance: 0.5, draft_layers: 1.0 };
+    assert!((drafted.accepted() - 1.875).abs() < 1e-12);
+    let mut asked = question(Load::Batch { sequences: 1.0 });
+    let plain = ask(&dense_model(), &asked);
+    asked.speculation = Some(Speculation { drafted: 1, acceptance: 0.9, draft_layers: 1.0 });
+    let drafting = ask(&dense_model(), &asked);
+    assert!(drafting.tpot_seconds < plain.tpot_seconds);
+    assert!(drafting.step_seconds > plain.step_seconds);
+}
+
+#[test]
+fn a_prefix_in_the_cache_shortens_the_first_token() {
+    let mut asked = question(concurrent(8.0));
+    let cold = ask(&dense_model(), &asked);
+    asked.lengths.prefix_hit = 0.5;
+    let warm = ask(&dense_model(), &asked);
+    assert!(warm.ttft_service_seconds < cold.ttft_service_seconds);
+    assert!(warm.output_tokens_per_second > cold.output_tokens_per_second);
+}
+
+fn experts(mode: Mode, load: Load) -> Question {
+    let instance = Instance { tp: 1, dp: 8, pp: 1, ep: 8, etp: 1 };
+    Question { mode, pool: Pool { instance, instances: 1, batch: None }, ..question(load) }
+}
+
+#[test]
+fn overlap_of_two_batches_never_slows_a_step() {
+    let asked = experts(Mode::Decode, Load::Batch { sequences: 2048.0 });
+    let plain = ask(&moe_model(), &asked);
+    let overlapping =
+        ask_with(&moe_model(), &asked, &ServingSoftware { two_batch_overlap: true, ..software() });
+    assert!(overlapping.step_seconds <= plain.step_seconds);
+    let single = experts(Mode::Decode, Load::Batch { sequences: 8.0 });
+    let small = ask_with(&moe_model(), &single, &ServingSoftware { two_batch_overlap: true, ..software() });
+    assert!(small.step_seconds <= ask(&moe_model(), &single).step_seconds);
+}
+
+#[test]
+fn balanced_experts_are_faster() {
+    let mut asked = experts(Mode::Prefill, Load::Full);
+    let skewed = ask(&moe_model(), &asked);
+    asked.balanced_experts = true;
+    assert!(ask(&moe_model(), &asked).step_seconds < skewed.step_seconds);
+}
+
+#[test]
+fn the_slower_pool_bounds_a_disaggregated_service() {
+    let mut asked = question(concurrent(512.0));
+    asked.mode = Mode::Disaggregated;
+    asked.prefill = Some(Pool { instances: 1, ..asked.pool });
+    asked.pool.instances = 4;
+    let one = ask(&dense_model(), &asked);
+    asked.prefill = Some(Pool { instances: 2, ..asked.pool });
+    let two = ask(&dense_model(), &asked);
+    assert!(one.prefill_utilisation.unwrap() > 0.95);
+    let gain = two.requests_per_second.unwrap() / one.requests_per_second.unwrap();
+    assert!(gain > 1.5 && gain < 2.05, "{gain}");
+    assert_eq!(two.devices, 12);
+}
+
+#[test]
+fn nonsense_is_refused_with_its_key() {
+    let cluster = cluster();
+    let refuse = |asked: Question| {
+        let model = dense_model();
+        answer(&Setting {
+            cluster: &cluster,
+            fabric: 0,
+            model: &model,
+            software: &software(),
+            constants: &constants(),
+            family: &Family::default(),
+            question: &asked,
+        })
+        .unwrap_err()
+        .to_string()
+    };
+    let mut asked = question(concurrent(1.0));
+    asked.speculation = Some(Speculation { drafted: 1, acceptance: 1.5, draft_layers: 1.0 });
+    assert!(refuse(asked).starts_with("speculation.acceptance"));
+    let mut asked = question(concurrent(1.0));
+    asked.precisions.dense_products = Precision::Fp4;
+    assert!(refuse(asked).starts_with("precisions.dense_products"));
+    let mut asked = question(concurrent(1.0));
+    asked.mode = Mode::Disaggregated;
+    assert!(refuse(asked).starts_with("prefill"));
+}
