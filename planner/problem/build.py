@@ -304,6 +304,7 @@ class _Builder:
             )
             precision = self.scenario.workload.precision
             clusters.append(cluster(item, hall, hardware, precision, self.figures))
+            self._refuse_caps_below_idle(clusters[-1])
             residual = efficiency.residual.value
             calibrations.append(
                 Calibration(
@@ -313,6 +314,18 @@ class _Builder:
             if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:
                 self.notes.append(f"{accelerator.id} lists no bf16 peak: its fp16 peak is used")
         return tuple(clusters), tuple(calibrations)
+
+    def _refuse_caps_below_idle(self, built: wire.Cluster) -> None:
+        if self.figures.missing or self.figures.overridden:
+            return  # a figure that is missing stands as 1 until all of them are refused
+        lowest = min(self.scenario.hardware.power_caps)
+        if lowest * built.card_tdp <= built.card_idle:
+            raise self.scenario.origin.error(
+                "hardware.power_caps",
+                f"{lowest:.3g} of the {built.card_tdp:.4g} W of {built.accelerator} is no more than the "
+                f"{built.card_idle:.4g} W that it draws when idle",
+                "caps of 0.5 to 1 are usual",
+            )
 
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
         candidates = chosen or [self.library.fabric_of(system)]

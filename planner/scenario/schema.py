@@ -92,7 +92,9 @@ class Workload(Frozen):
     batch_tokens: Amount | None = Field(default=None, description='tokens per optimizer step, e.g. "16M"')
     batch_sequences: Whole | None = Field(default=None, description="sequences per optimizer step")
     batch_tolerance: Share = Field(
-        default=0.02, description="largest relative departure from that batch (the layout must divide it)"
+        default=0.02,
+        lt=1,
+        description="largest relative departure from that batch (the layout must divide it)",
     )
     precision: Precision = Field(default="bf16", description="of the large matrix products")
     software: Text | None = Field(

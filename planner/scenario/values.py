@@ -61,7 +61,7 @@ def count(value: object) -> float:
         if match and match[2]:
             known = ", ".join(unit for unit in _COUNT_UNITS if unit)
             raise ValueError(
-                f"{value!r} is not a count: {match[2]!r} is no suffix of counts; known: {known}, "
+                f"{_shown(value)} is not a count: {_shown(match[2])} is no suffix of counts; known: {known}, "
                 'e.g. "15.6T" for 15.6e12'
             )
     return _above_zero(number(value), value)

@@ -331,6 +331,13 @@ def test_a_model_file_is_looked_for_beside_the_scenario(library: SpecLibrary, tm
     assert build(load(tmp_path / "scenario.toml"), library).request.model.id == "llama3.1-8b"
 
 
+def test_a_cap_below_idle_is_a_fault_of_the_scenario(library: SpecLibrary) -> None:
+    # 0.2 x 400 W is below the 90 W of an idle P800.
+    with pytest.raises(ScenarioError, match="draws when idle") as caught:
+        problem(library, "hardware.power_caps=[1.0, 0.2]")
+    assert caught.value.key == "hardware.power_caps"
+
+
 def test_a_limit_on_rated_power_needs_the_rating(tmp_path: Path) -> None:
     shipped = SpecLibrary().path("systems", "kunlun-p800-8").read_text(encoding="utf-8")
     lines = [line for line in shipped.splitlines() if not line.startswith(("nameplate", "aliases"))]
