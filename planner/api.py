@@ -92,7 +92,7 @@ def evaluate(
         PlannerError: as for `size`; a layout that cannot even be built.
     """
     named = None if layout is None else parse(layout)
-    question = read(scenario, set)
+    question = with_host(read(scenario, set), named)
     case = open_case(
         question,
         _library(library),
@@ -102,6 +102,18 @@ def evaluate(
         interrupt=interrupt,
     )
     return judge(case, named, cards)
+
+
+def with_host(scenario: Scenario, named: Mapping[str, Any] | None) -> Scenario:
+    """The scenario with the choice of offloading what a named layout offloads.
+
+    Its host is looked up then, and the best layout that it is held against may offload the same.
+    """
+    asked = [name for name, value in (named or {}).items() if name.startswith("offload_") and value is True]
+    widened = {name: (False, True) for name in asked if getattr(scenario.layout, name) is None}
+    if not widened:
+        return scenario
+    return scenario.model_copy(update={"layout": scenario.layout.model_copy(update=widened)})
 
 
 def explain(

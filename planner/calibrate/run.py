@@ -16,9 +16,9 @@ from planner.calibrate.parameters import PARAMETERS, Parameter
 from planner.calibrate.residuals import Spread, shrunk, split
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
+from planner.validation.files import read
 from planner.validation.predict import Engine, predictions
 from planner.validation.request import Desk
-from planner.validation.rows import read
 from planner.validation.run import family_of
 
 LEAST_GROUPS = 3

@@ -34,6 +34,12 @@ def calibrate(
         bool,
         typer.Option("--cv", help="With the shipped runs: also write the out-of-fold predictions (cv.json)."),
     ] = False,
+    serving: Annotated[
+        bool,
+        typer.Option(
+            "--serving", help="With the shipped runs: fit the serving model instead of the training model."
+        ),
+    ] = False,
 ) -> None:
     """Fit the figures of chip families and software profiles to measured runs.
 
@@ -43,12 +49,18 @@ def calibrate(
     behind
     the shipped figures is done again. Exit code 0: done; 2: the file cannot be used, or has no run to fit.
     """
+    from planner.cli.calibrate_serving import serving_calibration  # noqa: PLC0415 (keeps --help fast)
+
     try:
         from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
 
         library = SpecLibrary.from_environment()
+        if cases is not None and serving:
+            raise PlannerError("--serving goes with the shipped runs", hint="leave out --cases, or --serving")
         if cases is not None:
             _own(cases, output, library)
+        elif serving:
+            serving_calibration(output, cv, library)
         else:
             _shipped(output, cv, library)
     except ImportError as fault:

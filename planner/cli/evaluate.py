@@ -13,7 +13,8 @@ LayoutText = Annotated[
     typer.Option(
         "--layout",
         metavar="tp=8,pp=16,...",
-        help="The layout: tp, pp, vpp, dp, cp, ep, etp, micro_batch, recompute, sharding, sequence_parallel. "
+        help="The layout: tp, pp, vpp, dp, cp, ep, etp, micro_batch, recompute, sharding, sequence_parallel, "
+        "and the switches of docs/scenario.md. "
         "What is left out is chosen as the best (with dp given: tp, pp and cp left out are 1). "
         "Default: the best layout.",
     ),

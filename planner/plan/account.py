@@ -185,6 +185,10 @@ class Space(Part):
     cards_max: int
     clusters: list[Alternative]
     layout: dict[str, list[int | bool | str]]
+    factorized: bool = Field(
+        default=False,
+        description="only layouts that use every device, with equal stages, chunks and micro-batches",
+    )
     objective: str
 
 

@@ -57,6 +57,7 @@ def layout(design: Wire, software: Wire) -> Layout:
     return Layout(
         **core.model_dump(),
         schedule=pipelined if core.pp > 1 else "none",
+        offload=core.switches.offload,
         micro_batches=design["micro_batches"],
         global_batch_sequences=design["global_batch"],
         overlap=Overlap(
@@ -71,7 +72,7 @@ def layout(design: Wire, software: Wire) -> Layout:
 
 def layout_core(wire: Wire) -> LayoutCore:
     """A layout as the engine writes it."""
-    return LayoutCore(**{name: wire[name] for name in LayoutCore.model_fields})
+    return LayoutCore(**{name: wire[name] for name in LayoutCore.model_fields if name in wire})
 
 
 def performance(design: Wire, advertised_over_matrix: float | None) -> Performance:
@@ -235,11 +236,15 @@ def _refused_sizes(refusals: Iterable[tuple[str, int]]) -> list[RefusedSize]:
 
 def space(request: Wire) -> Space:
     """The declared space of a problem."""
+    choices = dict(request["space"])
+    factorized = choices.pop("factorized", False)
+    choices |= choices.pop("switches", {})
     return Space(
         cards_min=request["limits"]["cards_min"],
         cards_max=request["limits"]["cards_max"],
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
-        layout={name: list(values) for name, values in request["space"].items() if values is not None},
+        layout={name: list(values) for name, values in choices.items() if values is not None},
+        factorized=factorized,
         objective=request["search"]["objective"],
     )
 

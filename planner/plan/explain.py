@@ -99,7 +99,7 @@ def _design(case: Case, layout: str | None, cards: int | None) -> Mapping[str, A
     if plan.layout is None or plan.cards is None:
         return None
     chosen = wire.LayoutOfDesign.model_validate(
-        {name: getattr(plan.layout, name) for name in wire.LayoutOfDesign.model_fields}
+        plan.layout.model_dump(include=set(wire.LayoutOfDesign.model_fields))
     )
     assert plan.fabric is not None
     assert plan.facility is not None

@@ -11,7 +11,7 @@ from planner.errors import EngineError, ScenarioError
 from planner.plan import assemble
 from planner.plan.account import Comparison
 from planner.plan.model import Plan
-from planner.plan.named import Named
+from planner.plan.named import SWITCHES, Named
 from planner.plan.solve import Case, plan_of
 from planner.problem import wire
 
@@ -39,7 +39,7 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
         return _judged(case, asked, best, best["best"], None)
     fastest = _fastest(case, _restricted(asked, named))
     if fastest["best"] is not None:
-        left = sorted(set(asked.space.model_fields_set) - set(named))
+        left = sorted(set(asked.space.model_fields_set) - set(named) - {"switches", "factorized"})
         if left:
             chosen = fastest["best"]["layout"]
             words = ", ".join(f"{name} {chosen[name]}" for name in left if name in chosen)
@@ -101,7 +101,11 @@ def _fastest(case: Case, request: wire.Request) -> Wire:
 def _restricted(request: wire.Request, named: Named) -> wire.Request:
     """The request with the named dimensions fixed; with dp named, tp, pp and cp left out are 1."""
     fixed = dict.fromkeys(("tp", "pp", "cp"), 1) | named if "dp" in named else named
-    update: dict[str, Any] = {name: (value,) for name, value in fixed.items() if name != "etp"}
+    switches = {name: (value,) for name, value in fixed.items() if name in SWITCHES}
+    update: dict[str, Any] = {
+        name: (value,) for name, value in fixed.items() if name != "etp" and name not in SWITCHES
+    }
+    update["switches"] = request.space.switches.model_copy(update=switches)
     if "etp" in named:
         update["etp"] = ("one",) if named["etp"] == 1 else ("tensor",)
     return request.model_copy(update={"space": request.space.model_copy(update=update)})
@@ -119,8 +123,9 @@ def _judged(case: Case, asked: wire.Request, result: Wire, found: Wire, best: Wi
 def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best: Wire | None) -> Plan:
     """The plan of a layout that no search finds: evaluated as it is, to say which rules it breaks."""
     tp = named.get("tp", 1)
-    layout = {"tp": 1, "pp": 1, "vpp": 1, "cp": 1, "ep": 1, "etp": 1, "micro_batch": 1}
-    layout |= {"recompute": "none", "sharding": 1, "sequence_parallel": tp > 1} | named
+    layout: dict[str, Any] = {"tp": 1, "pp": 1, "vpp": 1, "cp": 1, "ep": 1, "etp": 1, "micro_batch": 1}
+    layout |= {"recompute": "none", "sharding": 1, "sequence_parallel": tp > 1}
+    layout |= {name: value for name, value in named.items() if name not in SWITCHES}
     if "dp" not in named:
         cluster = asked.clusters[0]
         devices = asked.limits.cards_max * cluster.devices_per_card
@@ -134,7 +139,8 @@ def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best:
     basis = best or first
     cards = {"total": asked.limits.cards_max}
     try:
-        design = _evaluated(asked, {**basis, "cards": cards, "layout": layout})
+        chosen = {name: value for name, value in named.items() if name in SWITCHES}
+        design = _evaluated(asked, {**basis, "cards": cards, "layout": {**layout, "switches": chosen}})
     except EngineError as fault:
         raise ScenarioError(fault.message, file="--layout", hint=fault.hint) from fault
     taken = ", ".join(f"{name} {layout[name]}" for name in layout if name not in named)

@@ -9,9 +9,17 @@ from typing import Any
 from planner.errors import ScenarioError
 
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
-RECOMPUTE = ("none", "selective", "full")
+RECOMPUTE = ("none", "attention", "selective", "full")
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-KEYS = (*DEGREES, "recompute", "sharding", "sequence_parallel")
+SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "tp_overlap": ("profile", "none", "ring", "pipe"),
+    "sequence_gather": ("profile", "kept", "redone"),
+    **dict.fromkeys(("p2p_scatter", "dp_overlap", "fused_activation"), ()),
+    **dict.fromkeys(("offload_weights", "offload_activations", "offload_optimizer"), ()),
+    **dict.fromkeys(("tp_network", "pp_network", "dp_network"), ("ranks", "scale-up", "scale-out")),
+}
+"""Switches and their words; without words: true or false."""
+KEYS = (*DEGREES, "recompute", "sharding", "sequence_parallel", *SWITCHES)
 
 Named = dict[str, Any]
 """Some or all dimensions of a layout."""
@@ -49,13 +57,14 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
 
 def _value(key: str, text: str) -> Any:
     word = text.lower()
-    if key == "recompute":
-        if word not in RECOMPUTE:
-            raise _fault(f"recompute: {text!r} is unknown", f"one of {', '.join(RECOMPUTE)}")
+    known = RECOMPUTE if key == "recompute" else SWITCHES.get(key, ())
+    if known:
+        if word not in known:
+            raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(known)}")
         return word
-    if key == "sequence_parallel":
+    if key == "sequence_parallel" or key in SWITCHES:
         if word not in TRUTH:
-            raise _fault(f"sequence_parallel: {text!r} is neither true nor false", "write true or false")
+            raise _fault(f"{key}: {text!r} is neither true nor false", "write true or false")
         return TRUTH[word]
     least, most = (0, 3) if key == "sharding" else (1, 2**40)
     if not (word.isascii() and word.isdigit()) or not least <= int(word) <= most:

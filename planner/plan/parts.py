@@ -93,6 +93,35 @@ class Overlap(Part):
     data_parallel: float | None = None
 
 
+class Switches(Part):
+    """Choices of a layout that cut nothing; the plain values leave everything to the software profile."""
+
+    tp_overlap: Literal["profile", "none", "ring", "pipe"] = "profile"
+    sequence_gather: Literal["profile", "kept", "redone"] = "profile"
+    p2p_scatter: bool = True
+    dp_overlap: bool = True
+    fused_activation: bool = True
+    offload_weights: bool = False
+    offload_activations: bool = False
+    offload_optimizer: bool = False
+    tp_network: Literal["ranks", "scale-up", "scale-out"] = "ranks"
+    pp_network: Literal["ranks", "scale-up", "scale-out"] = "ranks"
+    dp_network: Literal["ranks", "scale-up", "scale-out"] = "ranks"
+
+    def changed(self) -> dict[str, str]:
+        """Those that are not plain, as they are written."""
+        values = (
+            (name, getattr(self, name), field.default) for name, field in type(self).model_fields.items()
+        )
+        return {name: str(value).lower() for name, value, plain in values if value != plain}
+
+    @property
+    def offload(self) -> str:
+        """What lives in host memory: ``weights+activations``; ``none``."""
+        names = [name for name in ("weights", "activations", "optimizer") if getattr(self, f"offload_{name}")]
+        return "+".join(names) or "none"
+
+
 class LayoutCore(Part):
     """Parallel degrees count devices."""
 
@@ -104,9 +133,10 @@ class LayoutCore(Part):
     ep: int
     etp: int
     micro_batch: int = Field(description="sequences")
-    recompute: Literal["none", "selective", "full"]
+    recompute: Literal["none", "attention", "selective", "full"]
     sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
     sequence_parallel: bool
+    switches: Switches = Switches()
 
     def short(self) -> str:
         """The layout in one line, as ``evaluate --layout`` reads it; degrees of 1 are left out."""
@@ -120,6 +150,7 @@ class LayoutCore(Part):
             f"sharding={self.sharding}",
         ]
         words += ["sequence_parallel=true"] if self.sequence_parallel else []
+        words += [f"{name}={value}" for name, value in self.switches.changed().items()]
         return ",".join(words)
 
 
@@ -129,7 +160,7 @@ class Layout(LayoutCore):
     schedule: Literal["none", "1f1b", "interleaved-1f1b"]
     micro_batches: int = Field(description="per step and pipeline")
     global_batch_sequences: int
-    offload: Literal["none"] = "none"
+    offload: str = Field(default="none", description="what lives in host memory: weights+activations ...")
     overlap: Overlap
 
 

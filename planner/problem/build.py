@@ -147,9 +147,10 @@ class _Builder:
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
         front, dropped = self._front()
+        run = training(scenario.workload)
         request = wire.Request(
             model=wired,
-            training=training(scenario.workload),
+            training=run,
             software=self._tools(profiles[0], 0, architecture),
             target=wire.Target(
                 days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
@@ -159,7 +160,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, scenario.workload.sequence, clusters, scenario.layout),
+            space=space(wired, run, limits.cards_max, clusters, scenario.layout),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,
@@ -303,7 +304,8 @@ class _Builder:
                 coolings=self._coolings_of(system, hall.site),
             )
             precision = self.scenario.workload.precision
-            clusters.append(cluster(item, hall, hardware, precision, self.figures))
+            offloads = self.scenario.layout.offloads
+            clusters.append(cluster(item, hall, hardware, precision, self.figures, offloads))
             self._refuse_caps_below_idle(clusters[-1])
             residual = efficiency.residual.value
             calibrations.append(

@@ -40,13 +40,19 @@ class Alternative:
     coolings: tuple[str, ...]
 
 
-def cluster(
-    item: Alternative, hall: Hall, hardware: Hardware, precision: str | tuple[str, ...], figures: Figures
+def cluster(  # noqa: PLR0917
+    item: Alternative,
+    hall: Hall,
+    hardware: Hardware,
+    precision: str | tuple[str, ...],
+    figures: Figures,
+    offloads: bool = False,
 ) -> wire.Cluster:
     """One alternative of the request; every figure is read through ``figures`` under its scope.
 
     ``precision``: of training's products; or, for serving, all at which something may be computed: the shares
-    of the training law are then not asked for.
+    of the training law are then not asked for. The host's memory and link are read only where something may
+    live there.
     """
     system, accelerator, index = item.system, item.accelerator, item.index
     with figures.scope(Scope(cluster=index)):
@@ -55,6 +61,8 @@ def cluster(
             device = _device(item, precision, figures)
         else:
             device = _serving_device(item, precision, figures)
+        if offloads:
+            device = device.model_copy(update=_host(item, figures))
         levels = _levels(item, figures)
     options: list[wire.FabricOption] = []
     for fabric in item.fabrics:
@@ -188,6 +196,17 @@ def _device(item: Alternative, precision: str, figures: Figures) -> wire.Device:
             scale_out=share("scale_out", "share of NIC rate"),
         ),
     )
+
+
+def _host(item: Alternative, figures: Figures) -> dict[str, float]:
+    """Host memory and link of one device: the server's memory in equal parts, less nothing."""
+    system, card = figures.of("systems", item.system), figures.of("accelerators", item.accelerator)
+    devices = item.system.cards_per_server * item.accelerator.devices_per_card
+    return {
+        "host_memory": system.need("host.memory", "timing", "host memory") / devices,
+        "host_bandwidth": card.need("links.host_bandwidth", "timing", "link to the host")
+        / item.accelerator.devices_per_card,
+    }
 
 
 def _serving_device(item: Alternative, precisions: tuple[str, ...], figures: Figures) -> wire.Device:

@@ -116,6 +116,8 @@ class ServingSoftware(Wire):
     expert_factor: float
     attention_factor: float
     collective_factor: float
+    elementwise_factor: float
+    bunching: float
     tp_overlap: float
     two_batch_overlap: bool
     overlap_share: float

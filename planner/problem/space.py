@@ -6,7 +6,8 @@ have to hold everything worth looking at. docs/scenario.md prints the same rules
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 from planner.problem import wire
 from planner.scenario.schema import LayoutChoice
@@ -22,24 +23,67 @@ MICRO_BATCHES = (1, 2, 4, 8)
 
 
 def space(
-    model: wire.Model, sequence: int, clusters: Sequence[wire.Cluster], choice: LayoutChoice
+    model: wire.Model,
+    training: wire.Training,
+    cards_max: int,
+    clusters: Sequence[wire.Cluster],
+    choice: LayoutChoice,
 ) -> wire.Space:
-    """The space for a model on these clusters; the scenario's ``[layout]`` replaces single dimensions."""
+    """The space for a model on these clusters; the scenario's ``[layout]`` replaces single dimensions.
+
+    A factorized space has every degree by default: what does not use all devices evenly is no candidate.
+    """
     is_moe = model.moe is not None
+    even = choice.factorized
+    devices = {cards_max // c.unit_cards * c.unit_cards * c.devices_per_card for c in clusters}
+    tp = choice.tp or (
+        factors(devices, model.heads, model.hidden) if even else tensor_degrees(model.heads, clusters)
+    )
+    pp = choice.pp or (divisors(model.layers) if even else pipeline_stages(model.layers))
     return wire.Space(
-        tp=choice.tp or tensor_degrees(model.heads, clusters),
-        pp=choice.pp or pipeline_stages(model.layers),
-        vpp=choice.vpp or CHUNKS_PER_STAGE,
-        cp=choice.cp or context_degrees(sequence),
+        tp=tp,
+        pp=pp,
+        vpp=choice.vpp or (divisors(model.layers) if even else CHUNKS_PER_STAGE),
+        cp=choice.cp or context_degrees(training.sequence),
         ep=choice.ep or expert_degrees(model.moe.experts if model.moe else 1),
         etp=choice.etp or (("one", "tensor") if is_moe else ("one",)),
         dp=choice.dp,
-        micro_batch=choice.micro_batch or MICRO_BATCHES,
+        micro_batch=choice.micro_batch
+        or (even_micro_batches(devices, tp, pp, training.global_batch) if even else MICRO_BATCHES),
         recompute=choice.recompute or ("none", "selective", "full"),
         # Stage 3 is lawful without a pipeline only; with experts nobody trains so at scale.
         sharding=choice.sharding or ((1,) if is_moe else (1, 3)),
         sequence_parallel=choice.sequence_parallel or (True,),
+        switches=switches(choice),
+        factorized=choice.factorized,
     )
+
+
+def switches(choice: LayoutChoice) -> wire.SwitchSpace:
+    """The plain value of each switch, unless the scenario widens or fixes it."""
+    named = {name: getattr(choice, name) for name in wire.SwitchSpace.model_fields}
+    return wire.SwitchSpace(**{name: values for name, values in named.items() if values is not None})
+
+
+def factors(devices: Iterable[int], heads: int, hidden: int) -> tuple[int, ...]:
+    """Tensor degrees that divide the heads, the hidden size, and some number of devices."""
+    return tuple(
+        tp for tp in divisors(heads) if hidden % tp == 0 and any(count % tp == 0 for count in devices)
+    )
+
+
+def even_micro_batches(
+    devices: Iterable[int], tp: Iterable[int], pp: Iterable[int], batch: int
+) -> tuple[int, ...]:
+    """Divisors of the sequences that a data rank can get where every device is used."""
+    ranks = {count // (t * p) for count, t, p in product(devices, tp, pp) if count % (t * p) == 0}
+    locals_ = {batch // dp for dp in ranks if dp <= batch}
+    return tuple(sorted({divisor for sequences in locals_ for divisor in divisors(sequences)})) or (1,)
+
+
+def divisors(number: int) -> tuple[int, ...]:
+    """All of them, rising."""
+    return tuple(d for d in range(1, number + 1) if number % d == 0)
 
 
 def tensor_degrees(heads: int, clusters: Sequence[wire.Cluster]) -> tuple[int, ...]:

@@ -50,6 +50,8 @@ class Device(Wire):
     memory: float
     memory_bandwidth: float
     efficiency: Efficiency
+    host_memory: float | None = None
+    host_bandwidth: float | None = None
 
 
 class ScaleUpLevel(Wire):
@@ -196,6 +198,7 @@ class Training(Wire):
     sequence: Unsigned
     global_batch: Unsigned
     batch_tolerance: float
+    batch_at_most: bool = False
     precision: Literal["bf16", "fp8", "fp4"]
     weight_bytes: float
     gradient_bytes: float
@@ -273,6 +276,44 @@ class Reliability(Wire):
     checkpoint_bytes_per_parameter: float
 
 
+TensorOverlap = Literal["profile", "none", "ring", "pipe"]
+SequenceGather = Literal["profile", "kept", "redone"]
+Network = Literal["ranks", "scale-up", "scale-out"]
+Recompute = Literal["none", "attention", "selective", "full"]
+
+
+class Switches(Wire):
+    """Choices of a layout that cut nothing: overlap, what is kept or offloaded, networks by hand."""
+
+    tp_overlap: TensorOverlap = "profile"
+    sequence_gather: SequenceGather = "profile"
+    p2p_scatter: bool = True
+    dp_overlap: bool = True
+    fused_activation: bool = True
+    offload_weights: bool = False
+    offload_activations: bool = False
+    offload_optimizer: bool = False
+    tp_network: Network = "ranks"
+    pp_network: Network = "ranks"
+    dp_network: Network = "ranks"
+
+
+class SwitchSpace(Wire):
+    """Values of each switch to choose from."""
+
+    tp_overlap: tuple[TensorOverlap, ...] = ("profile",)
+    sequence_gather: tuple[SequenceGather, ...] = ("profile",)
+    p2p_scatter: tuple[bool, ...] = (True,)
+    dp_overlap: tuple[bool, ...] = (True,)
+    fused_activation: tuple[bool, ...] = (True,)
+    offload_weights: tuple[bool, ...] = (False,)
+    offload_activations: tuple[bool, ...] = (False,)
+    offload_optimizer: tuple[bool, ...] = (False,)
+    tp_network: tuple[Network, ...] = ("ranks",)
+    pp_network: tuple[Network, ...] = ("ranks",)
+    dp_network: tuple[Network, ...] = ("ranks",)
+
+
 class Space(Wire):
     """The declared space of layouts: every combination of these, and every dp unless it is listed."""
 
@@ -284,9 +325,11 @@ class Space(Wire):
     etp: tuple[Literal["one", "tensor"], ...]
     dp: tuple[Unsigned, ...] | None
     micro_batch: tuple[Unsigned, ...]
-    recompute: tuple[Literal["none", "selective", "full"], ...]
+    recompute: tuple[Recompute, ...]
     sharding: tuple[Unsigned, ...]
     sequence_parallel: tuple[bool, ...]
+    switches: SwitchSpace = SwitchSpace()
+    factorized: bool = False
 
 
 class Search(Wire):
@@ -340,9 +383,10 @@ class LayoutOfDesign(Wire):
     etp: Unsigned
     dp: Unsigned
     micro_batch: Unsigned
-    recompute: Literal["none", "selective", "full"]
+    recompute: Recompute
     sharding: Unsigned
     sequence_parallel: bool
+    switches: Switches = Switches()
 
 
 class DesignChoice(Wire):

@@ -52,6 +52,7 @@ def training(workload: Workload) -> wire.Training:
         sequence=workload.sequence,
         global_batch=workload.global_batch,
         batch_tolerance=workload.batch_tolerance,
+        batch_at_most=workload.batch_at_most,
         precision=workload.precision,
         weight_bytes=workload.weight_bytes,
         gradient_bytes=workload.gradient_bytes,

@@ -238,6 +238,7 @@ def _layout(layout: Layout) -> str:
     kept.append(f"recompute {layout.recompute}")
     kept.append(f"sharding stage {layout.sharding}")
     kept += ["sequence parallel"] if layout.sequence_parallel else []
+    kept += [f"{name.replace('_', ' ')} {value}" for name, value in layout.switches.changed().items()]
     kept += [layout.schedule] if layout.schedule != "none" else []
     return ", ".join(kept)
 

@@ -10,9 +10,13 @@ _RULES = {
     "interleaving": "vpp above 1 needs pp above 1 and equal chunks (but for the first and last)",
     "experts": "ep must divide the experts, ep x etp must divide tp x cp x dp, and etp is 1 or tp",
     "sharding_with_pipeline": "sharding stages 2 and 3 do not go with pp above 1",
+    "switches": "no whole sends with sequence parallelism, no offloaded weights with sharding stage 3, no "
+    "offloading to a host of unknown memory or link",
+    "placement": "what is placed in a scale-up domain must fill it evenly, with cp and ep 1",
     "batch": "no multiple of dp x micro_batch is within the tolerance of the global batch",
     "few_micro_batches": "vpp above 1 needs at least pp micro-batches",
     "memory": "it does not fit into the memory of a device",
+    "host_memory": "what is offloaded does not fit into the memory of the host",
     "limits": "it is over a limit",
     "target": "it is slower than the target",
 }

@@ -28,7 +28,8 @@ from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
 Precision = Literal["bf16", "fp8", "fp4"]
-Recompute = Literal["none", "selective", "full"]
+Recompute = Literal["none", "attention", "selective", "full"]
+Tier = Literal["ranks", "scale-up", "scale-out"]
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
 Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
 Axis = Literal[
@@ -37,6 +38,8 @@ Axis = Literal[
 ]  # fmt: skip
 
 Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(as_list)]
+Truths = Annotated[tuple[bool, ...], Field(min_length=1), BeforeValidator(as_list)]
+Tiers = Annotated[tuple[Tier, ...], Field(min_length=1), BeforeValidator(as_list)]
 Cards = Annotated[Whole, Field(le=4_000_000)]
 Degrees = Annotated[
     tuple[Annotated[Whole, Field(le=4096)], ...], Field(min_length=1), BeforeValidator(as_list)
@@ -95,6 +98,10 @@ class Workload(Frozen):
         default=0.02,
         lt=1,
         description="largest relative departure from that batch (the layout must divide it)",
+    )
+    batch_at_most: bool = Field(
+        default=False,
+        description="the batch is the most: each layout takes its largest multiple up to it",
     )
     precision: Precision = Field(default="bf16", description="of the large matrix products")
     software: Text | None = Field(
@@ -300,9 +307,41 @@ class LayoutChoice(Frozen):
     sharding: Annotated[tuple[Annotated[WholeOrZero, Field(le=3)], ...], BeforeValidator(as_list)] | None = (
         Field(default=None, min_length=1, description="0 none, 1 optimizer states, 2 gradients, 3 weights")
     )
-    sequence_parallel: Annotated[tuple[bool, ...], BeforeValidator(as_list)] | None = Field(
-        default=None, min_length=1
+    sequence_parallel: Truths | None = None
+    tp_overlap: (
+        Annotated[tuple[Literal["profile", "none", "ring", "pipe"], ...], BeforeValidator(as_list)] | None
+    ) = Field(default=None, min_length=1, description="how tensor-parallel traffic hides behind products")
+    sequence_gather: (
+        Annotated[tuple[Literal["profile", "kept", "redone"], ...], BeforeValidator(as_list)] | None
+    ) = Field(
+        default=None,
+        min_length=1,
+        description="inputs gathered by sequence parallelism: kept, or gathered again in the backward pass",
     )
+    p2p_scatter: Truths | None = Field(
+        default=None, description="each tensor rank sends its part to the next stage, not the whole"
+    )
+    dp_overlap: Truths | None = Field(
+        default=None, description="gradient traffic hides behind the backward pass"
+    )
+    fused_activation: Truths | None = Field(default=None, description="bias and activation in one kernel")
+    offload_weights: Truths | None = Field(default=None, description="weights of the layers in host memory")
+    offload_activations: Truths | None = Field(default=None, description="activations in host memory")
+    offload_optimizer: Truths | None = Field(default=None, description="optimizer states in host memory")
+    tp_network: Tiers | None = Field(default=None, description="where tensor ranks stand; ranks: by order")
+    pp_network: Tiers | None = Field(default=None, description="where pipeline stages stand")
+    dp_network: Tiers | None = Field(default=None, description="where data ranks stand")
+    factorized: bool = Field(
+        default=False,
+        description="only layouts that use every device of the most cards, with equal stages and chunks and "
+        "a micro-batch that divides the data rank's part of the batch",
+    )
+
+    @property
+    def offloads(self) -> bool:
+        """Whether anything may live in host memory."""
+        lists = (self.offload_weights, self.offload_activations, self.offload_optimizer)
+        return any(values is not None and True in values for values in lists)
 
 
 class Search(Frozen):

@@ -35,6 +35,9 @@ class ServingProfile(SpecFile):
     default_for: list[Text] = Field(default=[], description="vendors planned with it; * any other")
     spread: Fraction = Field(description="standard deviation of ln(time) between sources that use it")
 
+    cache: Literal["bf16", "fp8"] = Field(
+        default="bf16", description="key-value cache with 8-bit and 4-bit weights, where a run does not say"
+    )
     graphs: bool = Field(description="decode steps are replayed from graphs")
     two_batch_overlap: bool = Field(
         description="two half batches, exchange of one behind compute of the other"
@@ -55,6 +58,10 @@ class ServingProfile(SpecFile):
     expert_factor: Count = Field(description="time of grouped products, tuned stack = 1")
     attention_factor: Count = Field(description="time of attention, tuned stack = 1")
     collective_factor: Count = Field(description="time of collectives, tuned stack = 1")
+    elementwise_factor: Count = Field(description="traffic of element-wise work, tuned stack = 1")
+    bunching: Fraction = Field(
+        description="share of a closed loop's requests that stay in step and whose prompts come together"
+    )
     tp_overlap: Fraction = Field(description="share of tensor-parallel traffic hidden")
     overlap_share: Fraction = Field(description="share of the smaller side that two-batch overlap hides")
     imbalance_exponent: Fraction = Field(description="expert load of the busiest rank: ranks^exponent")
@@ -66,9 +73,14 @@ class ServingProfile(SpecFile):
     memory_reserve: Size = Field(description="runtime, graphs and activations per device")
     transfer_hidden: Fraction = Field(description="share of the cache transfer hidden behind prefill")
 
+    def named_in(self, framework: str) -> int:
+        """Length of the longest name of the profile that ``framework`` begins with; 0 where none does."""
+        name = framework.casefold()
+        return max((len(own) for own in self.frameworks if name.startswith(own.casefold())), default=0)
+
     def covers(self, framework: str, date: str | None) -> bool:
         """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""
-        if framework.casefold() not in (name.casefold() for name in self.frameworks):
+        if not self.named_in(framework):
             return False
         month = date[:7] if date else None
         return month is None or (self.since <= month and (self.until is None or month <= self.until))
@@ -141,10 +153,13 @@ def default_serving_profile(vendor: str) -> ServingProfile:
     raise SpecError(f"no serving profile is the default for vendor {vendor!r}", file=str(SHIPPED))
 
 
+@cache
 def serving_profile_of_run(framework: str | None, date: str | None = None) -> ServingProfile | None:
     """The profile for a published run; the latest one where several cover it, None where none does."""
-    found = [item for item in serving_profiles() if framework is not None and item.covers(framework, date)]
-    return max(found, key=lambda item: (item.since, item.id), default=None)
+    if framework is None:
+        return None
+    found = [item for item in serving_profiles() if item.covers(framework, date)]
+    return max(found, key=lambda item: (item.named_in(framework), item.since, item.id), default=None)
 
 
 @cache
@@ -176,6 +191,11 @@ def serving_path_of(profile_id: str) -> Path:
     return SHIPPED / "software" / f"{profile_id}.toml"
 
 
+def own_keys(profile_id: str) -> set[str]:
+    """Keys that a profile's file states itself."""
+    return set(parse_table(read_text(serving_path_of(profile_id))))
+
+
 def constants_path() -> Path:
     """The file of the constants."""
     return SHIPPED / "constants.toml"
@@ -200,4 +220,4 @@ def _read(path: Path) -> ServingProfile:
         raise translate(fault, ServingProfile, chain)[0].error from fault
 
 
-_NOT_INHERITED = ("aliases", "frameworks", "default_for", "until", "note")
+_NOT_INHERITED = ("aliases", "frameworks", "default_for", "until", "note", "cache")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.validation.serving_page import section, serving_rows_of
+
 Part = Mapping[str, Any]
 COLUMNS = (
     ("n", "n"), ("groups", "groups"), ("mape", "mean"), ("bias", "bias"), ("abs_error_p50", "P50"),
@@ -40,11 +42,14 @@ def _lines(parts: Mapping[str, Part], heading: str) -> list[list[str]]:
 def tables(answer: Part) -> str:
     """Plain text."""
     total = answer["summary"]["training"]
-    rows = _lines({"all": total}, "Training") + _lines(answer["by_kind"], "")[1:]
-    for key, heading in PARTS[1:4]:
-        rows += [[], *_lines(answer[key], heading)]
-    text = _aligned(rows)
-    text += f"\n{_more(answer)}\n"
+    text = ""
+    if total["n"]:
+        rows = _lines({"all": total}, "Training") + _lines(answer["by_kind"], "")[1:]
+        for key, heading in PARTS[1:4]:
+            rows += [[], *_lines(answer[key], heading)]
+        text = f"{_aligned(rows)}\n{_more(answer)}\n"
+    if serving := serving_rows_of(answer):
+        text += ("\n" if text else "") + _aligned(serving)
     unanswered = [case for case in answer["cases"] if not case["answered"] and case["scored"]]
     if unanswered:
         text += f"\nNot answered ({len(unanswered)}):\n"
@@ -82,8 +87,13 @@ def _more(answer: Part) -> str:
 
 def worst(cases: Sequence[Part], count: int) -> list[Part]:
     """Scored cases with the largest errors."""
-    scored = [case for case in cases if case["scored"] and case["error"] is not None]
+    scored = [case for case in cases if case["scored"] and case["error"] is not None and _whole(case)]
     return sorted(scored, key=lambda case: (-abs(case["error"]), case["id"]))[:count]
+
+
+def _whole(case: Part) -> bool:
+    """Whether the case stands for its row."""
+    return bool(case.get("primary", True))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -106,6 +116,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 def page(answer: Part) -> str:
     """docs/accuracy.md."""
     total = answer["summary"]["training"]
+    training = [case for case in answer["cases"] if not case.get("mode")]
     out = [
         "# How accurate is it?",
         "",
@@ -137,7 +148,7 @@ def page(answer: Part) -> str:
         "Runs per chip by error, in steps of 5 % (fast side left).",
         "",
         "```",
-        *_strips(answer["cases"]),
+        *_strips(training),
         "```",
         "",
         "## Known weak spots",
@@ -150,7 +161,7 @@ def page(answer: Part) -> str:
         "|---|---|---|---|",
         *(
             f"| {case['id']} | {case['hardware']} | {case['software']} | {100 * case['error']:+.0f} % |"
-            for case in worst(answer["cases"], WORST)
+            for case in worst(training, WORST)
         ),
         "",
         "## What cross-validation does not cover",
@@ -164,6 +175,8 @@ def page(answer: Part) -> str:
         "## Other tools",
         "",
         *OTHERS,
+        "",
+        *section(answer),
     ]
     return "\n".join(out) + "\n"
 

@@ -119,6 +119,14 @@ class Desk:
                 notes=(*notes, *filled),
             )
 
+    def serving_hardware(self, system: str) -> wire.Cluster:
+        """The cluster of a system with every peak that its cards have, as the serving model sees it.
+
+        Raises:
+            PlannerError: a figure that timing needs is missing.
+        """
+        return self._cluster(system, ("bf16", "fp8", "int8", "fp4"))[0]
+
     def _hardware_name(self, row: Row) -> str:
         """The variant where the library knows it (a server or a bin), else the hardware."""
         variant = row.hardware_variant
@@ -167,7 +175,9 @@ class Desk:
             notes.append(f"no profile of framework {row.framework!r}: {found.id}")
         return found
 
-    def _build(self, system_id: str, precision: str, hall: Hall) -> tuple[wire.Cluster, Efficiency]:
+    def _build(
+        self, system_id: str, precision: str | tuple[str, ...], hall: Hall
+    ) -> tuple[wire.Cluster, Efficiency]:
         system = self.library.system(system_id)
         accelerator = self.library.accelerator(system.accelerator)
         efficiency = self.library.efficiency(accelerator.efficiency)

@@ -11,16 +11,17 @@ from typing import Any
 
 from planner.software import SoftwareProfile
 from planner.specs import Efficiency, SpecLibrary
+from planner.validation.files import Cases, read
 from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
-from planner.validation.rows import SHIPPED, Row, read
+from planner.validation.rows import SHIPPED, Row
 from planner.validation.score import Case, summary, whole
+from planner.validation.serving_run import about_serving_fit, folds, serving_cases, serving_parts
 
 OUT_OF_FOLD = SHIPPED.with_name("cv.json")
 """Predictions of the shipped rows by fits that had not seen their group (``planner calibrate --cv``)."""
 Z90 = 1.2816
 """Standard deviations from the median to P90 of a normal distribution."""
-SERVING = "serving is not predicted yet"
 
 
 def family_of(efficiency_id: str) -> str:
@@ -62,38 +63,29 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
     Raises:
         CaseFileError: the file is not of the format.
     """
-    cases, serving = run(library, path)
-    scored = summary(cases)
-    inference = {**dict.fromkeys(scored), "n": sum(counts for _, counts in serving), "answered": 0}
-    listed = [case.as_dict() for case in cases]
-    listed += [
-        {"id": name, "metric": None, "measured": None, "predicted": None, "low": None, "high": None,
-        "error": None,
-         "answered": False, "reason": SERVING, "scored": counts}
-        for name, counts in serving
-    ]  # fmt: skip
-    answer = {"summary": {"training": scored, "inference": inference}, **whole(cases), "cases": listed}
+    found = read(path)
+    library = library or SpecLibrary.from_environment()
+    cases = training_cases(found, library, out_of_fold() if path is None else {})
+    left_out = folds(found.inference) if path is None else {}
+    serving = serving_cases(library, found.inference, found.models, left_out)
+    answer = {
+        "summary": {"training": summary(cases), "inference": summary(serving)},
+        **whole(cases),
+        "inference": serving_parts(serving),
+        "cases": [case.as_dict() for case in (*cases, *serving)],
+    }
     if path is None:
         answer |= about_fit()
+        answer["inference"] |= about_serving_fit()
     return answer
 
 
-def run(
-    library: SpecLibrary | None = None, path: Path | None = None
-) -> tuple[list[Case], tuple[tuple[str, bool], ...]]:
-    """The cases of a file, and the ids of its serving rows.
-
-    Raises:
-        CaseFileError: the file is not of the format.
-    """
-    found = read(path)
-    library = library or SpecLibrary.from_environment()
-    folds = out_of_fold() if path is None else {}
+def training_cases(found: Cases, library: SpecLibrary, left_out: Mapping[str, float]) -> list[Case]:
+    """The cases of a file's training rows; ``left_out``: see `out_of_fold`."""
     rows = [row for row in found.training if row.kind in (None, "train")]
     predicted, reasons = predictions(Desk(library, found.models), rows)
     known = {item.row.id: item for item in predicted}
-    cases = [_case(row, known.get(row.id), reasons.get(row.id), folds.get(row.id)) for row in rows]
-    return cases, found.inference
+    return [_case(row, known.get(row.id), reasons.get(row.id), left_out.get(row.id)) for row in rows]
 
 
 def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | None) -> Case:

@@ -43,6 +43,13 @@ class Case:
     fits: bool | None
     notes: tuple[str, ...]
     reason: str | None
+    primary: bool = True
+    """The figure that stands for its row; further figures of a serving row count by metric only."""
+    quantity: str | None = None
+    gap: bool = False
+    """Of the shipped rows: a gap of the table or of the library that the documents name, not a failure."""
+    serving: str | None = None
+    """How a serving row was run (mixed, prefill, decode, disaggregated); None for training."""
 
     @property
     def error(self) -> float | None:
@@ -72,14 +79,24 @@ class Case:
             "in_fit": self.in_fit,
             "notes": list(self.notes),
         }
+        if self.serving is not None:
+            known |= {
+                "quantity": self.quantity,
+                "mode": self.serving,
+                "primary": self.primary,
+                "gap": self.gap,
+            }
         if self.memory is not None:
             known["memory_predicted_bytes"], known["memory_measured_bytes"] = self.memory
         return known
 
 
-def summary(cases: Sequence[Case]) -> dict[str, Any]:
-    """Figures over the scored cases; fractions, None where there is nothing to count."""
-    scored = [case for case in cases if case.scored]
+def summary(cases: Sequence[Case], every: bool = False) -> dict[str, Any]:
+    """Figures over the scored cases; fractions, None where there is nothing to count.
+
+    One score per row, or with ``every`` one per figure.
+    """
+    scored = [case for case in cases if case.scored and (every or case.primary)]
     answered = [case for case in scored if case.error is not None]
     errors = [case.error for case in answered if case.error is not None]
     sizes = [abs(error) for error in errors]
@@ -109,14 +126,16 @@ def summary(cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def by(cases: Sequence[Case], key: Callable[[Case], str | None]) -> dict[str, dict[str, Any]]:
+def by(
+    cases: Sequence[Case], key: Callable[[Case], str | None], every: bool = False
+) -> dict[str, dict[str, Any]]:
     """`summary` of each part."""
     parts: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         name = key(case)
         if name and case.scored:
             parts[name].append(case)
-    return {name: summary(parts[name]) for name in sorted(parts)}
+    return {name: summary(parts[name], every) for name in sorted(parts)}
 
 
 def memory_summary(cases: Iterable[Case]) -> dict[str, Any]:

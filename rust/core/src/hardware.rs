@@ -44,6 +44,12 @@ pub struct Device {
     pub memory_bandwidth: BytesPerSecond,
     /// Shares of the peaks reached.
     pub efficiency: Efficiency,
+    /// Host memory for one device, where known.
+    #[serde(default)]
+    pub host_memory: Option<Bytes>,
+    /// Link to the host, one way, where known.
+    #[serde(default)]
+    pub host_bandwidth: Option<BytesPerSecond>,
 }
 
 /// How the members of a scale-up level are wired.
@@ -208,6 +214,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Devices of a full scale-up domain, as the levels have it; 1 for cards alone.
+    #[must_use]
+    pub fn domain_devices(&self) -> f64 {
+        self.levels.last().map_or(1.0, |level| level.size as f64)
+    }
+
     /// Devices per server.
     #[must_use]
     pub fn devices_per_server(&self) -> u64 {

@@ -34,6 +34,7 @@ pub struct Kernels {
     attention_backward: f64,
     attention_half_length: f64,
     memory_rate: BytesPerSecond,
+    host_rate: Option<BytesPerSecond>,
 }
 
 /// Shape of a matrix product [m, k] x [k, n], `groups` of them.
@@ -83,6 +84,7 @@ impl Kernels {
             attention_backward: efficiency.attention_backward_ratio,
             attention_half_length: efficiency.attention_half_length,
             memory_rate: device.memory_bandwidth * efficiency.memory,
+            host_rate: device.host_bandwidth,
         })
     }
 
@@ -128,6 +130,13 @@ impl Kernels {
     pub fn fastest_rates(&self) -> (FlopsPerSecond, FlopsPerSecond) {
         let product = self.product_rate.max(self.bf16_product_rate);
         (product, self.attention_rate.max(product))
+    }
+
+    /// Bytes over the link to the host, one way; nothing where no link is known: the rule `switches` refuses layouts that
+    /// need it, so this time is never shown.
+    #[must_use]
+    pub fn over_host_link(&self, bytes: Bytes) -> Seconds {
+        self.host_rate.map_or(Seconds::ZERO, |rate| bytes / rate)
     }
 
     /// Memory-bound work.

@@ -1,6 +1,10 @@
 //! The problem as the caller states it: `problem/1` of the wire, in SI numbers.
 
+pub mod space;
+
 use serde::{Deserialize, Serialize};
+
+pub use space::SwitchSpace;
 
 use crate::error::CoreError;
 use crate::hardware::Cluster;
@@ -90,6 +94,13 @@ pub struct Space {
     pub sharding: Vec<u8>,
     /// Sequence parallelism.
     pub sequence_parallel: Vec<bool>,
+    /// Switches.
+    #[serde(default)]
+    pub switches: SwitchSpace,
+    /// Only layouts that use every device, with equal stages and chunks and a micro-batch that divides the data
+    /// rank's part of the batch.
+    #[serde(default)]
+    pub factorized: bool,
 }
 
 /// A scalar to minimise or maximise.
@@ -302,7 +313,7 @@ impl Problem {
         if space.sharding.iter().any(|&stage| stage > 3) {
             return Err(CoreError::invalid("space.sharding", "stages are 0 to 3"));
         }
-        Ok(())
+        space.switches.validate()
     }
 }
 

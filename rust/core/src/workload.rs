@@ -17,6 +17,9 @@ pub struct Training {
     pub global_batch: u64,
     /// Largest relative departure from that batch which the user accepts.
     pub batch_tolerance: f64,
+    /// The batch is the most: each layout takes its largest multiple up to it, whatever the tolerance.
+    #[serde(default)]
+    pub batch_at_most: bool,
     /// Of the large matrix products.
     pub precision: Precision,
     /// Bytes per weight used in products.

@@ -5,75 +5,96 @@ mod common;
 use planner_core::evaluate::design::Design;
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::fabric::FabricKind;
-use planner_core::problem::{Axis, ExpertTensor, Objective, Problem};
+use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::switches::{SequenceGather, TensorOverlap, Tier};
 use proptest::prelude::*;
+
+/// Each of `layouts` with each of `values` set.
+fn cross<T: Copy>(layouts: &[Layout], values: &[T], set: impl Fn(&mut Layout, T)) -> Vec<Layout> {
+    let with = |layout: &Layout, value: T| {
+        let mut layout = *layout;
+        set(&mut layout, value);
+        layout
+    };
+    layouts
+        .iter()
+        .flat_map(|layout| values.iter().map(|value| with(layout, *value)).collect::<Vec<_>>())
+        .collect()
+}
+
+/// All layouts of the documented space on so many devices, lawful or not.
+fn layouts(problem: &Problem, devices: u64) -> Vec<Layout> {
+    let space = &problem.space;
+    let switches = &space.switches;
+    let mut all = vec![Layout::default()];
+    all = cross(&all, &space.tp, |layout, value| layout.tp = value);
+    all = cross(&all, &space.pp, |layout, value| layout.pp = value);
+    all = cross(&all, &space.vpp, |layout, value| layout.vpp = value);
+    all = cross(&all, &space.cp, |layout, value| layout.cp = value);
+    all = cross(&all, &space.ep, |layout, value| layout.ep = value);
+    all = cross(&all, &space.etp, |layout, value| {
+        layout.etp = if value == ExpertTensor::Tensor { layout.tp } else { 1 };
+    });
+    all = cross(&all, &space.micro_batch, |layout, value| layout.micro_batch = value);
+    all = cross(&all, &space.recompute, |layout, value| layout.recompute = value);
+    all = cross(&all, &space.sharding, |layout, value| layout.sharding = value);
+    all = cross(&all, &space.sequence_parallel, |layout, value| layout.sequence_parallel = value);
+    all = cross(&all, &switches.tp_overlap, |layout, value| layout.switches.tp_overlap = value);
+    all = cross(&all, &switches.sequence_gather, |layout, value| layout.switches.sequence_gather = value);
+    all = cross(&all, &switches.p2p_scatter, |layout, value| layout.switches.p2p_scatter = value);
+    all = cross(&all, &switches.dp_overlap, |layout, value| layout.switches.dp_overlap = value);
+    all = cross(&all, &switches.fused_activation, |layout, value| layout.switches.fused_activation = value);
+    all = cross(&all, &switches.offload_weights, |layout, value| layout.switches.offload_weights = value);
+    all = cross(&all, &switches.offload_activations, |layout, value| {
+        layout.switches.offload_activations = value;
+    });
+    all = cross(&all, &switches.offload_optimizer, |layout, value| layout.switches.offload_optimizer = value);
+    all = cross(&all, &switches.tp_network, |layout, value| layout.switches.tp_network = value);
+    all = cross(&all, &switches.pp_network, |layout, value| layout.switches.pp_network = value);
+    all = cross(&all, &switches.dp_network, |layout, value| layout.switches.dp_network = value);
+    let ranks = |layout: &Layout| layout.tp * layout.pp * layout.cp;
+    let every: Vec<u64> = (1..=devices).collect();
+    all = cross(&all, space.dp.as_deref().unwrap_or(&every), |layout, value| layout.dp = value);
+    all.retain(|layout| ranks(layout) * layout.dp <= devices && is_choice(problem, layout));
+    all
+}
+
+/// Whether the switches of a layout are choices at all (docs/search.md): one with nothing to act on has its first
+/// value. Only those are looked at whose other values would not come to the same time and memory.
+fn is_choice(problem: &Problem, layout: &Layout) -> bool {
+    let space = &problem.space;
+    let whole = layout.recompute == Recompute::Full;
+    let single = layout.dp == 1 && layout.cp == 1 && problem.model.moe.is_none();
+    let switches = &layout.switches;
+    let kept = switches.offload_activations == space.switches.offload_activations[0]
+        && switches.sequence_gather == space.switches.sequence_gather[0];
+    (!whole || kept) && (!single || layout.sharding == space.sharding[0])
+}
 
 /// Every lawful design of the documented space that meets target and limits, by plain loops (docs/search.md).
 fn brute_force(problem: &Problem) -> Vec<Design> {
-    let space = &problem.space;
     let mut found = Vec::new();
     for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
         let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+        let all = layouts(problem, most * cluster.devices_per_card);
         for fabric in 0..cluster.fabrics.len() {
             for cooling in 0..cluster.coolings.len() {
                 for &power_cap in &cluster.power_caps {
-                    for &tp in &space.tp {
-                        for &pp in &space.pp {
-                            for &vpp in &space.vpp {
-                                for &cp in &space.cp {
-                                    for &ep in &space.ep {
-                                        for &etp in &space.etp {
-                                            for &micro_batch in &space.micro_batch {
-                                                for &recompute in &space.recompute {
-                                                    for &sharding in &space.sharding {
-                                                        for &sequence_parallel in &space.sequence_parallel {
-                                                            let most_dp = most * cluster.devices_per_card
-                                                                / (tp * pp * cp);
-                                                            if pp > u64::from(problem.model.layers) {
-                                                                continue;
-                                                            }
-                                                            for dp in 1..=most_dp {
-                                                                let layout = Layout {
-                                                                    pp,
-                                                                    vpp,
-                                                                    tp,
-                                                                    cp,
-                                                                    ep,
-                                                                    etp: if etp == ExpertTensor::Tensor {
-                                                                        tp
-                                                                    } else {
-                                                                        1
-                                                                    },
-                                                                    dp,
-                                                                    micro_batch,
-                                                                    recompute,
-                                                                    sharding,
-                                                                    sequence_parallel,
-                                                                };
-                                                                let choice = DesignChoice {
-                                                                    cluster: cluster_index,
-                                                                    fabric,
-                                                                    cooling,
-                                                                    power_cap,
-                                                                    cards: None,
-                                                                    layout,
-                                                                };
-                                                                if let Ok(design) = evaluate(problem, &choice)
-                                                                    && design.broken_rules.is_empty()
-                                                                {
-                                                                    found.push(design);
-                                                                }
-                                                            }
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                    }
-                                }
-                            }
+                    for &layout in &all {
+                        let choice = DesignChoice {
+                            cluster: cluster_index,
+                            fabric,
+                            cooling,
+                            power_cap,
+                            cards: None,
+                            layout,
+                        };
+                        if let Ok(design) = evaluate(problem, &choice)
+                            && design.broken_rules.is_empty()
+                        {
+                            found.push(design);
                         }
                     }
                 }
@@ -209,6 +230,49 @@ struct Variation {
     leaf_spine: bool,
     tp: Vec<u64>,
     pp: Vec<u64>,
+    widened: Widened,
+}
+
+/// Which few switches are choices, and whether the batch is a most.
+#[derive(Debug, Clone)]
+struct Widened {
+    switches: SwitchSpace,
+    host_memory: f64,
+    attention: bool,
+    at_most: bool,
+}
+
+/// Up to two switches are choices, so that nested loops stay small.
+fn widened() -> impl Strategy<Value = Widened> {
+    let switch = || 0..10_usize;
+    let host = prop::sample::select(vec![0.1e9, 5e9, 250e9]);
+    (switch(), switch(), host, any::<bool>(), any::<bool>()).prop_map(
+        |(one, other, host_memory, attention, at_most)| {
+            let mut switches = SwitchSpace::default();
+            for switch in [one, other] {
+                match switch {
+                    0 => {
+                        switches.tp_overlap =
+                            vec![TensorOverlap::None, TensorOverlap::Ring, TensorOverlap::Pipe];
+                    }
+                    1 => switches.sequence_gather = vec![SequenceGather::Kept, SequenceGather::Redone],
+                    2 => switches.p2p_scatter = vec![false, true],
+                    3 => switches.dp_overlap = vec![true, false],
+                    4 => switches.fused_activation = vec![true, false],
+                    5 => switches.offload_weights = vec![false, true],
+                    6 => switches.offload_activations = vec![false, true],
+                    7 => switches.offload_optimizer = vec![false, true],
+                    8 => {
+                        switches.tp_network = vec![Tier::ScaleUp, Tier::ScaleOut];
+                        switches.pp_network = vec![Tier::ScaleOut];
+                        switches.dp_network = vec![Tier::ScaleUp, Tier::ScaleOut];
+                    }
+                    _ => {}
+                }
+            }
+            Widened { switches, host_memory, attention, at_most }
+        },
+    )
 }
 
 fn variation() -> impl Strategy<Value = Variation> {
@@ -247,7 +311,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
         prop::sample::subsequence(vec![1_u64, 2, 3, 4], 1..=3),
     );
-    (workload, limits, objective, hardware, degrees).prop_map(|(w, l, o, h, d)| Variation {
+    (workload, limits, objective, hardware, degrees, widened()).prop_map(|(w, l, o, h, d, s)| Variation {
         moe: w.0,
         layers: w.1,
         batch: w.2,
@@ -269,6 +333,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         leaf_spine: h.7,
         tp: d.0,
         pp: d.1,
+        widened: s,
     })
 }
 
@@ -308,6 +373,16 @@ fn build(v: &Variation) -> Problem {
     problem.space.tp.clone_from(&v.tp);
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    let widened = &v.widened;
+    if widened.attention {
+        problem.space.recompute[0] = Recompute::Attention;
+        problem.software.fused_attention = false;
+    }
+    problem.space.switches.clone_from(&widened.switches);
+    problem.training.batch_at_most = widened.at_most;
+    let device = &mut problem.clusters[0].device;
+    device.host_memory = Some(planner_core::units::Bytes(widened.host_memory));
+    device.host_bandwidth = Some(planner_core::units::BytesPerSecond(30e9));
     if v.moe {
         problem.space.ep = vec![1, 4];
         problem.space.etp = vec![ExpertTensor::One, ExpertTensor::Tensor];
@@ -409,7 +484,7 @@ fn surround(problem: &mut Problem, s: &Surroundings) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 80,
+        cases: 60,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(405),
         ..ProptestConfig::default()

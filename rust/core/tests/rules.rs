@@ -3,9 +3,11 @@
 mod common;
 
 use planner_core::evaluate::{DesignChoice, evaluate};
-use planner_core::problem::{ExpertTensor, Problem};
+use planner_core::problem::{ExpertTensor, Problem, SwitchSpace};
 use planner_core::search::search;
 use planner_core::training::layout::{Layout, RULES, Recompute, Rule};
+use planner_core::training::switches::{Switches, Tier};
+use planner_core::units::{Bytes, BytesPerSecond};
 
 fn layout() -> Layout {
     Layout {
@@ -20,6 +22,7 @@ fn layout() -> Layout {
         recompute: Recompute::Full,
         sharding: 1,
         sequence_parallel: true,
+        ..Layout::default()
     }
 }
 
@@ -42,7 +45,24 @@ fn only(mut problem: Problem, layout: Layout) -> Problem {
     space.recompute = vec![layout.recompute];
     space.sharding = vec![layout.sharding];
     space.sequence_parallel = vec![layout.sequence_parallel];
+    space.switches = of_one(layout.switches);
     problem
+}
+
+fn of_one(switches: Switches) -> SwitchSpace {
+    SwitchSpace {
+        tp_overlap: vec![switches.tp_overlap],
+        sequence_gather: vec![switches.sequence_gather],
+        p2p_scatter: vec![switches.p2p_scatter],
+        dp_overlap: vec![switches.dp_overlap],
+        fused_activation: vec![switches.fused_activation],
+        offload_weights: vec![switches.offload_weights],
+        offload_activations: vec![switches.offload_activations],
+        offload_optimizer: vec![switches.offload_optimizer],
+        tp_network: vec![switches.tp_network],
+        pp_network: vec![switches.pp_network],
+        dp_network: vec![switches.dp_network],
+    }
 }
 
 fn case(rule: Rule) -> (Problem, Layout) {
@@ -68,6 +88,29 @@ fn case(rule: Rule) -> (Problem, Layout) {
             (problem, Layout { ep: 5, ..base })
         }
         Rule::ShardingWithPipeline => (problem, Layout { sharding: 3, ..base }),
+        Rule::Switches => {
+            // Nobody knows the host of this cluster.
+            let switches = Switches { offload_optimizer: true, ..base.switches };
+            (problem, Layout { switches, ..base })
+        }
+        Rule::Placement => {
+            // Eight data ranks and four tensor ranks in a domain of eight.
+            let switches = Switches {
+                tp_network: Tier::ScaleUp,
+                dp_network: Tier::ScaleUp,
+                pp_network: Tier::ScaleOut,
+                ..base.switches
+            };
+            (problem, Layout { switches, ..base })
+        }
+        Rule::HostMemory => {
+            let mut problem = problem;
+            let device = &mut problem.clusters[0].device;
+            device.host_memory = Some(Bytes(1e6));
+            device.host_bandwidth = Some(BytesPerSecond(30e9));
+            let switches = Switches { offload_optimizer: true, ..base.switches };
+            (problem, Layout { switches, ..base })
+        }
         Rule::Batch => (problem, Layout { dp: 24, ..base }),
         Rule::FewMicroBatches => {
             let mut problem = problem;

@@ -46,6 +46,8 @@ fn software() -> ServingSoftware {
         host_layer: Seconds(60e-6),
         host_hidden: 0.6,
         host_request: Seconds(0.0),
+        elementwise_factor: 1.0,
+        bunching: 0.0,
         kernel_gap: Seconds(3e-6),
         product_factor: 1.0,
         expert_factor: 1.0,

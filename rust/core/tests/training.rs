@@ -26,6 +26,7 @@ fn layout() -> Layout {
         recompute: Recompute::None,
         sharding: 1,
         sequence_parallel: true,
+        ..Layout::default()
     }
 }
 

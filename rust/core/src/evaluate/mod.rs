@@ -10,7 +10,7 @@ use crate::network::Network;
 use crate::plant::{Choice, Plant, plant};
 use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
-use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
+use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::step::{Family, StepTimes, pieces};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
@@ -87,6 +87,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         software: problem.software_of(cluster),
         kernels: &kernels,
         network: &network,
+        domain: cluster.domain_devices(),
     };
     let lawful = micro_batches(&problem.training, layout.dp, layout.micro_batch);
     // A batch out of tolerance is rounded to the nearest multiple and the broken rule named.
@@ -98,13 +99,19 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     let times = family.step(&bench, layout.dp, count);
     let memory = family.memory(&bench, layout.dp, count);
     let performance = performance(problem, choice, &plant, &family, &bench, times, count);
-    let mut broken: Vec<Rule> = broken_rule(&problem.model, &problem.training, &layout).into_iter().collect();
+    let host = Host::of(cluster);
+    let mut broken: Vec<Rule> =
+        broken_rule(&problem.model, &problem.training, host, &layout).into_iter().collect();
     if lawful.is_none() {
         broken.push(Rule::Batch);
     }
-    broken.extend(broken_rule_at(&layout, count).filter(|rule| !broken.contains(rule)));
+    broken.extend(broken_rule_at(host, &layout, count).filter(|rule| !broken.contains(rule)));
     if memory.total() > cluster.device.memory {
         broken.push(Rule::Memory);
+    }
+    let offloaded = family.host_memory(&bench, layout.dp, count);
+    if cluster.device.host_memory.is_some_and(|there| offloaded > there) {
+        broken.push(Rule::HostMemory);
     }
     let too_slow = performance.tokens_per_second < problem.needed_rate(performance.goodput);
     if problem.target.any() && too_slow {

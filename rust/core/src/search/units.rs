@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::problem::space::StepChoice;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::Variant;
 use crate::training::layer::Bench;
-use crate::training::layout::{Layout, Rule, broken_rule, broken_rule_at, micro_batches};
+use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
 use crate::units::Seconds;
@@ -84,22 +85,21 @@ pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
                             for &recompute in &space.recompute {
                                 for &sequence_parallel in &space.sequence_parallel {
                                     let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
-                                    found.push(Unit {
+                                    let plain = Layout {
+                                        tp,
+                                        cp,
+                                        ep,
+                                        etp,
+                                        micro_batch,
+                                        recompute,
+                                        sequence_parallel,
+                                        ..Layout::default()
+                                    };
+                                    let choices = space.switches.of_layers(&plain).into_iter();
+                                    found.extend(choices.map(|switches| Unit {
                                         variant,
-                                        layout: Layout {
-                                            pp: 1,
-                                            vpp: 1,
-                                            tp,
-                                            cp,
-                                            ep,
-                                            etp,
-                                            dp: 1,
-                                            micro_batch,
-                                            recompute,
-                                            sharding: 0,
-                                            sequence_parallel,
-                                        },
-                                    });
+                                        layout: Layout { switches, ..plain },
+                                    }));
                                 }
                             }
                         }
@@ -167,37 +167,94 @@ pub fn work(
 ) {
     let variant = &variants[unit.variant];
     let cluster = &problem.clusters[variant.cluster];
+    let host = Host::of(cluster);
     let devices = variant.most_cards() * cluster.devices_per_card;
     let mut pieces = vec![None; variant.networks.len()];
     let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
     let pairs = &batches[&unit.layout.micro_batch];
-    for &pp in &problem.space.pp {
-        let most_dp = devices / (unit.layout.tp * unit.layout.cp * pp);
-        if most_dp == 0 {
-            continue;
-        }
-        let declared = problem
-            .space
-            .dp
-            .as_ref()
-            .map_or(most_dp, |list| list.iter().filter(|dp| **dp <= most_dp).count() as u64);
-        let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most_dp)];
-        for &vpp in &problem.space.vpp {
+    let space = &problem.space;
+    let steps = [false, true]
+        .map(|staged| space.switches.of_steps(unit.layout.sequence_parallel, staged, unit.layout.switches));
+    for &pp in &space.pp {
+        for &vpp in &space.vpp {
+            let shape = Layout { pp, vpp, ..unit.layout };
+            let declared = declared(problem, &shape, devices, pairs);
+            if declared.count == 0 {
+                continue;
+            }
             families.fill(None);
-            for &sharding in &problem.space.sharding {
-                tally.enumerated += declared;
-                let layout = Layout { pp, vpp, sharding, ..unit.layout };
-                if let Some(rule) = broken_rule(&problem.model, &problem.training, &layout) {
-                    tally.reject(rule, declared);
-                    continue;
+            for (index, &sharding) in space.sharding.iter().enumerate() {
+                for choice in &steps[usize::from(pp > 1)] {
+                    let layout = Layout { sharding, switches: choice.switches, ..shape };
+                    let declared = declared.of(choice, index == 0);
+                    tally.enumerated += declared.count;
+                    if let Some(rule) = broken_rule(&problem.model, &problem.training, host, &layout) {
+                        tally.reject(rule, declared.count);
+                        continue;
+                    }
+                    tally.reject(Rule::Batch, declared.count - declared.lawful.len() as u64);
+                    let (pieces, families) = (&mut pieces, &mut families);
+                    let mut sweep = Sweep { problem, variant, unit, layout, host, pieces, families };
+                    sweep.run(declared.lawful, sink, tally);
                 }
-                tally.reject(Rule::Batch, declared - lawful.len() as u64);
-                let mut sweep =
-                    Sweep { problem, variant, unit, layout, pieces: &mut pieces, families: &mut families };
-                sweep.run(lawful, sink, tally);
             }
         }
     }
+}
+
+/// The dp of a layout that the space declares.
+#[derive(Clone, Copy)]
+struct Declared<'a> {
+    /// How many.
+    count: u64,
+    /// Those whose batch is lawful, with their micro-batches, ascending.
+    lawful: &'a [(u64, u64)],
+    /// A single data rank is one of them, and has nothing to shard or hide.
+    single: bool,
+}
+
+impl<'a> Declared<'a> {
+    /// Those that are candidates under `choice`: a single data rank counts once, under the first choices.
+    fn of(&self, choice: &StepChoice, first_sharding: bool) -> Self {
+        if !self.single || (choice.first && first_sharding) {
+            return *self;
+        }
+        let lawful: &'a [(u64, u64)] = match self.lawful {
+            [(1, _), rest @ ..] => rest,
+            all => all,
+        };
+        Self { count: self.count - 1, lawful, single: false }
+    }
+}
+
+/// The declared dp of `shape` on up to `devices` devices; `pairs` are the lawful ones of any shape.
+fn declared<'a>(problem: &Problem, shape: &Layout, devices: u64, pairs: &'a [(u64, u64)]) -> Declared<'a> {
+    let ranks = shape.tp * shape.cp * shape.pp;
+    let most = devices / ranks;
+    let listed = |dp: u64| problem.space.dp.as_ref().is_none_or(|list| list.contains(&dp));
+    // Experts are sharded over the tensor ranks too.
+    let single = |has_one: bool| has_one && shape.cp == 1 && problem.model.moe.is_none();
+    if problem.space.factorized {
+        let (layers, batch) = (u64::from(problem.model.layers), problem.training.global_batch);
+        let chunks = shape.pp * shape.vpp;
+        let even = devices.is_multiple_of(ranks)
+            && layers.is_multiple_of(chunks)
+            && (shape.pp > 1 || shape.vpp == 1)
+            && most > 0
+            && batch >= most
+            && (batch / most).is_multiple_of(shape.micro_batch);
+        if !even || !listed(most) {
+            return Declared { count: 0, lawful: &[], single: false };
+        }
+        let at = pairs.partition_point(|(dp, _)| *dp < most);
+        let found = pairs.get(at).is_some_and(|(dp, _)| *dp == most);
+        let lawful = if found { &pairs[at..=at] } else { &[] };
+        return Declared { count: 1, lawful, single: single(most == 1) };
+    }
+    let count =
+        problem.space.dp.as_ref().map_or(most, |list| list.iter().filter(|dp| **dp <= most).count() as u64);
+    let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most)];
+    Declared { count, lawful, single: single(most > 0 && listed(1)) }
 }
 
 /// All dp of one layout.
@@ -206,6 +263,7 @@ struct Sweep<'a> {
     variant: &'a Variant,
     unit: &'a Unit,
     layout: Layout,
+    host: Host,
     /// Costs of the layers by network, made when first needed.
     pieces: &'a mut [Option<Pieces>],
     /// Timed stages by network, made when first needed.
@@ -250,27 +308,32 @@ impl Sweep<'_> {
         tally.reject(Rule::Target, too_slow as u64);
         tally.bounded += (start - too_slow) as u64;
         let lawful = &lawful[start..];
-        let fitting = self.first_that_fits(lawful);
+        let (fitting, hosted) = self.first_that_fits(lawful);
         tally.reject(Rule::Memory, fitting as u64);
-        for &(dp, count) in &lawful[fitting..] {
+        tally.reject(Rule::HostMemory, (hosted - fitting) as u64);
+        for &(dp, count) in &lawful[hosted..] {
             self.candidate(dp, count, sink, tally);
         }
     }
 
-    /// Where the dp begin that fit into memory.
+    /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
     ///
     /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
     /// do not. So the border is found by halving.
-    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> usize {
+    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> (usize, usize) {
         let (problem, variant) = (self.problem, self.variant);
-        let capacity = problem.clusters[variant.cluster].device.memory;
+        let device = &problem.clusters[variant.cluster].device;
         if lawful.is_empty() {
-            return 0;
+            return (0, 0);
         }
         // Memory does not depend on the network: any of them will do.
         let bench = bench(problem, variant, 0);
         let family = self.family(0);
-        lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > capacity)
+        let fits =
+            lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > device.memory);
+        let Some(there) = device.host_memory.filter(|_| family.offloads()) else { return (fits, fits) };
+        let over = |pair: &(u64, u64)| family.host_memory(&bench, pair.0, pair.1) > there;
+        (fits, fits + lawful[fits..].partition_point(over))
     }
 
     /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
@@ -291,7 +354,7 @@ impl Sweep<'_> {
         let (problem, variant, place) = (self.problem, self.variant, self.unit.variant);
         let cluster = &problem.clusters[variant.cluster];
         let layout = Layout { dp, ..self.layout };
-        if let Some(rule) = broken_rule_at(&layout, count) {
+        if let Some(rule) = broken_rule_at(self.host, &layout, count) {
             tally.reject(rule, 1);
             return;
         }
@@ -339,7 +402,7 @@ impl Sweep<'_> {
             let pieces = *cached.get_or_insert_with(|| pieces(&bench, &unit.layout));
             Family::new(&problem.model, layout, pieces)
         });
-        family.set_sharding(layout.sharding);
+        family.set_step(&layout);
         family
     }
 }
@@ -354,5 +417,6 @@ fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Benc
         software: problem.software_of(&problem.clusters[variant.cluster]),
         kernels: &variant.kernels,
         network: &variant.networks[network],
+        domain: variant.domain,
     }
 }

@@ -17,6 +17,8 @@ pub struct Variant {
     pub fabric: usize,
     /// Share of the board power.
     pub power_cap: f64,
+    /// Devices of a scale-up domain.
+    pub domain: f64,
     /// Rates of the device at the cap's clock.
     pub kernels: Kernels,
     /// Distinct networks over all sizes (a fabric gains tiers as it grows).
@@ -177,6 +179,7 @@ fn variant(
         cluster: cluster_index,
         fabric: fabric_index,
         power_cap,
+        domain: cluster.domain_devices(),
         kernels,
         networks,
         sizes,

@@ -221,6 +221,8 @@ struct Balance {
     rate: f64,
     /// Mean wait for the prompt to start.
     queue: f64,
+    /// Part of that wait in which others' prompts run that else would have run between its tokens.
+    bunched: f64,
     /// Mean round at that batch.
     round: Round,
     verdict: Verdict,
@@ -312,7 +314,7 @@ impl World<'_> {
         // Little: whoever is in the loop and neither computed nor decoded waits.
         queue = queue.max(requests / rate - time - front.service - outside);
         let verdict = if requests > most { Verdict::Backlogged } else { Verdict::Stable };
-        Balance { batch, rate: rate * self.main.lanes() / shared, queue, round, verdict }
+        Balance { batch, rate: rate * self.main.lanes() / shared, queue, bunched: 0.0, round, verdict }
     }
 
     /// The open loop at `rate` requests per second of the whole deployment.
@@ -343,7 +345,7 @@ impl World<'_> {
         } else {
             Verdict::Stable
         };
-        Balance { batch, rate, queue, round, verdict }
+        Balance { batch, rate, queue, bunched: 0.0, round, verdict }
     }
 
     /// `batch` sequences in decode per lane, whatever brings them.
@@ -351,7 +353,7 @@ impl World<'_> {
         let round = self.round(batch);
         let time = self.decode_time(&round);
         let rate = if time > 0.0 { batch / time * self.main.lanes() } else { 0.0 };
-        Balance { batch, rate, queue: 0.0, round, verdict: Verdict::Stable }
+        Balance { batch, rate, queue: 0.0, bunched: 0.0, round, verdict: Verdict::Stable }
     }
 
     fn outputs(&self) -> ServingAnswer {
@@ -366,7 +368,9 @@ impl World<'_> {
             Load::Concurrency { requests } if decode_only => {
                 self.fixed((requests / self.main.lanes()).min(self.main.limit))
             }
-            Load::Concurrency { requests } => self.run(requests * per_queue),
+            Load::Concurrency { requests } => {
+                self.bunched(requests * per_queue, self.run(requests * per_queue))
+            }
             Load::Rate { requests_per_second } => self.open(requests_per_second),
         };
         self.told(&balance)
@@ -397,6 +401,26 @@ impl World<'_> {
             steady.rate = total / seconds;
         }
         steady
+    }
+
+    /// The closed loop with a share of its requests in step: requests of like lengths that start together end
+    /// together, so that their prompts meet again and wait for each other, half of what all take on the mean.
+    ///
+    /// In one pool the work is the same: what a request waits at its start does not come between its tokens. Of
+    /// pools apart the decoding one idles meanwhile.
+    fn bunched(&self, requests: f64, steady: Balance) -> Balance {
+        let inside = requests.min(self.main.limit * self.shared_lanes());
+        let front = self.front(&steady.round);
+        let wait = self.software.bunching / 2.0 * (inside - 1.0).max(0.0) * front.busy / front.servers;
+        let time = self.decode_time(&steady.round);
+        if self.front.is_none() {
+            let between = steps_of_request(&self.decoder) * (steady.round.step - steady.round.pure).max(0.0);
+            let moved = wait.min(between);
+            return Balance { queue: steady.queue.max(moved), bunched: moved, ..steady };
+        }
+        let rest = time + front.service + self.transfer() + self.software.host_request.0;
+        let queue = steady.queue.max(wait);
+        Balance { queue, rate: steady.rate * (rest + steady.queue) / (rest + queue), ..steady }
     }
 
     fn prompts_only(&self) -> ServingAnswer {
@@ -447,7 +471,8 @@ impl World<'_> {
         told.step = round.times;
         told.step_seconds = round.step;
         told.mixed_share = round.mixed_share;
-        told.tpot_seconds = Some(round.step / tokens_per_step(&self.decoder));
+        let own = if time > 0.0 { 1.0 - balance.bunched / time } else { 1.0 };
+        told.tpot_seconds = Some(round.step * own / tokens_per_step(&self.decoder));
         told.batch = Some(balance.batch * lanes(&self.main.pool.instance));
         told.requests_per_second = (time > 0.0).then_some(balance.rate);
         told.output_tokens_per_second = Some(out);
@@ -463,7 +488,7 @@ impl World<'_> {
         told.ttft_service_seconds = Some(service + told.transfer_seconds);
         told.ttft_queue_seconds = balance.queue.is_finite().then_some(balance.queue);
         told.request_seconds =
-            told.ttft_queue_seconds.map(|queue| queue + service + told.transfer_seconds + time);
+            told.ttft_queue_seconds.map(|queue| queue + service + told.transfer_seconds + time * own);
         told.prefill_utilisation = Some(balance.rate * front.busy / (front.servers * shared));
         self.tell_prefill(&mut told);
         told

@@ -201,7 +201,7 @@ pub struct ServingSoftware {
     pub host_sequence: Seconds,
     /// Host time per layer where nothing is replayed from a graph (prefill, or no graphs).
     pub host_layer: Seconds,
-    /// Share of host time hidden behind the device.
+    /// How far the host runs ahead of the device: 0 their times add, 1 the longer counts (see `step`).
     pub host_hidden: f64,
     /// Host time per request before its first token (tokenizer, scheduling, HTTP), beside the device.
     pub host_request: Seconds,
@@ -215,6 +215,10 @@ pub struct ServingSoftware {
     pub attention_factor: f64,
     /// Time of collectives against a tuned stack.
     pub collective_factor: f64,
+    /// Traffic of element-wise work against a tuned stack, which fuses it.
+    pub elementwise_factor: f64,
+    /// Share of the requests of a closed loop whose prompts come together: what started together ends together.
+    pub bunching: f64,
     /// Share of tensor-parallel traffic hidden.
     pub tp_overlap: f64,
     /// Two halves of the batch in turn: exchange of one behind compute of the other.

@@ -10,9 +10,9 @@ use crate::serving::units::expert_coverage;
 use crate::units::{Bytes, Flops, Seconds};
 
 /// Kernels of the attention block with norm: grouped-query and latent.
-const ATTENTION_KERNELS: (f64, f64) = (6.0, 10.0);
+const ATTENTION_KERNELS: (f64, f64) = (6.0, 8.0);
 /// Kernels of a dense and of an expert block with norm.
-const FEED_FORWARD_KERNELS: (f64, f64) = (4.0, 10.0);
+const FEED_FORWARD_KERNELS: (f64, f64) = (4.0, 8.0);
 
 /// What one instance works with.
 #[derive(Clone, Copy, Debug)]

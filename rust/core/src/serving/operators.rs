@@ -100,7 +100,7 @@ impl Rates {
             cache_attention: rate("scores", precisions.scores, cache_ridge, attention)?,
             weights: memory * constants.weight_share,
             cache: memory * (constants.cache_share / software.attention_factor),
-            elementwise: memory * constants.elementwise_share,
+            elementwise: memory * (constants.elementwise_share / software.elementwise_factor),
             smoothness: constants.smoothness,
             group_rows: constants.group_rows,
         })

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::model::LayerKind;
 use crate::serving::layer::{Bench, LayerTimes, Work, layer};
 use crate::serving::operators::ProductClass;
+use crate::serving::units::smooth_maximum;
 use crate::units::{Bytes, Seconds};
 
 /// Kernels of sampling and of gathering logits.
@@ -127,8 +128,17 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     let host =
         (bench.software.host_step + bench.software.host_sequence * (work.sequences + work.finished)) * stages;
     let device = times.total();
-    times.host = (host * (1.0 - bench.software.host_hidden)).max(host - device);
+    times.host = exposed_host(host, device, bench.software.host_hidden);
     times
+}
+
+/// Host time that adds to the device's: (host^p + device^p)^(1/p) - device, p = 1 / (1 - hidden).
+///
+/// Without overlap (hidden 0) the times add; the better the scheduler runs ahead, the nearer the step comes to the
+/// longer of the two.
+fn exposed_host(host: Seconds, device: Seconds, hidden: f64) -> Seconds {
+    let overlap = 1.0 / (1.0 - hidden.min(0.99));
+    smooth_maximum(host, device, overlap) - device
 }
 
 fn head(bench: &Bench, tokens: f64) -> Seconds {

@@ -6,6 +6,9 @@ use crate::kernel::{GROUP_PADDING, Kernels, Product};
 use crate::model::{Attention, LayerKind, Model, Moe};
 use crate::network::Network;
 use crate::training::layout::{Layout, Recompute};
+use crate::training::memory::layer_parameters;
+use crate::training::offload::add_waits;
+use crate::training::switches::{SequenceGather, gather_again, places};
 use crate::units::{Bytes, Flops, Seconds};
 use crate::workload::{Software, Training};
 
@@ -42,13 +45,22 @@ pub struct Phase {
     pub cp: Seconds,
     /// Expert dispatch and combine.
     pub ep: Seconds,
+    /// Waiting for the link to the host.
+    pub offload: Seconds,
 }
 
 impl Phase {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> Seconds {
-        self.matmul + self.attention + self.elementwise + self.gaps + self.tp + self.cp + self.ep
+        self.matmul
+            + self.attention
+            + self.elementwise
+            + self.gaps
+            + self.tp
+            + self.cp
+            + self.ep
+            + self.offload
     }
 
     /// The part that no network can change.
@@ -68,6 +80,7 @@ impl Phase {
             tp: self.tp + other.tp * factor,
             cp: self.cp + other.cp * factor,
             ep: self.ep + other.ep * factor,
+            offload: self.offload + other.offload * factor,
         }
     }
 }
@@ -114,6 +127,8 @@ pub struct Bench<'a> {
     pub kernels: &'a Kernels,
     /// Levels.
     pub network: &'a Network,
+    /// Devices of a scale-up domain.
+    pub domain: f64,
 }
 
 /// Sizes that recur in the formulas of a layer, per device and micro-batch.
@@ -157,6 +172,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
     for product in &products {
         add_product(bench, *product, &mut cost);
     }
+    cut_products(bench, layout, &products, &mut cost);
     add_attention(bench, layout, &sizes, &mut cost);
     add_elementwise(bench, layout, &sizes, kind, &mut cost);
     add_tensor_traffic(bench, layout, &sizes, kind, &mut cost);
@@ -167,6 +183,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
     add_recompute(bench, layout, &sizes, &mut cost);
+    add_waits(bench, layout, layer_parameters(bench.model, layout, kind), &mut cost);
     cost
 }
 
@@ -282,6 +299,10 @@ fn add_elementwise(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKin
         }
         _ => bytes += activation * f64::from(model.ffn) / sizes.tp * sizes.tokens,
     }
+    if !layout.switches.fused_activation {
+        // The inputs of the activation are written once more with their bias and read again.
+        bytes += 2.0 * ACTIVATION * activation_inputs(model, layout, sizes, kind);
+    }
     let forward = bench.kernels.traffic(Bytes(bytes * bench.software.elementwise_factor));
     cost.forward.elementwise += forward;
     cost.backward.elementwise += forward * ELEMENTWISE_BACKWARD;
@@ -302,7 +323,7 @@ fn add_tensor_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: Layer
     if layout.tp == 1 {
         return;
     }
-    let group = bench.network.group(1.0, sizes.tp);
+    let group = bench.network.group(places(layout, bench.domain).tensor, sizes.tp);
     let one = |tokens: f64| {
         let bytes = Bytes(ACTIVATION * tokens * sizes.hidden);
         if layout.sequence_parallel {
@@ -323,9 +344,57 @@ fn add_tensor_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: Layer
         }
         _ => traffic += one(sizes.tokens),
     }
-    let hidden = bench.software.tp_overlap;
-    cost.forward.tp += exposed(traffic, hidden, cost.forward.matmul);
-    cost.backward.tp += exposed(traffic, hidden, cost.backward.matmul);
+    let share = bench.software.tp_overlap;
+    let overlap = layout.switches.tp_overlap;
+    let seen = |traffic: Seconds, compute: Seconds| {
+        overlap.exposed(traffic, compute, sizes.tp).unwrap_or_else(|| exposed(traffic, share, compute))
+    };
+    cost.forward.tp += seen(traffic, cost.forward.matmul);
+    let input = Bytes(ACTIVATION * sizes.tokens * sizes.hidden);
+    let again = gather_again(layout, &group, input, gathered_inputs(bench.model, kind));
+    cost.backward.tp += seen(traffic + again, cost.backward.matmul);
+}
+
+/// Inputs of a layer's products that sequence parallelism gathers: of attention and of the feed-forward network.
+/// Latent attention projects down before it gathers.
+fn gathered_inputs(model: &Model, kind: LayerKind) -> f64 {
+    let attention = if matches!(model.attention, Attention::Gqa) { 1.0 } else { 0.0 };
+    let feed_forward = match (kind, model.moe) {
+        (LayerKind::Moe, Some(moe)) => moe.shared_ffn > 0,
+        _ => true,
+    };
+    attention + if feed_forward { 1.0 } else { 0.0 }
+}
+
+/// Elements that enter the activation functions of a layer on this device.
+fn activation_inputs(model: &Model, layout: &Layout, sizes: &Sizes, kind: LayerKind) -> f64 {
+    let inputs = model.ffn_inputs();
+    match (kind, model.moe) {
+        (LayerKind::Moe, Some(moe)) => {
+            let (rows, _) = routed(moe, layout, sizes, 1.0);
+            let shared = f64::from(moe.shared_ffn) / sizes.tp * sizes.tokens;
+            inputs * (shared + rows * f64::from(moe.ffn) / layout.etp as f64)
+        }
+        _ => inputs * f64::from(model.ffn) / sizes.tp * sizes.tokens,
+    }
+}
+
+/// Adds what products lose when they are cut into pieces to hide traffic: each piece reads the weights again.
+fn cut_products(bench: &Bench, layout: &Layout, products: &[Product], cost: &mut LayerCost) {
+    let pieces = layout.switches.tp_overlap.pieces(layout.tp as f64);
+    if layout.tp == 1 || pieces <= 1.0 {
+        return;
+    }
+    let factor = bench.software.product_factor;
+    let lost = |shape: Product| {
+        let piece = Product { m: shape.m / pieces, ..shape };
+        bench.kernels.product(piece, Bytes::ZERO) * pieces - bench.kernels.product(shape, Bytes::ZERO)
+    };
+    for &product in products.iter().filter(|product| product.groups == 1.0) {
+        let Product { m, k, n, groups } = product;
+        cost.forward.matmul += lost(product).max(Seconds::ZERO) * factor;
+        cost.backward.matmul += lost(Product { m, k: n, n: k, groups }).max(Seconds::ZERO) * factor;
+    }
 }
 
 /// Ring attention: keys and values go round cp-1 times forward; backward their gradients go with them.
@@ -334,7 +403,7 @@ fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut
         return;
     }
     let cp = layout.cp as f64;
-    let group = bench.network.group(sizes.tp, cp);
+    let group = bench.network.group(places(layout, bench.domain).context, cp);
     let local =
         Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
     // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
@@ -414,6 +483,7 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     // Two inputs of the residual sums, two outputs of norms (inputs of products).
     let mut kept = (2.0 * ACTIVATION + 2.0 * input) * residual;
     let mut cheap = 2.0 * input * residual;
+    let mut attention = 0.0;
     let out = input * sizes.heads * sizes.value * sizes.tokens;
     match model.attention {
         Attention::Gqa => {
@@ -431,6 +501,16 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
         let scores = 5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads;
         kept += scores;
         cheap += scores;
+        attention += scores;
+    }
+    if layout.sequence_parallel && layout.switches.sequence_gather == SequenceGather::Kept {
+        let others = (sizes.tokens - sizes.rows) * sizes.hidden;
+        kept += input * others * gathered_inputs(model, kind);
+    }
+    if !layout.switches.fused_activation {
+        let biased = ACTIVATION * activation_inputs(model, layout, sizes, kind);
+        kept += biased;
+        cheap += biased;
     }
     let mut ffn = |per_token_width: f64, tokens: f64| {
         kept += (ACTIVATION * model.ffn_inputs() + input) * per_token_width * tokens;
@@ -447,6 +527,11 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     }
     match layout.recompute {
         Recompute::None => cost.activations = Bytes(kept),
+        Recompute::Attention => {
+            // Queries, keys and values stay, and so does the output that the next product needs.
+            cost.activations = Bytes(kept - attention);
+            cost.working = Bytes(attention);
+        }
         Recompute::Selective => {
             cost.activations = Bytes(kept - cheap);
             cost.working = Bytes(cheap);
@@ -462,6 +547,10 @@ fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
     match layout.recompute {
         Recompute::None => {}
         Recompute::Full => cost.recompute = cost.forward,
+        Recompute::Attention => {
+            cost.recompute.attention = cost.forward.attention;
+            cost.recompute.gaps = bench.software.kernel_gap * 3.0;
+        }
         Recompute::Selective => {
             // Norms and activations are about half of the element-wise traffic; unfused scores are redone whole.
             cost.recompute.elementwise = cost.forward.elementwise * 0.5;
@@ -511,7 +600,7 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));
     cost.backward.elementwise = kernels.traffic(Bytes(8.0 * logits));
     if layout.tp > 1 {
-        let group = bench.network.group(1.0, sizes.tp);
+        let group = bench.network.group(places(layout, bench.domain).tensor, sizes.tp);
         let bytes = Bytes(ACTIVATION * sizes.tokens * sizes.hidden);
         let traffic = all_gather(&group, bytes, Phases::Sequential);
         cost.forward.tp = traffic;
@@ -530,7 +619,7 @@ pub fn embedding_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     cost.forward.elementwise = bench.kernels.traffic(Bytes(2.0 * bytes));
     cost.backward.elementwise = bench.kernels.traffic(Bytes(4.0 * bytes));
     if layout.tp > 1 {
-        let group = bench.network.group(1.0, sizes.tp);
+        let group = bench.network.group(places(layout, bench.domain).tensor, sizes.tp);
         cost.forward.tp = all_gather(&group, Bytes(bytes), Phases::Sequential);
         cost.backward.tp = cost.forward.tp;
     }

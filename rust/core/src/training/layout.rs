@@ -2,15 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hardware::Cluster;
 use crate::model::Model;
+use crate::training::switches::{Switches, placement_fits};
 use crate::workload::Training;
 
 /// What is recomputed in the backward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Recompute {
     /// Nothing.
+    #[default]
     None,
+    /// Attention between its projections: scores if it is not fused, the whole fused kernel if it is.
+    Attention,
     /// What is cheap to redo: the score matrix if attention is not fused, norm and activation outputs.
     Selective,
     /// Whole layers; only their inputs are kept.
@@ -43,6 +48,29 @@ pub struct Layout {
     pub sharding: u8,
     /// Sequence parallelism along the tensor group.
     pub sequence_parallel: bool,
+    /// Choices that cut nothing: overlap, what is kept or offloaded, networks by hand.
+    #[serde(default)]
+    pub switches: Switches,
+}
+
+impl Default for Layout {
+    /// One device, one sequence at a time, nothing recomputed or sharded.
+    fn default() -> Self {
+        Self {
+            pp: 1,
+            vpp: 1,
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            etp: 1,
+            dp: 1,
+            micro_batch: 1,
+            recompute: Recompute::None,
+            sharding: 0,
+            sequence_parallel: false,
+            switches: Switches::default(),
+        }
+    }
 }
 
 impl Layout {
@@ -71,12 +99,19 @@ pub enum Rule {
     Experts,
     /// Sharding stages 2 and 3 are not combined with a pipeline.
     ShardingWithPipeline,
+    /// Sequence-parallel ranks send only their part between stages; stage 3 shards the weights that it would offload;
+    /// what is offloaded needs a host memory and a link to it that are known.
+    Switches,
+    /// Dimensions placed in a scale-up domain by hand must fill it evenly; cp and ep are not placed by hand.
+    Placement,
     /// dp x micro-batch must have a multiple within the tolerance of the global batch.
     Batch,
     /// Interleaving needs at least as many micro-batches as stages.
     FewMicroBatches,
     /// The device's memory does not hold it.
     Memory,
+    /// The host's memory does not hold what is offloaded.
+    HostMemory,
     /// Cards, power, racks or money over the limit.
     Limits,
     /// Slower than the target.
@@ -84,7 +119,7 @@ pub enum Rule {
 }
 
 /// All rules, in the order in which the search applies them.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 15] = [
     Rule::HeadsOverTensor,
     Rule::WidthOverTensor,
     Rule::SequenceOverContext,
@@ -92,10 +127,13 @@ pub const RULES: [Rule; 12] = [
     Rule::Interleaving,
     Rule::Experts,
     Rule::ShardingWithPipeline,
+    Rule::Switches,
+    Rule::Placement,
     Rule::Batch,
     Rule::FewMicroBatches,
     Rule::Limits,
     Rule::Memory,
+    Rule::HostMemory,
     Rule::Target,
 ];
 
@@ -111,18 +149,42 @@ impl Rule {
             Self::Interleaving => "interleaving",
             Self::Experts => "experts",
             Self::ShardingWithPipeline => "sharding_with_pipeline",
+            Self::Switches => "switches",
+            Self::Placement => "placement",
             Self::Batch => "batch",
             Self::FewMicroBatches => "few_micro_batches",
             Self::Memory => "memory",
+            Self::HostMemory => "host_memory",
             Self::Limits => "limits",
             Self::Target => "target",
         }
     }
 }
 
+/// What lawfulness needs to know of the hardware.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// Host memory and the link to it are known.
+    pub known: bool,
+    /// Devices of a scale-up domain.
+    pub domain: f64,
+}
+
+impl Host {
+    /// That of `cluster`.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let device = &cluster.device;
+        Self {
+            known: device.host_memory.is_some() && device.host_bandwidth.is_some(),
+            domain: cluster.domain_devices(),
+        }
+    }
+}
+
 /// Rules that do not depend on dp; the first one broken, if any.
 #[must_use]
-pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Option<Rule> {
+pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layout) -> Option<Rule> {
     let tp = layout.tp;
     let (heads, kv_heads) = (u64::from(model.heads), u64::from(model.kv_heads));
     if heads % tp != 0 || (kv_heads % tp != 0 && !tp.is_multiple_of(kv_heads)) {
@@ -151,25 +213,39 @@ pub fn broken_rule(model: &Model, training: &Training, layout: &Layout) -> Optio
         }
         _ => {}
     }
-    (layout.sharding >= 2 && layout.pp > 1).then_some(Rule::ShardingWithPipeline)
+    if layout.sharding >= 2 && layout.pp > 1 {
+        return Some(Rule::ShardingWithPipeline);
+    }
+    let switches = &layout.switches;
+    let sound = (switches.p2p_scatter || !layout.sequence_parallel)
+        && !(switches.offload_weights && layout.sharding == 3)
+        && (host.known || !switches.offloads());
+    (!sound).then_some(Rule::Switches)
 }
 
 /// Rules that depend on dp and the number of micro-batches; the first one broken, if any.
 #[must_use]
-pub fn broken_rule_at(layout: &Layout, micro_batches: u64) -> Option<Rule> {
+pub fn broken_rule_at(host: Host, layout: &Layout, micro_batches: u64) -> Option<Rule> {
     if !(layout.tp * layout.cp * layout.dp).is_multiple_of(layout.ep * layout.etp) {
         return Some(Rule::Experts);
+    }
+    if !placement_fits(layout, host.domain) {
+        return Some(Rule::Placement);
     }
     (layout.vpp > 1 && micro_batches < layout.pp).then_some(Rule::FewMicroBatches)
 }
 
 /// Micro-batches per step whose batch comes nearest to the user's, if within the tolerance.
 ///
-/// The nearest multiple of dp x micro-batch; a tie goes to the smaller batch.
+/// The nearest multiple of dp x micro-batch; a tie goes to the smaller batch. Where the batch is the most: the
+/// largest multiple up to it.
 #[must_use]
 pub fn micro_batches(training: &Training, dp: u64, micro_batch: u64) -> Option<u64> {
     let unit = dp * micro_batch;
     let below = training.global_batch / unit;
+    if training.batch_at_most {
+        return (below > 0).then_some(below);
+    }
     let off = |count: u64| (count * unit).abs_diff(training.global_batch);
     let count = if below == 0 || off(below + 1) < off(below) { below + 1 } else { below };
     (off(count) as f64 <= training.batch_tolerance * training.global_batch as f64).then_some(count)
@@ -186,6 +262,7 @@ mod tests {
             sequence: 8192,
             global_batch: batch,
             batch_tolerance: tolerance,
+            batch_at_most: false,
             precision: Precision::Bf16,
             weight_bytes: 2.0,
             gradient_bytes: 4.0,

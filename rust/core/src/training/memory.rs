@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::model::{LayerKind, Model};
 use crate::training::layer::LayerCost;
 use crate::training::layout::Layout;
+use crate::training::offload::{activations_on_device, host_bytes, optimizer_on_device, weights_on_device};
 use crate::training::stages::{Stage, in_flight};
 use crate::units::Bytes;
 use crate::workload::{Software, Training};
@@ -43,6 +44,22 @@ pub struct LocalParameters {
     pub expert: f64,
     /// The largest single layer (what stage-3 sharding gathers at a time).
     pub largest_layer: f64,
+    /// Of all layers, without embedding and head.
+    pub layers: f64,
+}
+
+/// Parameters of one layer on one device.
+#[must_use]
+pub fn layer_parameters(model: &Model, layout: &Layout, kind: LayerKind) -> f64 {
+    let local = |dense: f64, moe: f64| {
+        let stage = Stage { index: 1, count: 1.0, dense, moe, first: false, heads: 0.0 };
+        let parameters = local_parameters(model, layout, &stage);
+        parameters.dense + parameters.expert
+    };
+    match kind {
+        LayerKind::Dense => local(1.0, 0.0),
+        LayerKind::Moe => local(0.0, 1.0),
+    }
 }
 
 /// Parameters of `stage` on one device.
@@ -61,6 +78,7 @@ pub fn local_parameters(model: &Model, layout: &Layout, stage: &Stage) -> LocalP
         )
     });
     let mut dense = stage.dense * dense_layer + stage.moe * moe_layer;
+    let layers = dense + stage.moe * experts;
     let table = f64::from(model.hidden) * f64::from(model.vocab) / tp;
     if stage.first {
         dense += model.embedding_parameters() / tp;
@@ -74,7 +92,7 @@ pub fn local_parameters(model: &Model, layout: &Layout, stage: &Stage) -> LocalP
         LayerKind::Moe => moe_layer + experts,
         LayerKind::Dense => dense_layer,
     };
-    LocalParameters { dense, expert: stage.moe * experts, largest_layer }
+    LocalParameters { dense, expert: stage.moe * experts, largest_layer, layers }
 }
 
 /// Costs of the pieces a stage is made of.
@@ -113,13 +131,39 @@ pub fn stage_memory(
     let working =
         if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
     let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };
-    let activations = layers * in_flight(layout, stage.index, micro_batches);
+    let largest = if stage.moe > 0.0 {
+        pieces.moe.activations.max(pieces.dense.activations)
+    } else {
+        pieces.dense.activations
+    };
+    let in_flight = layers * in_flight(layout, stage.index, micro_batches);
+    let activations = activations_on_device(layout, in_flight, largest);
     Memory {
-        weights: Bytes(training.weight_bytes * (at(3) + gathered)),
+        weights: Bytes(training.weight_bytes * (weights_on_device(layout, parameters, at(3)) + gathered)),
         gradients: Bytes(training.gradient_bytes * at(2)),
-        optimizer: Bytes(training.optimizer_bytes * at(1)),
+        optimizer: Bytes(training.optimizer_bytes * at(1) * optimizer_on_device(layout, parameters)),
         activations,
         working: working.max(head),
         overhead: software.memory_overhead + activations * software.fragmentation,
     }
+}
+
+/// Bytes in host memory for a device of `stage`.
+#[must_use]
+pub fn stage_host_bytes(
+    training: &Training,
+    layout: &Layout,
+    stage: &Stage,
+    parameters: &LocalParameters,
+    pieces: &Pieces,
+    micro_batches: u64,
+) -> Bytes {
+    let layers = pieces.dense.activations * stage.dense + pieces.moe.activations * stage.moe;
+    let sharded = if layout.sharding >= 1 {
+        parameters.dense / (layout.cp * layout.dp) as f64
+            + parameters.expert * (layout.ep * layout.etp) as f64 / (layout.tp * layout.cp * layout.dp) as f64
+    } else {
+        parameters.dense + parameters.expert
+    };
+    host_bytes(training, layout, stage, parameters, layers, sharded, micro_batches)
 }

@@ -3,5 +3,7 @@
 pub mod layer;
 pub mod layout;
 pub mod memory;
+pub mod offload;
 pub mod stages;
 pub mod step;
+pub mod switches;

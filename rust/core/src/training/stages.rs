@@ -175,19 +175,7 @@ mod tests {
 
     #[test]
     fn the_first_stage_of_1f1b_holds_as_many_micro_batches_as_stages() {
-        let mut layout = Layout {
-            pp: 8,
-            vpp: 1,
-            tp: 1,
-            cp: 1,
-            ep: 1,
-            etp: 1,
-            dp: 1,
-            micro_batch: 1,
-            recompute: crate::training::layout::Recompute::None,
-            sharding: 1,
-            sequence_parallel: false,
-        };
+        let mut layout = Layout { pp: 8, sharding: 1, ..Layout::default() };
         assert_eq!(in_flight(&layout, 0, 64), 8.0);
         assert_eq!(in_flight(&layout, 7, 64), 1.0);
         assert_eq!(in_flight(&layout, 0, 3), 3.0);

@@ -7,8 +7,12 @@ use crate::model::LayerKind;
 use crate::model::Model;
 use crate::training::layer::{Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, layer_cost};
 use crate::training::layout::{Layout, Recompute};
-use crate::training::memory::{LocalParameters, Memory, Pieces, local_parameters, stage_memory};
+use crate::training::memory::{
+    LocalParameters, Memory, Pieces, local_parameters, stage_host_bytes, stage_memory,
+};
+use crate::training::offload::optimizer_streams;
 use crate::training::stages::{Stage, stages};
+use crate::training::switches::{Places, places};
 use crate::units::{Bytes, Seconds};
 
 /// Bytes that the optimizer moves per parameter: reads gradient, master and two moments, writes the latter three
@@ -34,6 +38,8 @@ pub struct StepTimes {
     pub context_parallel: Seconds,
     /// Exposed expert dispatch and combine, and waiting for the busiest expert.
     pub expert_parallel: Seconds,
+    /// Waiting for weights and activations that live in host memory.
+    pub offload: Seconds,
     /// Exposed pipeline sends.
     pub pipeline_sends: Seconds,
     /// Filling and draining the pipeline.
@@ -62,6 +68,7 @@ impl StepTimes {
             + self.tensor_parallel
             + self.context_parallel
             + self.expert_parallel
+            + self.offload
             + self.pipeline_sends
             + self.pipeline_bubble
             + self.stage_imbalance
@@ -140,9 +147,10 @@ impl Family {
         Self { layout, pieces, stages, forward, backward, recompute, mean, slowest, slowest_on_device }
     }
 
-    /// Sets the sharding stage, which the stages' times do not depend on.
-    pub fn set_sharding(&mut self, stage: u8) {
-        self.layout.sharding = stage;
+    /// Takes over from `layout` what the times of the stages do not depend on: sharding and the switches of a step.
+    pub fn set_step(&mut self, layout: &Layout) {
+        self.layout.sharding = layout.sharding;
+        self.layout.switches = layout.switches;
     }
 
     /// The layout with `dp`.
@@ -156,14 +164,17 @@ impl Family {
     pub fn recomputed_share(&self, bench: &Bench) -> f64 {
         match self.layout.recompute {
             Recompute::Full => 1.0,
-            Recompute::Selective => {
+            Recompute::Attention | Recompute::Selective => {
                 let model = bench.model;
                 let sequence = f64::from(bench.training.sequence);
                 let (query, value) = model.head_sizes();
-                let keys =
-                    if bench.software.fused_attention { 0.0 } else { model.mean_keys_causal(sequence) };
-                let scores = 2.0 * f64::from(model.heads) * (query + value) * keys;
-                let redone = scores + 2.0 * model.latent_parameters();
+                let scores =
+                    2.0 * f64::from(model.heads) * (query + value) * model.mean_keys_causal(sequence);
+                let redone = match self.layout.recompute {
+                    Recompute::Attention => scores,
+                    _ if bench.software.fused_attention => 2.0 * model.latent_parameters(),
+                    _ => scores + 2.0 * model.latent_parameters(),
+                };
                 3.0 * f64::from(model.layers) * redone / model.training_flops_per_token(sequence)
             }
             Recompute::None => 0.0,
@@ -213,13 +224,33 @@ impl Family {
         fullest
     }
 
+    /// Whether anything lives in host memory.
+    #[must_use]
+    pub fn offloads(&self) -> bool {
+        self.layout.switches.offloads()
+    }
+
+    /// Host memory for the device that offloads most.
+    #[must_use]
+    pub fn host_memory(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Bytes {
+        let layout = self.layout_at(dp);
+        if !layout.switches.offloads() {
+            return Bytes::ZERO;
+        }
+        let of = |(stage, parameters): &(Stage, LocalParameters)| {
+            stage_host_bytes(bench.training, &layout, stage, parameters, &self.pieces, micro_batches)
+        };
+        self.stages.iter().map(of).fold(Bytes::ZERO, Bytes::max)
+    }
+
     /// One step at `dp` with `micro_batches`.
     #[must_use]
     pub fn step(&self, bench: &Bench, dp: u64, micro_batches: u64) -> StepTimes {
         let layout = self.layout_at(dp);
         let m = micro_batches as f64;
         let both = self.forward.plus(&self.backward, 1.0);
-        let (traffic, update) = self.gradients(bench, &layout, m);
+        let places = places(&layout, bench.domain);
+        let (traffic, update) = self.gradients(bench, &layout, &places, m);
         let mut times = StepTimes {
             matmul: both.matmul * m,
             attention: both.attention * m,
@@ -229,7 +260,8 @@ impl Family {
             tensor_parallel: both.tp * m,
             context_parallel: both.cp * m,
             expert_parallel: both.ep * m,
-            pipeline_sends: Self::sends(bench, &layout, m),
+            offload: both.offload * m,
+            pipeline_sends: Self::sends(bench, &layout, &places, m),
             pipeline_bubble: self.bubble(),
             stage_imbalance: (self.slowest - self.mean) * m,
             data_parallel: traffic,
@@ -243,23 +275,29 @@ impl Family {
     }
 
     /// Sends between stages: two per chunk and micro-batch on the way, two per stage to fill and drain.
-    fn sends(bench: &Bench, layout: &Layout, micro_batches: f64) -> Seconds {
+    fn sends(bench: &Bench, layout: &Layout, places: &Places, micro_batches: f64) -> Seconds {
         if layout.pp == 1 {
             return Seconds::ZERO;
         }
         let tokens = layout.micro_batch as f64 * f64::from(bench.training.sequence) / layout.cp as f64;
-        // Tensor ranks hold the same tokens: each sends its part.
-        let bytes = Bytes(2.0 * tokens * f64::from(bench.model.hidden) / layout.tp as f64);
-        let (bandwidth, latency) = bench.network.between((layout.tp * layout.cp * layout.dp) as f64);
+        // Tensor ranks hold the same tokens: each sends its part, unless all send the whole.
+        let parts = if layout.switches.p2p_scatter { layout.tp as f64 } else { 1.0 };
+        let bytes = Bytes(2.0 * tokens * f64::from(bench.model.hidden) / parts);
+        let (bandwidth, latency) = bench.network.between(places.pipeline);
         let one = bytes / bandwidth + latency;
         let steady = one * (2.0 * micro_batches * layout.vpp as f64 * (1.0 - bench.software.pp_overlap));
         steady + one * (2.0 * (layout.pp - 1) as f64)
     }
 
     /// Exposed gradient and parameter traffic, and the optimizer update, on the slowest stage.
-    fn gradients(&self, bench: &Bench, layout: &Layout, micro_batches: f64) -> (Seconds, Seconds) {
-        let tensor = layout.tp as f64;
-        let dense_group = bench.network.group(tensor, (layout.cp * layout.dp) as f64);
+    fn gradients(
+        &self,
+        bench: &Bench,
+        layout: &Layout,
+        places: &Places,
+        micro_batches: f64,
+    ) -> (Seconds, Seconds) {
+        let dense_group = bench.network.group(places.data, (layout.cp * layout.dp) as f64);
         let inside_expert = (layout.ep * layout.etp) as f64;
         let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / inside_expert;
         let expert_group = bench.network.group(inside_expert, expert_ranks.max(1.0));
@@ -290,7 +328,8 @@ impl Family {
             let shards = if layout.sharding == 0 { 1.0 } else { (layout.cp * layout.dp) as f64 };
             let expert_shards = if layout.sharding == 0 { 1.0 } else { expert_ranks.max(1.0) };
             let owned = parameters.dense / shards + parameters.expert / expert_shards;
-            update = update.max(bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned)));
+            let on_device = bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned));
+            update = update.max(on_device.max(optimizer_streams(bench, layout, owned)));
         }
         let one = self.forward.total() + self.backward.total() + self.recompute;
         // Gradients leave chunk by chunk: all chunks but the last to finish have the drain of the pipeline, about pp
@@ -299,6 +338,7 @@ impl Family {
         let drain = (layout.pp as f64).min(micro_batches);
         let window = one * ((chunks - 1.0) / chunks * drain + 1.0 / chunks);
         let hidden = match layout.sharding {
+            _ if !layout.switches.dp_overlap => traffic,
             0 | 1 => exposed(traffic, bench.software.dp_overlap, window),
             2 if layout.pp > 1 => exposed(traffic, bench.software.dp_overlap, window),
             2 => exposed(traffic, bench.software.dp_overlap, one * micro_batches),

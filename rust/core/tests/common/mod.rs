@@ -37,6 +37,8 @@ pub fn device() -> Device {
         memory: Bytes(60e9),
         memory_bandwidth: BytesPerSecond(2e12),
         efficiency: efficiency(),
+        host_memory: None,
+        host_bandwidth: None,
     }
 }
 
@@ -189,6 +191,7 @@ pub fn training() -> Training {
         sequence: 4096,
         global_batch: 256,
         batch_tolerance: 0.02,
+        batch_at_most: false,
         precision: Precision::Bf16,
         weight_bytes: 2.0,
         gradient_bytes: 4.0,
@@ -209,6 +212,8 @@ pub fn space() -> Space {
         recompute: vec![Recompute::None, Recompute::Selective, Recompute::Full],
         sharding: vec![1, 3],
         sequence_parallel: vec![true],
+        switches: planner_core::problem::SwitchSpace::default(),
+        factorized: false,
     }
 }
 

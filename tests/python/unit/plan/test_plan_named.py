@@ -24,7 +24,7 @@ def test_a_layout_is_read_from_text_or_a_table() -> None:
         ("tp=²", "whole number from 1"),
         ("tp=8,tp=4", "given twice"),
         ("sharding=4", "from 0 to 3"),
-        ("recompute=some", "none, selective, full"),
+        ("recompute=some", "none, attention, selective, full"),
         ("sequence_parallel=maybe", "true or false"),
         (" , ", "names nothing"),
     ],

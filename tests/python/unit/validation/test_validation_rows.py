@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.validation.rows import CaseFileError, read
+from planner.validation.files import read
+from planner.validation.rows import CaseFileError
 
 ROW = {
     "id": "mine-1",

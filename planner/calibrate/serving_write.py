@@ -1,0 +1,197 @@
+"""Files from a fit of the serving model: constants, profiles, and the predictions with groups left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from planner.calibrate.serving_fit import touches
+from planner.calibrate.serving_parameters import REFERENCE, ServingParameter
+from planner.calibrate.serving_run import ShippedServing, errors_of, stated
+from planner.software.serving import Factors, constants_path, serving_path_of, serving_profiles
+
+Z90 = 1.2816
+CV_FILE = "cases/cv_serving.json"
+TIMES = {"us": 1e6, "ms": 1e3}
+UNITS = {
+    "all_reduce_alpha": "us", "exchange_alpha": "us", "host_sequence": "us", "kernel_gap": "us",
+    "host_step": "ms", "host_request": "ms", "host_layer": "ms",
+}  # fmt: skip
+DRAWN = 6.0
+"""Groups of a profile that weigh as much as all others together in its spread."""
+SOURCE = """
+[sources.fit]
+title = "Fit of the planner on published serving runs (planner/data/cases), planner calibrate --serving"
+date = "{date}"
+note = "values trade off against each other: use as a set; docs/accuracy.md has the errors on runs left out"
+"""
+
+
+def serving_files(found: ShippedServing) -> dict[str, str]:
+    """Path below planner/data -> text."""
+    out = {"serving/constants.toml": _constants(found)}
+    for item in serving_profiles():
+        text = _profile(found, item.id)
+        if text is not None:
+            out[f"serving/software/{item.id}.toml"] = text
+    out[CV_FILE] = _folds(found)
+    return out
+
+
+def _figure(found: ShippedServing, place: int) -> str:
+    parameter = found.model.parameters[place]
+    u, sigma = float(found.fit.u[place]), float(found.fit.spread[place])
+    unit = UNITS.get(parameter.key, "")
+    scale = TIMES.get(unit, 1.0)
+
+    def put(step: float) -> str:
+        number = f"{parameter.value(u + step * Z90 * sigma) * scale:.4g}"
+        return f'"{number} {unit}"' if unit else number
+
+    runs, groups = _evidence(found, place)
+    method = f"fitted on {runs} runs of {groups} groups, {found.date}"
+    return (
+        f'{{ value = {put(0.0)}, low = {put(-1.0)}, high = {put(1.0)}, kind = "fitted", source = "fit", '
+        f'method = "{method}" }}'
+    )
+
+
+def _evidence(found: ShippedServing, place: int) -> tuple[int, int]:
+    parameter, names = found.model.parameters[place], found.model.reach[place]
+    mine = [item for item in found.model.ready if touches(parameter, names, item)]
+    return len(mine), len({item.row.source for item in mine})
+
+
+def _put(text: str, key: str, figure: str) -> str:
+    """The line of a top-level key replaced, or added before the first table."""
+    line = f"{key} = {figure}"
+    text, count = re.subn(rf"^{key} = .*$", lambda _: line, text, count=1, flags=re.M)
+    if count:
+        return text
+    head, table, rest = text.partition("\n[")
+    return f"{head.rstrip()}\n{line}\n{table}{rest}"
+
+
+def _constants(found: ShippedServing) -> str:
+    text = constants_path().read_text(encoding="utf-8").partition("\n[")[0].rstrip() + "\n"
+    for place, parameter in enumerate(found.model.parameters):
+        if parameter.table == "constants":
+            text = _put(text, parameter.key, _figure(found, place))
+    text = re.sub(r"^(runs|groups) = .*\n", "", text, flags=re.M)
+    groups = len(set(found.model.groups.tolist()))
+    text = text.replace(
+        "\npeak_share", f"\nruns = {len(found.model.ready)}\ngroups = {groups}\npeak_share", 1
+    )
+    away = spread_of(found.new_chip_errors(known_software=True))
+    method = f"chip families left out of the fit, tuned stacks, {found.date}"
+    text = _put(text, "residual", _spread(away, method))
+    return text + _families(found) + SOURCE.format(date=found.date)
+
+
+def _families(found: ShippedServing) -> str:
+    one = '{ value = 1.0, low = 0.9, high = 1.1, kind = "fitted", source = "fit", method = "%s" }'
+    fitted: dict[str, dict[str, str]] = {REFERENCE: {}}
+    for place, parameter in enumerate(found.model.parameters):
+        for name in parameter.ids if parameter.table == "families" else ():
+            fitted.setdefault(name, {})[parameter.key] = _figure(found, place)
+    out = ""
+    for name in sorted(fitted):
+        said = (
+            "1 by definition: the reference"
+            if name == REFERENCE
+            else "drawn to 1, not told apart by the runs"
+        )
+        out += f"\n[families.{name}]\n"
+        out += "".join(f"{key} = {fitted[name].get(key, one % said)}\n" for key in Factors.model_fields)
+    return out
+
+
+def _profile(found: ShippedServing, profile_id: str) -> str | None:
+    """A profile with what was fitted of it, and its spread; None where no run uses it."""
+    text = serving_path_of(profile_id).read_text(encoding="utf-8")
+    before = text
+    for place, parameter in enumerate(found.model.parameters):
+        if parameter.table == "software" and profile_id in parameter.ids:
+            text = _put(text, parameter.key, _figure(found, place))
+    errors = found.fold_errors(lambda item: item.software.id == profile_id)
+    if errors:
+        groups = len({item.row.source for item, _ in errors})
+        own, all_of = spread_of([e for _, e in errors]), spread_of([e for _, e in found.fold_errors()])
+        drawn = ((groups * own**2 + DRAWN * all_of**2) / (groups + DRAWN)) ** 0.5
+        method = f"groups that the fit had not seen ({groups} here, drawn towards all), {found.date}"
+        text = _put(text, "spread", _spread(drawn, method))
+    if text == before:
+        return None
+    text = re.sub(r"\n\[sources\.fit\]\n(?:(?!\[).*\n?)*", "", text).rstrip() + "\n"
+    return text + SOURCE.format(date=found.date)
+
+
+def _spread(value: float, method: str) -> str:
+    return (
+        f"{{ value = {value:.4g}, low = {0.75 * value:.4g}, high = {min(1.4 * value, 0.95):.4g}, "
+        f'kind = "fitted", source = "fit", method = "{method}" }}'
+    )
+
+
+def spread_of(errors: Sequence[float]) -> float:
+    """The standard deviation whose 80 % band holds 80 % of the errors around 0."""
+    return float(np.quantile(np.abs(errors), 0.8) / Z90)
+
+
+def _folds(found: ShippedServing) -> str:
+    rows: dict[str, list[float | None]] = {}
+    points: list[list[float | None] | None] = []
+    for row in found.rows:
+        given = found.folds.get(row.id)
+        short = None if given is None else [None if time is None else float(f"{time:.4g}") for time in given]
+        if row.completeness is None:
+            points.append(short)
+        elif short is not None:
+            rows[row.id] = short
+    body = {
+        "about": "times (s) of the figures of each shipped serving row by a fit without its group",
+        "date": found.date,
+        "effective_parameters": round(found.fit.effective, 1),
+        "unstated_spread": round(found.unstated_spread, 4),
+        "left_out": _left_out(found),
+        "predicted": rows,
+        "points": points,
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    # One row a line, so that changes can be read.
+    return re.sub(r'(\],|\},)(?=["\[n])', "\\1\n", text) + "\n"
+
+
+def _left_out(found: ShippedServing) -> Mapping[str, Any]:
+    """Errors of scored rows and of points whose layout is stated: first figures of rows, TPOT of points."""
+    out = {}
+    for name, predicted in (
+        ("nothing (in the fit)", found.in_fit),
+        ("the group", found.folds),
+        ("the chip family", found.new_chip),
+    ):
+        errors = [
+            np.expm1(error)
+            for item, place, error in errors_of(found.ready, predicted)
+            if place == 0 and stated(item)
+        ]
+        sizes = np.abs(errors)
+        out[name] = {
+            "n": len(errors),
+            "abs_error_p50": round(float(np.median(sizes)), 4),
+            "mape": round(float(sizes.mean()), 4),
+            "bias": round(float(np.mean(errors)), 4),
+        }
+    return out
+
+
+def parameter_line(found: ShippedServing, place: int) -> str:
+    """A parameter as ``planner calibrate`` prints it."""
+    parameter: ServingParameter = found.model.parameters[place]
+    runs, groups = _evidence(found, place)
+    value = parameter.value(float(found.fit.u[place]))
+    return f"{parameter.name:72.72} {parameter.prior:10.4g} {value:10.4g} {runs:5} {groups:6}"

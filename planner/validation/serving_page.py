@@ -1,0 +1,112 @@
+"""Serving in the answer of ``planner validate``: tables on a terminal, and its part of docs/accuracy.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Part = Mapping[str, Any]
+COLUMNS = (
+    ("n", "n"), ("answered", "answered"), ("groups", "groups"), ("abs_error_p50", "P50"), ("mape", "mean"),
+    ("bias", "bias"), ("abs_error_p90", "P90"), ("coverage80", "in 80 % band"), ("pair_order", "order"),
+)  # fmt: skip
+PARTS = (
+    ("by_quantity", "Figure (every figure of a row)"),
+    ("by_mode", "Mode"),
+    ("by_family", "Chip family"),
+    ("by_hardware", "Chip"),
+    ("by_software", "Software profile"),
+)
+SHOWN_REASONS = 12
+
+
+def cell(key: str, value: Any) -> str:
+    """A figure of a summary as it is shown."""
+    if value is None:
+        return "-"
+    if key in ("n", "answered", "groups"):
+        return str(value)
+    return f"{100 * value:+.1f} %" if key == "bias" else f"{100 * value:.1f} %"
+
+
+def rows(parts: Mapping[str, Part], heading: str) -> list[list[str]]:
+    """Head and one line per part."""
+    head = [heading, *(title for _, title in COLUMNS)]
+    return [head, *([name, *(cell(key, part[key]) for key, _ in COLUMNS)] for name, part in parts.items())]
+
+
+def serving_rows_of(answer: Part) -> list[list[str]]:
+    """Tables for a terminal; empty where the file has no serving rows."""
+    total = answer["summary"]["inference"]
+    if not total["n"]:
+        return []
+    found = rows({"all": total}, "Serving")
+    for key, heading in PARTS[:3]:
+        found += [[], *rows(answer["inference"][key], heading)]
+    return found
+
+
+def section(answer: Part) -> list[str]:
+    """The section of docs/accuracy.md."""
+    total, parts = answer["summary"]["inference"], answer["inference"]
+    out = [
+        "# Serving",
+        "",
+        "Published serving results and the points of InferenceX runs (`planner/data/cases`), each predicted",
+        "by a fit that has not seen its group (rows: one source, model and machine; points: one model,",
+        "system and framework). Times are compared: of rates, seconds per token and card. One score per row:",
+        "its throughput, else the rate of its pool, else time per output token; the table of figures counts",
+        f"all. The fit has {parts.get('effective_parameters')} effective parameters; none belongs to a",
+        "model, a run or a pair of framework and model.",
+        "",
+        *_markdown(rows({"all rows and points": total}, "Serving")),
+        "",
+    ]
+    if parts.get("left_out"):
+        out += [
+            "| left out of the fit | figures | P50 | mean | bias |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {name} | {part['n']} | {cell('p', part['abs_error_p50'])} | {cell('mape', part['mape'])} "
+                f"| {cell('bias', part['bias'])} |"
+                for name, part in parts["left_out"].items()
+            ),
+            "",
+        ]
+    for key, heading in PARTS:
+        out += [
+            f"## Serving: {heading[0].lower()}{heading[1:]}",
+            "",
+            *_markdown(rows(parts[key], heading)),
+            "",
+        ]
+    return [*out, "## Serving: not answered", "", *_reasons(answer), "", "## Serving: weak spots", "", *WEAK]
+
+
+def _reasons(answer: Part) -> list[str]:
+    """How many scored rows have no answer, by reason."""
+    counted: dict[str, int] = {}
+    for case in answer["cases"]:
+        if case.get("mode") and case["scored"] and not case["answered"]:
+            reason = str(case["reason"]).partition(" (")[0]
+            counted[reason] = counted.get(reason, 0) + 1
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    return [f"- {count}: {reason}" for reason, count in ranked[:SHOWN_REASONS]] or ["None."]
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> list[str]:
+    head, *body = lines
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return out + ["| " + " | ".join(line) + " |" for line in body]
+
+
+WEAK = [
+    "- Most disaggregated points do not say how many instances they ran, and none says whether tokens were",
+    "  drafted: pairs of points with equal columns differ by two in TPOT. They are filled with the usual",
+    "  number of instances and no drafts; nobody can predict them from their columns.",
+    "- Time to first token of a closed loop depends on how far requests stay in step, on the benchmark's",
+    "  first burst and on the scheduler; `bunching` of the profile is one number for that.",
+    "- Eager stacks (vLLM of 2023, tutorials on Ascend): bound by the host, one number per profile.",
+    "- Concurrency of offline results is what fits in memory by our count: reserve and format of the cache",
+    "  are guessed.",
+]

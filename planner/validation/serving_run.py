@@ -1,0 +1,183 @@
+"""Serving rows of ``planner validate``: every figure predicted and scored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from planner.software.serving import ServingProfile, serving_constants
+from planner.specs import SpecLibrary
+from planner.validation.score import Case, by
+from planner.validation.serving_measured import figures
+from planner.validation.serving_predict import ServingPrediction, predictions
+from planner.validation.serving_request import ServingDesk
+from planner.validation.serving_rows import SHIPPED_INFERENCE, ServingRow
+
+OUT_OF_FOLD = SHIPPED_INFERENCE.with_name("cv_serving.json")
+"""Predictions of the shipped rows by fits that had not seen their group (``calibrate --serving --cv``)."""
+Z90 = 1.2816
+POINT_BARS = 2
+UNSTATED = "disaggregated, instances not stated"
+
+
+def serving_sigma(family: str, software: ServingProfile) -> float:
+    """Standard deviation of ln(time) of a prediction: of the framework, wider on chips without a run."""
+    laws = serving_constants()
+    known = family in laws.families
+    return software.spread.value if known else max(software.spread.value, laws.residual.value)
+
+
+def about_serving_fit(path: Path = OUT_OF_FOLD) -> dict[str, Any]:
+    """``effective_parameters`` of the shipped fit and ``left_out``; empty without the file."""
+    if not path.is_file():
+        return {}
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {key: table[key] for key in ("effective_parameters", "left_out")}
+
+
+def folds(rows: Sequence[ServingRow], path: Path = OUT_OF_FOLD) -> dict[str, Sequence[float | None]]:
+    """Row id -> out-of-fold times of its figures; empty where the file is not there.
+
+    Args:
+        rows: the shipped rows, whose points stand in the file in their order.
+        path: the file.
+    """
+    if not path.is_file():
+        return {}
+    table = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Sequence[float | None]] = dict(table["predicted"])
+    points = [row.id for row in rows if row.completeness is None]
+    found |= {name: times for name, times in zip(points, table["points"], strict=True) if times is not None}
+    return found
+
+
+@cache
+def unstated_spread(path: Path = OUT_OF_FOLD) -> float:
+    """Standard deviation of ln(time) of points that do not say how many instances ran; 0 without the file."""
+    if not path.is_file():
+        return 0.0
+    return float(json.loads(path.read_text(encoding="utf-8"))["unstated_spread"])
+
+
+def serving_cases(
+    library: SpecLibrary,
+    rows: Sequence[ServingRow],
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    left_out: Mapping[str, Sequence[float | None]] | None = None,
+) -> list[Case]:
+    """The cases of serving rows; ``left_out``: see `folds`, shown in place of the library's predictions."""
+    found, reasons = predictions(ServingDesk(library, models), rows)
+    known = {item.ready.row.id: item for item in found}
+    cases: list[Case] = []
+    for row in rows:
+        item = known.get(row.id)
+        if item is None:
+            cases.append(_unanswered(row, reasons[row.id]))
+        else:
+            cases += _cases(row, item, (left_out or {}).get(row.id))
+    return cases
+
+
+def _unanswered(row: ServingRow, reason: str) -> Case:
+    measured = figures(row)
+    return Case(
+        id=row.id,
+        scored=row.scored,
+        group=row.source,
+        hardware=row.hardware,
+        family="",
+        framework=row.framework or "unknown",
+        software="",
+        experts=None,
+        metric=measured[0].metric if measured else None,
+        measured=measured[0].seconds if measured else None,
+        predicted=None,
+        low=None,
+        high=None,
+        in_fit=None,
+        pair_key=(),
+        cards=row.cards,
+        batch=None,
+        tokens=0.0,
+        memory=None,
+        fits=None,
+        notes=(),
+        reason=reason,
+        gap=row.completeness is None or "not supported yet" in reason,
+        serving=_mode(row),
+    )
+
+
+def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
+    sigma = serving_sigma(item.ready.family, item.ready.software)
+    if _mode(row) == UNSTATED:
+        sigma = max(sigma, unstated_spread())
+    out: list[Case] = []
+    for place, (figure, central) in enumerate(zip(item.ready.figures, item.times, strict=True)):
+        shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central
+        per_card = (row.in_flight or 1.0) / item.ready.cards
+        out.append(
+            Case(
+                id=row.id if place == 0 else f"{row.id}#{figure.metric}",
+                scored=row.scored,
+                group=row.source,
+                hardware=row.hardware,
+                family=item.ready.family.removesuffix("-hgx"),
+                framework=row.framework or "unknown",
+                software=item.ready.software.id,
+                experts=item.ready.experts,
+                metric=figure.metric,
+                measured=figure.seconds,
+                predicted=shown,
+                low=None if shown is None else shown * math.exp(-Z90 * sigma),
+                high=None if shown is None else shown * math.exp(Z90 * sigma),
+                in_fit=central,
+                pair_key=(row.source, row.model, row.hardware, row.isl, row.osl, row.precision, row.phase),
+                cards=row.cards,
+                batch=None,
+                # Tokens per second and card: of a rate 1 / time, of a time per token the batch over it.
+                tokens=per_card if figure.quantity in ("tpot", "latency") else 1.0,
+                memory=None,
+                fits=None,
+                notes=item.notes,
+                reason=None if shown is not None else f"no {figure.quantity} is predicted in this mode",
+                primary=place == 0,
+                quantity=figure.quantity,
+                serving=_mode(row),
+            )
+        )
+    return out
+
+
+def _mode(row: ServingRow) -> str:
+    if row.phase != "disaggregated":
+        return row.phase
+    said = row.decode_pool is not None and row.decode_pool.workers is not None
+    return "disaggregated" if said else UNSTATED
+
+
+def serving_parts(cases: Sequence[Case]) -> dict[str, Any]:
+    """Parts of the serving cases: by hardware, family, framework, software, mode, metric and quantity.
+
+    The last two count every figure of a row, the others one per row.
+    """
+    return {
+        "by_hardware": by(cases, lambda case: case.hardware),
+        "by_family": by(cases, lambda case: case.family),
+        "by_framework": by(cases, lambda case: case.framework),
+        "by_software": by(cases, lambda case: case.software),
+        "by_mode": by(cases, lambda case: case.serving),
+        "by_metric": by(cases, lambda case: case.metric, every=True),
+        "by_quantity": by(
+            cases, lambda case: case.quantity and f"{_source(case)}: {case.quantity}", every=True
+        ),
+    }
+
+
+def _source(case: Case) -> str:
+    """Groups of points are named after model, system and framework."""
+    return "points" if case.group.count("|") == POINT_BARS else "rows"
