@@ -315,7 +315,10 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         (Some(refusal), _) => format!("no size can be built: {}", refusal.example),
         (None, Some(Rule::Memory)) => "no lawful layout fits into the memory of a device".to_string(),
         (None, Some(rule)) => {
-            format!("no layout of the space is lawful; those that come furthest fail the rule {}", rule.name())
+            format!(
+                "no layout of the space is lawful; those that come furthest fail the rule {}",
+                rule.name()
+            )
         }
         (None, None) => "no layout of the space is lawful: the space is empty".to_string(),
     };
