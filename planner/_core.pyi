@@ -8,6 +8,7 @@ __all__ = [
     "evaluate_many",
     "evaluate_serving",
     "evaluation_rate",
+    "fabric",
     "size",
     "size_many",
     "version",
@@ -41,6 +42,9 @@ def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreE
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def fabric(request: bytes) -> bytes:
+    """Count the parts of a fabric."""
 
 def version() -> str:
     """Version of the core."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,15 @@ from planner.errors import ScenarioError
 from planner.plan import assemble
 from planner.plan import explain as accounts
 from planner.plan.account import Space
+from planner.plan.bill import FabricBill, bill
+from planner.plan.compare import Comparison
+from planner.plan.compare import compare as compare_systems
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
 from planner.plan.solve import open_case, solve
+from planner.problem.bill import FabricQuestion, fabric_request
+from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, from_table, load
 from planner.specs import SpecLibrary
 
@@ -161,6 +166,60 @@ def _toml(value: Any) -> str:
     import tomli_w  # noqa: PLC0415 (only for values given as Python objects)
 
     return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+
+
+def compare(
+    scenario: Question,
+    *,
+    limit: Sequence[str] | Mapping[str, Any] = (),
+    systems: Sequence[str] | None = None,
+    set: Sets | None = None,
+    no_estimates: bool = False,
+    library: SpecLibrary | None = None,
+    seen: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Many systems, one workload, one limit: each is answered alone, and the answers are ranked.
+
+    Args:
+        scenario: the question; its systems are the contenders.
+        limit: ``["power=20MW"]`` or ``{"power": "20 MW"}`` (power at the grid, money, racks, cards, date); it
+            stands in place of the scenario's target and limits. None: those of the scenario.
+        systems: contenders in place of the scenario's.
+        set, no_estimates, library: as for `size`.
+        seen: told the name of each system before it is worked out.
+
+    Raises:
+        PlannerError: the scenario or the limit cannot be used. A system without a plan is part of the answer.
+    """
+    question = read(scenario, set)
+    if systems is not None:
+        hardware = question.hardware.model_copy(update={"systems": tuple(systems)})
+        question = question.model_copy(update={"hardware": hardware})
+    question, words = common_limit(question, limit)
+    return compare_systems(question, _library(library), limit=words, no_estimates=no_estimates, seen=seen)
+
+
+def fabric(
+    system: str,
+    *,
+    cards: int,
+    fabric: str | None = None,
+    kind: str | None = None,
+    oversubscription: float = 1.0,
+    leaf_oversubscription: float = 1.0,
+    planes: int | None = None,
+    reserved_ports: int = 0,
+    library: SpecLibrary | None = None,
+) -> FabricBill:
+    """Every part of the networks that connect so many cards: see `planner.problem.bill.FabricQuestion`.
+
+    Raises:
+        PlannerError: unknown names, figures that are missing, or a fabric that does not reach so far.
+    """
+    question = FabricQuestion(
+        system, cards, fabric, kind, oversubscription, leaf_oversubscription, planes, reserved_ports
+    )
+    return bill(fabric_request(question, _library(library)))
 
 
 def _library(library: SpecLibrary | None) -> SpecLibrary:

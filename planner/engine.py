@@ -15,7 +15,7 @@ from typing import Any
 
 from planner.errors import EXIT_BUG, EngineError
 from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
-from planner.problem.wire import EvaluateRequest, Request
+from planner.problem.wire import DetailRequest, EvaluateRequest, Request
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -65,6 +65,18 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         from planner import _core  # noqa: PLC0415 (see above)
 
         return _decoded(_core.evaluate(request.encoded()))
+
+
+def fabric(request: DetailRequest) -> dict[str, Any]:
+    """The bill of a fabric: ``fabric/1``.
+
+    Raises:
+        EngineError: the fabric cannot be built; the message says why.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.fabric(request.encoded()))
 
 
 def size_many(requests: Sequence[Request], threads: int = 1) -> list[dict[str, Any] | EngineError]:

@@ -41,6 +41,12 @@ PROGRESS_AFTER = 0.5
 """Seconds of silence before progress is shown: most answers are there sooner."""
 
 
+ChartFile = Annotated[
+    Path | None,
+    typer.Option("--chart", metavar="FILE", help="Also draw the answer into FILE (.svg, .png or .html)."),
+]
+
+
 def overrides(sets: list[str] | None, threads: int | None) -> list[str]:
     """The ``--set`` texts with the number of threads put in."""
     return [*(sets or []), *([f"search.threads={threads}"] if threads is not None else [])]
@@ -87,7 +93,12 @@ class Watch:
 
 
 def answer(
-    ask: Callable[[Watch, Interrupt], Plan], *, as_json: bool, output: Path | None, quiet: bool
+    ask: Callable[[Watch, Interrupt], Plan],
+    *,
+    as_json: bool,
+    output: Path | None,
+    quiet: bool,
+    chart: Path | None = None,
 ) -> None:
     """Ask, write the answer to stdout (and FILE), and leave with the exit code that it means.
 
@@ -97,6 +108,10 @@ def answer(
     """
     if output is not None:
         check_output(output)
+    if chart is not None:
+        from planner.charts import check_path  # noqa: PLC0415 (keeps --help fast)
+
+        check_path(chart)
     from planner.engine import Interrupt  # noqa: PLC0415 (keeps --help fast)
 
     watch, interrupt = Watch(quiet), Interrupt()
@@ -106,6 +121,11 @@ def answer(
         watch.done()
     if output is not None:
         write(output, plan.to_json() + "\n")
+    if chart is not None:
+        from planner.charts import save  # noqa: PLC0415 (an extra)
+        from planner.charts.plan import overview  # noqa: PLC0415 (an extra)
+
+        save(overview(plan), chart)
     try:
         _print(plan, as_json)
     except BrokenPipeError:

@@ -11,8 +11,10 @@ import typer
 
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
+from planner.cli.compare import compare
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
+from planner.cli.fabric import fabric
 from planner.cli.size import size
 from planner.cli.specs import app as specs
 from planner.cli.validate import validate
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(compare)
+app.command()(fabric)
 app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)

@@ -15,6 +15,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     no_estimates: common.NoEstimates = False,
     space: common.ShowSpace = False,
     threads: common.Threads = None,
+    chart: common.ChartFile = None,
     quiet: common.Quiet = False,
 ) -> None:
     """Find the cluster that meets a target, or the most that limits allow.
@@ -42,4 +43,5 @@ def size(  # noqa: PLR0917 (the command line names them)
         as_json=as_json,
         output=output,
         quiet=quiet,
+        chart=chart,
     )

@@ -83,7 +83,11 @@ def performance(design: Wire, advertised_over_matrix: float | None) -> Performan
         advertised_over_matrix: advertised dense peak over matrix-engine peak; None where not known.
     """
     found = design["performance"]
-    names = [name for name in Performance.model_fields if name not in ("breakdown", "mfu_advertised")]
+    names = [
+        name
+        for name in Performance.model_fields
+        if name not in ("breakdown", "mfu_advertised", "effective_pflops")
+    ]
     return Performance(
         **{name: found[name] for name in names},
         mfu_advertised=found["mfu"] / advertised_over_matrix if advertised_over_matrix else None,
@@ -158,9 +162,11 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    names = [name for name in Facility.model_fields if name not in ("site", "racks")]
+    mine = ("site", "racks", "power", "elevations")
+    names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,
+        power={f"{name}_watts": float(watts) for name, watts in found["power"].items()},
         racks=Racks(**{name: found["racks"][name] for name in Racks.model_fields}),
         **{name: found[name] for name in names},
     )
@@ -174,6 +180,7 @@ def cost(design: Wire) -> Cost:
         energy_usd_per_year=found["energy_usd_per_year"],
         tco_usd_per_year=found["tco_usd_per_year"],
         parts={f"{name}_usd": value for name, value in found["parts"].items()},
+        year={f"{name}_usd": value for name, value in found["year"].items()},
         missing=list(found["missing"]),
     )
 
@@ -286,6 +293,11 @@ def limits(request: Wire) -> Limits:
         facility_megawatts=megawatts("facility_watts"),
         it_megawatts=megawatts("it_watts"),
         nameplate_megawatts=megawatts("nameplate_watts"),
+        transformer_megawatts=megawatts("transformer_watts"),
+        ups_megawatts=megawatts("ups_watts"),
+        nameplate_intake_megawatts=megawatts("nameplate_intake_watts"),
+        liquid_megawatts=megawatts("liquid_watts"),
+        air_megawatts=megawatts("air_watts"),
         racks=found.get("racks"),
         capex_usd=found.get("capex_usd"),
     )

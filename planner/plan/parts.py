@@ -61,6 +61,11 @@ class Limits(Part):
     facility_megawatts: float | None = Field(default=None, description="at the grid intake on the design day")
     it_megawatts: float | None = Field(default=None, description="typical draw")
     nameplate_megawatts: float | None = None
+    transformer_megawatts: float | None = Field(default=None, description="at their output, design day")
+    ups_megawatts: float | None = Field(default=None, description="at the output of the supplies")
+    nameplate_intake_megawatts: float | None = None
+    liquid_megawatts: float | None = Field(default=None, description="heat that the halls' liquid takes")
+    air_megawatts: float | None = Field(default=None, description="heat that the halls' air takes")
     racks: int | None = None
     capex_usd: float | None = None
 
@@ -179,6 +184,9 @@ class Performance(Part):
     goodput: float = Field(description="productive share of calendar time")
     productive_days: float
     days: float = Field(description="calendar: productive_days / goodput")
+    effective_pflops: float | None = Field(
+        default=None, description="model PFLOP/s of the whole pool, causal attention, failures included"
+    )
     breakdown: dict[str, float] = Field(description="seconds of a step by cause; they sum to step_seconds")
 
     @model_validator(mode="after")
@@ -282,6 +290,50 @@ class Racks(Part):
         return self
 
 
+class Block(Part):
+    """Machines of one kind in a rack."""
+
+    name: str
+    count: int
+    units: float = Field(description="rack units of each")
+
+
+class Elevation(Part):
+    """A full rack of one type, from the bottom."""
+
+    kind: str
+    racks: int
+    kilowatts: float = Field(description="draw when full")
+    kilograms: float | None = Field(description="of the machines; null: not published")
+    blocks: list[Block]
+
+
+class PowerChain(Part):
+    """What carries the power in and the heat out, with the redundancy asked for."""
+
+    redundancy: str
+    feeds: int
+    transformers: int
+    transformer_kva: float
+    ups_modules: int
+    ups_module_kilowatts: float
+    ups_minutes: float
+    generators: int
+    generator_megawatts: float
+    cdus: int
+    liquid_litres_per_second: float
+    liquid_rise_kelvin: float
+    air_m3_per_second: float
+    air_rise_kelvin: float
+    chiller_megawatts: float = Field(
+        description="heat that chillers take on the design day: that of air and doors; cold plates and "
+        "tanks run warm enough for dry coolers"
+    )
+    ramp_megawatts: float = Field(
+        description="swing of IT power when all cards stop at a synchronous step: mean draw less idle"
+    )
+
+
 class Facility(Part):
     """Building, power and cooling."""
 
@@ -290,6 +342,25 @@ class Facility(Part):
     facility_megawatts: float = Field(description="at the grid intake, annual mean")
     facility_design_megawatts: float = Field(description="at the grid intake on the hot design day")
     nameplate_megawatts: float | None = Field(description="what breakers see")
+    nameplate_intake_megawatts: float | None = Field(
+        default=None,
+        description="nameplate times the PUE of the design day: what the intake is contracted for",
+    )
+    transformer_megawatts: float | None = Field(
+        default=None, description="at the output of the transformers, design day"
+    )
+    ups_megawatts: float | None = Field(
+        default=None, description="at the output of the supplies, which carry IT alone"
+    )
+    liquid_heat_megawatts: float | None = Field(default=None, description="IT heat that leaves in a liquid")
+    air_heat_megawatts: float | None = Field(default=None, description="IT heat that warms the air")
+    power: dict[str, float] = Field(
+        default={}, description="watts at the grid over the year by part; they sum to facility_megawatts"
+    )
+    chain: PowerChain | None = Field(default=None, description="transformers, supplies, generators, CDUs")
+    servers_per_rack: int | None = None
+    switches_per_rack: int | None = None
+    elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
     racks: Racks
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack")
@@ -301,6 +372,21 @@ class Facility(Part):
     carbon_tonnes_per_year: float
     card_watts: float = Field(description="mean draw of a card while training")
 
+    @model_validator(mode="after")
+    def _power_adds_up(self) -> Self:
+        leaves_sum(self.power, self.facility_megawatts * 1e6, "facility.power")
+        return self
+
+
+class Price(Part):
+    """A price behind the sums."""
+
+    label: str
+    value: float
+    currency: str
+    date: str | None
+    kind: str
+
 
 class Cost(Part):
     """Money, in US dollars; a total with a missing part is null."""
@@ -309,6 +395,16 @@ class Cost(Part):
     energy_usd_per_year: float
     tco_usd_per_year: float | None
     parts: dict[str, float | None] = Field(description="capex by part in USD; they sum to capex_usd")
+    year: dict[str, float | None] = Field(
+        default={}, description="a year by part in USD; they sum to tco_usd_per_year"
+    )
+    usd_per_card_hour: float | None = Field(default=None, description="cost of a year over cards x 8,760 h")
+    usd_per_million_tokens: float | None = Field(default=None, description="at the rate with failures")
+    usd_per_effective_pflops_year: float | None = Field(
+        default=None,
+        description="cost of a year over model PFLOP/s that training really does, failures included",
+    )
+    prices: list[Price] = Field(default=[], description="each price used, with its currency and date")
     missing: list[str] = Field(description="parts without a price")
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from planner.plan.confidence import confidence
 from planner.plan.headline import Facts, headline
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
+from planner.plan.plant import effective, elevations, rated
 from planner.problem import Figure, Problem, build, wire
 from planner.scenario import Scenario
 from planner.software import SoftwareProfile
@@ -142,7 +143,7 @@ class _Answer:
 def _assembled(case: Case, answer: _Answer) -> Plan:
     result, design, studied = answer.result, answer.design, answer.studied
     request = case.request.model_dump(by_alias=True)
-    parts = _design_parts(case, design, request) if design else dict(_NO_DESIGN)
+    parts = _design_parts(case, design, request, answer.used) if design else dict(_NO_DESIGN)
     nearest = _nearest(result)
     facts = Facts(
         question=_question(case.problem.scenario),
@@ -211,13 +212,20 @@ _NO_DESIGN: Mapping[str, Any] = {
 }
 
 
-def _design_parts(case: Case, design: Wire, request: Wire) -> dict[str, Any]:
+def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure]) -> dict[str, Any]:
     """The fields of a plan that describe its design."""
     cards = assemble.cards(design, request["clusters"][design["cluster"]]["cards_per_server"])
     layout = assemble.layout(design, request["software"])
     performance = assemble.performance(design, _advertised(case, design))
     memory = assemble.memory(design)
     site = case.library.site(case.problem.scenario.site.id).id
+    cluster = request["clusters"][design["cluster"]]
+    facility = assemble.facility(design, site)
+    peaks = cluster["device"]["peak"]
+    precision = request["training"]["precision"]
+    performance = effective(
+        performance, (peaks[precision] or peaks["bf16"]) * cards.active * cards.devices_per_card
+    )
     return {
         "cards": cards,
         **{name: design[name] for name in ("system", "accelerator", "power_cap", "clock")},
@@ -227,8 +235,8 @@ def _design_parts(case: Case, design: Wire, request: Wire) -> dict[str, Any]:
         "memory": memory,
         "network": assemble.network(design),
         "fabric": assemble.fabric(design),
-        "facility": assemble.facility(design, site),
-        "cost": assemble.cost(design),
+        "facility": facility.model_copy(update={"elevations": elevations(facility, design, cluster)}),
+        "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
 

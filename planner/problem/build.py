@@ -15,7 +15,9 @@ from planner.errors import MissingFigureError, ScenarioError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures, snippets
+from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
+from planner.problem.market import excluded
 from planner.problem.space import space
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
@@ -28,6 +30,8 @@ from planner.specs.reading import shown_path
 
 MOST_CARDS = 1_000_000
 """Where the scenario sets no limit on cards: far beyond any cluster built."""
+DEFAULT_CAPS = (1.0, 0.9, 0.8, 0.7)
+"""Searched where power is limited or the objective: steps that operators enforce."""
 SECONDS_PER_YEAR = 365 * 86400.0
 _MONEY_AXES: tuple[Axis, ...] = ("capex_usd", "tco_usd_per_year")
 _MONEY_OBJECTIVES = ("capex", "tco")
@@ -137,10 +141,12 @@ class _Builder:
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
         wired = model(architecture)
-        limits = self._limits(systems, site)
+        limits = self._limits(systems, site, hall.facility)
         reliability = self._reliability()
         economics = self._economics(hall.facility)
-        prices = self._site(site)
+        prices = self._site(site, hall.facility)
+        chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
+        rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         clusters = self._equipped(clusters, profiles, architecture)
         if not figures.overridden:  # a sampled value lies inside the range that was judged with its file
             self._judge_files()
@@ -156,6 +162,8 @@ class _Builder:
                 days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
             ),
             limits=limits,
+            chain=chain,
+            rack=rack,
             clusters=clusters,
             site=prices,
             economics=economics,
@@ -236,7 +244,21 @@ class _Builder:
         twice = next((spec_id for spec_id in ids if ids.count(spec_id) > 1), None)
         if twice is not None:
             raise self.scenario.origin.error("hardware.systems", f"names {twice} twice")
-        return [self.library.system(spec_id) for spec_id in ids]
+        return self._on_the_market([self.library.system(spec_id) for spec_id in ids])
+
+    def _on_the_market(self, systems: list[System]) -> list[System]:
+        """Without those that origin, date and country of the limits rule out."""
+        limits, kept, reasons = self.scenario.limits, [], []
+        for system in systems:
+            why = excluded(system, self.library.accelerator(system.accelerator), limits)
+            if why is None:
+                kept.append(system)
+            else:
+                reasons.append(f"{system.id} is left out: {why}")
+        if not kept:
+            raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
+        self.notes += reasons
+        return kept
 
     def _system_of(self, name: str) -> str:
         try:
@@ -285,7 +307,7 @@ class _Builder:
     def _clusters(
         self, systems: list[System], hall: Hall
     ) -> tuple[tuple[wire.Cluster, ...], tuple[Calibration, ...]]:
-        hardware = self.scenario.hardware
+        hardware = self.scenario.hardware.model_copy(update={"power_caps": self._power_caps(hall.site)})
         chosen = [
             self._named("hardware.fabrics", partial(self.library.fabric, name))
             for name in hardware.fabrics or ()
@@ -318,9 +340,10 @@ class _Builder:
         return tuple(clusters), tuple(calibrations)
 
     def _refuse_caps_below_idle(self, built: wire.Cluster) -> None:
-        if self.figures.missing or self.figures.overridden:
+        asked = self.scenario.hardware.power_caps
+        if asked is None or self.figures.missing or self.figures.overridden:
             return  # a figure that is missing stands as 1 until all of them are refused
-        lowest = min(self.scenario.hardware.power_caps)
+        lowest = min(asked)
         if lowest * built.card_tdp <= built.card_idle:
             raise self.scenario.origin.error(
                 "hardware.power_caps",
@@ -328,6 +351,16 @@ class _Builder:
                 f"{built.card_idle:.4g} W that it draws when idle",
                 "caps of 0.5 to 1 are usual",
             )
+
+    def _power_caps(self, site: Site) -> tuple[float, ...]:
+        """As asked; else full power, and lower caps where they may pay: fewer watts carry more cards."""
+        asked = self.scenario.hardware.power_caps
+        if asked is not None:
+            return asked
+        limits, halls = self.scenario.limits, self.scenario.site.hall
+        limited = limits.power is not None or site.power_available is not None or bool(halls)
+        by_watts = self.scenario.objective in ("power", "energy", "tco", "tokens_per_joule")
+        return DEFAULT_CAPS if limited or by_watts else (1.0,)
 
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
         candidates = chosen or [self.library.fabric_of(system)]
@@ -341,7 +374,7 @@ class _Builder:
 
     def _coolings_of(self, system: System, site: Site) -> tuple[str, ...]:
         wanted = self.scenario.hardware.cooling
-        both = [kind for kind in system.cooling if kind in site.cooling]
+        both = self._lawful(system, site, [kind for kind in system.cooling if kind in site.cooling])
         usable = tuple(kind for kind in both if wanted is None or kind in wanted)
         if not usable:
             asked = f"of the kinds asked for ({', '.join(wanted)}), " if wanted else ""
@@ -352,6 +385,39 @@ class _Builder:
                 f"both know {', '.join(both)}" if both else f"add cooling figures to the site {site.id}",
             )
         return usable
+
+    def _lawful(self, system: System, site: Site, kinds: list[str]) -> list[str]:
+        """Cooling kinds within the limit on PUE, that of the law or of the scenario."""
+        asked = self.scenario.limits.pue
+        limit = (
+            self.figures.of("sites", site).want("pue_limit", "space", "legal PUE") if asked is None else asked
+        )
+        if limit is None or not kinds:
+            return kinds
+        own = self.scenario.site.pue
+        means = {kind: own or site.cooling[kind].pue.value for kind in kinds}
+        lawful = [kind for kind in kinds if means[kind] <= limit + 1e-9]
+        key = "limits.pue" if asked is not None else "site.id" if own is None else "site.pue"
+        whose = "limits.pue" if asked is not None else f"the legal limit of {site.id}"
+        if not lawful:
+            best = min(means, key=lambda kind: means[kind])
+            raise self.scenario.origin.error(
+                key,
+                f"no cooling of {system.id} keeps to a PUE of {limit:g} ({whose}); "
+                f"the best is {best} at {means[best]:g}",
+                "another site, a system for liquid cooling, or limits.pue for a site built under other law",
+            )
+        for kind in kinds:
+            if kind not in lawful and kind in (self.scenario.hardware.cooling or ()):
+                raise self.scenario.origin.error(
+                    "hardware.cooling",
+                    f"{kind} at {site.id} has a PUE of {means[kind]:g}, above {limit:g} ({whose})",
+                    f"within it are {', '.join(lawful)}",
+                )
+            if kind not in lawful:
+                above = f"its PUE of {means[kind]:g} is above {limit:g} ({whose})"
+                self.notes.append(f"{kind} is left out for {system.id}: {above}")
+        return lawful
 
     def _refuse_unused_cooling(self, systems: list[System], site: Site) -> None:
         for kind in self.scenario.hardware.cooling or ():
@@ -368,20 +434,20 @@ class _Builder:
                     "hardware.cooling", f"no system asked for is sold with {kind}", f"they are with {sold}"
                 )
 
-    def _limits(self, systems: list[System], site: Site) -> wire.Limits:
+    def _limits(self, systems: list[System], site: Site, facility: Part) -> wire.Limits:
         limits = self.scenario.limits
-        cards, power = limits.cards, limits.power
+        cards = limits.cards
         self._refuse_broken_units(systems)
-        at_grid = power.value if power is not None and power.at_grid else None
+        watts = boundary_limits(limits.power, self.figures.of("parts", facility))
+        halls = hall_limits(self.scenario.site.hall, self.figures.of("parts", facility))
+        at_grid = watts.facility_watts
         available = self.figures.of("sites", site).want("power_available", "power", "power available")
         if available is not None and (at_grid is None or available < at_grid):
             at_grid = available
             self.notes.append(
                 f"{site.id} offers {available / 1e6:.4g} MW at the grid intake, taken as a limit"
             )
-        at_plugs = power.value if power is not None and not power.at_grid else None
-        by_rating = power is not None and power.basis == "nameplate"
-        if by_rating:
+        if watts.nameplate_watts is not None or watts.nameplate_intake_watts is not None:
             for system in systems:  # a rating that nobody knows is neither inside nor over a limit
                 self.figures.of("systems", system).need("host.nameplate", "power", "nameplate")
         capex = None
@@ -392,9 +458,14 @@ class _Builder:
             cards_min=cards.lowest if cards else 1,
             cards_max=(cards.highest if cards else None) or MOST_CARDS,
             facility_watts=at_grid,
-            it_watts=None if by_rating else at_plugs,
-            nameplate_watts=at_plugs if by_rating else None,
-            racks=limits.racks,
+            it_watts=watts.it_watts,
+            nameplate_watts=watts.nameplate_watts,
+            transformer_watts=least(watts.transformer_watts, halls.transformer_watts),
+            ups_watts=watts.ups_watts,
+            nameplate_intake_watts=watts.nameplate_intake_watts,
+            liquid_watts=halls.liquid_watts,
+            air_watts=halls.air_watts,
+            racks=limits.racks if halls.racks is None else min(limits.racks or halls.racks, halls.racks),
             capex_usd=capex,
         )
 
@@ -419,21 +490,39 @@ class _Builder:
             f"limits.cards.{key}", f"{message}, and servers (or supernodes) are bought whole", f"try {near}"
         )
 
-    def _site(self, site: Site) -> wire.Site:
+    def _site(self, site: Site, facility: Part) -> wire.Site:
         choice, sheet = self.scenario.site, self.figures.of("sites", site)
+        chain = self.figures.of("parts", facility)
         if choice.tariff is not None:
             tariff = choice.tariff.amount * self.figures.usd_per(choice.tariff.currency)
         else:
             tariff = sheet.price("tariff", "tariff") or 0.0
+        tariff = mean_tariff(choice, tariff, self.figures)
         carbon = choice.carbon
         if carbon is None:
             carbon = sheet.need("carbon", "environment", "carbon intensity")
-        return wire.Site(tariff_usd_per_kwh=tariff, carbon_kg_per_kwh=carbon)
+        return wire.Site(
+            tariff_usd_per_kwh=tariff,
+            carbon_kg_per_kwh=carbon,
+            transformer_efficiency=chain.need("chain.transformer_efficiency", "space", "transformers"),
+            ups_efficiency=chain.need("chain.ups_efficiency", "space", "uninterruptible supplies"),
+            distribution_efficiency=chain.need("chain.distribution_efficiency", "space", "distribution"),
+        )
 
     def _economics(self, facility: Part) -> wire.Economics:
-        sheet = self.figures.of("parts", facility)
+        sheet, asked = self.figures.of("parts", facility), self.scenario.money
+
+        def share(name: str, given: float | None) -> float:
+            return sheet.need(name, "cost", f"{name} share") if given is None else given
+
+        technician = sheet.price("technician", "pay of a technician") or 0.0
         return wire.Economics(
-            maintenance_share=sheet.need("maintenance", "cost", "maintenance share"),
+            capital_rate=asked.rate,
+            installation_share=share("installation", asked.installation),
+            residual_share=share("residual", asked.residual),
+            staff_usd_per_server_year=technician
+            / sheet.need("servers_per_technician", "cost", "servers per technician"),
+            maintenance_share=share("maintenance", asked.maintenance),
             depreciation_years=sheet.need("depreciation", "cost", "life of hardware") / SECONDS_PER_YEAR,
             building_years=sheet.need("depreciation_building", "cost", "life of a building")
             / SECONDS_PER_YEAR,

@@ -54,9 +54,27 @@ def cluster(  # noqa: PLR0917
     of the training law are then not asked for. The host's memory and link are read only where something may
     live there.
     """
+    rooms = []
+    for kind in item.coolings:
+        with figures.scope(Scope(cluster=item.index, cooling=kind)):
+            rooms.append(_cooling(kind, item, hall, figures))
+    return without_hall(item, hall.facility, hardware, precision, figures, offloads).model_copy(
+        update={"coolings": tuple(rooms)}
+    )
+
+
+def without_hall(  # noqa: PLR0917
+    item: Alternative,
+    facility: Part,
+    hardware: Hardware,
+    precision: str | tuple[str, ...],
+    figures: Figures,
+    offloads: bool = False,
+) -> wire.Cluster:
+    """The alternative with its fabrics, before it is known where it stands: no cooling kinds."""
     system, accelerator, index = item.system, item.accelerator, item.index
     with figures.scope(Scope(cluster=index)):
-        body = _body(item, hall.facility, figures)
+        body = _body(item, facility, figures)
         if isinstance(precision, str):
             device = _device(item, precision, figures)
         else:
@@ -68,10 +86,6 @@ def cluster(  # noqa: PLR0917
     for fabric in item.fabrics:
         with figures.scope(Scope(cluster=index, fabric=fabric.id)):
             options += _fabric_options(item, fabric, hardware, figures)
-    rooms = []
-    for kind in item.coolings:
-        with figures.scope(Scope(cluster=index, cooling=kind)):
-            rooms.append(_cooling(kind, item, hall, figures))
     return wire.Cluster(
         system=system.id,
         accelerator=accelerator.id,
@@ -82,8 +96,8 @@ def cluster(  # noqa: PLR0917
         domain_cards=system.domain_cards,
         levels=levels,
         fabrics=tuple(options),
-        coolings=tuple(rooms),
-        power_caps=hardware.power_caps,
+        coolings=(),
+        power_caps=hardware.power_caps or (1.0,),
         servers_per_rack=system.rack.servers_per_rack,
         max_cards=system.max_cards,
         **body,
@@ -146,6 +160,7 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
         "domain_power": read_domain("domain.power", "power", "interconnect power of a domain") or 0.0,
         "domain_interconnect_racks": system.want("domain.racks", "space", "interconnect racks") or 0.0,
         "server_height": _server_height(item.system, system),
+        "server_mass": system.want("rack.server_mass", "space", "mass of a server"),
         "storage_management_share": facility.need(
             "storage_management_share", "power", "storage and management share of IT power"
         ),
@@ -258,8 +273,13 @@ def _fabric_options(
     item: Alternative, fabric: Fabric, hardware: Hardware, figures: Figures
 ) -> list[wire.FabricOption]:
     parts = [
-        cast(Part, figures.library.referred(fabric, key, "parts", getattr(fabric, key)))
-        for key in ("switch", "transceiver_switch", "transceiver_host", "cable")
+        cast(Part, figures.library.referred(owner, key, "parts", name))
+        for owner, key, name in (
+            (fabric, "switch", fabric.switch),
+            (fabric, "transceiver_switch", fabric.transceiver_switch),
+            _host_transceiver(item.system, fabric),
+            (fabric, "cable", fabric.cable),
+        )
     ]
     switch, near, far, cable = (figures.of("parts", part) for part in parts)
     sheet = figures.of("fabrics", fabric)
@@ -284,12 +304,29 @@ def _fabric_options(
         "cable_price": cable.price("price", "price"),
         "switch_height": switch.need("height", "space", "height"),
     }
+    planes = hardware.planes or fabric.planes or _ports_per_server(item.system, figures)
     return [
-        wire.FabricOption.model_validate({**common, "kind": kind, "oversubscription": ratio})
+        wire.FabricOption.model_validate(
+            {
+                **common,
+                "kind": kind,
+                "oversubscription": ratio,
+                "planes": planes if kind == "multi-plane" else 1,
+                "leaf_oversubscription": hardware.leaf_oversubscription,
+            }
+        )
         for kind in (fabric.kinds[:1] if hardware.kinds is None else fabric.kinds)
         if hardware.kinds is None or kind in hardware.kinds
         for ratio in hardware.oversubscription or fabric.oversubscription
     ]
+
+
+def _host_transceiver(system: System, fabric: Fabric) -> tuple[System | Fabric, str, str]:
+    """The fabric's, or that which the server's vendor puts into the same ports: file, key, part."""
+    own = system.scale_out.transceiver
+    if own is not None and system.scale_out.fabric == fabric.id:
+        return system, "scale_out.transceiver", own
+    return fabric, "transceiver_host", fabric.transceiver_host
 
 
 def _ports_per_server(system: System, figures: Figures) -> int:
@@ -358,4 +395,5 @@ def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire
         rack_limit=_rack_limit(kind, item, hall, figures),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
+        liquid_share=facility.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}"),
     )

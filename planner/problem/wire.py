@@ -69,7 +69,9 @@ class FabricOption(Wire):
     """One scale-out fabric of one kind and oversubscription."""
 
     id: str
-    kind: Literal["rail-optimised", "leaf-spine"]
+    kind: Literal["rail-optimised", "leaf-spine", "multi-plane"]
+    planes: Unsigned = 1
+    leaf_oversubscription: float = 1.0
     oversubscription: float
     radix: Unsigned
     ports_per_server: Unsigned
@@ -100,6 +102,7 @@ class CoolingOption(Wire):
     rack_limit: float
     fan_saving: float
     building_usd_per_watt: float | None
+    liquid_share: float = 0.0
 
 
 class Cluster(Wire):
@@ -127,6 +130,7 @@ class Cluster(Wire):
     domain_power: float
     domain_interconnect_racks: float
     server_height: float
+    server_mass: float | None = None
     servers_per_rack: Unsigned | None
     storage_management_share: float
     failures_per_server_day: float
@@ -248,15 +252,45 @@ class Limits(Wire):
     facility_watts: float | None
     it_watts: float | None
     nameplate_watts: float | None
+    transformer_watts: float | None = None
+    ups_watts: float | None = None
+    nameplate_intake_watts: float | None = None
+    liquid_watts: float | None = None
+    air_watts: float | None = None
     racks: Unsigned | None
     capex_usd: float | None
 
 
+class RackCeiling(Wire):
+    """What one rack of the halls takes, beside the limit of its cooling kind."""
+
+    watts: float | None = None
+    kilograms: float | None = None
+
+
+class ChainSpec(Wire):
+    """Sizes of the pieces of the power chain."""
+
+    redundancy: Literal["N", "N+1", "2N"]
+    power_factor: float
+    loading: float
+    transformer: float
+    ups_module: float
+    ups_ride_through: float
+    generator: float
+    cdu: float
+    liquid_rise: float
+    air_rise: float
+
+
 class Site(Wire):
-    """Price and carbon of electricity."""
+    """Price and carbon of electricity, losses of the power chain."""
 
     tariff_usd_per_kwh: float
     carbon_kg_per_kwh: float
+    transformer_efficiency: float = 1.0
+    ups_efficiency: float = 1.0
+    distribution_efficiency: float = 1.0
 
 
 class Economics(Wire):
@@ -265,6 +299,10 @@ class Economics(Wire):
     maintenance_share: float
     depreciation_years: float
     building_years: float
+    capital_rate: float = 0.0
+    installation_share: float = 0.0
+    residual_share: float = 0.0
+    staff_usd_per_server_year: float = 0.0
 
 
 class Reliability(Wire):
@@ -353,6 +391,8 @@ class Request(Wire):
     software: Software
     target: Target
     limits: Limits
+    rack: RackCeiling = RackCeiling()
+    chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     site: Site
     economics: Economics
@@ -405,6 +445,67 @@ class EvaluateRequest(Wire):
 
     problem: Request
     design: DesignChoice
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))
+
+
+class SideNetwork(Wire):
+    """A network beside the one of the cards."""
+
+    name: str
+    ports_per_server: Unsigned
+    ports_per_switch: Unsigned
+    ports_per_rack: Unsigned
+    radix: Unsigned
+    oversubscription: float
+
+
+class ScaleUpSpec(Wire):
+    """The wiring of a scale-up domain."""
+
+    planes: Unsigned
+    server_chips: Unsigned
+    links_per_server: Unsigned
+    chip_ports: Unsigned
+    links_per_module: Unsigned
+    link_bandwidth: float
+
+
+class Geometry(Wire):
+    """The floor of a hall."""
+
+    rack_pitch: float
+    row_pitch: float
+    racks_per_row: Unsigned
+    riser: float
+    slack: float
+
+
+class Medium(Wire):
+    """A way to bridge a distance."""
+
+    cable: str
+    medium: str
+    reach: float
+    modules: bool
+    power: float
+
+
+class DetailRequest(Wire):
+    """The request of ``fabric``."""
+
+    cluster: Cluster
+    cards: Unsigned
+    direct: Literal["dragonfly", "slim-fly", "full-mesh"] | None = None
+    reserved_ports: Unsigned = 0
+    scale_up: ScaleUpSpec | None = None
+    side_networks: tuple[SideNetwork, ...] = ()
+    servers_per_rack: Unsigned
+    switches_per_rack: Unsigned
+    geometry: Geometry
+    media: tuple[Medium, ...] = ()
 
     def encoded(self) -> bytes:
         """The canonical JSON of the request."""

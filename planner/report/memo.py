@@ -22,10 +22,10 @@ from planner.plan.shown import (
     usd,
 )
 from planner.report.names import limit_words, rule_words
+from planner.report.plant import boundaries, rates
+from planner.report.shares import shares
 
 PHYSICS = "docs/physics.md"
-SMALL_SHARE = 0.005
-"""Causes of a step below this share are summed up in one line."""
 SHOWN_ESTIMATES = 6
 
 Row = tuple[str, str]
@@ -89,6 +89,11 @@ def _asked(plan: Plan) -> Iterator[Row]:
         ("MW at the grid on the design day", limits.facility_megawatts),
         ("MW of IT", limits.it_megawatts),
         ("MW nameplate", limits.nameplate_megawatts),
+        ("MW at the transformers on the design day", limits.transformer_megawatts),
+        ("MW at the uninterruptible supplies", limits.ups_megawatts),
+        ("MW nameplate at the intake", limits.nameplate_intake_megawatts),
+        ("MW of heat into liquid", limits.liquid_megawatts),
+        ("MW of heat into air", limits.air_megawatts),
         ("racks", limits.racks),
     ):
         if value is not None:
@@ -200,6 +205,7 @@ def _power(plan: Plan) -> Iterator[Row]:
         f"{power(hall.facility_megawatts)} annual mean (PUE {hall.pue:.2f}), "
         f"{power(hall.facility_design_megawatts)} on the design day (PUE {hall.pue_design_day:.2f}){cap}",
     )
+    yield from boundaries(hall)
     water = "not known" if hall.water_m3_per_year is None else f"{number(hall.water_m3_per_year)} m3 a year"
     yield "cooling", f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack, water {water}"
     yield (
@@ -221,13 +227,13 @@ def _use(plan: Plan) -> Iterator[Row]:
             f"({number(performance.tokens_per_second_per_card)} a card), "
             f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}",
         )
-        yield "goes to", _shares(performance.breakdown, performance.step_seconds)
+        yield "goes to", shares(performance.breakdown, performance.step_seconds)
         yield "MFU", _utilisation(performance)
     if memory is not None:
         yield (
             "memory",
             f"{number(memory.per_device_bytes / 1e9)} of {number(memory.capacity_bytes / 1e9)} GB a device: "
-            + _shares(memory.breakdown, memory.per_device_bytes),
+            + shares(memory.breakdown, memory.per_device_bytes),
         )
 
 
@@ -251,22 +257,6 @@ def _utilisation(performance: Performance) -> str:
     if performance.mfu_advertised is not None:
         words.append(f"{percent(performance.mfu_advertised)} (advertised peak)")
     return ", ".join(words) + f"; HFU {percent(performance.hfu)}"
-
-
-def _shares(leaves: dict[str, float], root: float) -> str:
-    """Leaves as percentages of their root, largest first; the small ones as a sum."""
-    words, small = [], 0.0
-    for name, value in sorted(leaves.items(), key=lambda item: (-item[1], item[0])):
-        share = value / root if root else 0.0
-        if share < SMALL_SHARE:
-            small += share
-            continue
-        words.append(
-            f"{name.removesuffix('_seconds').removesuffix('_bytes').replace('_', ' ')} {percent(share)}"
-        )
-    if small > 5e-5:
-        words.append(f"the rest {percent(small)}")
-    return ", ".join(words)
 
 
 def _when(plan: Plan) -> Iterator[Row]:
@@ -302,7 +292,17 @@ def _money(plan: Plan) -> Iterator[Row]:
     missing = f"; no price for {', '.join(cost.missing)}" if cost.missing else ""
     yield "capital", f"{capital}: {', '.join(known) or 'no part has a price'}{missing}"
     total = "not known" if cost.tco_usd_per_year is None else f"{usd(cost.tco_usd_per_year)} a year"
-    yield "running", f"energy {usd(cost.energy_usd_per_year)} a year, total cost of ownership {total}"
+    year = [
+        f"{name.removesuffix('_usd').replace('_', ' ')} {usd(value)}"
+        for name, value in cost.year.items()
+        if value
+    ]
+    yield (
+        "running",
+        f"energy {usd(cost.energy_usd_per_year)} a year, total cost of ownership {total}"
+        + (f": {', '.join(year)}" if year and cost.tco_usd_per_year is not None else ""),
+    )
+    yield from rates(cost)
 
 
 def _sure(plan: Plan) -> Iterator[Row]:

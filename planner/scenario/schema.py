@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
@@ -59,9 +60,6 @@ RESERVED = {
     "target.ttft": "serving",
     "target.tpot": "serving",
     "target.availability": "serving",
-    "limits.origin": "supply",
-    "limits.available_in": "supply",
-    "limits.available_by": "supply",
 }
 """Lawful keys of questions that are not built yet."""
 
@@ -194,28 +192,25 @@ class PowerLimit(Frozen):
 
     value: Watts
     boundary: Literal["grid", "transformer", "ups", "it"] | None = Field(
-        default=None, description="grid: intake on the hot design day (default); it: at the servers' plugs"
+        default=None,
+        description="grid: intake on the hot design day (default); transformer: its output that day; "
+        "ups: output of the supplies, which carry IT alone; it: at the servers' plugs (default of nameplate)",
     )
     basis: Literal["measured", "nameplate"] = Field(
         default="measured",
-        description="measured: typical draw in training; nameplate: rated power (boundary it)",
+        description="measured: typical draw in training; nameplate: rated power, what breakers are sized for",
     )
 
-    @model_validator(mode="after")
-    def _built(self) -> Self:
-        if self.boundary in ("transformer", "ups"):
-            raise ValueError(f'boundary: {self.boundary!r} is not built yet; use "grid" or "it"')
-        if self.basis == "nameplate" and self.boundary == "grid":
-            raise ValueError(
-                'basis: nameplate power is that of the servers, so it goes with boundary = "it"; '
-                'the grid intake is counted on the design day with basis = "measured"'
-            )
-        return self
-
     @property
-    def at_grid(self) -> bool:
-        """Counted at the grid intake."""
-        return self.basis == "measured" and self.boundary != "it"
+    def counted_at(self) -> Literal["grid", "transformer", "ups", "it"]:
+        """The boundary, with its default filled in."""
+        return self.boundary or ("it" if self.basis == "nameplate" else "grid")
+
+
+def _date_text(given: Any) -> Any:
+    """A year or a date of TOML as text."""
+    plain = isinstance(given, int | date) and not isinstance(given, bool | datetime)
+    return str(given) if plain else given
 
 
 class Limits(Frozen):
@@ -228,7 +223,21 @@ class Limits(Frozen):
         default=None, description='"30 MW", or { value, boundary, basis }'
     )
     racks: Whole | None = Field(default=None, description="racks of all kinds")
+    pue: AtLeastOne | None = Field(
+        default=None, description="annual mean; default: the legal limit of the site, where it has one"
+    )
     capex: MoneyAmount | None = Field(default=None, description='capital with its currency, e.g. "200 MUSD"')
+    origin: (
+        Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], BeforeValidator(as_list)] | None
+    ) = Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    available_in: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="country that it is bought for: on sale, no export rule",
+    )
+    available_by: Annotated[str | None, BeforeValidator(_date_text)] = Field(
+        default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -242,6 +251,44 @@ class Limits(Frozen):
         return cards or any(limit is not None for limit in (self.power, self.racks, self.capex))
 
 
+class Hall(Frozen):
+    """A hall that stands already, or is designed: what it takes bounds what is put into it."""
+
+    racks: Whole = Field(description="racks of all kinds")
+    rack_power: Watts | None = Field(default=None, description="of one rack: busway and breakers")
+    liquid_power: Watts | None = Field(default=None, description="IT heat that the liquid loop takes")
+    air_power: Watts | None = Field(default=None, description="IT heat that the air takes")
+    floor_load: Positive | None = Field(default=None, description="kg/m2 under a rack")
+    transformers: Whole | None = Field(default=None, description="installed")
+    transformer_kva: Positive | None = Field(default=None, description="of each")
+    redundancy: Literal["N", "N+1", "2N"] = Field(default="N", description="of the transformers")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.transformers is None) != (self.transformer_kva is None):
+            raise ValueError("transformers: and transformer_kva go together")
+        if self.transformers is not None and self.usable_transformers < 1:
+            raise ValueError(
+                f"transformers: {self.transformers} at {self.redundancy} leave none to carry the load"
+            )
+        return self
+
+    @property
+    def usable_transformers(self) -> int:
+        """Those that carry load when the redundant ones stand by."""
+        installed = self.transformers or 0
+        return {"N": installed, "N+1": installed - 1, "2N": installed // 2}[self.redundancy]
+
+
+class Money(Frozen):
+    """Terms of capital; what is left out comes from the facility file of the site's country."""
+
+    rate: Share = Field(default=0.0, description="cost of capital per year; 0: straight-line depreciation")
+    residual: Share | None = Field(default=None, description="share of the hardware's price at its end")
+    installation: Share | None = Field(default=None, description="share of the hardware's price, once")
+    maintenance: Share | None = Field(default=None, description="share of the hardware's price per year")
+
+
 class Hardware(Frozen):
     """What may be bought."""
 
@@ -249,8 +296,17 @@ class Hardware(Frozen):
     fabrics: Texts | None = Field(
         default=None, description="ids of scale-out fabrics; default: the system's own"
     )
-    kinds: Annotated[tuple[Literal["rail-optimised", "leaf-spine"], ...], BeforeValidator(as_list)] | None = (
-        Field(default=None, min_length=1, description="default: all that the fabric's file lists")
+    kinds: (
+        Annotated[
+            tuple[Literal["rail-optimised", "leaf-spine", "multi-plane"], ...], BeforeValidator(as_list)
+        ]
+        | None
+    ) = Field(default=None, min_length=1, description="default: the first that the fabric's file lists")
+    planes: Whole | None = Field(
+        default=None, description="of multi-plane fabrics; default: the fabric's, else one per server port"
+    )
+    leaf_oversubscription: AtLeastOne = Field(
+        default=1.0, description="of the leaves where there are three tiers"
     )
     oversubscription: Annotated[tuple[AtLeastOne, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="of the top tier; default: all that the fabric's file lists"
@@ -258,14 +314,17 @@ class Hardware(Frozen):
     cooling: Annotated[tuple[Cooling, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="default: all that system and site both know"
     )
-    power_caps: Annotated[tuple[Share, ...], Field(min_length=1), BeforeValidator(as_list)] = Field(
-        default=(1.0,), description="enforced shares of the board power to choose from"
+    power_caps: Annotated[tuple[Share, ...], BeforeValidator(as_list)] | None = Field(
+        default=None,
+        min_length=1,
+        description="enforced shares of the board power to choose from; default: 1, and 0.9, 0.8 and 0.7 too "
+        "where power is limited or the objective",
     )
 
     @field_validator("power_caps")
     @classmethod
-    def _not_off(cls, caps: tuple[float, ...]) -> tuple[float, ...]:
-        if 0.0 in caps:
+    def _not_off(cls, caps: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if caps is not None and 0.0 in caps:
             raise ValueError("a cap of 0 switches the cards off")
         return caps
 
@@ -278,6 +337,14 @@ class SiteChoice(Frozen):
     carbon: Carbon | None = Field(default=None, description='e.g. "0.4 kgCO2/kWh"')
     pue: AtLeastOne | None = Field(default=None, description="annual mean, for every cooling kind")
     pue_design_day: AtLeastOne | None = Field(default=None, description="default: the site's, at least pue")
+    tariff_peak: EnergyPrice | None = Field(default=None, description="price in the peak hours")
+    tariff_valley: EnergyPrice | None = Field(default=None, description="price in the valley hours")
+    peak_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_peak")
+    valley_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_valley")
+    redundancy: Literal["N", "N+1", "2N"] = Field(
+        default="N+1", description="of transformers, supplies and generators"
+    )
+    hall: tuple[Hall, ...] = Field(default=(), description="[[site.hall]]: halls to fill")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -397,6 +464,7 @@ class Scenario(Frozen):
     limits: Limits = Limits()
     hardware: Hardware
     site: Annotated[SiteChoice, BeforeValidator(_table_of("id"))]
+    money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
     search: Search = Search()
 

@@ -21,7 +21,15 @@ class Fabric(SpecFile):
     transceiver_switch: str = Field(description="id of the switch-side module in parts/")
     transceiver_host: str = Field(description="id of the host-side module in parts/")
     cable: str = Field(description="id of the fibre (or copper) in parts/")
-    kinds: list[Literal["rail-optimised", "leaf-spine"]] = Field(min_length=1, description="usual first")
+    kinds: list[Literal["rail-optimised", "leaf-spine", "multi-plane"]] = Field(
+        min_length=1, description="usual first"
+    )
+    planes: int | None = Field(
+        default=None, ge=1, description="of the kind multi-plane; absent: one per port of a server"
+    )
+    copper: list[str] = Field(
+        default=[], description="ids of copper cables in parts/ for its ports, shortest first"
+    )
     oversubscription: list[float] = Field(
         default=[1.0], description="of the top tier, usual first; the search may choose among them"
     )

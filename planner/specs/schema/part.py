@@ -6,8 +6,58 @@ from typing import Literal
 
 from pydantic import Field
 
-from planner.specs.quantity import BuildingPrice, Count, Duration, Fraction, Length, Money, Power, Rate, Text
+from planner.specs.quantity import (
+    BuildingPrice,
+    Count,
+    Duration,
+    Fraction,
+    Frozen,
+    Length,
+    Mass,
+    Money,
+    Power,
+    Rate,
+    Text,
+)
 from planner.specs.schema.common import SpecFile
+
+
+class Floor(Frozen):
+    """Where racks stand: rows of racks, cables in trays above them."""
+
+    rack_pitch: Length = Field(description="from a rack to its neighbour in the row")
+    row_pitch: Length = Field(description="from a row to the next, aisle included")
+    racks_per_row: Count
+    rack_depth: Length
+    riser: Length = Field(description="cable from a port to the tray above its rack")
+    slack: Fraction = Field(description="cable over the way")
+
+
+class PowerChain(Frozen):
+    """From the grid intake to the servers' plugs."""
+
+    transformer_efficiency: Fraction
+    ups_efficiency: Fraction = Field(description="the supplies carry the IT load alone")
+    distribution_efficiency: Fraction = Field(description="busway and distribution below the supplies")
+    power_factor: Fraction
+    loading: Fraction = Field(description="of a transformer that is planned for")
+    transformer_rating: Power = Field(description="kVA of one transformer, in watts")
+    ups_module: Power
+    ups_ride_through: Duration
+    generator: Power
+    cdu: Power = Field(description="heat that one coolant distribution unit moves")
+    liquid_rise: Count = Field(description="kelvins of the liquid across the servers")
+    air_rise: Count = Field(description="kelvins of the air across the servers")
+
+
+class SideNetwork(Frozen):
+    """A network beside the one of the cards: storage, front end, management."""
+
+    ports_per_server: Count
+    ports_per_switch: Count | None = Field(default=None, description="of every switch of the cards' network")
+    ports_per_rack: Count | None = Field(default=None, description="power strips and the like")
+    radix: Count = Field(description="ports of a switch")
+    oversubscription: Count
 
 
 class Part(SpecFile):
@@ -50,9 +100,22 @@ class Part(SpecFile):
     fan_saving: dict[str, Fraction] = Field(
         default={}, description="share of fan power saved by cooling kind"
     )
+    liquid_share: dict[str, Fraction] = Field(
+        default={}, description="share of IT heat that leaves in a liquid, by cooling kind"
+    )
+    chain: PowerChain | None = Field(default=None, description="facility: from the grid to the servers")
+    rack_frame: Mass | None = Field(default=None, description="facility: an empty rack with its strips")
+    installation: Fraction | None = Field(default=None, description="share of hardware capex, once")
+    residual: Fraction | None = Field(
+        default=None, description="share of hardware capex at the end of its life"
+    )
+    technician: Money | None = Field(default=None, description="pay of one person for a year, all in")
+    servers_per_technician: Count | None = None
     cap_exponent: Count | None = Field(
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )
+    floor: Floor | None = Field(default=None, description="facility: rows of racks")
+    networks: dict[str, SideNetwork] = Field(default={}, description="facility: networks beside the cards'")
     maintenance: Fraction | None = Field(default=None, description="share of hardware capex per year")
     depreciation: Duration | None = Field(default=None, description="life of the hardware")
     depreciation_building: Duration | None = None

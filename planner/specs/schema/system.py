@@ -35,6 +35,11 @@ class ScaleOut(Frozen):
     ports_per_server: int | None = Field(
         default=None, ge=1, description="scale-out fabric ports per server (counts links, leaf ports, optics)"
     )
+    transceiver: str | None = Field(
+        default=None,
+        description="id of the host-side module in parts/ where it is not the fabric's usual one "
+        "(DGX servers pair two ports in a twin module)",
+    )
     fabric: str = Field(description="id of the default scale-out fabric, a file in fabrics/")
 
 
@@ -56,11 +61,25 @@ class Host(Frozen):
     )
 
 
+class ScaleUpPlanes(Frozen):
+    """How a scale-up domain is wired: planes alike, joined by upper chips without oversubscription."""
+
+    planes: Count
+    server_chips: Count = Field(
+        description="switch chips of a server per plane; 0: cards reach the upper chips"
+    )
+    links_per_server: Count = Field(description="up into one plane, of all chips (or cards) of a server")
+    chip_ports: Count = Field(description="of an upper chip")
+    links_per_module: Count = Field(description="carried by one optical module; 0: copper")
+    link_bandwidth: Rate = Field(description="one way, of one link")
+
+
 class DomainParts(Frozen):
     """What a scale-up domain adds beside its servers (switch trays, optics), per full domain."""
 
     switches: Count | None = None
     transceivers: Count | None = None
+    planes: ScaleUpPlanes | None = Field(default=None, description="the wiring, where it is published")
     power: Power | None = Field(
         default=None, description="typical draw of switches and optics per full domain"
     )

@@ -32,6 +32,8 @@ pub struct Capex {
     pub cables: Option<Usd>,
     /// NICs that are not sold in the server.
     pub nics: Option<Usd>,
+    /// Racking, cabling and commissioning of the hardware.
+    pub installation: Option<Usd>,
     /// Building with power and cooling.
     pub building: Option<Usd>,
 }
@@ -47,7 +49,7 @@ impl Capex {
         ]
     }
 
-    /// Everything but the building.
+    /// Everything that is bought and carried in: neither installation nor building.
     #[must_use]
     pub fn hardware(&self) -> Option<Usd> {
         self.hardware_parts()
@@ -59,7 +61,7 @@ impl Capex {
     /// The sum of the parts, or `None` where one is missing.
     #[must_use]
     pub fn total(&self) -> Option<Usd> {
-        Some(self.hardware()? + self.building?)
+        Some(self.hardware()? + self.installation? + self.building?)
     }
 
     /// Names of the parts without a price.
@@ -67,7 +69,8 @@ impl Capex {
     pub fn missing(&self) -> Vec<&'static str> {
         self.hardware_parts()
             .into_iter()
-            .chain([("building", self.building)])
+            .chain([("installation", self.installation), ("building", self.building)])
+            .filter(|(name, _)| *name != "installation" || self.hardware().is_some())
             .filter_map(|(name, price)| price.is_none().then_some(name))
             .collect()
     }
@@ -98,12 +101,14 @@ pub struct Depreciation {
     pub rate: f64,
     /// Repairs and support per year over the price of the hardware.
     pub maintenance: f64,
+    /// Price of the hardware at the end of its life over that at its start.
+    pub residual: f64,
 }
 
 /// The cost of a year, each part as far as it is known; the parts sum to the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct YearlyCost {
-    /// Capital of the hardware.
+    /// Capital of the hardware, installed, less what it sells for in the end.
     pub hardware: Option<Usd>,
     /// Capital of the building.
     pub building: Option<Usd>,
@@ -111,27 +116,35 @@ pub struct YearlyCost {
     pub maintenance: Option<Usd>,
     /// Energy.
     pub energy: Option<Usd>,
+    /// People.
+    pub staff: Usd,
 }
 
 impl YearlyCost {
-    /// Capital by [`capital_recovery_factor`], maintenance on the hardware, energy as given.
+    /// Capital by [`capital_recovery_factor`], maintenance on the hardware, energy and staff as given.
+    ///
+    /// A residual value R after n years is worth R / (1 + r)^n today and is taken off the price.
     #[must_use]
-    pub fn of(capex: &Capex, terms: &Depreciation, energy: Option<Usd>) -> Self {
+    pub fn of(capex: &Capex, terms: &Depreciation, energy: Option<Usd>, staff: Usd) -> Self {
         let hardware = capex.hardware();
+        let sold = terms.residual * libm::exp(-terms.hardware_years * libm::log1p(terms.rate));
+        let spread = capital_recovery_factor(terms.rate, terms.hardware_years);
+        let installed = hardware.zip(capex.installation).map(|(price, work)| price * (1.0 - sold) + work);
         Self {
-            hardware: hardware.map(|price| price * capital_recovery_factor(terms.rate, terms.hardware_years)),
+            hardware: installed.map(|price| price * spread),
             building: capex
                 .building
                 .map(|price| price * capital_recovery_factor(terms.rate, terms.building_years)),
             maintenance: hardware.map(|price| price * terms.maintenance),
             energy,
+            staff,
         }
     }
 
     /// Total cost of ownership of a year, or `None` where a part is missing.
     #[must_use]
     pub fn total(&self) -> Option<Usd> {
-        Some(self.hardware? + self.building? + self.maintenance? + self.energy?)
+        Some(self.hardware? + self.building? + self.maintenance? + self.energy? + self.staff)
     }
 }
 
@@ -152,6 +165,7 @@ mod tests {
             transceivers: price_of(2048, Some(Usd(1000.0))),
             cables: price_of(2048, Some(Usd(280.0))),
             nics: price_of(0, None),
+            installation: Some(Usd::ZERO),
             building: building_price(Watts(1e6), Some(11.7)),
         }
     }
@@ -194,10 +208,34 @@ mod tests {
 
     #[test]
     fn a_year_sums_capital_maintenance_and_energy() {
-        let terms = Depreciation { hardware_years: 5.0, building_years: 20.0, rate: 0.0, maintenance: 0.03 };
-        let year = YearlyCost::of(&cluster(), &terms, Some(Usd(1e6)));
+        let terms = Depreciation {
+            hardware_years: 5.0,
+            building_years: 20.0,
+            rate: 0.0,
+            maintenance: 0.03,
+            residual: 0.0,
+        };
+        let year = YearlyCost::of(&cluster(), &terms, Some(Usd(1e6)), Usd(2e5));
         let hardware = 39.68e6 + 1.728e6 + 2_621_440.0;
-        near(year.total().unwrap().0, hardware / 5.0 + 11.7e6 / 20.0 + hardware * 0.03 + 1e6);
-        assert_eq!(YearlyCost::of(&cluster(), &terms, None).total(), None);
+        near(year.total().unwrap().0, hardware / 5.0 + 11.7e6 / 20.0 + hardware * 0.03 + 1e6 + 2e5);
+        assert_eq!(YearlyCost::of(&cluster(), &terms, None, Usd::ZERO).total(), None);
+    }
+
+    #[test]
+    fn a_residual_value_is_discounted_and_installation_is_spread_with_the_hardware() {
+        let terms = |rate, residual| Depreciation {
+            hardware_years: 5.0,
+            building_years: 20.0,
+            rate,
+            maintenance: 0.0,
+            residual,
+        };
+        let capex = Capex { installation: Some(Usd(1e6)), ..cluster() };
+        let hardware = 39.68e6 + 1.728e6 + 2_621_440.0;
+        let year = |terms| YearlyCost::of(&capex, &terms, Some(Usd::ZERO), Usd::ZERO).hardware.unwrap().0;
+        near(year(terms(0.0, 0.1)), (hardware * 0.9 + 1e6) / 5.0);
+        // 1.1^-5 = 0.62092, CRF = 0.26380.
+        near(year(terms(0.1, 0.1)), (hardware * (1.0 - 0.062_092) + 1e6) * 0.263_797);
+        near(capex.total().unwrap().0, hardware + 1e6 + 11.7e6);
     }
 }

@@ -212,6 +212,19 @@ pub struct RackLimits {
     pub power: Watts,
     /// Usable rack units, usually [`RACK_UNITS`] - [`RESERVED_RACK_UNITS`].
     pub units: f64,
+    /// Kilograms that the floor carries, where a limit is known.
+    pub kilograms: Option<f64>,
+}
+
+/// A machine to put into a rack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// What the rack is sized for: nameplate or enforced cap.
+    pub power: Watts,
+    /// Rack units.
+    pub height: f64,
+    /// Kilograms; not known: not checked against the floor.
+    pub mass: Option<f64>,
 }
 
 /// Why machines do not fit a rack.
@@ -227,6 +240,16 @@ pub enum RackError {
         /// Limit of the rack.
         limit: Watts,
     },
+    /// Heavier than the floor carries.
+    #[error("{machines} machines of {each} kg exceed the {limit} kg that the floor carries under a rack")]
+    TooHeavy {
+        /// Machines in the rack: the vendor's packing, or one.
+        machines: u64,
+        /// Kilograms of each.
+        each: f64,
+        /// Limit of the rack.
+        limit: f64,
+    },
     /// Taller than the rack.
     #[error("a machine of {height} rack units exceeds the {units} usable ones")]
     TooTall {
@@ -238,13 +261,19 @@ pub enum RackError {
 }
 
 impl RackLimits {
-    /// Machines of one kind that a rack takes: min(floor(kW / kW each), floor(units / height)), or the vendor's fixed
-    /// packing, which must still be coolable. `each` is the power the rack is sized for (nameplate or enforced cap).
+    /// Machines of one kind that a rack takes: min(floor(kW / kW each), floor(units / height), floor(kg / kg each)), or
+    /// the vendor's fixed packing, which must still be coolable and carried.
     ///
     /// # Errors
-    /// [`RackError`] when not even one fits, or the fixed packing is too hot.
-    pub fn machines_per_rack(&self, each: Watts, height: f64, fixed: Option<u64>) -> Result<u64, RackError> {
+    /// [`RackError`] when not even one fits, or the fixed packing is too hot or too heavy.
+    pub fn machines_per_rack(&self, machine: &Machine, fixed: Option<u64>) -> Result<u64, RackError> {
+        let Machine { power: each, height, mass } = *machine;
         let by_power = whole(self.power / each);
+        let weights = self.kilograms.zip(mass);
+        let by_weight = weights.map_or(u64::MAX, |(limit, each)| whole(limit / each));
+        if let Some((limit, each)) = weights.filter(|_| by_weight < fixed.unwrap_or(1)) {
+            return Err(RackError::TooHeavy { machines: fixed.unwrap_or(1), each, limit });
+        }
         if let Some(machines) = fixed {
             return if by_power >= machines {
                 Ok(machines)
@@ -259,7 +288,7 @@ impl RackLimits {
         if by_power == 0 {
             return Err(RackError::TooHot { machines: 1, each, limit: self.power });
         }
-        Ok(by_power.min(by_height))
+        Ok(by_power.min(by_height).min(by_weight))
     }
 }
 
@@ -305,7 +334,25 @@ fn whole(ratio: f64) -> u64 {
 mod tests {
     use super::*;
 
-    const AIR: RackLimits = RackLimits { power: Watts(41e3), units: RACK_UNITS - RESERVED_RACK_UNITS };
+    const AIR: RackLimits =
+        RackLimits { power: Watts(41e3), units: RACK_UNITS - RESERVED_RACK_UNITS, kilograms: None };
+
+    fn packed(rack: &RackLimits, power: Watts, height: f64, fixed: Option<u64>) -> Result<u64, RackError> {
+        rack.machines_per_rack(&Machine { power, height, mass: None }, fixed)
+    }
+
+    #[test]
+    fn a_floor_of_1000_kilograms_carries_seven_servers_of_130() {
+        let light = RackLimits { power: Watts(200e3), kilograms: Some(1000.0), ..AIR };
+        let server = Machine { power: Watts(10e3), height: 4.0, mass: Some(130.0) };
+        assert_eq!(light.machines_per_rack(&server, None), Ok(7));
+        let refused = light.machines_per_rack(&server, Some(8)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "8 machines of 130 kg exceed the 1000 kg that the floor carries under a rack"
+        );
+        assert_eq!(light.machines_per_rack(&Machine { mass: None, ..server }, None), Ok(9));
+    }
 
     fn near(left: f64, right: f64, tolerance: f64) {
         assert!((left / right - 1.0).abs() <= tolerance, "{left} is not within {tolerance} of {right}");
@@ -434,21 +481,21 @@ mod tests {
 
     #[test]
     fn four_dgx_h100_fill_a_rack_by_power_and_by_height() {
-        assert_eq!(AIR.machines_per_rack(Watts(10_200.0), 8.0, None), Ok(4));
+        assert_eq!(packed(&AIR, Watts(10_200.0), 8.0, None), Ok(4));
         assert_eq!(racks_for(127, 4), 32);
         let cooler = RackLimits { power: Watts(20e3), ..AIR };
-        assert_eq!(cooler.machines_per_rack(Watts(10_200.0), 8.0, None), Ok(1));
+        assert_eq!(packed(&cooler, Watts(10_200.0), 8.0, None), Ok(1));
         // 48 compute switches of 1 U and 1.3 kW: 31 per rack by power.
-        assert_eq!(AIR.machines_per_rack(Watts(1300.0), 1.0, None), Ok(31));
+        assert_eq!(packed(&AIR, Watts(1300.0), 1.0, None), Ok(31));
         assert_eq!(racks_for(48, 31), 2);
     }
 
     #[test]
     fn a_packing_fixed_by_the_vendor_holds_only_where_it_can_be_cooled() {
         let liquid = RackLimits { power: Watts(150e3), ..AIR };
-        assert_eq!(liquid.machines_per_rack(Watts(7500.0), 1.0, Some(18)), Ok(18));
+        assert_eq!(packed(&liquid, Watts(7500.0), 1.0, Some(18)), Ok(18));
         let too_hot = RackError::TooHot { machines: 18, each: Watts(7500.0), limit: Watts(41e3) };
-        assert_eq!(AIR.machines_per_rack(Watts(7500.0), 1.0, Some(18)), Err(too_hot));
+        assert_eq!(packed(&AIR, Watts(7500.0), 1.0, Some(18)), Err(too_hot));
         assert_eq!(
             too_hot.to_string(),
             "18 machines of 7.5 kW exceed the 41.0 kW that this cooling takes from a rack"
@@ -457,8 +504,8 @@ mod tests {
 
     #[test]
     fn a_machine_that_fits_no_rack_is_refused() {
-        assert!(matches!(AIR.machines_per_rack(Watts(50e3), 8.0, None), Err(RackError::TooHot { .. })));
-        assert!(matches!(AIR.machines_per_rack(Watts(1e3), 40.0, None), Err(RackError::TooTall { .. })));
+        assert!(matches!(packed(&AIR, Watts(50e3), 8.0, None), Err(RackError::TooHot { .. })));
+        assert!(matches!(packed(&AIR, Watts(1e3), 40.0, None), Err(RackError::TooTall { .. })));
     }
 
     #[test]

@@ -92,8 +92,14 @@ pub struct ScaleUpLevel {
 pub struct FabricOption {
     /// Id in the spec library.
     pub id: String,
-    /// `rail-optimised` or `leaf-spine`.
+    /// `rail-optimised`, `leaf-spine` or `multi-plane`.
     pub kind: crate::fabric::FabricKind,
+    /// Planes of the kind `multi-plane`; its ports per server must be a multiple.
+    #[serde(default = "crate::fabric::one")]
+    pub planes: u32,
+    /// Of the leaves where there are three tiers, at least 1.
+    #[serde(default = "crate::fabric::level")]
+    pub leaf_oversubscription: f64,
     /// Of the top tier, at least 1.
     pub oversubscription: f64,
     /// Ports of a switch at the port rate.
@@ -150,6 +156,9 @@ pub struct CoolingOption {
     pub fan_saving: f64,
     /// Building with power and cooling, per IT watt.
     pub building_usd_per_watt: Option<f64>,
+    /// Share of the IT heat that leaves in a liquid (water at the door of the rack included).
+    #[serde(default)]
+    pub liquid_share: f64,
 }
 
 /// One alternative of the hardware: a system of the library with the fabrics, coolings and caps it may take.
@@ -201,6 +210,9 @@ pub struct Cluster {
     pub domain_interconnect_racks: f64,
     /// Rack units of a server.
     pub server_height: f64,
+    /// Kilograms of a server.
+    #[serde(default)]
+    pub server_mass: Option<f64>,
     /// Fixed packing of the vendor.
     pub servers_per_rack: Option<u64>,
     /// Storage, management and front-end power over compute IT power.

@@ -4,12 +4,15 @@
 //! training, serving;
 //! facility, cost, reliability, plant; search; wire. Each module uses only those before it (`tests/layers.rs`).
 
+pub mod chain;
 pub mod collective;
 pub mod cost;
+pub mod detail;
 pub mod error;
 pub mod evaluate;
 pub mod fabric;
 pub mod facility;
+pub mod hall;
 pub mod hardware;
 pub mod kernel;
 pub mod many;

@@ -93,8 +93,13 @@ impl Network {
             }
             // A tier is entered through the one below. The nominal taper counts: a partial build may do a little
             // better, which is not relied on.
-            let tapered = index > 0 && design.reach[index - 1].taper < 1.0;
-            let taper = if tapered { 1.0 / fabric.oversubscription } else { 1.0 };
+            let taper: f64 = (1..=index)
+                .filter(|above| design.reach[above - 1].taper < 1.0)
+                .map(|above| {
+                    let top = above + 1 == tiers;
+                    1.0 / if top { fabric.oversubscription } else { fabric.leaf_oversubscription }
+                })
+                .product();
             levels.push(Level {
                 name: reach.name.to_string(),
                 size,
@@ -155,24 +160,24 @@ impl Network {
 /// half of its radix to hosts, or s/(s+1) of it where it is the oversubscribed one; a pod has radix/2 leaves.
 fn nominal_reach(fabric: &FabricOption, tier: usize, tiers: usize) -> f64 {
     let radix = f64::from(fabric.radix);
-    let ports = f64::from(fabric.ports_per_server.max(1));
+    // Of several planes each is a fabric of its own; their traffic meets in the servers.
+    let planes = if fabric.kind == FabricKind::MultiPlane { fabric.planes.max(1) } else { 1 };
+    let ports = f64::from((fabric.ports_per_server / planes).max(1));
     let half = libm::floor(radix / 2.0).max(1.0);
-    let down = if tiers == 2 {
-        let share = fabric.oversubscription / (fabric.oversubscription + 1.0);
-        libm::floor(radix * share).max(half)
-    } else {
-        half
-    };
+    let ratio = if tiers == 2 { fabric.oversubscription } else { fabric.leaf_oversubscription };
+    let down = if tiers == 1 { radix } else { libm::floor(radix * ratio / (ratio + 1.0) + 1e-9).max(half) };
     let per_leaf = match fabric.kind {
-        FabricKind::RailOptimised => down,
+        FabricKind::RailOptimised | FabricKind::MultiPlane => down,
         FabricKind::LeafSpine => libm::floor(down / ports).max(1.0),
     };
+    // Spines of half the ports down join that many leaves of radix - down uplinks.
+    let pod = libm::floor(half * half / (radix - down).clamp(1.0, half));
     let leaves = if tier == 0 {
         1.0
     } else {
         match fabric.kind {
-            FabricKind::RailOptimised => half / ports,
-            FabricKind::LeafSpine => half,
+            FabricKind::RailOptimised | FabricKind::MultiPlane => pod / ports,
+            FabricKind::LeafSpine => pod,
         }
     };
     libm::floor(per_leaf * leaves).max(1.0)

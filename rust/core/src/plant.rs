@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
 use crate::facility::{
-    ItLoad, RACK_UNITS, RESERVED_RACK_UNITS, RackLimits, Racks, energy_per_year, facility_power,
-    interconnect_racks, racks_for, water_per_year,
+    ItLoad, ItPower, Machine, RACK_UNITS, RESERVED_RACK_UNITS, RackLimits, Racks, energy_per_year,
+    facility_power, interconnect_racks, racks_for, water_per_year,
 };
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
 use crate::reliability::{Checkpointing, Goodput, goodput, job_mttf};
@@ -23,6 +23,29 @@ pub struct Site {
     pub tariff_usd_per_kwh: f64,
     /// Grid average.
     pub carbon_kg_per_kwh: f64,
+    /// Output over input of the transformers, on the load of the whole site.
+    #[serde(default = "lossless")]
+    pub transformer_efficiency: f64,
+    /// Output over input of the uninterruptible supplies, which carry the IT load alone.
+    #[serde(default = "lossless")]
+    pub ups_efficiency: f64,
+    /// From the output of the uninterruptible supplies to the servers' plugs: busway, distribution.
+    #[serde(default = "lossless")]
+    pub distribution_efficiency: f64,
+}
+
+const fn lossless() -> f64 {
+    1.0
+}
+
+/// What one rack of the halls takes, beside the limit of its cooling kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RackCeiling {
+    /// Watts of the busway to a rack.
+    pub watts: Option<f64>,
+    /// Kilograms of machines: the floor's load on the area of a rack less the frame.
+    pub kilograms: Option<f64>,
 }
 
 /// Terms on which capital is spread over years.
@@ -35,6 +58,18 @@ pub struct Economics {
     pub depreciation_years: f64,
     /// Life of the building.
     pub building_years: f64,
+    /// Cost of capital per year; 0: straight-line depreciation.
+    #[serde(default)]
+    pub capital_rate: f64,
+    /// Of the hardware's price, to install it.
+    #[serde(default)]
+    pub installation_share: f64,
+    /// Of the hardware's price, what it sells for at the end of its life.
+    #[serde(default)]
+    pub residual_share: f64,
+    /// Pay of the people who run it, per server.
+    #[serde(default)]
+    pub staff_usd_per_server_year: f64,
 }
 
 /// How a job is checkpointed and brought back.
@@ -62,6 +97,8 @@ pub struct Terms {
     pub recovery: Recovery,
     /// Parameters of the model that is trained.
     pub parameters: f64,
+    /// Racks of the halls.
+    pub rack: RackCeiling,
 }
 
 /// The plant of one size.
@@ -85,8 +122,22 @@ pub struct Plant {
     pub facility: Watts,
     /// At the grid intake, on the design day.
     pub facility_design_day: Watts,
+    /// IT power by part; sums to `it`.
+    pub power: ItPower,
+    /// At the output of the transformers, on the design day.
+    pub transformer: Watts,
+    /// At the output of the uninterruptible supplies.
+    pub ups: Watts,
+    /// IT heat that leaves in a liquid; the rest warms the air.
+    pub liquid_heat: Watts,
     /// What breakers see; none where the server's rating is not known.
     pub nameplate: Option<Watts>,
+    /// Nameplate of the IT times the PUE of the design day: what the intake is contracted for.
+    pub nameplate_intake: Option<Watts>,
+    /// Servers in a full rack.
+    pub servers_per_rack: u64,
+    /// Scale-out switches in a full network rack.
+    pub switches_per_rack: u64,
     /// Racks.
     pub racks: Racks,
     /// Energy per year at the grid intake.
@@ -97,6 +148,8 @@ pub struct Plant {
     pub carbon_tonnes_per_year: f64,
     /// Capital by part.
     pub capex: Capex,
+    /// Cost of a year by part; sums to the total where all parts are known.
+    pub year: YearlyCost,
     /// Energy bill of a year.
     pub energy_usd_per_year: Usd,
     /// Total cost of a year.
@@ -137,6 +190,8 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
         switch_module_ports: fabric.switch_module_ports,
         host_module_ports: fabric.host_module_ports,
         reserved_ports: 0,
+        planes: fabric.planes,
+        leaf_oversubscription: fabric.leaf_oversubscription,
     })
     .map_err(|error| error.to_string())
 }
@@ -174,11 +229,11 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     };
     let power = load.draw();
     let it = power.total();
-    let racks = racks(choice, &load, domains)?;
+    let racks = racks(choice, &load, domains, &terms.rack)?;
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
-    let capex = Capex {
+    let mut capex = Capex {
         servers: price_of(units, cluster.unit_price),
         switches: price_of(wired.switches(), fabric.switch_price),
         transceivers: price_of(wired.transceivers.switch_side, fabric.switch_module_price)
@@ -186,15 +241,20 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
             .map(|(switch, host)| switch + host),
         cables: price_of(wired.cables(), fabric.cable_price),
         nics: Some(Usd::ZERO),
+        installation: Some(Usd::ZERO),
         building: building_price(it, cooling.building_usd_per_watt),
     };
+    capex.installation = capex.hardware().map(|price| price * terms.economics.installation_share);
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let depreciation = Depreciation {
         hardware_years: terms.economics.depreciation_years,
         building_years: terms.economics.building_years,
-        rate: 0.0,
+        rate: terms.economics.capital_rate,
         maintenance: terms.economics.maintenance_share,
+        residual: terms.economics.residual_share,
     };
+    let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
+    let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
     let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
     let saving = Checkpointing {
         size: checkpoint,
@@ -204,50 +264,80 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     };
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    let facility_design_day = facility_power(it, cooling.pue_design_day);
+    let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
     Ok(Plant {
         cards,
         servers,
         fabric_power: power.switches + power.transceivers,
         fabric: wired,
         card_power,
-        rack_power: racks.1,
+        rack_power: racks.power,
         it,
         facility,
-        facility_design_day: facility_power(it, cooling.pue_design_day),
-        nameplate: cluster.server_nameplate.map(|rated| load.nameplate(rated - capped)),
-        racks: racks.0,
+        facility_design_day,
+        transformer: facility_design_day * terms.site.transformer_efficiency,
+        ups: it / terms.site.distribution_efficiency,
+        liquid_heat: it * cooling.liquid_share,
+        power,
+        nameplate,
+        nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
+        servers_per_rack: racks.servers_per_rack,
+        switches_per_rack: racks.switches_per_rack,
+        racks: racks.racks,
         energy_mwh_per_year: energy.0 / 1000.0,
         water_m3_per_year: cooling.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
         carbon_tonnes_per_year: energy.0 * terms.site.carbon_kg_per_kwh / 1000.0,
         energy_usd_per_year: bill,
-        tco_usd_per_year: YearlyCost::of(&capex, &depreciation, Some(bill)).total(),
+        tco_usd_per_year: year.total(),
+        year,
         capex,
         goodput: goodput(job_mttf(servers, cluster.failures_per_server_day), &saving),
         checkpoint,
     })
 }
 
-/// Racks, and the draw of a full compute rack. Racks are sized for the rated power where it is known, else for the
-/// cards at their cap beside the host's draw.
-fn racks(choice: &Choice, load: &ItLoad, domains: u64) -> Result<(Racks, Watts), String> {
+/// How machines stand in racks.
+struct Packed {
+    racks: Racks,
+    servers_per_rack: u64,
+    switches_per_rack: u64,
+    /// Draw of a full compute rack.
+    power: Watts,
+}
+
+/// Packs servers and switches. Racks are sized for the rated power where it is known, else for the cards at their cap
+/// beside the host's draw.
+fn racks(choice: &Choice, load: &ItLoad, domains: u64, ceiling: &RackCeiling) -> Result<Packed, String> {
     let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
-    let limits = RackLimits { power: cooling.rack_limit, units: RACK_UNITS - RESERVED_RACK_UNITS };
+    let limits = RackLimits {
+        power: ceiling.watts.map_or(cooling.rack_limit, |watts| cooling.rack_limit.min(Watts(watts))),
+        units: RACK_UNITS - RESERVED_RACK_UNITS,
+        kilograms: ceiling.kilograms,
+    };
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
     let rated = cluster
         .server_nameplate
         .unwrap_or_else(|| cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power)
         - capped;
+    let server = Machine { power: rated, height: cluster.server_height, mass: cluster.server_mass };
     let per_rack = limits
-        .machines_per_rack(rated, cluster.server_height, cluster.servers_per_rack)
+        .machines_per_rack(&server, cluster.servers_per_rack)
         .map_err(|error| format!("{}: {error}", cooling.kind))?;
     let switch = fabric.switch_power + fabric.switch_module_power * (f64::from(fabric.radix) / 2.0);
+    let switch = Machine { power: switch, height: fabric.switch_height, mass: None };
     let switches_per_rack = limits
-        .machines_per_rack(switch, fabric.switch_height, None)
+        .machines_per_rack(&switch, None)
         .map_err(|error| format!("{}: switches: {error}", cooling.kind))?;
     let racks = Racks {
         compute: racks_for(load.servers, per_rack),
         network: racks_for(load.switches, switches_per_rack),
         interconnect: interconnect_racks(domains, cluster.domain_interconnect_racks),
     };
-    Ok((racks, load.server_draw() * per_rack as f64))
+    Ok(Packed {
+        racks,
+        servers_per_rack: per_rack,
+        switches_per_rack,
+        power: load.server_draw() * per_rack as f64,
+    })
 }

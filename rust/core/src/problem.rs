@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 pub use space::SwitchSpace;
 
+use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
-use crate::plant::{Economics, Recovery, Site, Terms};
+use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::Recompute;
 use crate::workload::{Software, Training};
 
@@ -51,6 +52,21 @@ pub struct Limits {
     pub it_watts: Option<f64>,
     /// IT power by nameplate.
     pub nameplate_watts: Option<f64>,
+    /// At the output of the transformers on the design day.
+    #[serde(default)]
+    pub transformer_watts: Option<f64>,
+    /// At the output of the uninterruptible supplies, typical draw.
+    #[serde(default)]
+    pub ups_watts: Option<f64>,
+    /// Rated IT power times the PUE of the design day.
+    #[serde(default)]
+    pub nameplate_intake_watts: Option<f64>,
+    /// IT heat that leaves in a liquid.
+    #[serde(default)]
+    pub liquid_watts: Option<f64>,
+    /// IT heat that warms the air.
+    #[serde(default)]
+    pub air_watts: Option<f64>,
     /// Racks of all kinds.
     pub racks: Option<u64>,
     /// Capital.
@@ -179,6 +195,12 @@ pub struct Problem {
     pub target: Target,
     /// What may not be exceeded.
     pub limits: Limits,
+    /// What one rack of the halls takes.
+    #[serde(default)]
+    pub rack: RackCeiling,
+    /// Pieces of the power chain; none: it is not sized.
+    #[serde(default)]
+    pub chain: Option<ChainSpec>,
     /// Alternatives of the hardware.
     pub clusters: Vec<Cluster>,
     /// Site.
@@ -207,6 +229,7 @@ impl Problem {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
+            rack: self.rack,
             parameters: self.model.parameters(),
         }
     }

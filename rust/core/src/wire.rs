@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::detail::{DetailRequest, detail};
 use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::{DesignChoice, evaluate};
@@ -123,6 +124,15 @@ pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
     write(&evaluate(&request.problem, &request.design)?)
 }
 
+/// Counts the parts of a fabric.
+///
+/// # Errors
+/// A request that cannot be read, or a fabric that cannot be built.
+pub fn fabric_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let request: DetailRequest = read(request)?;
+    write(&detail(&request).map_err(|why| CoreError::invalid("fabric", why))?)
+}
+
 /// Measures how many layouts of a problem are evaluated per second on one core.
 ///
 /// # Errors
@@ -239,6 +249,20 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
             "limits.nameplate_watts",
             near(limits.nameplate_watts, best.facility.nameplate_megawatts.unwrap_or(0.0) * megawatt),
         ),
+        (
+            "limits.transformer_watts",
+            near(limits.transformer_watts, best.facility.transformer_megawatts * megawatt),
+        ),
+        ("limits.ups_watts", near(limits.ups_watts, best.facility.ups_megawatts * megawatt)),
+        (
+            "limits.nameplate_intake_watts",
+            near(
+                limits.nameplate_intake_watts,
+                best.facility.nameplate_intake_megawatts.unwrap_or(0.0) * megawatt,
+            ),
+        ),
+        ("limits.liquid_watts", near(limits.liquid_watts, best.facility.liquid_heat_megawatts * megawatt)),
+        ("limits.air_watts", near(limits.air_watts, best.facility.air_heat_megawatts * megawatt)),
         ("limits.racks", near(limits.racks.map(|racks| racks as f64), best.facility.racks.total as f64)),
         ("limits.capex_usd", near(limits.capex_usd, best.cost.capex_usd.unwrap_or(0.0))),
     ] {
@@ -295,6 +319,11 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         facility_watts: None,
         it_watts: None,
         nameplate_watts: None,
+        transformer_watts: None,
+        ups_watts: None,
+        nameplate_intake_watts: None,
+        liquid_watts: None,
+        air_watts: None,
         racks: None,
         capex_usd: None,
     };

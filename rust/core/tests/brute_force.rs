@@ -227,7 +227,9 @@ struct Variation {
     oversubscribed: bool,
     price_known: bool,
     unit: u64,
-    leaf_spine: bool,
+    kind: FabricKind,
+    boundary: usize,
+    heavy: Option<f64>,
     tp: Vec<u64>,
     pp: Vec<u64>,
     widened: Widened,
@@ -283,6 +285,8 @@ fn variation() -> impl Strategy<Value = Variation> {
         prop::option::of(0.3..40.0_f64),
         prop::option::of(0.01..0.06_f64),
         prop::option::of(1e6..1e7_f64),
+        0..6_usize,
+        prop::sample::select(vec![None, None, Some(400.0), Some(90.0)]),
     );
     let objective = (
         prop::sample::select(vec![
@@ -305,7 +309,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         any::<bool>(),
         any::<bool>(),
         prop::sample::select(vec![8_u64, 16]),
-        any::<bool>(),
+        prop::sample::select(vec![FabricKind::RailOptimised, FabricKind::LeafSpine, FabricKind::MultiPlane]),
     );
     let degrees = (
         prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
@@ -330,7 +334,9 @@ fn variation() -> impl Strategy<Value = Variation> {
         oversubscribed: h.4,
         price_known: h.5,
         unit: h.6,
-        leaf_spine: h.7,
+        kind: h.7,
+        boundary: l.5,
+        heavy: l.6,
         tp: d.0,
         pp: d.1,
         widened: s,
@@ -347,7 +353,19 @@ fn build(v: &Variation) -> Problem {
     problem.target.days = v.target;
     problem.limits.cards_min = v.cards_min.min(v.cards_max);
     problem.limits.cards_max = v.cards_max;
-    problem.limits.facility_watts = v.power.map(|megawatts| megawatts * 1e6);
+    let limits = &mut problem.limits;
+    let limit = [
+        &mut limits.facility_watts,
+        &mut limits.transformer_watts,
+        &mut limits.ups_watts,
+        &mut limits.nameplate_intake_watts,
+        &mut limits.liquid_watts,
+        &mut limits.air_watts,
+    ];
+    for (index, watts) in limit.into_iter().enumerate() {
+        *watts = v.power.filter(|_| index == v.boundary).map(|megawatts| megawatts * 1e6);
+    }
+    problem.rack.kilograms = v.heavy;
     problem.limits.capex_usd = v.capex;
     problem.search.objective = v.objective;
     if v.with_rate_axis {
@@ -361,8 +379,10 @@ fn build(v: &Variation) -> Problem {
     if v.mesh {
         cluster.levels[0].topology = planner_core::hardware::Topology::FullMesh;
     }
-    if v.leaf_spine {
-        cluster.fabrics[0].kind = FabricKind::LeafSpine;
+    cluster.server_mass = Some(100.0);
+    cluster.fabrics[0].kind = v.kind;
+    if v.kind == FabricKind::MultiPlane {
+        cluster.fabrics[0].planes = 2;
     }
     if v.oversubscribed {
         cluster.fabrics.push(common::fabric(3.0));

@@ -3,6 +3,8 @@
 use planner_core::fabric::counts::{
     TopologyCounts, dragonfly, fat_tree_2, fat_tree_3, multi_plane, slim_fly,
 };
+use planner_core::fabric::direct::{DirectKind, direct};
+use planner_core::fabric::scale_up::{ScaleUpSpec, scale_up};
 use planner_core::fabric::{FabricDesign, FabricError, FabricKind, FabricSpec, design};
 use proptest::prelude::*;
 
@@ -17,6 +19,8 @@ fn spec(radix: u32, servers: u64, kind: FabricKind) -> FabricSpec {
         switch_module_ports: 2,
         host_module_ports: 2,
         reserved_ports: 0,
+        planes: 1,
+        leaf_oversubscription: 1.0,
     }
 }
 
@@ -271,19 +275,36 @@ fn any_spec() -> impl Strategy<Value = FabricSpec> {
         1_u64..5000,
         prop::bool::ANY,
         prop::sample::select(vec![1.0, 1.5, 2.0, 3.0, 4.0, 7.0]),
+        prop::sample::select(vec![1.0, 1.0, 1.5, 3.0]),
         0_u32..8,
         1_u32..=2,
     )
-        .prop_map(|(radix, ports, servers, rails, oversubscription, reserved_ports, module)| {
-            FabricSpec {
-                ports_per_server: ports,
+        .prop_map(
+            |(
+                radix,
+                ports,
+                servers,
+                rails,
                 oversubscription,
+                leaf_oversubscription,
                 reserved_ports,
-                switch_module_ports: module,
-                host_module_ports: module,
-                ..spec(radix, servers, if rails { FabricKind::RailOptimised } else { FabricKind::LeafSpine })
-            }
-        })
+                module,
+            )| {
+                FabricSpec {
+                    ports_per_server: ports,
+                    oversubscription,
+                    leaf_oversubscription,
+                    reserved_ports,
+                    switch_module_ports: module,
+                    host_module_ports: module,
+                    ..spec(
+                        radix,
+                        servers,
+                        if rails { FabricKind::RailOptimised } else { FabricKind::LeafSpine },
+                    )
+                }
+            },
+        )
 }
 
 proptest! {
@@ -302,7 +323,8 @@ proptest! {
         if fabric.tiers.len() == 1 { return Ok(()) }
         let wired = wire(&fabric);
         if spec.oversubscription <= 1.0 {
-            prop_assert!(leaf.up_ports >= leaf.down_ports, "a leaf blocks");
+            let over = if fabric.pods.is_some() { spec.leaf_oversubscription } else { 1.0 };
+            prop_assert!(leaf.up_ports as f64 * over + 1e-9 >= leaf.down_ports as f64, "a leaf blocks");
             let above = fabric.links.get(2).map_or(u64::MAX, |link| link.count);
             let pods_down = if fabric.pods.is_some() { fabric.links[1].count } else { 0 };
             prop_assert!(above >= pods_down, "the spines block");
@@ -326,10 +348,14 @@ proptest! {
         prop_assert_eq!(fabric.reach.len(), fabric.tiers.len());
         prop_assert_eq!(fabric.reach.last().unwrap().servers, spec.servers);
         prop_assert!(fabric.reach.windows(2).all(|pair| pair[0].servers <= pair[1].servers));
-        // Only the way into the top tier may be tapered.
+        // Only the way into the top tier may be tapered by the one ratio, leaves below three tiers by the other.
         let below_top = fabric.reach.len().saturating_sub(2);
         for (index, reach) in fabric.reach.iter().enumerate() {
-            let least = if index == below_top { 1.0 / spec.oversubscription } else { 1.0 };
+            let least = match (index, fabric.tiers.len()) {
+                (0, 3) => 1.0 / spec.leaf_oversubscription,
+                _ if index == below_top => 1.0 / spec.oversubscription,
+                _ => 1.0,
+            };
             prop_assert!(reach.taper <= 1.0 && reach.taper >= least - 1e-12);
         }
     }
@@ -344,5 +370,151 @@ proptest! {
             // A few more hosts may divide better: by less than a tenth on 144 ports, more on the smallest switches.
             prop_assert!(2 * small.switches() <= 3 * large.switches());
         }
+    }
+}
+
+/// Planes of servers with `ports` ports each.
+fn planes(radix: u32, servers: u64, ports: u32, planes: u32) -> FabricDesign {
+    let spec = FabricSpec { ports_per_server: ports, planes, ..spec(radix, servers, FabricKind::MultiPlane) };
+    design(&spec).unwrap()
+}
+
+#[test]
+fn the_h100_cost_sheet_of_2024_is_eight_planes_at_1320_dollars_a_host_link_and_1240_another() {
+    // Nodes, switches, dollars of links: a public sheet of August 2024. One switch a rail up to 64 nodes, two tiers a
+    // plane up to 2,048, three above.
+    let rows = [
+        (64, 8, 675_840_u64),
+        (128, 48, 2_621_440),
+        (256, 96, 5_242_880),
+        (1024, 384, 20_971_520),
+        (2048, 768, 41_943_040),
+        (4096, 2560, 124_518_400),
+        (8192, 5120, 249_036_800),
+        (16_384, 10_240, 498_073_600),
+        (65_536, 40_960, 1_992_294_400),
+    ];
+    for (nodes, switches, dollars) in rows {
+        let fabric = planes(64, nodes, 8, 8);
+        assert_eq!(fabric.switches(), switches, "{nodes} nodes");
+        assert_eq!(
+            fabric.links[0].count * 1320 + fabric.interswitch_links() * 1240,
+            dollars,
+            "{nodes} nodes"
+        );
+    }
+}
+
+#[test]
+fn planes_of_superpods_and_megafabrics_are_reproduced() {
+    // DGX SuperPOD B300 (busbar): two planes of 128 x 400G; a cable holds one link of each plane.
+    for (nodes, leaf, spine) in [(64, 16, 8), (128, 32, 16), (256, 64, 32), (512, 128, 64), (1024, 256, 128)]
+    {
+        let fabric = planes(128, nodes, 16, 2);
+        assert_eq!(switches(&fabric), [leaf, spine]);
+        assert_eq!(links(&fabric), [nodes * 16, nodes * 16]);
+    }
+    // 524,288 GPUs: 4 blocks of 8 planes of 512-port switches, 24,576 switches; a block has 131,072 NICs of 8 ports.
+    let block = planes(512, 131_072, 8, 8);
+    assert_eq!((block.switches() * 4, block.tiers.len()), (24_576, 2));
+}
+
+#[test]
+fn a_pod_of_alibaba_hpn_has_240_leaves_and_60_aggregation_switches_a_plane() {
+    // SIGCOMM 2024: 15 segments of 136 servers with 8 NICs of 2 x 200G, one port into each of two planes; leaves of
+    // 256 ports of 200G, 136 down and 120 (60 x 400G) up.
+    let spec = FabricSpec {
+        ports_per_server: 16,
+        planes: 2,
+        oversubscription: 136.0 / 120.0,
+        ..spec(256, 15 * 136, FabricKind::MultiPlane)
+    };
+    let pod = design(&spec).unwrap();
+    assert_eq!(switches(&pod), [240, 120]);
+    assert_eq!((pod.tiers[0].down_ports, pod.tiers[0].up_ports), (136, 120));
+    assert_eq!(pod.reach[0].servers, 136);
+    // 240 of 256 ports face down: 120 x 400G, which leaves 8 x 400G upwards, 15:1.
+    assert_eq!(pod.tiers[1].down_ports, 240);
+}
+
+#[test]
+fn a_leaf_of_megascale_holds_one_rail_of_64_servers() {
+    // 12,288 GPUs; 64 x 400G boxes, host ports split into 200G: 64 down at 200G and 32 up at 400G.
+    let fabric = design(&spec(128, 1536, FabricKind::RailOptimised)).unwrap();
+    assert_eq!(fabric.reach[0].servers, 64);
+    assert_eq!((fabric.tiers.len(), fabric.reach[0].cards), (3, 512));
+}
+
+#[test]
+fn oversubscribed_leaves_need_fewer_spines_and_cores() {
+    let even = design(&spec(64, 1024, FabricKind::RailOptimised)).unwrap();
+    let over =
+        design(&FabricSpec { leaf_oversubscription: 3.0, ..spec(64, 1024, FabricKind::RailOptimised) })
+            .unwrap();
+    // 48 down and 16 up: 22 groups of 8 leaves for 1,024 servers, 2,816 uplinks on spines of 32.
+    assert_eq!((over.tiers[0].down_ports, over.tiers[0].up_ports), (48, 16));
+    assert_eq!(over.tiers[0].switches, 176);
+    assert!(
+        over.tiers[1].switches < even.tiers[1].switches && over.tiers[2].switches < even.tiers[2].switches
+    );
+    assert!((over.reach[0].taper - 1.0 / 3.0).abs() < 1e-12);
+    assert!((over.bisection_ports - even.bisection_ports / 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn direct_fabrics_of_deepseek_table_3_come_out_of_hosts_and_radix_alone() {
+    let fly = direct(DirectKind::SlimFly, 32_928, 64).unwrap();
+    assert_eq!(fly.parameters, [("q", 28), ("k'", 42), ("p", 21)]);
+    assert_eq!((fly.switches, fly.local_links, fly.ports_free), (1568, 32_928, 0));
+    let dragonfly = direct(DirectKind::Dragonfly, 261_632, 64).unwrap();
+    assert_eq!(dragonfly.parameters, [("p", 16), ("a", 32), ("h", 16), ("g", 511)]);
+    assert_eq!(
+        (dragonfly.switches, dragonfly.local_links, dragonfly.global_links),
+        (16_352, 253_456, 130_816)
+    );
+}
+
+#[test]
+fn a_full_mesh_of_33_switches_of_64_ports_joins_1024_hosts() {
+    // side + hosts - 1 <= 64 with hosts <= side: 32 switches of 32 hosts and 31 links.
+    let mesh = direct(DirectKind::FullMesh, 1024, 64).unwrap();
+    assert_eq!((mesh.switches, mesh.local_links, mesh.diameter), (32, 496, 1));
+    assert_eq!(mesh.bisection_links, Some(256.0));
+    let larger = direct(DirectKind::FullMesh, 1100, 64).unwrap();
+    assert_eq!(larger.diameter, 2);
+    let refused = direct(DirectKind::FullMesh, 1_000_000, 8).unwrap_err();
+    assert!(refused.contains("more than the"), "{refused}");
+}
+
+#[test]
+fn the_unified_bus_of_a_cloudmatrix_has_336_and_112_chips_and_5376_modules() {
+    let spec = ScaleUpSpec {
+        planes: 7,
+        server_chips: 1,
+        links_per_server: 16,
+        chip_ports: 48,
+        links_per_module: 2,
+        link_bandwidth: 28e9,
+    };
+    let found = scale_up(&spec, 48).unwrap();
+    assert_eq!((found.server_chips, found.upper_chips), (336, 112));
+    assert_eq!((found.links, found.modules, found.ports_free), (5376, 5376, 0));
+    // 48 nodes of 3,136 GB/s: half of 150.5 TB/s crosses an even split.
+    assert!((found.bisection - 75.264e12).abs() < 1.0);
+    assert!(scale_up(&spec, 800).unwrap_err().contains("48 ports"));
+}
+
+#[test]
+fn network_power_per_card_is_the_published_derivation() {
+    // Derived table: 747 W a 64-port switch, 17 W a twin, 9 W at the host; 35.0 + 34.5 W and 58.4 + 51.5 W a card.
+    for (cards, switch_watts, optics_watts) in [(2048_u64, 35.016, 34.5), (65_536, 58.359, 51.5)] {
+        let fabric =
+            design(&FabricSpec { host_module_ports: 1, ..spec(64, cards / 8, FabricKind::RailOptimised) })
+                .unwrap();
+        let per_card = |watts: f64| watts / cards as f64;
+        let optics =
+            fabric.transceivers.switch_side as f64 * 17.0 + fabric.transceivers.host_side as f64 * 9.0;
+        assert!((per_card(fabric.switches() as f64 * 747.0) - switch_watts).abs() < 1e-3);
+        assert!((per_card(optics) - optics_watts).abs() < 1e-9);
     }
 }

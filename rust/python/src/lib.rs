@@ -156,6 +156,13 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Counts the parts of a fabric (JSON bytes both ways).
+    #[pyfunction]
+    fn fabric<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::fabric_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Answers the questions of a serving/1 request (JSON bytes), each an answer or an error, as a JSON list.
     #[pyfunction]
     fn evaluate_serving<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

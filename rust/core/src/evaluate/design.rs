@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use crate::cost::Capex;
+use crate::chain::Chain;
+use crate::cost::{Capex, YearlyCost};
 use crate::fabric::{FabricKind, LinkTier, Tier, Transceivers};
-use crate::facility::Racks;
+use crate::facility::{ItPower, Racks};
 use crate::training::layout::{Layout, Rule};
 use crate::training::memory::Memory;
 use crate::training::step::StepTimes;
+use crate::units::Watts;
 
 /// Cards of a design.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -83,6 +85,15 @@ pub struct FacilityAnswer {
     pub facility_megawatts: f64,
     pub facility_design_megawatts: f64,
     pub nameplate_megawatts: Option<f64>,
+    pub nameplate_intake_megawatts: Option<f64>,
+    pub transformer_megawatts: f64,
+    pub ups_megawatts: f64,
+    pub liquid_heat_megawatts: f64,
+    pub air_heat_megawatts: f64,
+    pub power: PowerAnswer,
+    pub chain: Option<Chain>,
+    pub servers_per_rack: u64,
+    pub switches_per_rack: u64,
     pub racks: RacksAnswer,
     pub servers: u64,
     pub rack_kilowatts: f64,
@@ -93,6 +104,18 @@ pub struct FacilityAnswer {
     pub water_m3_per_year: Option<f64>,
     pub carbon_tonnes_per_year: f64,
     pub card_watts: f64,
+}
+
+/// Watts at the grid over the year, by part; they sum to the annual mean.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PowerAnswer {
+    /// IT by part.
+    #[serde(flatten)]
+    pub it: ItPower,
+    /// Transformers, uninterruptible supplies, distribution.
+    pub chain_losses: Watts,
+    /// Cooling, lighting, and all else in PUE.
+    pub cooling: Watts,
 }
 
 /// Racks with their total.
@@ -113,6 +136,7 @@ pub struct CostAnswer {
     pub energy_usd_per_year: f64,
     pub tco_usd_per_year: Option<f64>,
     pub parts: Capex,
+    pub year: YearlyCost,
     pub missing: Vec<&'static str>,
 }
 

@@ -4,10 +4,11 @@ pub mod design;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::{ChainLoad, chain};
 use crate::error::CoreError;
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::{Choice, Plant, plant};
+use crate::plant::{Choice, Plant, Site, plant};
 use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
@@ -15,7 +16,7 @@ use crate::training::step::{Family, StepTimes, pieces};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
     Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,
-    RacksAnswer, ReliabilityAnswer,
+    PowerAnswer, RacksAnswer, ReliabilityAnswer,
 };
 
 /// A design to evaluate.
@@ -49,6 +50,14 @@ pub fn over_limits(problem: &Problem, plant: &Plant) -> Vec<&'static str> {
         ("limits.facility_watts", over(limits.facility_watts, Some(plant.facility_design_day.0))),
         ("limits.it_watts", over(limits.it_watts, Some(plant.it.0))),
         ("limits.nameplate_watts", over(limits.nameplate_watts, plant.nameplate.map(|watts| watts.0))),
+        ("limits.transformer_watts", over(limits.transformer_watts, Some(plant.transformer.0))),
+        ("limits.ups_watts", over(limits.ups_watts, Some(plant.ups.0))),
+        (
+            "limits.nameplate_intake_watts",
+            over(limits.nameplate_intake_watts, plant.nameplate_intake.map(|watts| watts.0)),
+        ),
+        ("limits.liquid_watts", over(limits.liquid_watts, Some(plant.liquid_heat.0))),
+        ("limits.air_watts", over(limits.air_watts, Some((plant.it - plant.liquid_heat).0))),
         ("limits.racks", limits.racks.is_some_and(|racks| plant.racks.total() > racks)),
         ("limits.capex_usd", over(limits.capex_usd, plant.capex.total().map(|usd| usd.0))),
     ]
@@ -147,7 +156,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
             breakdown: memory,
         },
         fabric: fabric_answer(&at, &plant),
-        facility: facility_answer(&at, &plant),
+        facility: facility_answer(&at, &plant, problem),
         cost: cost_answer(&plant),
         reliability: reliability_answer(&plant),
         network: network_answer(&network),
@@ -245,13 +254,47 @@ fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     }
 }
 
-fn facility_answer(choice: &Choice, plant: &Plant) -> FacilityAnswer {
+/// What the power chain and the coolant carry. Water at doors is chilled like air; cold plates and tanks run warm
+/// enough for dry coolers, so that chillers take only the rest of their heat.
+fn chain_load(choice: &Choice, plant: &Plant, site: &Site) -> ChainLoad {
+    let air = plant.it - plant.liquid_heat;
+    let warm = matches!(choice.cooling.kind.as_str(), "cold-plate" | "immersion");
+    let swing = plant.card_power - choice.cluster.card_idle;
+    ChainLoad {
+        intake: plant.nameplate_intake.unwrap_or(plant.facility_design_day),
+        ups: plant.nameplate.unwrap_or(plant.it) / site.distribution_efficiency,
+        liquid: plant.liquid_heat,
+        air,
+        chilled: if warm { air } else { plant.it },
+        ramp: swing * plant.cards as f64,
+    }
+}
+
+/// IT power by part, and what the site adds up to the annual mean at the grid: losses of the chain, then cooling with
+/// all else that PUE holds. A PUE that leaves less than the losses holds only losses.
+fn power_answer(plant: &Plant, site: &Site) -> PowerAnswer {
+    let overhead = plant.facility - plant.it;
+    let chain = site.transformer_efficiency * site.ups_efficiency * site.distribution_efficiency;
+    let losses = (plant.it * (1.0 / chain - 1.0)).min(overhead);
+    PowerAnswer { it: plant.power, chain_losses: losses, cooling: overhead - losses }
+}
+
+fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> FacilityAnswer {
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
         facility_megawatts: mega(plant.facility),
         facility_design_megawatts: mega(plant.facility_design_day),
         nameplate_megawatts: plant.nameplate.map(mega),
+        nameplate_intake_megawatts: plant.nameplate_intake.map(mega),
+        transformer_megawatts: mega(plant.transformer),
+        ups_megawatts: mega(plant.ups),
+        liquid_heat_megawatts: mega(plant.liquid_heat),
+        air_heat_megawatts: mega(plant.it - plant.liquid_heat),
+        power: power_answer(plant, &problem.site),
+        chain: problem.chain.map(|spec| chain(&spec, &chain_load(choice, plant, &problem.site))),
+        servers_per_rack: plant.servers_per_rack,
+        switches_per_rack: plant.switches_per_rack,
         racks: RacksAnswer { by_kind: plant.racks, total: plant.racks.total() },
         servers: plant.servers,
         rack_kilowatts: plant.rack_power.0 / 1e3,
@@ -272,6 +315,7 @@ fn cost_answer(plant: &Plant) -> CostAnswer {
         tco_usd_per_year: plant.tco_usd_per_year.map(|usd| usd.0),
         missing: plant.capex.missing(),
         parts: plant.capex,
+        year: plant.year,
     }
 }
 

@@ -7,9 +7,12 @@
 //! `SuperPOD` reference architectures of the H100, B200 and B300 (partial builds and the divisor rule, see `spread`).
 
 pub mod counts;
+pub mod direct;
 mod few;
 mod leaf_spine;
 mod leaves;
+mod planes;
+pub mod scale_up;
 mod three_tier;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,9 @@ pub enum FabricKind {
     RailOptimised,
     /// All ports of a server go to the same leaf as far as it has room.
     LeafSpine,
+    /// The ports of a server are dealt over separate fabrics, port i into plane i mod p. Planes meet only in the
+    /// servers: traffic changes planes through the scale-up links.
+    MultiPlane,
 }
 
 /// What is to be connected, and with what.
@@ -43,8 +49,8 @@ pub struct FabricSpec {
     pub cards_per_server: u32,
     /// Rails or plain leaves.
     pub kind: FabricKind,
-    /// Bandwidth into the top tier's lower neighbour over bandwidth out of it, at least 1. Tiers below the top
-    /// are non-blocking. Without meaning when one switch is enough.
+    /// Bandwidth into the top tier's lower neighbour over bandwidth out of it, at least 1. Without meaning when one
+    /// switch is enough.
     pub oversubscription: f64,
     /// Ports served by one switch-side module: 2 for twin-port 800G modules, 1 for single ones.
     pub switch_module_ports: u32,
@@ -53,6 +59,22 @@ pub struct FabricSpec {
     /// Leaf ports kept for other machines (fabric managers and the like).
     #[serde(default)]
     pub reserved_ports: u32,
+    /// Planes of the kind `multi-plane`; without meaning for the others.
+    #[serde(default = "one")]
+    pub planes: u32,
+    /// Host ports over uplinks of a leaf in three tiers, at least 1; two tiers have only [`Self::oversubscription`].
+    #[serde(default = "level")]
+    pub leaf_oversubscription: f64,
+}
+
+/// As much up as down.
+pub(crate) const fn level() -> f64 {
+    1.0
+}
+
+/// One plane: a fabric that is not split.
+pub(crate) const fn one() -> u32 {
+    1
 }
 
 /// The switches of one tier.
@@ -157,6 +179,14 @@ pub enum FabricError {
     /// Oversubscription below 1, infinite, or not a number.
     #[error("oversubscription must be a finite number of at least 1, not {0}")]
     BadOversubscription(f64),
+    /// Planes that the ports of a server cannot be dealt over evenly.
+    #[error("{ports} ports of a server cannot be dealt over {planes} planes evenly")]
+    UnevenPlanes {
+        /// Ports per server.
+        ports: u32,
+        /// Planes.
+        planes: u32,
+    },
     /// A module without ports.
     #[error("an optical module must serve at least one port")]
     NoModulePorts,
@@ -194,7 +224,7 @@ impl FabricSpec {
     /// Leaves that are added together: one per rail, or single ones.
     fn leaf_group(&self) -> u64 {
         match self.kind {
-            FabricKind::RailOptimised => u64::from(self.ports_per_server),
+            FabricKind::RailOptimised | FabricKind::MultiPlane => u64::from(self.ports_per_server),
             FabricKind::LeafSpine => 1,
         }
     }
@@ -203,7 +233,7 @@ impl FabricSpec {
     fn servers_on(&self, leaves: u64, down: u64) -> u64 {
         let ports = u64::from(self.ports_per_server);
         let servers = match self.kind {
-            FabricKind::RailOptimised => leaves / ports * down,
+            FabricKind::RailOptimised | FabricKind::MultiPlane => leaves / ports * down,
             FabricKind::LeafSpine => leaves * down / ports,
         };
         servers.clamp(1, self.servers)
@@ -229,8 +259,10 @@ impl FabricSpec {
         if self.radix < 2 {
             return Err(FabricError::RadixTooSmall { radix: self.radix });
         }
-        if !self.oversubscription.is_finite() || self.oversubscription < 1.0 {
-            return Err(FabricError::BadOversubscription(self.oversubscription));
+        for ratio in [self.oversubscription, self.leaf_oversubscription] {
+            if !ratio.is_finite() || ratio < 1.0 {
+                return Err(FabricError::BadOversubscription(ratio));
+            }
         }
         if self.switch_module_ports == 0 || self.host_module_ports == 0 {
             return Err(FabricError::NoModulePorts);
@@ -245,6 +277,14 @@ impl FabricSpec {
 /// [`FabricError`] when the spec is not a fabric or needs more than three tiers.
 pub fn design(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
     spec.check()?;
+    if spec.kind == FabricKind::MultiPlane {
+        return planes::multi_plane(spec);
+    }
+    single(spec)
+}
+
+/// The smallest fabric of one plane.
+fn single(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
     if spec.hosts() <= u64::from(spec.radix) {
         return Ok(leaf_spine::one_switch(spec));
     }

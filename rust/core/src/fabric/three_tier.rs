@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use super::{FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, taper, uplinks_for};
+use super::{
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, down_ports, taper, uplinks_for,
+};
 
 /// The pods of a three-tier fabric; all but the last are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,8 +44,8 @@ impl Pods {
     }
 }
 
-/// Non-blocking below the core, t:1 into it: at t = 1 up to k³/4 hosts with 5N/k switches where pods are full.
-/// Only the core shrinks with t.
+/// t:1 into the core: at t = 1 up to k³/4 hosts with 5N/k switches where pods are full. Only the core shrinks with t.
+/// Leaves are non-blocking unless [`FabricSpec::leaf_oversubscription`] says otherwise.
 ///
 /// Of the lawful pod sizes (spines dividing the k/2 uplinks of a leaf) the one with fewest switches is taken, the
 /// largest pods among equals; with an oversubscribed core always the largest, since what stays in a pod is not tapered.
@@ -54,19 +56,20 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
     let radix = u64::from(spec.radix);
     let half = radix / 2;
     let group = spec.leaf_group();
+    let (down, up) = leaf_ports(spec);
     if group > half {
         return Err(FabricError::TooManyRails { rails: group, pod_leaves: half });
     }
     let hosts = spec.hosts();
-    let limit = radix * (half / group * group) * half;
+    let limit = radix * (half / group * group) * down;
     let too_many = FabricError::TooManyHosts { hosts, limit, radix: spec.radix };
     if hosts > limit {
         return Err(too_many);
     }
-    let layer = LeafLayer::fill(hosts, group, half);
+    let layer = LeafLayer::fill(hosts, group, down);
     let mut best: Option<Pods> = None;
-    for spines in divisors_down(half, half).take_while(|&spines| spines >= group) {
-        let Some(pods) = pods_of(layer.leaves, spines, group, radix, spec.oversubscription) else {
+    for spines in divisors_down(up, up).take_while(|&spines| half * spines / up >= group) {
+        let Some(pods) = pods_of(layer.leaves, spines, group, (radix, up), spec.oversubscription) else {
             continue;
         };
         let switches = |pods: &Pods| pods.all_spines() + pods.cores();
@@ -80,57 +83,79 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
     best.map(|pods| count_parts(spec, &layer, pods)).ok_or(too_many)
 }
 
+/// Ports of a leaf down and up: half and half, or by its oversubscription.
+fn leaf_ports(spec: &FabricSpec) -> (u64, u64) {
+    let radix = u64::from(spec.radix);
+    if spec.leaf_oversubscription > 1.0 {
+        let down = down_ports(radix, spec.leaf_oversubscription);
+        (down, radix - down)
+    } else {
+        (radix / 2, radix / 2)
+    }
+}
+
 /// Divisors of `number` from `from` downwards.
 fn divisors_down(number: u64, from: u64) -> impl Iterator<Item = u64> {
     (1..=from).rev().filter(move |&candidate| number.is_multiple_of(candidate))
 }
 
 /// Pods of `spines` spines and as many leaves as whole leaf groups allow, or nothing when the cores run out of ports.
-fn pods_of(leaves: u64, spines: u64, group: u64, radix: u64, oversubscription: f64) -> Option<Pods> {
+///
+/// `ports`: of a switch, and of a leaf upwards. A spine faces at most half its ports down.
+fn pods_of(
+    leaves: u64,
+    spines: u64,
+    group: u64,
+    (radix, up): (u64, u64),
+    oversubscription: f64,
+) -> Option<Pods> {
     let half = radix / 2;
-    let pod_leaves = spines / group * group;
+    let pod_leaves = half * spines / up / group * group;
     let count = leaves.div_ceil(pod_leaves);
     if count > radix {
         return None;
     }
     let last_leaves = leaves - (count - 1) * pod_leaves;
-    let links_per_leaf_and_group = half / spines;
+    let links_per_leaf_and_group = up / spines;
     let needed = uplinks_for(pod_leaves * links_per_leaf_and_group, oversubscription);
     let last_needed = uplinks_for(last_leaves * links_per_leaf_and_group, oversubscription);
     let fewest = ((count - 1) * needed + last_needed).div_ceil(radix).max(1);
-    (last_leaves..=spines).filter(|&last_spines| spines.is_multiple_of(last_spines)).find_map(|last_spines| {
-        let last_limit = last_spines * links_per_leaf_and_group;
-        (fewest..=half).find_map(|cores_per_group| {
-            let uplinks = needed.next_multiple_of(cores_per_group);
-            let last_uplinks = last_needed.next_multiple_of(cores_per_group);
-            let pods = Pods {
-                count,
-                leaves: pod_leaves,
-                spines,
-                last_leaves,
-                last_spines,
-                cores_per_group,
-                uplinks,
-                last_uplinks,
-            };
-            let fits = uplinks <= half
-                && last_uplinks <= last_limit
-                && pods.links_per_group() <= cores_per_group * radix;
-            fits.then_some(pods)
-        })
-    })
+    let fewest_spines = (last_leaves * up).div_ceil(half).max(1);
+    (fewest_spines..=spines).filter(|&last_spines| spines.is_multiple_of(last_spines)).find_map(
+        |last_spines| {
+            let last_limit = half * last_spines / spines;
+            (fewest..=half).find_map(|cores_per_group| {
+                let uplinks = needed.next_multiple_of(cores_per_group);
+                let last_uplinks = last_needed.next_multiple_of(cores_per_group);
+                let pods = Pods {
+                    count,
+                    leaves: pod_leaves,
+                    spines,
+                    last_leaves,
+                    last_spines,
+                    cores_per_group,
+                    uplinks,
+                    last_uplinks,
+                };
+                let fits = uplinks <= half
+                    && last_uplinks <= last_limit
+                    && pods.links_per_group() <= cores_per_group * radix;
+                fits.then_some(pods)
+            })
+        },
+    )
 }
 
 fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign {
     let hosts = spec.hosts();
-    let half = u64::from(spec.radix) / 2;
+    let (down, up) = leaf_ports(spec);
     let module = u64::from(spec.switch_module_ports);
-    let links_per_leaf_and_group = half / pods.spines;
+    let links_per_leaf_and_group = up / pods.spines;
     let spine_down = pods.leaves * links_per_leaf_and_group;
     let last_ports =
-        pods.last_leaves * (half / pods.last_spines) + pods.last_uplinks * (pods.spines / pods.last_spines);
+        pods.last_leaves * (up / pods.last_spines) + pods.last_uplinks * (pods.spines / pods.last_spines);
     let core_ports = pods.links_per_group() / pods.cores_per_group;
-    let modules = layer.modules(half, module)
+    let modules = layer.modules(up, module)
         + (pods.count - 1) * pods.spines * (spine_down + pods.uplinks).div_ceil(module)
         + pods.last_spines * last_ports.div_ceil(module)
         + pods.cores() * core_ports.div_ceil(module);
@@ -138,7 +163,7 @@ fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign
         .min(taper(pods.last_uplinks, pods.last_leaves * links_per_leaf_and_group));
     FabricDesign {
         tiers: [
-            Tier { name: "leaf", switches: layer.leaves, down_ports: half, up_ports: half },
+            Tier { name: "leaf", switches: layer.leaves, down_ports: down, up_ports: up },
             Tier {
                 name: "spine",
                 switches: pods.all_spines(),
@@ -150,19 +175,19 @@ fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign
         .into(),
         links: [
             LinkTier { name: "host-leaf", count: hosts },
-            LinkTier { name: "leaf-spine", count: layer.leaves * half },
+            LinkTier { name: "leaf-spine", count: layer.leaves * up },
             LinkTier { name: "spine-core", count: pods.spines * pods.links_per_group() },
         ]
         .into(),
         transceivers: spec.transceivers(modules),
         ports_free: layer.free(),
         reach: [
-            spec.reach("leaf", spec.servers_on(spec.leaf_group(), half), 1.0),
-            spec.reach("spine", spec.servers_on(pods.leaves, half), share),
+            spec.reach("leaf", spec.servers_on(spec.leaf_group(), down), taper(up, down)),
+            spec.reach("spine", spec.servers_on(pods.leaves, down), share),
             spec.reach("core", spec.servers, 1.0),
         ]
         .into(),
-        bisection_ports: hosts as f64 / 2.0 * share,
+        bisection_ports: hosts as f64 / 2.0 * share * taper(up, down),
         pods: Some(pods),
     }
 }

@@ -7,7 +7,7 @@ use planner_core::hardware::{
     Cluster, CoolingOption, Device, Efficiency, FabricOption, PerPrecision, Precision, ScaleUpLevel, Topology,
 };
 use planner_core::model::{Attention, Model, Moe};
-use planner_core::plant::{Economics, Recovery, Site};
+use planner_core::plant::{Economics, RackCeiling, Recovery, Site};
 use planner_core::problem::{Axis, ExpertTensor, Limits, Objective, Problem, Search, Space, Target};
 use planner_core::training::layout::Recompute;
 use planner_core::units::{Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Usd, Watts};
@@ -49,6 +49,8 @@ pub fn fabric(oversubscription: f64) -> FabricOption {
         oversubscription,
         radix: 16,
         ports_per_server: 8,
+        planes: 1,
+        leaf_oversubscription: 1.0,
         bandwidth: BytesPerSecond(25e9),
         share_of_line_rate: 1.0,
         latency: Seconds(10e-6),
@@ -76,6 +78,7 @@ pub fn cooling(kind: &str, pue: f64, usd_per_watt: f64) -> CoolingOption {
         rack_limit: Watts(40e3),
         fan_saving: if kind == "cold-plate" { 0.8 } else { 0.0 },
         building_usd_per_watt: Some(usd_per_watt),
+        liquid_share: if kind == "cold-plate" { 0.8 } else { 0.0 },
     }
 }
 
@@ -110,6 +113,7 @@ pub fn cluster() -> Cluster {
         domain_power: Watts(0.0),
         domain_interconnect_racks: 0.0,
         server_height: 6.0,
+        server_mass: None,
         servers_per_rack: None,
         storage_management_share: 0.1,
         failures_per_server_day: 0.004,
@@ -230,12 +234,33 @@ pub fn problem() -> Problem {
             facility_watts: None,
             it_watts: None,
             nameplate_watts: None,
+            transformer_watts: None,
+            ups_watts: None,
+            nameplate_intake_watts: None,
+            liquid_watts: None,
+            air_watts: None,
             racks: None,
             capex_usd: None,
         },
         clusters: vec![cluster()],
-        site: Site { tariff_usd_per_kwh: 0.07, carbon_kg_per_kwh: 0.5 },
-        economics: Economics { maintenance_share: 0.03, depreciation_years: 5.0, building_years: 15.0 },
+        site: Site {
+            tariff_usd_per_kwh: 0.07,
+            carbon_kg_per_kwh: 0.5,
+            transformer_efficiency: 0.98,
+            ups_efficiency: 0.96,
+            distribution_efficiency: 0.98,
+        },
+        rack: RackCeiling::default(),
+        chain: None,
+        economics: Economics {
+            maintenance_share: 0.03,
+            depreciation_years: 5.0,
+            building_years: 15.0,
+            capital_rate: 0.05,
+            installation_share: 0.02,
+            residual_share: 0.1,
+            staff_usd_per_server_year: 300.0,
+        },
         reliability: Recovery {
             checkpoint_bytes_per_second: 100e9,
             checkpoint_stall_seconds: 1.0,

@@ -109,7 +109,7 @@ def test_a_fabric_of_half_the_port_rate_gives_half_the_bandwidth(library: SpecLi
 
 
 def test_money_is_in_dollars_by_the_library_s_rates(library: SpecLibrary) -> None:
-    request = problem(library).request
+    request = problem(library, "limits.pue=1.3").request
     yuan = library.part("exchange-rates").usd_per_unit["CNY"].value
     assert request.site.tariff_usd_per_kwh == pytest.approx(library.site("guizhou").tariff.value * yuan)
     facility = library.part("facility-cn")
@@ -123,12 +123,64 @@ def test_money_is_in_dollars_by_the_library_s_rates(library: SpecLibrary) -> Non
 
 
 def test_cooling_kinds_are_those_of_system_and_site(library: SpecLibrary) -> None:
-    kinds = [room.kind for room in problem(library).request.clusters[0].coolings]
+    kinds = [room.kind for room in problem(library, "limits.pue=2").request.clusters[0].coolings]
     assert kinds == list(library.system("kunlun-p800-8").cooling)
 
 
+def test_a_cooling_kind_above_the_legal_pue_is_left_out_and_named(library: SpecLibrary) -> None:
+    # The law of the western hubs: at most 1.20 (site file); contained air in Guizhou is above it.
+    found = problem(library)
+    assert [room.kind for room in found.request.clusters[0].coolings] == ["rear-door", "cold-plate"]
+    assert any("contained-air is left out" in note and "1.2" in note for note in found.notes)
+
+
+def test_an_illegal_pue_is_refused_by_its_limit(library: SpecLibrary) -> None:
+    with pytest.raises(ScenarioError, match=r"no cooling of kunlun-p800-8 keeps to a PUE of 1.2 \(the legal"):
+        problem(library, "site.pue=1.5")
+    with pytest.raises(ScenarioError, match="contained-air at guizhou has a PUE of"):
+        problem(library, 'hardware.cooling=["contained-air", "cold-plate"]')
+
+
+def test_halls_bound_racks_heat_weight_and_transformers(library: SpecLibrary) -> None:
+    hall = (
+        'site.hall=[{racks = 100, rack_power = "60 kW", liquid_power = "4 MW", air_power = "1 MW", '
+        'floor_load = 1200, transformers = 4, transformer_kva = 2500, redundancy = "N+1"}, '
+        '{racks = 50, rack_power = "40 kW", liquid_power = "2 MW", air_power = "1 MW", floor_load = 1500, '
+        "transformers = 2, transformer_kva = 2000}]"
+    )
+    request = problem(library, hall).request
+    limits, facility = request.limits, library.part("facility-cn")
+    assert facility.chain
+    assert facility.floor
+    assert facility.rack_frame
+    assert (limits.racks, limits.liquid_watts, limits.air_watts) == (150, 6e6, 2e6)
+    # 3 of 4 x 2,500 and both of 2,000 kVA at the power factor.
+    assert limits.transformer_watts == pytest.approx(11.5e6 * facility.chain.power_factor.value)
+    floor = facility.floor.rack_pitch.value * facility.floor.rack_depth.value
+    assert request.rack.watts == 40e3
+    assert request.rack.kilograms == pytest.approx(1200 * floor - facility.rack_frame.value)
+
+
+def test_lower_caps_are_searched_where_power_is_limited(library: SpecLibrary) -> None:
+    assert problem(library).request.clusters[0].power_caps == (1.0,)
+    assert problem(library, 'limits.power="20 MW"').request.clusters[0].power_caps == (1.0, 0.9, 0.8, 0.7)
+    assert problem(library, 'limits.power="20 MW"', "hardware.power_caps=[1.0]").request.clusters[
+        0
+    ].power_caps == (1.0,)
+
+
+def test_the_tariff_is_the_mean_over_the_hours_of_a_day(library: SpecLibrary) -> None:
+    sets = (
+        'site.tariff="0.06 USD/kWh"',
+        'site.tariff_peak="0.10 USD/kWh"',
+        'site.tariff_valley="0.03 USD/kWh"',
+    )
+    # 8 h of each.
+    assert problem(library, *sets).request.site.tariff_usd_per_kwh == pytest.approx(0.19 / 3)
+
+
 def test_a_pue_of_the_user_replaces_the_site_s_and_its_estimate(library: SpecLibrary) -> None:
-    found = problem(library, "site.pue=1.5")
+    found = problem(library, "site.pue=1.5", "limits.pue=1.6")
     assert {room.pue for room in found.request.clusters[0].coolings} == {1.5}
     assert all(room.pue_design_day >= 1.5 for room in found.request.clusters[0].coolings)
     assert not any(figure.key.key.endswith(".pue") for figure in found.figures)
@@ -140,6 +192,9 @@ def test_a_pue_of_the_user_replaces_the_site_s_and_its_estimate(library: SpecLib
         ('"30 MW"', "facility_watts"),
         ('{ value = "30 MW", boundary = "it" }', "it_watts"),
         ('{ value = "30 MW", basis = "nameplate" }', "nameplate_watts"),
+        ('{ value = "30 MW", boundary = "transformer" }', "transformer_watts"),
+        ('{ value = "30 MW", boundary = "ups" }', "ups_watts"),
+        ('{ value = "30 MW", boundary = "grid", basis = "nameplate" }', "nameplate_intake_watts"),
     ],
 )
 def test_a_power_limit_stands_at_its_boundary(library: SpecLibrary, limit: str, field: str) -> None:

@@ -1,0 +1,203 @@
+"""``fabric/1``: the bill of a fabric, as people and programs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from planner import engine
+from planner.plan.parts import FabricPart, Link, NetworkLevel, Part, Tier
+from planner.problem.bill import FabricRequest
+
+
+class CableLine(Part):
+    """Cables of one length between two tiers."""
+
+    link: str
+    metres: int = Field(description="the next length that is sold")
+    count: int
+    medium: str | None = Field(description="the cheapest that reaches; null: nothing offered does")
+    cable: str | None = Field(description="part id")
+
+
+class CopperSaving(Part):
+    """What copper at the short links saves against optics everywhere."""
+
+    links: int
+    watts: float
+
+
+class DirectTopology(Part):
+    """A fabric without tiers."""
+
+    parameters: dict[str, int]
+    host_links: int
+    local_links: int
+    global_links: int
+    ports_used: int
+    diameter: int
+
+
+class ScaleUp(Part):
+    """The scale-up fabric of every domain."""
+
+    domains: int
+    server_chips: int = Field(description="first-tier chips of one domain")
+    upper_chips: int = Field(description="second-tier chips (or all, where cards reach them) of one domain")
+    links: int = Field(description="of one domain")
+    modules: int = Field(description="optical modules of one domain")
+    racks: int = Field(description="of one domain that hold only interconnect")
+    ports_free: int
+    bisection_bytes_per_second: float
+    cables: list[CableLine]
+
+
+class SideNetwork(Part):
+    """A network beside the one of the cards; its power is in the share of storage and management."""
+
+    name: str
+    ports: int
+    switches: int
+    links: int
+
+
+class FabricBill(Part):
+    """Every part of the networks of so many cards."""
+
+    schema_: Literal["fabric/1"] = Field(default="fabric/1", alias="schema")
+    system: str
+    cards: int
+    servers: int
+    fabric: str
+    kind: str
+    planes: int
+    radix: int
+    oversubscription: float
+    leaf_oversubscription: float
+    tiers: list[Tier]
+    links: list[Link]
+    topology: DirectTopology | None = Field(
+        description="of fabrics without tiers, which are counted, not timed"
+    )
+    switches: int
+    cables: int
+    transceivers_switch_side: int
+    transceivers_host_side: int
+    transceivers_reserved: int
+    nic_ports: int
+    ports_free: int
+    bisection_bytes_per_second: float | None
+    network: list[NetworkLevel] = Field(description="as the collectives of the performance model see it")
+    cable_lines: list[CableLine]
+    copper: CopperSaving | None
+    switch_watts: float
+    transceiver_watts: float
+    switches_usd: float | None
+    transceivers_usd: float | None
+    cables_usd: float | None
+    scale_up: ScaleUp | None
+    side_networks: list[SideNetwork]
+    compute_racks: int
+    network_racks: int
+    interconnect_racks: int
+    white_space_m2: float
+    parts: list[FabricPart] = Field(description="the bill as lines")
+
+    @property
+    def modules(self) -> int:
+        """Optical modules of the scale-out and the scale-up network."""
+        own = self.transceivers_switch_side + self.transceivers_host_side + self.transceivers_reserved
+        return own + (self.scale_up.modules * self.scale_up.domains if self.scale_up else 0)
+
+
+def bill(asked: FabricRequest) -> FabricBill:
+    """Ask the core and name what it says."""
+    found = engine.fabric(asked.request)
+    option = asked.request.cluster.fabrics[0]
+    same = (
+        "cards", "servers", "kind", "planes", "tiers", "links", "switches", "cables", "ports_free",
+        "bisection_bytes_per_second", "network", "copper", "switch_watts", "transceiver_watts",
+        "switches_usd", "transceivers_usd", "cables_usd", "side_networks", "compute_racks", "network_racks",
+        "interconnect_racks", "white_space_m2",
+    )  # fmt: skip
+    modules = found["transceivers"]
+    table: dict[str, Any] = {
+        **{name: found[name] for name in same},
+        "schema": "fabric/1",
+        "system": asked.system.id,
+        "fabric": asked.fabric.id,
+        "radix": option.radix,
+        "oversubscription": option.oversubscription,
+        "leaf_oversubscription": option.leaf_oversubscription,
+        "topology": _topology(found["direct"]),
+        "transceivers_switch_side": modules["switch_side"],
+        "transceivers_host_side": modules["host_side"],
+        "transceivers_reserved": modules["reserved_side"],
+        "nic_ports": found["nics"],
+        "cable_lines": found["cable_lines"],
+        "scale_up": _scale_up(found["scale_up"], asked.request.scale_up is not None),
+        "parts": _parts(found, asked),
+    }
+    table["network"] = [
+        {**level, "devices": None if level["devices"] is None else int(level["devices"])}
+        for level in found["network"]
+    ]
+    return FabricBill.model_validate(table)
+
+
+def _topology(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    names = ("host_links", "local_links", "global_links", "ports_used", "diameter")
+    return {"parameters": dict(found["parameters"]), **{name: found[name] for name in names}}
+
+
+def _scale_up(found: Mapping[str, Any] | None, known: bool) -> dict[str, Any] | None:
+    if found is None or not known:
+        return None
+    each = found["each"]
+    optical = each["modules"] > 0
+    return {
+        "domains": found["domains"],
+        "racks": found["racks"],
+        **{name: each[name] for name in ("server_chips", "upper_chips", "links", "modules", "ports_free")},
+        "bisection_bytes_per_second": each["bisection"],
+        "cables": [
+            {**row, "medium": "optical" if optical else "copper", "cable": None} for row in found["cables"]
+        ],
+    }
+
+
+def _parts(found: Mapping[str, Any], asked: FabricRequest) -> list[dict[str, Any]]:
+    fabric, modules = asked.fabric, found["transceivers"]
+    host = asked.system.scale_out.transceiver if asked.system.scale_out.fabric == fabric.id else None
+    lines = [(f"switch {fabric.switch}, {tier['name']}", tier["switches"]) for tier in found["tiers"]]
+    lines += [
+        (f"transceiver {fabric.transceiver_switch}, switch side", modules["switch_side"]),
+        (f"transceiver {host or fabric.transceiver_host}, host side", modules["host_side"]),
+        ("transceiver, reserved ports", modules["reserved_side"]),
+    ]
+    lines += [(f"cable {fabric.cable}, {link['name']}", link["count"]) for link in found["links"]]
+    lines += [(f"NIC port ({fabric.nic or 'part of the card'})", found["nics"])]
+    up = found["scale_up"]
+    if up is not None:
+        each, domains = up["each"], up["domains"]
+        lines += [
+            ("scale-up switch chip, in the servers", each["server_chips"] * domains),
+            ("scale-up switch chip, upper tier", each["upper_chips"] * domains),
+            ("scale-up link", each["links"] * domains),
+            ("scale-up transceiver", each["modules"] * domains),
+        ]
+    for side in found["side_networks"]:
+        lines += [
+            (f"switch, {side['name']} network", side["switches"]),
+            (f"cable, {side['name']} network", side["links"]),
+        ]
+    lines += [
+        ("rack, compute", found["compute_racks"]),
+        ("rack, network", found["network_racks"]),
+        ("rack, scale-up interconnect", found["interconnect_racks"]),
+    ]
+    return [{"name": name, "count": count} for name, count in lines if count]

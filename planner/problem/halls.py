@@ -1,0 +1,132 @@
+"""What power, halls and tariffs of a scenario mean for the core: limits at named boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from planner.problem import wire
+from planner.problem.figures import Figures, Sheet
+from planner.scenario.schema import Hall, PowerLimit, SiteChoice
+
+HOURS = 24.0
+
+
+@dataclass(frozen=True)
+class PowerLimits:
+    """Watts by boundary and basis; at most one is set."""
+
+    facility_watts: float | None = None
+    transformer_watts: float | None = None
+    ups_watts: float | None = None
+    it_watts: float | None = None
+    nameplate_intake_watts: float | None = None
+    nameplate_watts: float | None = None
+
+
+def boundary_limits(power: PowerLimit | None, chain: Sheet) -> PowerLimits:
+    """The limit at its boundary and basis.
+
+    Rated power at the supplies is that of the servers over the distribution below them; rated power at the
+    intake or the transformers is that of the servers times the PUE of the design day.
+    """
+    if power is None:
+        return PowerLimits()
+    value, boundary = power.value, power.counted_at
+    if power.basis == "measured":
+        return {
+            "grid": PowerLimits(facility_watts=value),
+            "transformer": PowerLimits(transformer_watts=value),
+            "ups": PowerLimits(ups_watts=value),
+            "it": PowerLimits(it_watts=value),
+        }[boundary]
+    if boundary == "it":
+        return PowerLimits(nameplate_watts=value)
+    if boundary == "ups":
+        share = chain.need("chain.distribution_efficiency", "power", "distribution below the supplies")
+        return PowerLimits(nameplate_watts=value * share)
+    share = 1.0
+    if boundary == "transformer":
+        share = chain.need("chain.transformer_efficiency", "power", "transformers")
+    return PowerLimits(nameplate_intake_watts=value / share)
+
+
+@dataclass(frozen=True)
+class HallLimits:
+    """What all halls take together."""
+
+    racks: int | None = None
+    transformer_watts: float | None = None
+    liquid_watts: float | None = None
+    air_watts: float | None = None
+
+
+def hall_limits(halls: Sequence[Hall], chain: Sheet) -> HallLimits:
+    """Sums over the halls; a figure that a hall leaves out does not bind at all."""
+    if not halls:
+        return HallLimits()
+    transformers = None
+    if all(hall.transformers is not None for hall in halls):
+        factor = chain.need("chain.power_factor", "power", "power factor")
+        kva = sum(hall.usable_transformers * (hall.transformer_kva or 0.0) for hall in halls)
+        transformers = kva * 1e3 * factor
+    return HallLimits(
+        racks=sum(hall.racks for hall in halls),
+        transformer_watts=transformers,
+        liquid_watts=_sum(hall.liquid_power for hall in halls),
+        air_watts=_sum(hall.air_power for hall in halls),
+    )
+
+
+def rack_ceiling(halls: Sequence[Hall], facility: Sheet) -> wire.RackCeiling:
+    """What a rack of the weakest hall takes: any rack may stand in any hall.
+
+    Kilograms = floor load x width x depth of a rack - its frame.
+    """
+    loads = [hall.floor_load for hall in halls if hall.floor_load is not None]
+    kilograms = None
+    if loads:
+        area = facility.need("floor.rack_pitch", "space", "width of a rack") * facility.need(
+            "floor.rack_depth", "space", "depth of a rack"
+        )
+        kilograms = max(min(loads) * area - facility.need("rack_frame", "space", "empty rack"), 0.0)
+    watts = [hall.rack_power for hall in halls if hall.rack_power is not None]
+    return wire.RackCeiling(watts=min(watts, default=None), kilograms=kilograms)
+
+
+def chain_spec(choice: SiteChoice, facility: Sheet) -> wire.ChainSpec:
+    """Pieces of the power chain, at the redundancy asked for."""
+
+    def read(key: str) -> float:
+        return facility.need(f"chain.{key}", "space", key.replace("_", " "))
+
+    keys = ("power_factor", "loading", "ups_module", "ups_ride_through", "generator", "cdu", "liquid_rise")
+    return wire.ChainSpec(
+        redundancy=choice.redundancy,
+        transformer=read("transformer_rating"),
+        air_rise=read("air_rise"),
+        **{key: read(key) for key in keys},
+    )
+
+
+def mean_tariff(choice: SiteChoice, flat: float, figures: Figures) -> float:
+    """USD/kWh over the hours of a day: a cluster in training draws alike by day and night."""
+    total, hours = 0.0, 0.0
+    for price, count in (
+        (choice.tariff_peak, choice.peak_hours),
+        (choice.tariff_valley, choice.valley_hours),
+    ):
+        if price is not None:
+            total += price.amount * figures.usd_per(price.currency) * count
+            hours += count
+    return (total + flat * max(HOURS - hours, 0.0)) / max(hours, HOURS)
+
+
+def least(*values: float | None) -> float | None:
+    """The smallest of those that are known."""
+    return min((value for value in values if value is not None), default=None)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)

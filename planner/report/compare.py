@@ -1,0 +1,93 @@
+"""A comparison for people: a table, why the others lose, and where the advertised compute goes."""
+
+from __future__ import annotations
+
+from planner.plan.compare import Comparison, Contender
+from planner.plan.shown import number, scaled, usd
+from planner.report.memo import PHYSICS, Section
+from planner.report.sheet import columns, sheet
+
+HEADINGS = (
+    "",
+    "M tok/s",
+    "P10-P90",
+    "cards",
+    "MW",
+    "racks",
+    "capital",
+    "tok/J",
+    "$/M tok",
+    "prec",
+    "ev",
+    "of best",
+)
+
+
+def render(comparison: Comparison) -> str:
+    """The comparison as text."""
+    ranked = [item for item in comparison.contenders if item.feasible]
+    table = columns(HEADINGS, [_line(item) for item in ranked]) if ranked else ""
+    made = [
+        Section("Why not the others", "", [(item.system, item.why) for item in ranked if item.why]),
+        Section(
+            "Not a rank",
+            f"{PHYSICS}#uncertainty",
+            [
+                (item.system, f"cannot be told from {', '.join(item.level_with)}: the 80 % ranges overlap")
+                for item in ranked
+                if item.level_with
+            ],
+        ),
+        Section(
+            "Left out", "", [(item.system, item.refused) for item in comparison.contenders if item.refused]
+        ),
+        Section("How it is built", "", [(item.system, _built(item)) for item in ranked]),
+        Section("Notes", "", [("note", note) for note in comparison.notes]),
+    ]
+    body = sheet("", [section for section in made if section.rows], "").lstrip("\n")
+    parts = [comparison.headline, f"{comparison.workload}; all within {comparison.limit}", table]
+    return "\n\n".join(part.rstrip("\n") for part in [*parts, _waterfall(ranked), body] if part) + "\n"
+
+
+def _line(item: Contender) -> tuple[str, ...]:
+    band = item.tokens_per_second_band
+    spread = "" if band is None else f"{number(band.p10 / 1e6)}-{number(band.p90 / 1e6)}"
+    return (
+        f"{item.rank}. {item.system}",
+        number((item.tokens_per_second or 0.0) / 1e6),
+        spread,
+        f"{item.cards:,}",
+        number(item.facility_megawatts or 0.0),
+        f"{item.racks:,}",
+        "?" if item.capex_usd is None else usd(item.capex_usd),
+        number(item.tokens_per_joule or 0.0),
+        "?" if item.usd_per_million_tokens is None else f"{item.usd_per_million_tokens:.3g}",
+        item.precision or "",
+        item.evidence or "",
+        f"x{item.relative:.2f}",
+    )
+
+
+def _built(item: Contender) -> str:
+    cap = "" if item.power_cap in (None, 1.0) else f", power cap {item.power_cap:.0%}"
+    return f"{item.cooling}{cap}, {item.software}, [{item.layout}]"
+
+
+def _waterfall(ranked: list[Contender]) -> str:
+    rows = []
+    for item in ranked:
+        fall = item.waterfall
+        if fall is None:
+            continue
+        steps = (fall.advertised, fall.matrix_engine, fall.kernel, fall.step, fall.goodput)
+        rows.append(
+            (
+                item.system,
+                *(scaled(value * 1e15, "") for value in steps),
+                f"{fall.goodput / fall.advertised:.1%}",
+            )
+        )
+    if not rows:
+        return ""
+    head = ("dense FLOP/s, all cards", "advertised", "matrix", "kernel", "step", "goodput", "effective")
+    return columns(head, rows)

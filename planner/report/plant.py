@@ -1,0 +1,73 @@
+"""Lines of the memo on power upstream of the racks, on heat, and on what the money comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from planner.plan.parts import Cost, Facility, PowerChain
+from planner.plan.shown import number, usd
+from planner.report.shares import shares
+
+
+def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
+    """The same load at the transformers, at the supplies and by part, and the chain that carries it."""
+    if hall.transformer_megawatts is not None and hall.ups_megawatts is not None:
+        contracted = hall.nameplate_intake_megawatts
+        rated = "" if contracted is None else f"; nameplate at the intake {number(contracted)} MW"
+        yield (
+            "upstream of IT",
+            f"{number(hall.ups_megawatts)} MW at the supplies, {number(hall.transformer_megawatts)} MW at "
+            f"the transformers on the design day{rated}",
+        )
+    if hall.power:
+        parts = {name.removesuffix("_watts"): watts for name, watts in hall.power.items()}
+        yield "drawn by", shares(parts, sum(parts.values()))
+    if hall.chain is not None:
+        yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
+        yield "heat", _heat(hall, hall.chain)
+
+
+def _chain(chain: PowerChain) -> str:
+    feeds = f"{chain.feeds} feed" + ("s" if chain.feeds > 1 else "")
+    return (
+        f"{chain.transformers:,} transformers of {number(chain.transformer_kva)} kVA on {feeds}, "
+        f"{chain.ups_modules:,} supplies of {number(chain.ups_module_kilowatts)} kW for "
+        f"{number(chain.ups_minutes)} min, {chain.generators:,} generators of "
+        f"{number(chain.generator_megawatts)} MW; cards that stop at once swing "
+        f"{number(chain.ramp_megawatts)} MW"
+    )
+
+
+def _heat(hall: Facility, chain: PowerChain) -> str:
+    liquid = (
+        f"{number(hall.liquid_heat_megawatts or 0.0)} MW into liquid ({chain.cdus:,} CDUs, "
+        f"{number(chain.liquid_litres_per_second)} L/s at {number(chain.liquid_rise_kelvin)} K), "
+        if chain.cdus
+        else ""
+    )
+    return (
+        f"{liquid}{number(hall.air_heat_megawatts or 0.0)} MW into air "
+        f"({number(chain.air_m3_per_second)} m3/s at {number(chain.air_rise_kelvin)} K); "
+        f"chillers take {number(chain.chiller_megawatts)} MW on the design day"
+    )
+
+
+def rates(cost: Cost) -> Iterator[tuple[str, str]]:
+    """What a year comes to per hour, token and effective compute, and how old the prices are."""
+    if cost.usd_per_card_hour is not None and cost.usd_per_million_tokens is not None:
+        each = cost.usd_per_effective_pflops_year
+        yield (
+            "comes to",
+            f"${cost.usd_per_card_hour:.3g} a card-hour, ${cost.usd_per_million_tokens:.3g} a million tokens"
+            + ("" if each is None else f", {usd(each)} a year and effective PFLOP/s"),
+        )
+    if cost.prices:
+        dates = sorted(price.date for price in cost.prices if price.date is not None)
+        undated = sum(price.date is None for price in cost.prices)
+        currencies = ", ".join(sorted({price.currency for price in cost.prices}))
+        yield (
+            "prices",
+            f"{len(cost.prices)} of {dates[0]} to {dates[-1]}"
+            + (f", {undated} undated" if undated else "")
+            + f", in {currencies}; each in the JSON (cost.prices)",
+        )

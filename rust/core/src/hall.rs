@@ -1,0 +1,333 @@
+//! Where racks stand, and how long the cables between them are.
+//!
+//! Racks stand in rows in the order of the servers. The leaves of a group stand in network racks in the middle of the
+//! racks they serve, spines and cores in the middle of all. A cable climbs out of its rack, runs along and across the
+//! rows (Manhattan distance) and climbs into the other; some slack is added, and the next length that is sold is taken.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fabric::FabricDesign;
+
+/// Lengths in which cables are sold, in metres.
+const SOLD: [u64; 16] = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 150, 200, 300, 500, 1000];
+
+/// The floor of a hall.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Geometry {
+    /// Metres from a rack to its neighbour in the row.
+    pub rack_pitch: f64,
+    /// Metres from a row to the next, aisle included.
+    pub row_pitch: f64,
+    /// Racks of a row.
+    pub racks_per_row: u64,
+    /// Metres from a port to the cable tray above its rack.
+    pub riser: f64,
+    /// Slack over the way.
+    pub slack: f64,
+}
+
+impl Geometry {
+    /// Metres of cable between two places of the row-by-row order; within a rack twice half its riser.
+    ///
+    /// length = (2 · riser + |rows| · `row_pitch` + |places| · `rack_pitch`) · (1 + slack).
+    #[must_use]
+    pub fn cable(&self, from: f64, to: f64) -> f64 {
+        if (from - to).abs() < 0.5 {
+            return self.riser;
+        }
+        let per_row = self.racks_per_row as f64;
+        let row = |place: f64| libm::floor(place / per_row);
+        let column = |place: f64| place - row(place) * per_row;
+        let across = (row(from) - row(to)).abs() * self.row_pitch;
+        let along = (column(from) - column(to)).abs() * self.rack_pitch;
+        (2.0 * self.riser + across + along) * (1.0 + self.slack)
+    }
+
+    /// Floor of `racks` racks with their aisles, in m²: racks · pitch · row pitch. White space, no plant rooms.
+    #[must_use]
+    pub fn white_space(&self, racks: u64) -> f64 {
+        racks as f64 * self.rack_pitch * self.row_pitch
+    }
+}
+
+/// How machines are packed into racks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Packing {
+    /// Servers in all.
+    pub servers: u64,
+    /// Servers in a full rack.
+    pub servers_per_rack: u64,
+    /// Scale-out switches in a full network rack.
+    pub switches_per_rack: u64,
+    /// Racks of scale-up interconnect for each compute rack.
+    pub interconnect_share: f64,
+}
+
+/// Cables of one length between two tiers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CableRow {
+    /// `host-leaf`, `leaf-spine`, `spine-core` or `scale-up`.
+    pub link: &'static str,
+    /// Length as sold.
+    pub metres: u64,
+    /// Cables.
+    pub count: u64,
+}
+
+/// Whole cables out of shares of them: what is handed out never departs from the sum by more than a half.
+#[derive(Default)]
+struct Whole {
+    wanted: f64,
+    given: u64,
+}
+
+impl Whole {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of cables")]
+    fn take(&mut self, share: f64) -> u64 {
+        self.wanted += share;
+        let upto = (self.wanted + 1e-6).floor() as u64;
+        let more = upto - self.given;
+        self.given = upto;
+        more
+    }
+}
+
+/// Counts by link and length, lowest tier and shortest first.
+#[derive(Default)]
+struct Sorted {
+    rows: Vec<CableRow>,
+}
+
+impl Sorted {
+    fn add(&mut self, link: &'static str, length: f64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let metres = sold_length(length);
+        match self.rows.iter_mut().find(|row| row.link == link && row.metres == metres) {
+            Some(row) => row.count += count,
+            None => self.rows.push(CableRow { link, metres, count }),
+        }
+    }
+}
+
+/// The shortest sold length that is long enough; beyond a kilometre whole kilometres.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "metres in a hall")]
+fn sold_length(length: f64) -> u64 {
+    let fits = |metres: &&u64| **metres as f64 >= length - 1e-9;
+    SOLD.iter().find(fits).copied().unwrap_or_else(|| (length / 1000.0).ceil() as u64 * 1000)
+}
+
+/// A rack of leaves: where it stands, and how many leaves it holds.
+struct LeafRack {
+    place: f64,
+    leaves: u64,
+}
+
+/// Cables of the scale-out fabric by length. Counts add up to the links of the design.
+#[must_use]
+pub fn cable_rows(design: &FabricDesign, packing: &Packing, geometry: &Geometry) -> Vec<CableRow> {
+    let mut sorted = Sorted::default();
+    let plan = Floor::of(design, packing);
+    plan.host_links(design.links[0].count, geometry, &mut sorted);
+    let [leaves, spines, cores] =
+        [0, 1, 2].map(|tier| design.tiers.get(tier).map_or(0, |tier| tier.switches));
+    if let Some(link) = design.links.get(1) {
+        let spine_racks = plan.centre(0, spines);
+        let mut whole = Whole::default();
+        for rack in &plan.leaf_racks {
+            for (place, held) in &spine_racks {
+                let share =
+                    link.count as f64 * (rack.leaves as f64 / leaves as f64) * (*held as f64 / spines as f64);
+                sorted.add(link.name, geometry.cable(rack.place, *place), whole.take(share));
+            }
+        }
+        sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
+    }
+    if let Some(link) = design.links.get(2) {
+        let mut whole = Whole::default();
+        for (from, held) in &plan.centre(0, spines) {
+            for (to, over) in &plan.centre(spines, cores) {
+                let share =
+                    link.count as f64 * (*held as f64 / spines as f64) * (*over as f64 / cores as f64);
+                sorted.add(link.name, geometry.cable(*from, *to), whole.take(share));
+            }
+        }
+        sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
+    }
+    let order = |link: &str| design.links.iter().position(|tier| tier.name == link);
+    sorted.rows.sort_by_key(|row| (order(row.link), row.metres));
+    sorted.rows
+}
+
+/// The order of the racks.
+struct Floor {
+    packing: Packing,
+    /// Servers that share a network rack of leaves.
+    block: u64,
+    /// Network racks of leaves, in order; of a block they stand side by side.
+    leaf_racks: Vec<LeafRack>,
+    racks_per_block: usize,
+    /// Places taken by compute racks, by their index.
+    compute: Vec<f64>,
+    middle: f64,
+}
+
+impl Floor {
+    fn of(design: &FabricDesign, packing: &Packing) -> Self {
+        let leaves = design.tiers[0].switches;
+        let group_servers = design.reach[0].servers.max(1);
+        let groups = packing.servers.div_ceil(group_servers).max(1);
+        let per_group = leaves.div_ceil(groups).max(1);
+        let shared = (packing.switches_per_rack / per_group).max(1);
+        let block = group_servers * shared;
+        let racks_per_block = (per_group * shared).div_ceil(packing.switches_per_rack).max(1);
+        let compute_racks = packing.servers.div_ceil(packing.servers_per_rack);
+        let stretch = 1.0 + packing.interconnect_share;
+        let mut floor = Self {
+            packing: *packing,
+            block,
+            leaf_racks: Vec::new(),
+            racks_per_block: usize::try_from(racks_per_block).unwrap_or(1),
+            compute: Vec::new(),
+            middle: 0.0,
+        };
+        let mut place = 0.0;
+        let mut left = leaves;
+        let mut next = 0;
+        for number in 0..packing.servers.div_ceil(block) {
+            // Racks whose first server is in this block; half of them stand before its network racks.
+            let end = ((number + 1) * block).div_ceil(packing.servers_per_rack).min(compute_racks);
+            let before = next + (end - next) / 2;
+            for index in next..end {
+                if index == before {
+                    floor.place_leaves(&mut place, &mut left, racks_per_block, per_group * shared);
+                }
+                floor.compute.push(place);
+                place += stretch;
+            }
+            if next >= end {
+                floor.place_leaves(&mut place, &mut left, racks_per_block, per_group * shared);
+            }
+            next = end;
+        }
+        floor.middle = place / 2.0;
+        floor
+    }
+
+    fn place_leaves(&mut self, place: &mut f64, left: &mut u64, racks: u64, leaves: u64) {
+        let mut here = leaves.min(*left);
+        *left -= here;
+        let each = leaves.div_ceil(racks);
+        for _ in 0..racks {
+            let held = each.min(here);
+            here -= held;
+            self.leaf_racks.push(LeafRack { place: *place, leaves: held });
+            *place += 1.0;
+        }
+    }
+
+    /// Links of servers to the leaves of their block; those of other machines start beside the leaves.
+    fn host_links(&self, count: u64, geometry: &Geometry, sorted: &mut Sorted) {
+        let per_rack = self.packing.servers_per_rack;
+        let each = count as f64 / self.packing.servers as f64;
+        let mut whole = Whole::default();
+        for (index, place) in self.compute.iter().enumerate() {
+            let first = index as u64 * per_rack;
+            let last = (first + per_rack).min(self.packing.servers);
+            // A rack may lie across two blocks.
+            let mut server = first;
+            while server < last {
+                let block = server / self.block;
+                let upto = last.min((block + 1) * self.block);
+                let from = usize::try_from(block).unwrap_or(0) * self.racks_per_block;
+                let racks = &self.leaf_racks[from..from + self.racks_per_block];
+                let leaves: u64 = racks.iter().map(|rack| rack.leaves).sum();
+                for rack in racks.iter().filter(|rack| rack.leaves > 0) {
+                    let share = (upto - server) as f64 * each * rack.leaves as f64 / leaves as f64;
+                    sorted.add("host-leaf", geometry.cable(*place, rack.place), whole.take(share));
+                }
+                server = upto;
+            }
+        }
+        sorted.add("host-leaf", geometry.cable(0.0, 0.0), count - whole.given);
+    }
+
+    /// Racks in the middle of the hall that hold switches `from` to `from + count`: their places and what they hold.
+    fn centre(&self, from: u64, count: u64) -> Vec<(f64, u64)> {
+        let per_rack = self.packing.switches_per_rack;
+        let (mut held, mut racks) = (Vec::new(), from / per_rack);
+        let mut next = from;
+        while next < from + count {
+            let end = ((racks + 1) * per_rack).min(from + count);
+            held.push((self.middle + racks as f64, end - next));
+            next = end;
+            racks += 1;
+        }
+        held
+    }
+}
+
+/// Cables of the scale-up links of one domain by length: every server to every interconnect rack, which stand in the
+/// middle of the domain's racks. Without such racks the links stay in their racks.
+#[must_use]
+pub fn scale_up_rows(
+    cables: u64,
+    compute_racks: u64,
+    interconnect_racks: u64,
+    geometry: &Geometry,
+) -> Vec<CableRow> {
+    let mut sorted = Sorted::default();
+    let mut whole = Whole::default();
+    let half = compute_racks / 2;
+    for rack in 0..compute_racks {
+        let place = if rack < half { rack } else { rack + interconnect_racks } as f64;
+        if interconnect_racks == 0 {
+            let share = cables as f64 / compute_racks as f64;
+            sorted.add("scale-up", geometry.cable(place, place), whole.take(share));
+        }
+        for other in 0..interconnect_racks {
+            let share = cables as f64 / (compute_racks * interconnect_racks) as f64;
+            sorted.add("scale-up", geometry.cable(place, (half + other) as f64), whole.take(share));
+        }
+    }
+    sorted.rows.sort_by_key(|row| row.metres);
+    sorted.rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALL: Geometry =
+        Geometry { rack_pitch: 0.6, row_pitch: 3.0, racks_per_row: 20, riser: 2.0, slack: 0.1 };
+
+    #[test]
+    fn a_cable_climbs_twice_and_runs_along_and_across() {
+        // 10 places along: (4 + 6) · 1.1; three rows on: (4 + 9) · 1.1; in the rack one riser.
+        assert!((HALL.cable(0.0, 10.0) - 11.0).abs() < 1e-9);
+        assert!((HALL.cable(5.0, 65.0) - 14.3).abs() < 1e-9);
+        assert!((HALL.cable(3.0, 3.0) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn lengths_are_those_sold() {
+        assert_eq!([0.4, 2.0, 2.1, 51.0, 1400.0].map(sold_length), [1, 2, 3, 100, 2000]);
+    }
+
+    #[test]
+    fn whole_cables_add_up_to_their_shares() {
+        let mut whole = Whole::default();
+        let given: u64 = (0..7).map(|_| whole.take(10.0 / 7.0)).sum();
+        assert_eq!(given, 10);
+    }
+
+    #[test]
+    fn the_optical_links_of_a_cloudmatrix_stay_within_one_row_of_sixteen_racks() {
+        let rows = scale_up_rows(2688, 12, 4, &HALL);
+        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 2688);
+        // The farthest pair is nine places apart: (4 + 5.4) · 1.1 = 10.3 m.
+        assert_eq!(rows.last().map(|row| row.metres), Some(15));
+    }
+}

@@ -1,0 +1,79 @@
+"""Bills of fabrics, from the spec files and the number of cards alone, against published ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner import api
+from planner.errors import EngineError, SpecError
+from planner.plan.bill import FabricBill
+
+
+def _parts(bill: FabricBill) -> dict[str, int]:
+    return {part.name: part.count for part in bill.parts}
+
+
+def test_the_superpod_of_127_dgx_h100_comes_out_to_the_unit() -> None:
+    # NVIDIA RA-11333-001 V11, tables 6-8: 2,040 cables, 1,536 twins in switches, 508 in servers, 48 switches.
+    # Their page counts 4 cables of fabric managers too, which that bill leaves out: 1,020 + 1,024.
+    bill = api.fabric("dgx-h100", cards=127 * 8)
+    assert bill.cables == 2040
+    assert (bill.transceivers_switch_side, bill.transceivers_host_side) == (1536, 508)
+    assert (bill.switches, [tier.switches for tier in bill.tiers]) == (48, [32, 16])
+    managed = api.fabric("dgx-h100", cards=127 * 8, reserved_ports=4)
+    assert [link.count for link in managed.links] == [1020, 1024]
+
+
+def test_a_cloudmatrix_is_wired_as_published() -> None:
+    # arXiv 2506.12708 and the optics forum: 336 + 112 UB chips, 6,912 modules of 400G, 12 + 4 racks.
+    bill = api.fabric("cloudmatrix-384", cards=384)
+    assert bill.scale_up is not None
+    assert (bill.scale_up.server_chips, bill.scale_up.upper_chips) == (336, 112)
+    assert bill.scale_up.links == 5376
+    assert bill.modules == 6912
+    assert bill.modules - bill.scale_up.modules == 1536
+    assert (bill.compute_racks, bill.interconnect_racks) == (12, 4)
+
+
+def test_an_atlas_950_has_128_compute_and_32_interconnect_cabinets() -> None:
+    # Announced counts; the make-up of its UB planes is not published, so no chips are counted.
+    bill = api.fabric("atlas-950-superpod", cards=8192)
+    assert (bill.compute_racks, bill.interconnect_racks) == (128, 32)
+    assert bill.scale_up is None
+
+
+def test_an_nvl72_has_18_switch_chips_on_copper() -> None:
+    bill = api.fabric("gb200-nvl72", cards=72)
+    assert bill.scale_up is not None
+    assert (bill.scale_up.upper_chips, bill.scale_up.links, bill.scale_up.modules) == (18, 1296, 0)
+    assert {line.medium for line in bill.scale_up.cables} == {"copper"}
+
+
+def test_lengths_add_up_to_the_links_of_every_tier() -> None:
+    for cards, kind in ((1016, "rail-optimised"), (4096, "leaf-spine"), (8192, "multi-plane")):
+        bill = api.fabric("dgx-h100", cards=cards, kind=kind)
+        for link in bill.links:
+            counted = sum(line.count for line in bill.cable_lines if line.link == link.name)
+            assert counted == link.count, (cards, kind, link.name)
+
+
+def test_an_oversubscribed_fabric_is_cheaper_and_slower_above_its_taper() -> None:
+    even = api.fabric("dgx-h100", cards=8192)
+    over = api.fabric("dgx-h100", cards=8192, oversubscription=2)
+    assert over.switches < even.switches
+    assert over.bisection_bytes_per_second == pytest.approx((even.bisection_bytes_per_second or 0) / 2)
+    assert over.network[-1].bytes_per_second == pytest.approx(even.network[-1].bytes_per_second / 2)
+
+
+def test_planes_save_a_tier_against_one_fabric_of_the_same_switches() -> None:
+    planes = api.fabric("dgx-h100", cards=16_384, kind="multi-plane")
+    one = api.fabric("dgx-h100", cards=16_384)
+    assert (len(planes.tiers), planes.switches) == (2, 768)
+    assert (len(one.tiers), one.switches) == (3, 1280)
+
+
+def test_a_fabric_that_cannot_reach_names_its_limit() -> None:
+    with pytest.raises(EngineError, match="more than the 65536 that three tiers of 64-port switches join"):
+        api.fabric("dgx-h100", cards=100_000)
+    with pytest.raises(SpecError, match="no fabric kind 'torus'"):
+        api.fabric("dgx-h100", cards=64, kind="torus")
