@@ -164,7 +164,7 @@ def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
 
 def _head(system_id: str, library: SpecLibrary) -> Contender:
     system = library.system(system_id)
-    card = library.accelerator(system.accelerator)
+    card = library.accelerator_of(system)
     return Contender(
         system=system.id,
         name=card.name.split("(")[0].strip(),

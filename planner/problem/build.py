@@ -250,7 +250,7 @@ class _Builder:
         """Without those that origin, date and country of the limits rule out."""
         limits, kept, reasons = self.scenario.limits, [], []
         for system in systems:
-            why = excluded(system, self.library.accelerator(system.accelerator), limits)
+            why = excluded(system, self.library.accelerator_of(system), limits)
             if why is None:
                 kept.append(system)
             else:
