@@ -9,6 +9,7 @@ __all__ = [
     "evaluate_serving",
     "evaluation_rate",
     "fabric",
+    "sample",
     "size",
     "size_many",
     "version",
@@ -29,6 +30,12 @@ def evaluate(request: bytes) -> bytes:
 
 def evaluate_serving(request: bytes) -> bytes:
     """Answer the questions of a ``serving/1`` request: a JSON list of answers, or errors, in order."""
+
+def sample(request: bytes, values: bytes, threads: int) -> bytes:
+    """Evaluate designs under draws: ``{"problem", "designs", "pointers"}``, and floats, draws x pointers.
+
+    The answer holds 64-bit floats, draws x designs x six outputs (``rust/core/src/sampling.rs``).
+    """
 
 def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
     """Search many problems, each on one of ``threads`` threads (0: all cores), without the interpreter lock.

@@ -43,6 +43,8 @@ def size(
     progress: Progress | None = None,
     interrupt: Interrupt | None = None,
     command: str | None = None,
+    samples: int = 0,
+    confidence: float | None = None,
 ) -> Plan:
     """The cluster that meets the target, or the most that the limits allow.
 
@@ -54,6 +56,8 @@ def size(
         progress: called now and then with the counts of the search.
         interrupt: where given, Ctrl-C ends the search with the best so far and is noted there.
         command: recorded in the plan's provenance.
+        samples: draws of everything uncertain together (a power of two; needs scipy): ``Plan.risk``.
+        confidence: plan for the cards that meet the target with this probability (samples: 1,024 by default).
 
     Raises:
         PlannerError: the scenario, a spec file or a figure cannot be used. That nothing fits is an answer,
@@ -67,6 +71,8 @@ def size(
         no_estimates=no_estimates,
         progress=progress,
         interrupt=interrupt,
+        samples=samples,
+        plan_for=confidence,
     )
     return solve(case)
 
@@ -196,7 +202,14 @@ def compare(
         hardware = question.hardware.model_copy(update={"systems": tuple(systems)})
         question = question.model_copy(update={"hardware": hardware})
     question, words = common_limit(question, limit)
-    return compare_systems(question, _library(library), limit=words, no_estimates=no_estimates, seen=seen)
+    found = _library(library)
+    return compare_systems(
+        question,
+        found,
+        lambda alone: size(alone, no_estimates=no_estimates, library=found),
+        limit=words,
+        seen=seen,
+    )
 
 
 def fabric(

@@ -11,11 +11,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.errors import EXIT_BUG, EngineError
 from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
-from planner.problem.wire import DetailRequest, EvaluateRequest, Request
+from planner.problem.wire import DesignChoice, DetailRequest, EvaluateRequest, Request, canonical
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -95,6 +99,52 @@ def evaluate_many(
 ) -> list[dict[str, Any] | EngineError]:
     """Evaluate many designs; as for `size_many`."""
     return _many("evaluate_many", [request.encoded() for request in requests], threads)
+
+
+OUTPUTS = 6
+"""Of `sample`: days, facility MW, facility MW on the design day, capital, cost of a year, reasons."""
+
+
+def sample(
+    problem: Request,
+    designs: Sequence[DesignChoice],
+    pointers: Sequence[str],
+    values: NDArray[np.float64],
+    threads: int = 0,
+) -> NDArray[np.float64]:
+    """Evaluate designs under draws of some numbers of a problem.
+
+    Args:
+        problem: the problem at its centre.
+        designs: of the problem.
+        pointers: JSON pointers of the numbers that are drawn.
+        values: draws x pointers.
+        threads: 0: all cores; the answer does not depend on it.
+
+    Returns:
+        draws x designs x `OUTPUTS`; NaN where something is not known or cannot be built; ``reasons`` is a sum
+        of 1 memory, 2 limits, 4 another rule, 8 too few spares, 16 cannot be built.
+
+    Raises:
+        EngineError: the core refused the request, or failed.
+    """
+    request = {
+        "problem": problem.model_dump(by_alias=True),
+        "designs": [design.model_dump() for design in designs],
+        "pointers": list(pointers),
+    }
+    import numpy as np  # noqa: PLC0415 (0.1 s that most answers can spare)
+
+    drawn = np.ascontiguousarray(values, dtype=np.float64)
+    rows = len(drawn)
+    if not pointers:
+        # A row without numbers has no length in bytes: one draw stands for all.
+        raise EngineError("nothing is drawn", exit_code=EXIT_BUG)
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answer = _core.sample(canonical(request), drawn.tobytes(), threads)
+    return np.frombuffer(answer, dtype=np.float64).reshape(rows, len(designs), OUTPUTS).copy()
 
 
 def _many(name: str, requests: Sequence[bytes], threads: int) -> list[dict[str, Any] | EngineError]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.calibrate.parameters import Parameter, apply
+from planner.calibrate.parameters import RIDGE, Parameter, apply
 from planner.validation.measured import measured_seconds
 from planner.validation.predict import Engine, step_of
 
@@ -27,8 +27,14 @@ Array = NDArray[np.float64]
 class Model:
     """Rows as a function of the parameters."""
 
-    def __init__(self, engines: Sequence[Engine], parameters: Sequence[Parameter]) -> None:
-        """``engines``: the rows to fit on or to predict."""
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        parameters: Sequence[Parameter],
+        ridges: Mapping[str, float] | None = None,
+    ) -> None:
+        """``engines``: the rows to fit on or to predict; ``ridges``: ridge point of each efficiency file."""
+        self.ridges = ridges or {}
         self.engines = list(engines)
         self.parameters = list(parameters)
         counts: dict[str, int] = {}
@@ -46,6 +52,10 @@ class Model:
             for e in self.engines
         ]
 
+    def ridge(self, efficiency: str) -> float:
+        """Ridge point of the chips of an efficiency file."""
+        return self.ridges.get(efficiency, RIDGE)
+
     def error(self, row: int, u: Array) -> float:
         """ln(predicted/measured) of a row."""
         engine = self.engines[row]
@@ -57,6 +67,8 @@ class Model:
             ready.software.id,
             engine.efficiency,
             engine.software,
+            self.ridge(ready.efficiency.id),
+            ready.row.block_scaled,
         )
         design = engine.evaluate(chip, tools)
         predicted = step_of(ready, design)
@@ -88,14 +100,19 @@ class Fit:
         errors: ln(predicted/measured) of all rows there.
         jacobian: at ``u``.
         effective: effective number of parameters, the trace of the smoother.
-        spread: standard error of each u.
+        covariance: of u.
     """
 
     u: Array
     errors: Array
     jacobian: Array
     effective: float
-    spread: Array
+    covariance: Array
+
+    @property
+    def spread(self) -> Array:
+        """Standard error of each u."""
+        return np.sqrt(np.diag(self.covariance))
 
 
 def fit(model: Model, progress: Callable[[str], None] = lambda _: None) -> Fit:
@@ -114,7 +131,7 @@ def fit(model: Model, progress: Callable[[str], None] = lambda _: None) -> Fit:
     jacobian = model.jacobian(u, errors)
     normal, gram = _normal(model, jacobian, errors, np.ones(len(errors), bool))
     inverse = np.linalg.inv(normal)
-    return Fit(u, errors, jacobian, float(np.trace(inverse @ gram)), np.sqrt(np.diag(inverse)))
+    return Fit(u, errors, jacobian, float(np.trace(inverse @ gram)), np.asarray(inverse, np.float64))
 
 
 def _normal(model: Model, jacobian: Array, errors: Array, kept: Array) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planner.calibrate.fit import Fit, Model, fit, left_out
 from planner.calibrate.parameters import PARAMETERS, Parameter
-from planner.calibrate.residuals import Spread, shrunk, split
+from planner.calibrate.residuals import Spread, covering, shrunk, split
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
 from planner.validation.files import read
@@ -34,7 +34,7 @@ class Shipped:
 
     ``errors``, ``folds``, ``new_chip`` and ``new_software`` are ln(predicted/measured) of the rows of
     ``model``:
-    in the fit, with their group left out, with their chip family, with their software profile.
+    in the fit, with their group left out, with their chip family, their software profile, their framework.
     """
 
     model: Model
@@ -43,11 +43,39 @@ class Shipped:
     folds: Array
     new_chip: Array
     new_software: Array
+    new_framework: Array
     runs: dict[str, int]
     groups: dict[str, int]
     dense: Spread
     experts: Spread
     date: str
+
+    def between(self, software: str, experts: bool) -> float:
+        """Spread between sources of a software profile, beside the residual of dense layouts."""
+        engines = self.model.engines
+        mine = [e.ready.software.id == software and e.ready.experts == experts for e in engines]
+        own = self.spread_of(mine, self.experts if experts else self.dense)
+        if not experts:
+            return own.between
+        # The residual of the chip's file is that of dense layouts; what experts scatter more stands here.
+        return math.sqrt(max(own.total**2 - self.dense.within**2, self.between(software, False) ** 2))
+
+    def residual(self, family: str) -> float:
+        """Of a chip family: with the spreads of the software, its bands hold 80 % of runs left out.
+
+        Drawn towards the pool, the more the fewer groups.
+        """
+        engines = self.model.engines
+        rows = np.array([family_of(e.ready.efficiency.id) == family for e in engines])
+        spreads = np.array(
+            [
+                self.between(e.ready.software.id, e.ready.experts)
+                for e, own in zip(engines, rows, strict=True)
+                if own
+            ]
+        )
+        own = covering(self.folds[rows], spreads, self.dense.within)
+        return shrunk(own, len(set(self.model.groups[rows].tolist())), self.dense.within)
 
     def spread_of(self, chosen: Sequence[bool], pool: Spread) -> Spread:
         """`split` of some rows, drawn towards the pool."""
@@ -69,11 +97,12 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     engines = [item.engine for item in found]
     runs, groups = _evidence(engines)
     parameters = [p if groups[p.name] >= LEAST_GROUPS else replace(p, sigma=HELD) for p in PARAMETERS]
-    model = Model(engines, parameters)
+    model = Model(engines, parameters, ridges(library))
     best = fit(model, say)
     folds, _ = left_out(model, best, lambda engine: engine.ready.row.source)
     new_chip, _ = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
     new_software, _ = left_out(model, best, lambda engine: engine.ready.software.id)
+    new_framework, _ = left_out(model, best, lambda engine: engine.ready.row.framework or "")
     experts = np.array([engine.ready.experts for engine in engines])
     names = model.groups
     return Shipped(
@@ -83,12 +112,24 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         folds=folds,
         new_chip=new_chip,
         new_software=new_software,
+        new_framework=new_framework,
         runs=runs,
         groups=groups,
         dense=split(folds[~experts], names[~experts].tolist()),
         experts=split(folds[experts], names[experts].tolist()),
         date=dt.date.today().isoformat()[:7],
     )
+
+
+def ridges(library: SpecLibrary) -> dict[str, float]:
+    """Efficiency file -> 16-bit peak over memory bandwidth (FLOP per byte), the median of its chips."""
+    found: dict[str, list[float]] = {}
+    for name in library.ids("accelerators"):
+        chip = library.accelerator(name)
+        if chip.peak.bf16 is not None and chip.memory.bandwidth is not None:
+            ridge = chip.peak.bf16.value / chip.memory.bandwidth.value
+            found.setdefault(chip.efficiency, []).append(ridge)
+    return {name: float(np.median(values)) for name, values in found.items()}
 
 
 def _evidence(engines: Sequence[Engine]) -> tuple[dict[str, int], dict[str, int]]:
@@ -105,7 +146,13 @@ def _evidence(engines: Sequence[Engine]) -> tuple[dict[str, int], dict[str, int]
 def _touches(parameter: Parameter, engine: Engine) -> bool:
     ready = engine.ready
     if parameter.kind == "software":
-        return ready.software.id in parameter.ids
+        fits = parameter.blocks in (None, ready.row.block_scaled)
+        quantised = ready.request.problem.training.precision != "bf16"
+        return (
+            ready.software.id in parameter.ids
+            and fits
+            and (quantised or "quantisation" not in parameter.name)
+        )
     if parameter.key[0] == "matmul" and not parameter.scales:
         needed = parameter.key[1] == ready.request.problem.training.precision
         return ready.efficiency.id in parameter.ids and needed
@@ -129,9 +176,9 @@ class Anchor:
     sigma: float
 
 
-BETWEEN = 0.10
+BETWEEN = 0.07
 """ln spread between sources before any own run: what an own run is weighed against."""
-WITHIN = 0.05
+WITHIN = 0.045
 """ln spread of runs of one source."""
 
 
@@ -139,7 +186,7 @@ def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
     """One factor on the speed of each chip family in the user's own runs.
 
     With n runs the factor is exp(w x mean ln error) with w = n s_b^2 / (n s_b^2 + s_w^2): one run counts
-    for 80 %.
+    for 70 %.
     The error that is left is told by leave-one-out where there are two runs or more.
 
     Raises:

@@ -32,7 +32,7 @@ LONGEST, SMALLEST = 0.6, 4e-3
 WEIGHTS: dict[Quantity, float] = {
     "throughput": 1.0, "decode_rate": 1.0, "prefill_rate": 1.0, "tpot": 0.8, "latency": 0.0, "ttft": 0.5,
 }  # fmt: skip
-POINT_WEIGHTS: dict[Quantity, float] = {"tpot": 0.5, "latency": 0.35, "ttft": 0.15}
+POINT_WEIGHTS: dict[Quantity, float] = {"tpot": 0.45, "latency": 0.3, "ttft": 0.15}
 CROWD = 12.0
 """Figures of a group beyond which each further one counts less: sources repeat themselves."""
 
@@ -58,7 +58,7 @@ class ServingModel:
         self.parameters = tuple(chosen)
         self.base = shipped_tables(desk)
         self._desk = desk
-        self._battery = Battery(desk, ready)
+        self.battery = Battery(desk, ready)
         self._touched: dict[int, tuple[list[int], Battery]] = {}
         profiles = serving_profiles()
         parents = {item.id: item.extends for item in profiles}
@@ -126,11 +126,18 @@ class ServingModel:
 
     def errors(self, u: Vector) -> Vector:
         """ln(predicted / measured) of every aim; 0 where there is no prediction."""
-        answers = self._battery.answers(self.tables(u))
+        answers = self.battery.answers(self.tables(u))
         return np.array([self._error(answers[aim.place], aim, index) for index, aim in enumerate(self.aims)])
 
 
-_OF_EXPERTS = ("ridge_grouped", "exchange_alpha", "nic_share", "prefill_coordination", "experts")
+_OF_EXPERTS = (
+    "ridge_grouped",
+    "grouped_width",
+    "exchange_alpha",
+    "nic_share",
+    "prefill_coordination",
+    "experts",
+)
 
 
 def touches(parameter: ServingParameter, names: set[str], item: ServingReady) -> bool:
@@ -166,7 +173,7 @@ class ServingFit:
     effective: float
 
 
-def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 4) -> ServingFit:
+def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 6) -> ServingFit:
     """Gauss-Newton with the weights of the robust loss renewed in every round."""
     u = np.zeros(len(model.parameters))
     errors = model.errors(u)

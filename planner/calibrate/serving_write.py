@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ from planner.software.serving import Factors, constants_path, serving_path_of, s
 
 Z90 = 1.2816
 CV_FILE = "cases/cv_serving.json"
-TIMES = {"us": 1e6, "ms": 1e3}
+TIMES = {"us": 1e6, "ms": 1e3, "GB": 1e-9}
 UNITS = {
     "all_reduce_alpha": "us", "exchange_alpha": "us", "host_sequence": "us", "kernel_gap": "us",
-    "host_step": "ms", "host_request": "ms", "host_layer": "ms",
+    "host_step": "ms", "host_request": "ms", "host_layer": "ms", "expert_reserve": "GB",
 }  # fmt: skip
 DRAWN = 6.0
 """Groups of a profile that weigh as much as all others together in its spread."""
@@ -120,7 +121,10 @@ def _profile(found: ShippedServing, profile_id: str) -> str | None:
     errors = found.fold_errors(lambda item: item.software.id == profile_id)
     if errors:
         groups = len({item.row.source for item, _ in errors})
-        own, all_of = spread_of([e for _, e in errors]), spread_of([e for _, e in found.fold_errors()])
+        own, all_of = (
+            spread_of([e for _, e in listed], [item.row.completeness is None for item, _ in listed])
+            for listed in (errors, found.fold_errors())
+        )
         drawn = ((groups * own**2 + DRAWN * all_of**2) / (groups + DRAWN)) ** 0.5
         method = f"groups that the fit had not seen ({groups} here, drawn towards all), {found.date}"
         text = _put(text, "spread", _spread(drawn, method))
@@ -137,9 +141,21 @@ def _spread(value: float, method: str) -> str:
     )
 
 
-def spread_of(errors: Sequence[float]) -> float:
-    """The standard deviation whose 80 % band holds 80 % of the errors around 0."""
-    return float(np.quantile(np.abs(errors), 0.8) / Z90)
+def spread_of(errors: Sequence[float], groups: Sequence[object] | None = None) -> float:
+    """The standard deviation whose 80 % band holds 80 % of the errors around 0.
+
+    With ``groups`` every group weighs the same, however many errors it has: rows of sources and points of one
+    benchmark count alike.
+    """
+    names = list(range(len(errors))) if groups is None else list(groups)
+    count = Counter(names)
+    ranked = sorted(zip(np.abs(errors).tolist(), (1.0 / count[name] for name in names), strict=True))
+    passed, total = 0.0, float(len(count))
+    for size, weight in ranked:
+        passed += weight
+        if passed >= 0.8 * total - 1e-9:
+            return float(size) / Z90
+    return float(ranked[-1][0]) / Z90
 
 
 def _folds(found: ShippedServing) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.calibrate.parameters import FAMILIES, Parameter
+from planner.calibrate.parameters import BOARD_NAMES, FAMILIES, RIDGE, Parameter, tilt
 from planner.calibrate.residuals import Z90, robust
 from planner.calibrate.run import Anchor, Shipped, anchor_weight
 from planner.software import path_of, profile, profiles
@@ -62,22 +62,31 @@ def efficiency_files(found: Shipped, library: SpecLibrary) -> dict[str, str]:
 
 def _value(found: Shipped, name: str, key: tuple[str, ...]) -> tuple[float, float, float, str] | None:
     """(value, low, high, method) of a figure of an efficiency file."""
-    scale, scale_sigma = 1.0, 0.0
-    hit: tuple[Parameter, float, float] | None = None
-    for parameter, u, sigma in zip(found.model.parameters, found.fit.u, found.fit.spread, strict=True):
-        if parameter.kind != "efficiency" or name not in parameter.ids:
+    ridge = found.model.ridge(name)
+    value, own = 1.0, None
+    slope = np.zeros(len(found.model.parameters))
+    for place, (parameter, u) in enumerate(zip(found.model.parameters, found.fit.u, strict=True)):
+        if parameter.kind != "efficiency" or name not in parameter.ids or not _touches(parameter, key):
             continue
-        if parameter.scales:
-            if key[0] == "matmul" or key == ("attention", "forward"):
-                scale, scale_sigma = parameter.value(u), float(sigma)
-        elif (parameter.key if parameter.key[0] == "matmul" else KEYS[parameter.key[0]]) == key:
-            hit = (parameter, float(u), float(sigma))
-    if hit is None:
+        own = own if parameter.scales else parameter
+        value *= (
+            parameter.factor(float(u), ridge) if parameter.scales else min(parameter.value(float(u)), 0.97)
+        )
+        slope[place] = -tilt(ridge) if parameter.form == "tilt" else 1.0
+    if own is None:
         return None
-    parameter, u, sigma = hit
-    value = min(parameter.value(u), 0.97) * scale
-    wide = Z90 * math.hypot(sigma, scale_sigma)
-    return value, value * math.exp(-wide), min(value * math.exp(wide), 1.0), _method(found, parameter)
+    value = min(value, 0.97)
+    wide = Z90 * math.sqrt(float(slope @ found.fit.covariance @ slope))
+    return value, value * math.exp(-wide), min(value * math.exp(wide), 1.0), _method(found, own)
+
+
+def _touches(parameter: Parameter, key: tuple[str, ...]) -> bool:
+    """Whether a parameter sets or scales the figure ``key`` of an efficiency file."""
+    if parameter.scales:
+        if parameter.name in BOARD_NAMES:
+            return key[0] == "matmul" or key == ("attention", "forward")
+        return key[0] == "matmul" if parameter.key[0] == "matmul" else key == KEYS[parameter.key[0]]
+    return (parameter.key if parameter.key[0] == "matmul" else KEYS[parameter.key[0]]) == key
 
 
 @dataclass(frozen=True)
@@ -117,9 +126,11 @@ def _fitted_file(found: Shipped, library: SpecLibrary, name: str) -> str:
     engines = found.model.engines
     mine = [family_of(engine.ready.efficiency.id) == family_of(name) for engine in engines]
     exact = np.array([engine.ready.efficiency.id == name for engine in engines])
-    dense = [own and not engine.ready.experts for own, engine in zip(mine, engines, strict=True)]
-    within = found.spread_of(dense, found.dense).within
-    said = f"layouts of one source among {sum(mine)} runs of the family, each group predicted without itself"
+    within = found.residual(family_of(name))
+    said = (
+        f"with the software's spread, P10 to P90 holds 80 % of {sum(mine)} runs of the family, each group "
+        "predicted without itself"
+    )
     lines = {
         "residual": _figure(within, 0.8 * within, 1.3 * within, "fitted", f"{said}, {found.date}"),
         "memory": _kept(old.memory.value),
@@ -135,7 +146,7 @@ def _fitted_file(found: Shipped, library: SpecLibrary, name: str) -> str:
     return _Sheet("runs", int(exact.sum()), groups, lines, FIT_SOURCE.format(date=found.date)).text(old)
 
 
-SLOWER = 1.12
+SLOWER = 1.15
 """What chips without runs are assumed to lose against the mean of the fitted families."""
 
 
@@ -151,13 +162,31 @@ def _prior_file(found: Shipped, library: SpecLibrary, name: str) -> str:
     # What a family left out of the fit is off by, beyond what any left-out group is.
     wide = Z90 * math.sqrt(max(robust(found.new_chip) ** 2 - found.dense.total**2, 0.05**2))
 
+    # A low ridge point promises higher shares of peak; no credit is given for that before a run shows it.
+    ridge = max(found.model.ridge(name), RIDGE)
+
     def centre(key: str) -> float:
-        known = (_value(found, family, tuple(key.split("."))) for family in FAMILIES)
-        return float(np.exp(np.mean([np.log(value[0]) for value in known if value is not None]))) / SLOWER
+        path = tuple(key.split("."))
+        prior, law = None, 1.0
+        for parameter, u in zip(found.model.parameters, found.fit.u, strict=True):
+            if (
+                parameter.kind != "efficiency"
+                or parameter.name in BOARD_NAMES
+                or not _touches(parameter, path)
+            ):
+                continue
+            if parameter.scales:
+                law *= parameter.factor(float(u), ridge)
+            elif len(parameter.ids) > 2 and path[0] != "matmul":
+                prior = parameter.value(float(u))
+            else:
+                prior = parameter.prior
+        assert prior is not None
+        return prior * law / SLOWER
 
     said = (
-        f"no run: {100 * (SLOWER - 1):.0f} % below the mean of the {len(FAMILIES)} families with runs; "
-        "range: fitted families predicted without their own runs"
+        f"no run: {100 * (SLOWER - 1):.0f} % below what the {len(FAMILIES)} families with runs reach at this "
+        "ridge point; range: fitted families predicted without their own runs"
     )
     kept = "as chip families with runs, in an exploratory fit"
     same = "as the families with runs; what the chip itself adds stands in the ranges below"
@@ -203,12 +232,8 @@ def _put(text: str, parameter: Parameter, u: float, sigma: float, method: str) -
 
 
 def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
-    experts = [m and e.ready.experts for m, e in zip(mine, found.model.engines, strict=True)]
-    dense = [m and not e.ready.experts for m, e in zip(mine, found.model.engines, strict=True)]
-    one = found.spread_of(dense, found.dense).between
-    # The residual of the chip's file is that of dense layouts; what experts scatter more stands here.
-    both = found.spread_of(experts, found.experts).total
-    other = math.sqrt(max(both**2 - found.dense.within**2, one**2))
+    software = next(e.ready.software.id for m, e in zip(mine, found.model.engines, strict=True) if m)
+    one, other = found.between(software, False), found.between(software, True)
     groups = len(set(found.model.groups[np.array(mine)].tolist()))
     method = (
         f"sources that the fit had not seen ({sum(mine)} runs of {groups} groups here, drawn towards all), "
@@ -242,8 +267,9 @@ def folds_file(found: Shipped) -> str:
             "nothing (in the fit)": _score(found.errors),
             "the group": _score(found.folds),
             "the software profile": _score(found.new_software),
+            "the framework, whatever its age": _score(found.new_framework),
             "the chip family": _score(found.new_chip),
-            "the group, but one run of it anchors": _score(anchored(found)),
+            "the group, but one run of it with the same software anchors": _score(anchored(found)),
         },
         "predicted": dict(sorted(rows.items())),
         "in_fit": dict(sorted(in_fit.items())),
@@ -257,10 +283,15 @@ def _score(errors: NDArray[np.float64]) -> dict[str, float]:
 
 
 def anchored(found: Shipped) -> NDArray[np.float64]:
-    """ln errors of rows left out with their group, each other row of it anchoring them in turn."""
+    """ln errors of rows left out with their group, anchored in turn by each other row of the group that ran
+    on the same version of the software."""
     left: list[float] = []
-    for name in sorted(set(found.model.groups.tolist())):
-        members = found.folds[found.model.groups == name]
+    keys = [
+        (e.ready.row.source, e.ready.software.id, e.ready.row.software_date or "")
+        for e in found.model.engines
+    ]
+    for key in sorted(set(keys)):
+        members = found.folds[np.array([other == key for other in keys])]
         for place, anchor in enumerate(members):
             others = np.delete(members, place)
             left += (others - anchor_weight(1) * anchor).tolist()

@@ -91,6 +91,39 @@ def power(plan: Plan) -> Drawn:
     return _bars(parts, "MW", title)
 
 
+def caps(plan: Plan) -> Drawn:
+    """Clock, throughput and power of the same design under power caps, as shares of those at full power."""
+    points = plan.facility.caps if plan.facility is not None else []
+    if len(points) < 2:
+        return empty("Power caps", "there is no curve")
+    full = points[0]
+    rows = [
+        {"cap": point.power_cap, "what": what, "share": share}
+        for point in points
+        for what, share in (
+            ("clock", point.clock / full.clock),
+            ("tokens/s", point.tokens_per_second / full.tokens_per_second),
+            ("MW at the grid", point.facility_design_megawatts / full.facility_design_megawatts),
+            ("tokens/J", point.tokens_per_joule / full.tokens_per_joule),
+        )
+    ]
+    drawn: Drawn = (
+        alt.Chart(data(rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "cap:Q", title="cap, of board power", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)
+            ),
+            y=alt.Y("share:Q", title="of full power", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
+            color=alt.Color("what:N", scale=alt.Scale(range=list(PALETTE)), title=None),
+        )
+        .properties(
+            title=titled("Under a power cap", "the same cards in the same layout"), width=WIDTH, height=HEIGHT
+        )
+    )
+    return drawn
+
+
 def cost(plan: Plan) -> Drawn:
     """What a year costs, in millions of dollars, by part; parts without a price are named in the title."""
     if plan.cost is None:
@@ -210,7 +243,7 @@ def sketch(tiers: Sequence[tuple[str, int]], links: Sequence[int], subtitle: str
 
 def overview(plan: Plan) -> Drawn:
     """All charts of a plan on one page."""
-    charts = [front(plan), power(plan), cost(plan), racks(plan), fabric(plan)]
+    charts = [front(plan), power(plan), caps(plan), cost(plan), racks(plan), fabric(plan)]
     page: Drawn = (
         alt.vconcat(*charts)
         .resolve_scale(color="independent", shape="independent")

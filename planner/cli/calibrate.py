@@ -133,6 +133,7 @@ def _tell(found: Shipped) -> None:
         ("group left out", found.folds),
         ("chip family left out", found.new_chip),
         ("software profile left out", found.new_software),
+        ("framework left out", found.new_framework),
     ):
         off = np.expm1(errors)
         typer.echo(f"{name:26} mean error {100 * np.abs(off).mean():5.1f} %, bias {100 * off.mean():+5.1f} %")

@@ -35,6 +35,23 @@ Threads = Annotated[
     typer.Option("--threads", min=1, metavar="N", help="Threads of the search; default: all cores."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Samples = Annotated[
+    int,
+    typer.Option(
+        "--samples",
+        min=0,
+        metavar="N",
+        help="Draw everything uncertain N times together (a power of two, e.g. 4096).",
+    ),
+]
+PlanFor = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        metavar="P",
+        help="Plan for the cards that meet the target with this probability, e.g. 0.9.",
+    ),
+]
 
 CLEAR_LINE = "\r\033[K"
 PROGRESS_AFTER = 0.5

@@ -17,6 +17,8 @@ def size(  # noqa: PLR0917 (the command line names them)
     threads: common.Threads = None,
     chart: common.ChartFile = None,
     quiet: common.Quiet = False,
+    samples: common.Samples = 0,
+    confidence: common.PlanFor = None,
 ) -> None:
     """Find the cluster that meets a target, or the most that limits allow.
 
@@ -30,7 +32,12 @@ def size(  # noqa: PLR0917 (the command line names them)
     if space:
         typer.echo(api.space(scenario, set=sets_and_threads).model_dump_json(indent=2))
         return
-    command = common.command_line("size", scenario, sets, {"--no-estimates": no_estimates})
+    command = common.command_line(
+        "size",
+        scenario,
+        sets,
+        {"--no-estimates": no_estimates, "--samples": samples or None, "--confidence": confidence},
+    )
     common.answer(
         lambda watch, interrupt: api.size(
             scenario,
@@ -39,6 +46,8 @@ def size(  # noqa: PLR0917 (the command line names them)
             progress=watch,
             interrupt=interrupt,
             command=command,
+            samples=samples,
+            confidence=confidence,
         ),
         as_json=as_json,
         output=output,

@@ -23,6 +23,12 @@ def validate(
     cases: CasesFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/accuracy.md.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Also draw predicted against measured: .svg, .png or .html."
+        ),
+    ] = None,
 ) -> None:
     """Predict measured runs of training and serving and say how far off the predictions are.
 
@@ -32,7 +38,16 @@ def validate(
     """
     from planner.validation.run import validate as check  # noqa: PLC0415 (keeps --help fast)
 
+    if plot is not None:
+        from planner.charts.save import check_path  # noqa: PLC0415 (an extra)
+
+        check_path(plot)
     answer = check(path=cases)
+    if plot is not None:
+        from planner.charts.accuracy import accuracy  # noqa: PLC0415 (an extra)
+        from planner.charts.save import save  # noqa: PLC0415
+
+        save(accuracy(answer["cases"]), plot)
     if as_json:
         sys.stdout.write(json.dumps(answer, indent=1, allow_nan=False) + "\n")
     else:

@@ -143,7 +143,7 @@ class Comparison(Part):
     over_limits: list[str]
     meets_target: bool | None = Field(description="null without a target")
     best: Summary | None = Field(description="the best design for the same number of cards")
-    behind_best: float | None = Field(description="step time over the best one's, minus 1")
+    behind_best: float | None = Field(description="productive rate of the best one over this one's, minus 1")
 
 
 class RefusedSize(Part):

@@ -53,10 +53,8 @@ def layout(design: Wire, software: Wire) -> Layout:
     """The layout of a design, with the schedule it implies and the overlap that the software claims."""
     core = layout_core(design["layout"])
     data_parallel = "fsdp_overlap" if core.sharding == 3 else "dp_overlap"
-    pipelined = "interleaved-1f1b" if core.vpp > 1 else "1f1b"
     return Layout(
         **core.model_dump(),
-        schedule=pipelined if core.pp > 1 else "none",
         offload=core.switches.offload,
         micro_batches=design["micro_batches"],
         global_batch_sequences=design["global_batch"],
@@ -72,7 +70,12 @@ def layout(design: Wire, software: Wire) -> Layout:
 
 def layout_core(wire: Wire) -> LayoutCore:
     """A layout as the engine writes it."""
-    return LayoutCore(**{name: wire[name] for name in LayoutCore.model_fields if name in wire})
+    shown = {name: wire[name] for name in LayoutCore.model_fields if name in wire}
+    if wire["pp"] == 1:
+        shown["schedule"] = "none"
+    elif shown.get("schedule", "1f1b") == "1f1b":
+        shown["schedule"] = "interleaved-1f1b" if wire["vpp"] > 1 else "1f1b"
+    return LayoutCore(**shown)
 
 
 def performance(design: Wire, advertised_over_matrix: float | None) -> Performance:
@@ -162,7 +165,7 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    mine = ("site", "racks", "power", "elevations")
+    mine = ("site", "racks", "power", "elevations", "pue_by_month", "caps")
     names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,
@@ -187,7 +190,9 @@ def cost(design: Wire) -> Cost:
 
 def reliability(design: Wire) -> Reliability:
     """Failures of a design."""
-    return Reliability(**{name: design["reliability"][name] for name in Reliability.model_fields})
+    return Reliability.model_validate(
+        {name: design["reliability"][name] for name in Reliability.model_fields}
+    )
 
 
 def summary(wire: Wire) -> Summary:
@@ -250,7 +255,7 @@ def space(request: Wire) -> Space:
         cards_min=request["limits"]["cards_min"],
         cards_max=request["limits"]["cards_max"],
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
-        layout={name: list(values) for name, values in choices.items() if values is not None},
+        layout={name: list(values) for name, values in choices.items() if values},
         factorized=factorized,
         objective=request["search"]["objective"],
     )

@@ -59,6 +59,10 @@ class Study:
     swings: dict[str, list[Swing]]
     weight: dict[str, float] = field(default_factory=dict)
     """Figure key -> the largest |ln change| it makes in days or facility power; movers only."""
+    variance: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Output -> label -> half the sum of the squared ln changes at both ends."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """Label -> figure key; the model's own errors have none."""
     risks: list[str] = field(default_factory=list)
     evaluations: int = 0
 
@@ -115,6 +119,8 @@ def study(
         bands=Bands(**{name: _band(name, middle[name], deviations) for name in OUTPUTS}),
         swings={name: _swings(name, deviations) for name in OUTPUTS if middle[name] is not None},
         weight={d.key: _weight(d) for d in deviations if d.key is not None and _moves(d)},
+        variance={name: _variances(name, deviations) for name in OUTPUTS},
+        keys={d.label: d.key for d in deviations if d.key is not None},
         risks=risks,
         evaluations=evaluations,
     )
@@ -162,6 +168,11 @@ def _swings(name: str, deviations: Sequence[_Deviation]) -> list[Swing]:
     return [swing for *_, swing in sorted(found, key=lambda item: item[:3])[:SWINGS_KEPT]]
 
 
+def _variances(name: str, deviations: Sequence[_Deviation]) -> dict[str, float]:
+    made = {d.label: (d.at_low.get(name, 0.0) ** 2 + d.at_high.get(name, 0.0) ** 2) / 2 for d in deviations}
+    return {label: square for label, square in made.items() if square > 0.0}
+
+
 def _weight(deviation: _Deviation) -> float:
     changes = [
         abs(ends.get(name, 0.0))
@@ -186,6 +197,8 @@ def _risk(design: Mapping[str, Any] | None, central: Mapping[str, Any]) -> str |
     broken = [rule for rule in design.get("broken_rules", []) if rule not in passed]
     if "memory" in broken:
         return "the layout does not fit into memory"
+    if broken == ["spares"]:
+        return "the spares no longer suffice"
     if broken:
         return f"the layout breaks: {', '.join(broken)}"
     over = [limit for limit in design.get("over_limits", []) if limit not in central.get("over_limits", [])]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from planner import engine
+from planner.errors import EXIT_BUG, EngineError
 from planner.plan.parts import FabricPart, Link, NetworkLevel, Part, Tier
 from planner.problem.bill import FabricRequest
 
@@ -113,9 +114,18 @@ class FabricBill(Part):
 
 
 def bill(asked: FabricRequest) -> FabricBill:
-    """Ask the core and name what it says."""
-    found = engine.fabric(asked.request)
+    """Ask the core and name what it says.
+
+    Raises:
+        EngineError: the fabric does not reach so far; the hint names one that does, where there is one.
+    """
     option = asked.request.cluster.fabrics[0]
+    try:
+        found = engine.fabric(asked.request)
+    except EngineError as fault:
+        if fault.exit_code == EXIT_BUG:
+            raise
+        raise EngineError(fault.message, hint=_reaching(asked)) from fault
     same = (
         "cards", "servers", "kind", "planes", "tiers", "links", "switches", "cables", "ports_free",
         "bisection_bytes_per_second", "network", "copper", "switch_watts", "transceiver_watts",
@@ -145,6 +155,22 @@ def bill(asked: FabricRequest) -> FabricBill:
         for level in found["network"]
     ]
     return FabricBill.model_validate(table)
+
+
+def _reaching(asked: FabricRequest) -> str:
+    """A kind that joins so many cards with the same switches, or what else would."""
+    option = asked.request.cluster.fabrics[0]
+    if option.kind != "multi-plane" and "multi-plane" in asked.fabric.kinds and asked.system.levels:
+        planes = option.ports_per_server
+        wider = option.model_copy(update={"kind": "multi-plane", "planes": planes})
+        cluster = asked.request.cluster.model_copy(update={"fabrics": (wider,)})
+        try:
+            engine.fabric(asked.request.model_copy(update={"cluster": cluster, "direct": None}))
+        except EngineError:
+            pass
+        else:
+            return f"--kind multi-plane joins them, in {planes} planes"
+    return "a fabric with larger switches (--fabric), fewer cards, or another kind"
 
 
 def _topology(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -14,12 +14,11 @@ from planner.plan.account import Band
 from planner.plan.model import Plan
 from planner.plan.parts import Part
 from planner.plan.shown import number
-from planner.plan.solve import open_case, solve
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SpecLibrary
 
-PETA = 1e15
+SECONDS_PER_YEAR = 365 * 86400.0
 MEGA = 1e6
 
 
@@ -98,9 +97,9 @@ class _Measured:
 def compare(
     scenario: Scenario,
     library: SpecLibrary,
+    answer: Callable[[Scenario], Plan],
     *,
     limit: str,
-    no_estimates: bool = False,
     seen: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Answer the scenario for each of its systems alone, and set the answers side by side.
@@ -108,8 +107,8 @@ def compare(
     Args:
         scenario: the question; its systems are the contenders.
         library: spec files.
+        answer: the plan of a scenario, of training or of a service.
         limit: the common limit in words.
-        no_estimates: refuse estimates.
         seen: told the name of each system before it is worked out.
 
     Raises:
@@ -127,14 +126,16 @@ def compare(
             found.append(contender.model_copy(update={"refused": why}))
             continue
         try:
-            plan = _plan(scenario, library, system_id, no_estimates)
+            hardware = scenario.hardware.model_copy(update={"systems": (system_id,)})
+            plan = answer(scenario.model_copy(update={"hardware": hardware}))
         except PlannerError as fault:
             found.append(contender.model_copy(update={"refused": fault.message}))
             continue
         told = (f"{system_id}: {note.replace(f' for {system_id}', '')}" for note in plan.notes)
         notes += [note for note in told if note not in notes]
-        if plan.feasible and plan.performance is not None:
-            measured.append(_Measured(_filled(contender, plan), plan))
+        rated = _rate(plan)
+        if plan.feasible and rated is not None:
+            measured.append(_Measured(_filled(contender, plan, *rated), plan))
         else:
             found.append(contender.model_copy(update={"refused": _no(plan)}))
     by_cards = scenario.target.any
@@ -177,10 +178,22 @@ def _head(system_id: str, library: SpecLibrary) -> Contender:
     )
 
 
-def _plan(scenario: Scenario, library: SpecLibrary, system_id: str, no_estimates: bool) -> Plan:
-    hardware = scenario.hardware.model_copy(update={"systems": (system_id,)})
-    alone = scenario.model_copy(update={"hardware": hardware})
-    return solve(open_case(alone, library, no_estimates=no_estimates))
+def _rate(plan: Plan) -> tuple[float, Band | None] | None:
+    """Tokens per second and their range: of training with failures; of a service, output tokens at its most.
+
+    A service is evaluated at some load; its most is that load over the share of it in use.
+    """
+    if plan.performance is not None:
+        goodput = plan.performance.goodput
+        band = plan.bands.tokens_per_second if plan.bands is not None else None
+        return plan.performance.tokens_per_second * goodput, _scaled(band, goodput)
+    served = getattr(plan, "serving", None)
+    if served is None:
+        return None
+    most, load = served.most_requests_per_second, served.requests_per_second
+    rate = served.output_tokens_per_second * (most / load if load else 1.0)
+    band = getattr(plan.bands, "requests_per_second", None)
+    return rate, _scaled(band, rate / most if most else 0.0)
 
 
 def _no(plan: Plan) -> str:
@@ -188,13 +201,12 @@ def _no(plan: Plan) -> str:
     return "nothing fits" if near is None else f"{near.what}: {near.why}"
 
 
-def _filled(contender: Contender, plan: Plan) -> Contender:
-    performance, facility, cost = plan.performance, plan.facility, plan.cost
-    assert performance is not None
+def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) -> Contender:
+    facility, cost = plan.facility, plan.cost
     assert facility is not None
     assert plan.cards is not None
-    rate = performance.tokens_per_second * performance.goodput
-    band = plan.bands.tokens_per_second if plan.bands is not None else None
+    year = cost.tco_usd_per_year if cost else None
+    layouts = [pool.layout.short() for pool in plan.pools]
     return contender.model_copy(
         update={
             "feasible": True,
@@ -203,15 +215,15 @@ def _filled(contender: Contender, plan: Plan) -> Contender:
             "facility_megawatts": facility.facility_design_megawatts,
             "it_megawatts": facility.it_megawatts,
             "tokens_per_second": rate,
-            "tokens_per_second_band": _scaled(band, performance.goodput),
-            "days": performance.days,
+            "tokens_per_second_band": band,
+            "days": plan.performance.days if plan.performance else None,
             "tokens_per_joule": rate / (facility.facility_megawatts * MEGA),
             "capex_usd": cost.capex_usd if cost else None,
-            "tco_usd_per_year": cost.tco_usd_per_year if cost else None,
-            "usd_per_million_tokens": cost.usd_per_million_tokens if cost else None,
+            "tco_usd_per_year": year,
+            "usd_per_million_tokens": None if year is None else year / (rate * SECONDS_PER_YEAR) * 1e6,
             "power_cap": plan.power_cap,
             "cooling": facility.cooling,
-            "layout": plan.layout.short() if plan.layout else None,
+            "layout": " + ".join(layouts) or None,
             "precision": plan.workload.precision,
             "software": plan.workload.software,
             "evidence": plan.evidence.grade,
@@ -296,8 +308,10 @@ def why_behind(own: Contender, best: Contender) -> str:
     token, which are the same for all.
     """
     mine, theirs = own.waterfall, best.waterfall
-    if mine is None or theirs is None or not own.cards or not best.cards:
+    if not own.cards or not best.cards:
         return "not known: a figure of the comparison is missing"
+    if mine is None or theirs is None:
+        return _yields(own, best)
     ratios: Mapping[str, float] = {
         _bought(own, best): mine.matrix_engine / theirs.matrix_engine,
         "kernels nearer to their peak": (mine.kernel / mine.matrix_engine)
@@ -310,6 +324,17 @@ def why_behind(own: Contender, best: Contender) -> str:
     if not losses:
         return "behind by rounding only"
     return "; ".join(_loss(words, ratio) for _, words, ratio in losses[:2])
+
+
+def _yields(own: Contender, best: Contender) -> str:
+    """Of services, and where no peak is known: cards within the limit, and tokens/s of one."""
+    cards = (own.cards or 1) / (best.cards or 1)
+    each = (own.tokens_per_second or 0.0) / (best.tokens_per_second or 1.0) / cards
+    sides = [(item.tokens_per_second or 0.0) / (item.cards or 1) for item in (own, best)]
+    return (
+        f"x{each:.2f} a card ({number(sides[0])} against {number(sides[1])} tokens/s), "
+        f"x{cards:.2f} the cards ({own.cards:,} against {best.cards:,})"
+    )
 
 
 def _loss(words: str, ratio: float) -> str:
@@ -334,7 +359,10 @@ def _card(item: Contender) -> str:
 
 
 def _workload(scenario: Scenario) -> str:
-    return f"{scenario.workload.model}, sequences of {scenario.workload.sequence:,}"
+    """The model and, of training, the length of its sequences."""
+    model = getattr(scenario.workload, "model", None) or scenario.workload.kind
+    sequence = getattr(scenario.workload, "sequence", None)
+    return f"{model}, {scenario.workload.kind}" if sequence is None else f"{model}, sequences of {sequence:,}"
 
 
 def _headline(ranked: Sequence[Contender], by_cards: bool, limit: str) -> str:

@@ -17,7 +17,20 @@ SCORED = ("full", "near_full")
 """Completeness of the rows that are predicted and scored; the others are too thin to learn from."""
 
 FEW_GROUPS = 3
+TIGHT_MEMORY = 0.92
+"""Share of the memory above which allocators start to thrash and steps slow down (published runs at the limit
+are 22-29 % slower than their trend)."""
 Grade = Literal["A", "B", "C", "D"]
+
+
+def tight_memory(needed: float, capacity: float) -> str | None:
+    """The risk of a device whose memory is nearly full, in words; None where there is room, or where nothing
+    fits anyway."""
+    share = needed / capacity
+    if not TIGHT_MEMORY < share <= 1.0:
+        return None
+    full, tight = 100 * share, 100 * TIGHT_MEMORY
+    return f"memory is {full:.0f} % full: above {tight:.0f} % allocators thrash and steps slow down"
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner import engine
+from planner.plan.evidence import tight_memory
 from planner.plan.judge import judge
 from planner.plan.named import parse
 from planner.plan.solve import Case, only_this
 from planner.problem import build, wire
 
 MORE = 1.10
-TIGHT_MEMORY = 0.92
-"""Share of the memory above which allocators start to thrash and steps slow down (published runs at the limit
-are 22-29 % slower than their trend)."""
 
 RESOURCES = (
     ("matrix engine", ("device", "peak")),
@@ -63,19 +61,14 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
     request = build(plant, case.library).request
     step = design["performance"]["step_seconds"]
     memory = design["memory"]
-    share = memory["per_device_bytes"] / memory["capacity_bytes"]
     value = {}
     for name, place in RESOURCES:
         better = request.model_copy(update={"clusters": (_more(request.clusters[0], place),)})
         moved = engine.evaluate(wire.EvaluateRequest(problem=better, design=choice))
         value[name] = moved["performance"]["step_seconds"] / step - 1.0
     time = {name: design["performance"]["breakdown"][name] for name in CAUSES}
-    warnings = []
-    if TIGHT_MEMORY < share <= 1.0:
-        warnings.append(
-            f"memory is {100 * share:.0f} % full: above {100 * TIGHT_MEMORY:.0f} % allocators "
-            "thrash and steps slow down"
-        )
+    tight = tight_memory(memory["per_device_bytes"], memory["capacity_bytes"])
+    warnings = [tight] if tight else []
     return {
         "feasible": not design["broken_rules"],
         "system": design["system"],
@@ -83,7 +76,11 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
         "layout": design["layout"],
         "step_seconds": step,
         "time": time,
-        "memory": {"capacity_bytes": memory["capacity_bytes"], "share": share, **memory["breakdown"]},
+        "memory": {
+            "capacity_bytes": memory["capacity_bytes"],
+            "share": memory["per_device_bytes"] / memory["capacity_bytes"],
+            **memory["breakdown"],
+        },
         "network": design["network"],
         "value": value,
         "bound_by": min(value, key=lambda name: value[name]),

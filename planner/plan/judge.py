@@ -33,6 +33,8 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
     """
     asked = _asked(case, named, cards)
     best = _fastest(case, asked)
+    # A named layout is judged with the spares it leaves: few of them cost time, not lawfulness.
+    asked = asked if named is None else _spares_as_given(asked)
     if named is None:
         if best["best"] is None:
             return plan_of(case, best, None)
@@ -82,6 +84,14 @@ def _asked(case: Case, named: Named | None, cards: int | None) -> wire.Request:
     return request.model_copy(update={"limits": limits})
 
 
+def _spares_as_given(request: wire.Request) -> wire.Request:
+    terms = request.reliability
+    if terms.failures is None or terms.failures.spares != "required":
+        return request
+    failures = terms.failures.model_copy(update={"spares": "as-given"})
+    return request.model_copy(update={"reliability": terms.model_copy(update={"failures": failures})})
+
+
 def _fastest(case: Case, request: wire.Request) -> Wire:
     """The fastest design on so many cards, whatever the target; over other limits only if none is within."""
     free = request.model_copy(
@@ -116,8 +126,14 @@ def _judged(case: Case, asked: wire.Request, result: Wire, found: Wire, best: Wi
     design = _evaluated(asked, found)
     behind = None
     if best is not None:
-        behind = best["performance"]["tokens_per_second"] / design["performance"]["tokens_per_second"] - 1.0
+        behind = _productive(best) / _productive(design) - 1.0
     return _plan(case, asked, result, design, best, behind)
+
+
+def _productive(design: Wire) -> float:
+    """Tokens per second of calendar time."""
+    speed = design["performance"]
+    return float(speed["tokens_per_second"] * speed["goodput"])
 
 
 def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best: Wire | None) -> Plan:

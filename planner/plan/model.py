@@ -42,6 +42,7 @@ from planner.plan.parts import (
     Target,
     Workload,
 )
+from planner.plan.risk_parts import Risk
 
 SCHEMA = "plan/1"
 FRONT_POINTS = 50
@@ -98,6 +99,9 @@ class Plan(Part):
     nearest: Nearest | None = Field(description="when the answer is no: the nearest design and why it fails")
     comparison: Comparison | None = Field(
         default=None, description="evaluate: the named design against the best"
+    )
+    risk: Risk | None = Field(
+        default=None, description="many draws of everything uncertain together (--samples, --confidence)"
     )
     search: Search
     space: Space = Field(description="what was searched, printable and complete")

@@ -10,7 +10,14 @@ from planner.errors import ScenarioError
 
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
 RECOMPUTE = ("none", "attention", "selective", "full")
+SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
+CP_KINDS = ("ring", "all-to-all")
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+WORDS = {"recompute": RECOMPUTE, "schedule": SCHEDULES, "cp_kind": CP_KINDS}
+FROM_ZERO = {
+    "sharding": (3, "a ZeRO stage from 0 to 3"),
+    "recompute_layers": (2**40, "a whole number from 0"),
+}
 SWITCHES: Mapping[str, tuple[str, ...]] = {
     "tp_overlap": ("profile", "none", "ring", "pipe"),
     "sequence_gather": ("profile", "kept", "redone"),
@@ -19,7 +26,7 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("tp_network", "pp_network", "dp_network"), ("ranks", "scale-up", "scale-out")),
 }
 """Switches and their words; without words: true or false."""
-KEYS = (*DEGREES, "recompute", "sharding", "sequence_parallel", *SWITCHES)
+KEYS = (*DEGREES, *WORDS, *FROM_ZERO, "sequence_parallel", *SWITCHES)
 
 Named = dict[str, Any]
 """Some or all dimensions of a layout."""
@@ -57,7 +64,7 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
 
 def _value(key: str, text: str) -> Any:
     word = text.lower()
-    known = RECOMPUTE if key == "recompute" else SWITCHES.get(key, ())
+    known = WORDS.get(key, SWITCHES.get(key, ()))
     if known:
         if word not in known:
             raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(known)}")
@@ -66,9 +73,9 @@ def _value(key: str, text: str) -> Any:
         if word not in TRUTH:
             raise _fault(f"{key}: {text!r} is neither true nor false", "write true or false")
         return TRUTH[word]
-    least, most = (0, 3) if key == "sharding" else (1, 2**40)
+    least = 0 if key in FROM_ZERO else 1
+    most, what = FROM_ZERO.get(key, (2**40, "a whole number from 1"))
     if not (word.isascii() and word.isdigit()) or not least <= int(word) <= most:
-        what = "a ZeRO stage from 0 to 3" if key == "sharding" else "a whole number from 1"
         raise _fault(f"{key}: {text!r} is not {what}", f"e.g. {key}={max(least, 1)}")
     return int(word)
 

@@ -141,6 +141,9 @@ class LayoutCore(Part):
     recompute: Literal["none", "attention", "selective", "full"]
     sharding: int = Field(ge=0, le=3, description="ZeRO stage; 3 = FSDP")
     sequence_parallel: bool
+    recompute_layers: int = Field(default=0, ge=0, description="layers per chunk that recompute; 0: all")
+    schedule: Literal["none", "1f1b", "interleaved-1f1b", "zero-bubble", "dualpipe"] = "none"
+    cp_kind: Literal["ring", "all-to-all"] = Field(default="ring", description="how context ranks exchange")
     switches: Switches = Switches()
 
     def short(self) -> str:
@@ -155,6 +158,9 @@ class LayoutCore(Part):
             f"sharding={self.sharding}",
         ]
         words += ["sequence_parallel=true"] if self.sequence_parallel else []
+        words += [f"recompute_layers={self.recompute_layers}"] if self.recompute_layers else []
+        words += [f"schedule={self.schedule}"] if self.schedule in ("zero-bubble", "dualpipe") else []
+        words += [f"cp_kind={self.cp_kind}"] if self.cp_kind != "ring" else []
         words += [f"{name}={value}" for name, value in self.switches.changed().items()]
         return ",".join(words)
 
@@ -162,7 +168,6 @@ class LayoutCore(Part):
 class Layout(LayoutCore):
     """The layout with what follows from it."""
 
-    schedule: Literal["none", "1f1b", "interleaved-1f1b"]
     micro_batches: int = Field(description="per step and pipeline")
     global_batch_sequences: int
     offload: str = Field(default="none", description="what lives in host memory: weights+activations ...")
@@ -290,6 +295,17 @@ class Racks(Part):
         return self
 
 
+class CapPoint(Part):
+    """The same cards in the same layout under another power cap."""
+
+    power_cap: float = Field(description="share of board power")
+    clock: float = Field(description="over the full clock")
+    card_watts: float = Field(description="mean draw of a card while training")
+    tokens_per_second: float = Field(description="with failures")
+    facility_design_megawatts: float
+    tokens_per_joule: float = Field(description="at the grid, annual mean")
+
+
 class Block(Part):
     """Machines of one kind in a rack."""
 
@@ -360,6 +376,7 @@ class Facility(Part):
     chain: PowerChain | None = Field(default=None, description="transformers, supplies, generators, CDUs")
     servers_per_rack: int | None = None
     switches_per_rack: int | None = None
+    caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
     racks: Racks
     servers: int
@@ -367,6 +384,9 @@ class Facility(Part):
     cooling: str
     pue: float = Field(description="annual mean")
     pue_design_day: float
+    pue_by_month: list[float] = Field(
+        default=[], description="January first, by the site's wet bulb; their mean is pue"
+    )
     energy_mwh_per_year: float
     water_m3_per_year: float | None
     carbon_tonnes_per_year: float
@@ -415,11 +435,45 @@ class Cost(Part):
         return self
 
 
+class Spares(Part):
+    """Hot spares, in servers."""
+
+    servers_needed: int = Field(description="those that pay, or that the confidence asked for takes")
+    servers_had: int = Field(description="what the layout leaves free")
+    servers_short: int
+    per_domain: int = Field(
+        description="of those needed, inside each scale-up domain; 0: they stand anywhere"
+    )
+    spare_domains: int = Field(description="of those needed, whole scale-up domains")
+    servers_in_repair: float = Field(description="mean")
+    covered: float = Field(description="share of the time in which the needed spares suffice")
+
+
 class Reliability(Part):
-    """Failures and what they cost in time."""
+    """Failures and what they cost in time; goodput and the five losses sum to 1."""
 
     mttf_hours: float | None = Field(description="of the whole job; null: nothing ever fails")
     failures_per_day: float
-    checkpoint_interval_seconds: float | None
+    checkpoint_interval_seconds: float | None = Field(description="on storage, work only; null: none needed")
     checkpoint_bytes: float
     goodput: float
+    memory_interval_seconds: float | None = Field(
+        default=None, description="between copies in the memory of peers; null: storage only"
+    )
+    checkpoint_write_seconds: float | None = None
+    checkpoint: float | None = Field(default=None, description="share of time: standing still to save")
+    rework: float | None = Field(default=None, description="share of time: work done again")
+    recovery: float | None = Field(default=None, description="share of time: detection, swap, restart, load")
+    waiting: float | None = Field(default=None, description="share of time: too few spares")
+    stragglers: float | None = Field(default=None, description="share of time: slow servers not yet found")
+    causes: dict[str, float] = Field(default={}, description="failures per day by component")
+    spares: Spares | None = Field(default=None, description="null: what fails is replaced by somebody else")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        leaves_sum(self.causes, self.failures_per_day, "reliability.causes")
+        shares = (self.checkpoint, self.rework, self.recovery, self.waiting, self.stragglers)
+        if all(share is not None for share in shares):
+            losses = {str(place): share or 0.0 for place, share in enumerate(shares)}
+            leaves_sum({**losses, "goodput": self.goodput}, 1.0, "reliability")
+        return self

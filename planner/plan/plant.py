@@ -19,12 +19,17 @@ def elevations(facility: Facility, design: Wire, cluster: Wire) -> list[Elevatio
     """One full rack of each type."""
     fabric = cluster["fabrics"][design["fabric_index"]]
     mass = cluster["server_mass"]
+    domains = -(-design["cards"]["total"] // cluster["domain_cards"])
+    # Switch trays without racks of their own stand in those of the servers.
+    shared = (
+        0.0 if facility.racks.interconnect else cluster["domain_power"] * domains / facility.racks.compute
+    )
     servers = min(design["facility"]["servers_per_rack"], facility.servers)
     found = [
         Elevation(
             kind="compute",
             racks=facility.racks.compute,
-            kilowatts=facility.rack_kilowatts,
+            kilowatts=facility.rack_kilowatts + shared / 1e3,
             kilograms=None if mass is None else mass * servers,
             blocks=[Block(name=cluster["system"], count=servers, units=cluster["server_height"])],
         )
@@ -43,7 +48,6 @@ def elevations(facility: Facility, design: Wire, cluster: Wire) -> list[Elevatio
             )
         )
     if facility.racks.interconnect:
-        domains = -(-design["cards"]["total"] // cluster["domain_cards"])
         watts = cluster["domain_power"] * domains / facility.racks.interconnect
         found.append(
             Elevation(

@@ -9,15 +9,19 @@ from typing import Any
 
 from planner import engine
 from planner.architectures.counts import parameter_counts
-from planner.errors import EXIT_BUG, EngineError
+from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import assemble, evidence, figures
-from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run
+from planner.plan import risk as risks
+from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.caps import cap_curve
 from planner.plan.confidence import confidence
+from planner.plan.draws import check_samples
 from planner.plan.headline import Facts, headline
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
+from planner.plan.risk_parts import Risk
 from planner.problem import Figure, Problem, build, wire
 from planner.scenario import Scenario
 from planner.software import SoftwareProfile
@@ -35,6 +39,10 @@ class Case:
     progress: engine.Progress | None = None
     interrupt: engine.Interrupt | None = None
     notes: list[str] = field(default_factory=list)
+    samples: int = 0
+    """Draws of everything uncertain; 0: one figure at a time."""
+    plan_for: float | None = None
+    """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -70,24 +78,105 @@ def open_case(
     no_estimates: bool = False,
     progress: engine.Progress | None = None,
     interrupt: engine.Interrupt | None = None,
+    samples: int = 0,
+    plan_for: float | None = None,
 ) -> Case:
     """Build the problem of a scenario.
+
+    ``samples``: draws of everything uncertain (0: one figure at a time); ``plan_for``: `size` plans for this
+    probability of meeting the target.
 
     Raises:
         ScenarioError: names or wishes that cannot be.
         MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
     """
     started = time.perf_counter()
+    if samples or plan_for is not None:
+        samples = samples or DEFAULT_SAMPLES
+        check_samples(samples, scenario.search.seed)
+        _refuse_no_target(scenario, plan_for)
     problem = build(scenario, library, no_estimates=no_estimates)
-    case = Case(problem, command, progress, interrupt, list(problem.notes), started=started)
+    case = Case(
+        problem, command, progress, interrupt, list(problem.notes), samples, plan_for, started=started
+    )
     case.seconds["problem"] = time.perf_counter() - started
     return case
 
 
+DEFAULT_SAMPLES = 1024
+"""With ``--confidence`` and no number of samples."""
+
+
+def _refuse_no_target(scenario: Scenario, plan_for: float | None) -> None:
+    if plan_for is None:
+        return
+    if not 0.0 < plan_for < 1.0:
+        raise PlannerError(f"a probability lies between 0 and 1, not {plan_for}", file="--confidence")
+    if not scenario.target.any:
+        raise PlannerError(
+            "a probability of meeting the target needs a target",
+            file="--confidence",
+            hint="give target.days or target.tokens_per_second, or leave --confidence out",
+        )
+
+
 def solve(case: Case) -> Plan:
-    """The answer to a scenario: the best plan, or no."""
+    """The answer to a scenario: the best plan, or no; sampled where the case says so."""
     result = case.search(case.request)
-    return plan_of(case, result, result["best"])
+    design = result["best"]
+    if not case.samples or design is None:
+        if case.samples:
+            case.notes.append("no design meets target and limits at the central figures: nothing is sampled")
+        return plan_of(case, result, design)
+    return sampled_plan(case, result, design)
+
+
+def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
+    """The plan of ``design``, or of the cards that the case plans for, with what draws say of it."""
+    problem, seed = case.problem, case.problem.scenario.search.seed
+    inputs = risks.inputs_of(problem, _all_errors(case))
+    candidates = case.timed("candidates", lambda: risks.candidates_of(problem, result, design))
+    drawn = case.timed("samples", lambda: risks.draw(problem, inputs, candidates, case.samples, seed))
+    place = 0
+    if case.plan_for is not None:
+        surest = risks.surest(drawn, case.request, case.plan_for)
+        if surest is None:
+            tried = max(choice.cards or 0 for choice in candidates)
+            case.notes.append(
+                f"no design up to {tried:,} cards meets the target with {case.plan_for:.0%}: the central plan"
+            )
+        else:
+            place = surest
+            design = engine.evaluate(wire.EvaluateRequest(problem=case.request, design=candidates[place]))
+    probability = case.plan_for or problem.scenario.search.confidence
+    studied = case.timed("bands", lambda: _study(case, design, _used(case, design)))
+    found = case.timed(
+        "risk",
+        lambda: risks.risk(
+            problem,
+            inputs,
+            drawn,
+            place,
+            studied,
+            probability,
+            seed,
+            planned_for=place != 0,
+            tokens_per_second_per_card=design["performance"]["tokens_per_second_per_card"],
+        ),
+    )
+    return plan_of(case, result, design, found=found, studied=studied)
+
+
+def _all_errors(case: Case) -> list[list[ModelError]]:
+    """The model's own errors of every cluster of the problem."""
+    pairs = zip(case.problem.calibrations, case.problem.softwares, strict=True)
+    return [
+        [
+            ModelError(f"the model's own error ({family.efficiency})", family.residual),
+            ModelError(f"software ({software.id})", _spread(case, software)),
+        ]
+        for family, software in pairs
+    ]
 
 
 def plan_of(
@@ -98,6 +187,8 @@ def plan_of(
     *,
     sure: bool = True,
     basis: Wire | None = None,
+    found: Risk | None = None,
+    studied: Study | None = None,
 ) -> Plan:
     """The plan of ``design`` (None: nothing fits), found by the search ``result``.
 
@@ -108,15 +199,33 @@ def plan_of(
         comparison: of `evaluate`.
         sure: also find the cards that meet the target with 90 %.
         basis: the design whose figures count where there is no ``design``; default: the nearest one.
+        found: what draws say of it.
+        studied: one figure at a time, where that is known already.
     """
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
-    studied = case.timed("bands", lambda: _study(case, design, used)) if design else None
+    if studied is None and design:
+        studied = case.timed("bands", lambda: _study(case, design, used))
     confident = None
-    if design and studied and sure and result["feasible"]:
+    if found is not None:
+        confident = _sampled_confidence(found, design)
+    elif design and studied and sure and result["feasible"]:
         confident = case.timed("confidence", lambda: _confidence(case, design, studied))
     proof = _evidence(case, basis, used, studied)
-    return _assembled(case, _Answer(result, design, used, studied, confident, proof, comparison))
+    return _assembled(case, _Answer(result, design, used, studied, confident, proof, comparison, found))
+
+
+def _sampled_confidence(found: Risk, design: Wire | None) -> Confidence | None:
+    if found.met is None or design is None:
+        return None
+    return Confidence(
+        probability=found.probability,
+        cards=found.cards,
+        cards_tried=found.cards_tried,
+        system=design["system"] if found.cards is not None else None,
+        days_p50=None,
+        facility_megawatts=None,
+    )
 
 
 def _used(case: Case, design: Wire | None) -> list[Figure]:
@@ -138,6 +247,7 @@ class _Answer:
     confident: Confidence | None
     proof: Evidence
     comparison: Comparison | None
+    found: Risk | None
 
 
 def _assembled(case: Case, answer: _Answer) -> Plan:
@@ -152,7 +262,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         limits=assemble.limits(request),
         cards=parts["cards"],
         performance=parts["performance"],
-        days=studied.bands.days if studied else None,
+        days=_band_of(answer, "days"),
         tokens_per_second=studied.bands.tokens_per_second if studied else None,
         evidence=answer.proof,
         confidence=answer.confident,
@@ -183,6 +293,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         similar_layouts=result["similar_layouts"],
         nearest=nearest,
         comparison=answer.comparison,
+        risk=answer.found,
         search=assemble.search(result),
         space=assemble.space(request),
         figures=[figures.record(item, case.library, case.problem.softwares) for item in answer.used],
@@ -200,6 +311,13 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
             detail=dict(case.seconds),
         ),
     )
+
+
+def _band_of(answer: _Answer, name: str) -> Band | None:
+    """The sampled band where there is one."""
+    if answer.found is not None and answer.found.bands.get(name) is not None:
+        return answer.found.bands[name]
+    return getattr(answer.studied.bands, name) if answer.studied else None
 
 
 _NO_DESIGN: Mapping[str, Any] = {
@@ -235,7 +353,13 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "memory": memory,
         "network": assemble.network(design),
         "fabric": assemble.fabric(design),
-        "facility": facility.model_copy(update={"elevations": elevations(facility, design, cluster)}),
+        "facility": facility.model_copy(
+            update={
+                "caps": cap_curve(case.request, design),
+                "elevations": elevations(facility, design, cluster),
+                "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
+            }
+        ),
         "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
@@ -393,8 +517,15 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         nearest_measured=evidence.nearest_run(
             names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
         ),
-        risks=studied.risks if studied else [],
+        risks=_risks(design, studied),
     )
+
+
+def _risks(design: Wire | None, studied: Study | None) -> list[str]:
+    """What may turn out worse: nearly full memory first, then figures at the end of their range."""
+    memory = design.get("memory") if design else None
+    tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
+    return [*([tight] if tight else []), *(studied.risks if studied else [])]
 
 
 def _kin(case: Case, efficiency: str) -> list[str]:

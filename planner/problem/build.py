@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,11 +13,13 @@ from planner.architectures import Architecture
 from planner.architectures.library import resolve as resolve_architecture
 from planner.errors import MissingFigureError, ScenarioError, SpecError
 from planner.problem import wire
+from planner.problem.climate import months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures, snippets
 from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.market import excluded
+from planner.problem.reliability import reliability
 from planner.problem.space import space
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
@@ -33,6 +35,8 @@ MOST_CARDS = 1_000_000
 DEFAULT_CAPS = (1.0, 0.9, 0.8, 0.7)
 """Searched where power is limited or the objective: steps that operators enforce."""
 SECONDS_PER_YEAR = 365 * 86400.0
+SERVER_DAYS = 1000.0
+"""Scenarios count failures per so many server-days."""
 _MONEY_AXES: tuple[Axis, ...] = ("capex_usd", "tco_usd_per_year")
 _MONEY_OBJECTIVES = ("capex", "tco")
 
@@ -75,6 +79,7 @@ class Problem:
         missing_prices: labels of those prices.
         notes: what was inferred or assumed, for people.
         spec_hashes: ``kind/id`` -> SHA-256 of each spec file read.
+        pue_by_month: by cooling kind, January first.
     """
 
     scenario: Scenario
@@ -88,6 +93,7 @@ class Problem:
     missing_prices: tuple[str, ...]
     notes: tuple[str, ...]
     spec_hashes: Mapping[str, str]
+    pue_by_month: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -147,6 +153,8 @@ class _Builder:
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
+        by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
         if not figures.overridden:  # a sampled value lies inside the range that was judged with its file
             self._judge_files()
@@ -168,7 +176,7 @@ class _Builder:
             site=prices,
             economics=economics,
             reliability=reliability,
-            space=space(wired, run, limits.cards_max, clusters, scenario.layout),
+            space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
                 front=front,
@@ -190,6 +198,7 @@ class _Builder:
             missing_prices=figures.missing_prices,
             notes=tuple(self.notes),
             spec_hashes=figures.spec_hashes,
+            pue_by_month=by_month,
         )
 
     def _judge_files(self) -> None:
@@ -278,7 +287,14 @@ class _Builder:
 
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
-            return software(tools, architecture, self.scenario.workload.precision, self.figures)
+            precision = self.scenario.workload.precision
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster))
+
+    def _block_scaled(self, cluster: int) -> bool:
+        """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""
+        system = self._systems()[cluster]
+        peak = self.library.accelerator(system.accelerator).peak
+        return self.scenario.workload.precision != "bf16" and peak.fp4 is not None
 
     def _equipped(
         self,
@@ -327,7 +343,17 @@ class _Builder:
             )
             precision = self.scenario.workload.precision
             offloads = self.scenario.layout.offloads
-            clusters.append(cluster(item, hall, hardware, precision, self.figures, offloads))
+            built = cluster(item, hall, hardware, precision, self.figures, offloads)
+            own = self.scenario.reliability.failures
+            clusters.append(
+                built
+                if own is None
+                else built.model_copy(update={"failures_per_server_day": own / SERVER_DAYS})
+            )
+            if system.domain_cards > system.cards_per_server and system.domain.switches is None:
+                self.notes.append(
+                    f"{system.id}: the switches of a domain are not published, so their failures do not count"
+                )
             self._refuse_caps_below_idle(clusters[-1])
             residual = efficiency.residual.value
             calibrations.append(
@@ -529,15 +555,7 @@ class _Builder:
         )
 
     def _reliability(self) -> wire.Reliability:
-        sheet = self.figures.of("parts", self.library.part("reliability"))
-        workload = self.scenario.workload
-        return wire.Reliability(
-            checkpoint_bytes_per_second=sheet.need("checkpoint_bandwidth", "reliability", "write rate"),
-            checkpoint_stall_seconds=sheet.need("checkpoint_stall", "reliability", "stall"),
-            recovery_seconds=sheet.need("recovery", "reliability", "time per failure"),
-            # A checkpoint holds the weights of the products and the optimizer's state, not the gradients.
-            checkpoint_bytes_per_parameter=workload.weight_bytes + workload.optimizer_bytes,
-        )
+        return reliability(self.scenario, self.figures)
 
     def _front(self) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
         """Axes of the front and those dropped for want of prices.

@@ -47,9 +47,18 @@ def common_limit(scenario: Scenario, given: Sequence[str] | Mapping[str, Any]) -
             key=".".join(str(part) for part in first["loc"]),
             hint="for example power=20MW, money=200MUSD, racks=100, cards=1024, date=2026-12",
         ) from fault
-    target = scenario.target if set(wanted) == {"date"} else Target()
+    target = scenario.target if set(wanted) == {"date"} else _without_load(scenario.target)
     words = [" ".join(filter(None, (str(value), _WORDS[key]))) for key, value in wanted.items()]
     return scenario.model_copy(update={"limits": limits, "target": target}), ", ".join(words)
+
+
+def _without_load(target: Target) -> Target:
+    """No target for training; a service keeps its latencies, without which throughput means nothing."""
+    if type(target) is Target:
+        return Target()
+    loads = ("requests_per_second", "tokens_per_second")
+    known = {name: None for name in loads if name in type(target).model_fields}
+    return target.model_copy(update=known)
 
 
 def _pair(text: str) -> tuple[str, str]:

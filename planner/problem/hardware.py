@@ -159,6 +159,11 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
         "server_nameplate": system.want("host.nameplate", "power", "nameplate"),
         "domain_power": read_domain("domain.power", "power", "interconnect power of a domain") or 0.0,
         "domain_interconnect_racks": system.want("domain.racks", "space", "interconnect racks") or 0.0,
+        "domain_switches": (
+            system.want("domain.switches", "reliability", "switches of a domain") or 0.0
+            if beyond_server
+            else 0.0
+        ),
         "server_height": _server_height(item.system, system),
         "server_mass": system.want("rack.server_mass", "space", "mass of a server"),
         "storage_management_share": facility.need(

@@ -13,8 +13,8 @@ from planner.software.serving import (
 )
 
 _SWITCHES = (
-    "graphs", "two_batch_overlap", "hierarchical_dispatch", "chunked_prefill", "dispatch_bytes",
-    "combine_bytes", "token_budget", "most_sequences",
+    "graphs", "two_batch_overlap", "hierarchical_dispatch", "chunked_prefill", "gather_ranks",
+    "dispatch_bytes", "combine_bytes", "token_budget", "most_sequences",
 )  # fmt: skip
 
 

@@ -82,6 +82,7 @@ class Constants(Wire):
     elementwise_bytes: float
     routed_bytes: float
     group_rows: float
+    grouped_width: float
     all_reduce_alpha: float
     exchange_alpha: float
     send_alpha: float
@@ -122,6 +123,7 @@ class ServingSoftware(Wire):
     two_batch_overlap: bool
     overlap_share: float
     hierarchical_dispatch: bool
+    gather_ranks: float
     dispatch_bytes: float
     combine_bytes: float
     imbalance_exponent: float
@@ -131,6 +133,7 @@ class ServingSoftware(Wire):
     cache_reservation: float
     memory_share: float
     memory_reserve: float
+    expert_reserve: float
     transfer_hidden: float
     most_sequences: float
 

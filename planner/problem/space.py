@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from planner.problem import wire
-from planner.scenario.schema import LayoutChoice
+from planner.scenario.schema import LayoutChoice, Schedule
 
 MOST_STAGES = 64
 MOST_CONTEXT_RANKS = 16
@@ -22,17 +22,24 @@ CHUNKS_PER_STAGE = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 MICRO_BATCHES = (1, 2, 4, 8)
 
 
-def space(
+def space(  # noqa: PLR0917
     model: wire.Model,
     training: wire.Training,
     cards_max: int,
     clusters: Sequence[wire.Cluster],
     choice: LayoutChoice,
+    schedule: Schedule = "1f1b",
 ) -> wire.Space:
     """The space for a model on these clusters; the scenario's ``[layout]`` replaces single dimensions.
 
     A factorized space has every degree by default: what does not use all devices evenly is no candidate.
+    ``schedule``: that of the software, where ``[layout]`` names none.
     """
+    manners: dict[str, tuple[object, ...]] = {
+        "recompute_layers": choice.recompute_layers or (),
+        "schedule": choice.schedule or (() if schedule == "1f1b" else (schedule,)),
+        "cp_kind": choice.cp_kind or (),
+    }
     is_moe = model.moe is not None
     even = choice.factorized
     devices = {cards_max // c.unit_cards * c.unit_cards * c.devices_per_card for c in clusters}
@@ -56,6 +63,7 @@ def space(
         sequence_parallel=choice.sequence_parallel or (True,),
         switches=switches(choice),
         factorized=choice.factorized,
+        **{name: values for name, values in manners.items() if values},
     )
 
 

@@ -129,6 +129,7 @@ class Cluster(Wire):
     server_nameplate: float | None
     domain_power: float
     domain_interconnect_racks: float
+    domain_switches: float = 0.0
     server_height: float
     server_mass: float | None = None
     servers_per_rack: Unsigned | None
@@ -224,10 +225,10 @@ class Software(Wire):
     ep_overlap: float
     pp_overlap: float
     cp_overlap: float
+    recompute_stops_early: bool
     hierarchical_dispatch: bool
     fused_expert_bias: bool
     dispatch_bytes: float
-    bubble: float
     imbalance_exponent: float
     moe_staging_bytes: float
     expert_host: float
@@ -305,6 +306,38 @@ class Economics(Wire):
     staff_usd_per_server_year: float = 0.0
 
 
+class Shares(Wire):
+    """Parts of a server's failure rate; the network makes up the rest."""
+
+    card: float
+    host: float
+    nic: float
+    software: float
+
+
+class FailureModel(Wire):
+    """What fails by piece, how long until it is back, and whether spares stand in."""
+
+    shares: Shares
+    per_link_day: float
+    per_switch_day: float
+    repair_seconds: float
+    domain_repair_seconds: float
+    spares: Literal["required", "as-given", "ignored"] = "required"
+    spare_confidence: float = 0.0
+    straggler_per_server_day: float
+    straggler_seconds: float
+    straggler_slowdown: float
+
+
+class PeerMemory(Wire):
+    """Copies of the state in the memory of peers."""
+
+    stall_seconds: float
+    recovery_seconds: float
+    covers: float
+
+
 class Reliability(Wire):
     """Checkpoints and recovery (``Recovery`` in the core)."""
 
@@ -312,6 +345,11 @@ class Reliability(Wire):
     checkpoint_stall_seconds: float
     recovery_seconds: float
     checkpoint_bytes_per_parameter: float
+    load_bytes_per_second: float | None = None
+    save: Literal["asynchronous", "blocking"] = "asynchronous"
+    memory: PeerMemory | None = None
+    interval_seconds: float | None = None
+    failures: FailureModel | None = None
 
 
 TensorOverlap = Literal["profile", "none", "ring", "pipe"]
@@ -366,6 +404,10 @@ class Space(Wire):
     recompute: tuple[Recompute, ...]
     sharding: tuple[Unsigned, ...]
     sequence_parallel: tuple[bool, ...]
+    # What most spaces leave alone: empty lists mean all layers, 1F1B, ring.
+    recompute_layers: tuple[Unsigned, ...] = ()
+    schedule: tuple[Literal["1f1b", "zero-bubble", "dualpipe"], ...] = ()
+    cp_kind: tuple[Literal["ring", "all-to-all"], ...] = ()
     switches: SwitchSpace = SwitchSpace()
     factorized: bool = False
 
@@ -426,6 +468,9 @@ class LayoutOfDesign(Wire):
     recompute: Recompute
     sharding: Unsigned
     sequence_parallel: bool
+    recompute_layers: Unsigned = 0
+    schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = "1f1b"
+    cp_kind: Literal["ring", "all-to-all"] = "ring"
     switches: Switches = Switches()
 
 

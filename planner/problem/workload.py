@@ -60,15 +60,32 @@ def training(workload: Workload) -> wire.Training:
     )
 
 
-_SWITCHES = ("fused_attention", "hierarchical_dispatch", "fused_expert_bias", "dispatch_bytes", "bubble")
+_SWITCHES = (
+    "recompute_stops_early",
+    "fused_attention",
+    "hierarchical_dispatch",
+    "fused_expert_bias",
+    "dispatch_bytes",
+)
 _EXPERTS_ONLY = ("ep_overlap", "imbalance_exponent", "moe_staging_bytes", "expert_host")
 _QUANTISED_ONLY = ("quantisation_bytes",)
 
 
+BLOCK = "_block"
+"""Suffix of a profile's figures for recipes with scales per block (MXFP8, NVFP4)."""
+
+
 def software(
-    profile: SoftwareProfile, architecture: Architecture, precision: str, figures: Figures
+    profile: SoftwareProfile,
+    architecture: Architecture,
+    precision: str,
+    figures: Figures,
+    block_scaled: bool = False,
 ) -> wire.Software:
-    """The profile's figures; recorded are those that this model and precision make use of."""
+    """The profile's figures; recorded are those that this model and precision make use of.
+
+    ``block_scaled``: the recipe has a scale per block of elements, not one per tensor.
+    """
     idle = (() if architecture.moe else _EXPERTS_ONLY) + (_QUANTISED_ONLY if precision == "bf16" else ())
     values: dict[str, float | bool] = {name: getattr(profile, name) for name in _SWITCHES}
     sheet = figures.of(SOFTWARE, profile)
@@ -76,5 +93,6 @@ def software(
         if name in idle:
             values[name] = sheet.peek(name)
         elif name not in _SWITCHES:
-            values[name] = sheet.need(name, "timing", name.replace("_", " "))
+            key = name + BLOCK if block_scaled and getattr(profile, name + BLOCK, None) else name
+            values[name] = sheet.need(key, "timing", name.replace("_", " "))
     return wire.Software.model_validate(values)

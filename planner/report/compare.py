@@ -80,14 +80,25 @@ def _waterfall(ranked: list[Contender]) -> str:
         if fall is None:
             continue
         steps = (fall.advertised, fall.matrix_engine, fall.kernel, fall.step, fall.goodput)
+        watts = (item.it_megawatts or 0.0) * 1e6 / (fall.advertised * 1e3)
         rows.append(
             (
                 item.system,
                 *(scaled(value * 1e15, "") for value in steps),
                 f"{fall.goodput / fall.advertised:.1%}",
+                f"{watts:.3g}",
             )
         )
     if not rows:
         return ""
-    head = ("dense FLOP/s, all cards", "advertised", "matrix", "kernel", "step", "goodput", "effective")
+    head = (
+        "dense FLOP/s, all cards",
+        "advertised",
+        "matrix",
+        "kernel",
+        "step",
+        "goodput",
+        "effective",
+        "IT W/TFLOP",
+    )
     return columns(head, rows)

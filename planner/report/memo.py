@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
-from planner.plan.parts import Cards, Layout, Performance, Workload
+from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
 from planner.plan.shown import (
     counted,
     days,
@@ -27,6 +27,7 @@ from planner.report.shares import shares
 
 PHYSICS = "docs/physics.md"
 SHOWN_ESTIMATES = 6
+LOSSES = ("checkpoint", "rework", "recovery", "waiting", "stragglers")
 
 Row = tuple[str, str]
 
@@ -241,11 +242,13 @@ def _layout(layout: Layout) -> str:
     degrees = [f"{name} {getattr(layout, name)}" for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")]
     kept = [word for word in degrees if not word.endswith(" 1")] or ["dp 1"]
     kept.append(f"micro-batch {layout.micro_batch}")
-    kept.append(f"recompute {layout.recompute}")
+    some = f" on {layout.recompute_layers} layers a chunk" if layout.recompute_layers else ""
+    kept.append(f"recompute {layout.recompute}{some}")
     kept.append(f"sharding stage {layout.sharding}")
     kept += ["sequence parallel"] if layout.sequence_parallel else []
     kept += [f"{name.replace('_', ' ')} {value}" for name, value in layout.switches.changed().items()]
     kept += [layout.schedule] if layout.schedule != "none" else []
+    kept += [f"context by {layout.cp_kind}"] if layout.cp_kind != "ring" else []
     return ", ".join(kept)
 
 
@@ -277,6 +280,25 @@ def _when(plan: Plan) -> Iterator[Row]:
         )
         between = "" if failures.mttf_hours is None else f", one every {duration(failures.mttf_hours * 3600)}"
         yield "failures", f"{number(failures.failures_per_day)} a day that stop the job{between}; {pause}"
+        if failures.causes and failures.failures_per_day > 0:
+            yield "by cause", shares(failures.causes, failures.failures_per_day)
+        lost = {name.replace("checkpoint", "checkpoints"): getattr(failures, name) for name in LOSSES}
+        if all(share is not None for share in lost.values()):
+            yield "time lost", ", ".join(f"{name} {percent(share)}" for name, share in lost.items() if share)
+        if failures.spares is not None:
+            yield "spares", _spare_words(failures.spares)
+
+
+def _spare_words(spares: Spares) -> str:
+    short = f", {spares.servers_short:,} SHORT" if spares.servers_short else ""
+    where = ""
+    if spares.per_domain or spares.spare_domains:
+        where = f" ({spares.per_domain} in each domain, {spares.spare_domains} whole domains)"
+    return (
+        f"{spares.servers_needed:,} servers needed{where}, {spares.servers_had:,} had{short}; "
+        f"{number(spares.servers_in_repair)} in repair on average; "
+        f"enough {percent(spares.covered)} of the time"
+    )
 
 
 def _money(plan: Plan) -> Iterator[Row]:
@@ -320,6 +342,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
             yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
+    yield from _risk(plan)
     if evidence.estimates:
         words = [
             f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "
@@ -342,6 +365,43 @@ def _sure(plan: Plan) -> Iterator[Row]:
         kin = "" if near.same_chip else " (kin)"
         cards = "" if near.cards is None else f", {near.cards:,} cards"
         yield "nearest run", f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
+
+
+def _risk(plan: Plan) -> Iterator[Row]:
+    """What draws of everything uncertain say, where they were made."""
+    found = plan.risk
+    if found is None:
+        return
+    target = "" if found.met is None else f"; {percent(found.met)} of them meet the target"
+    yield (
+        "draws",
+        f"{found.samples:,} of {found.inputs} inputs together on {found.candidates:,} designs, seed "
+        f"{found.seed}; "
+        f"{percent(found.works)} of them fit memory and limits{target}",
+    )
+    shown: list[tuple[str, str, Callable[[float], str]]] = [
+        ("cards", "cards needed", lambda value: f"{value:,.0f}"),
+        ("days", "days", number),
+        ("facility_megawatts", "facility MW", number),
+        ("capex_usd", "capital", usd),
+        ("tco_usd_per_year", "a year", usd),
+    ]
+    for name, label, show in shown:
+        band = found.bands.get(name)
+        if band is not None:
+            yield f"drawn {label}", f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+    drivers = found.indices.get("days", [])[:5]
+    if drivers:
+        words = [f"{item.label} {percent(max(0.0, item.total), 0)}" for item in drivers]
+        yield "variance of days", ", ".join(words) + " (Sobol, total)"
+    for item in found.measure_first[:3]:
+        yield "measure first", f"{item.label} ({percent(item.share, 0)} of the variance): {item.test}"
+    if found.check is not None and found.check.worst is not None:
+        yield (
+            "checked",
+            f"{found.check.agreeing} of {found.check.samples} draws agree with a full search; at worst "
+            f"{percent(found.check.worst)} too many cards",
+        )
 
 
 def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:

@@ -19,6 +19,7 @@ _RULES = {
     "host_memory": "what is offloaded does not fit into the memory of the host",
     "limits": "it is over a limit",
     "target": "it is slower than the target",
+    "spares": "too few cards are left over for the spares that it needs",
 }
 
 _LIMITS = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.parts import Cost, Facility, PowerChain
+from planner.plan.parts import CapPoint, Cost, Facility, PowerChain
 from planner.plan.shown import number, usd
 from planner.report.shares import shares
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
@@ -22,9 +24,27 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.power:
         parts = {name.removesuffix("_watts"): watts for name, watts in hall.power.items()}
         yield "drawn by", shares(parts, sum(parts.values()))
+    if len(hall.caps) > 1:
+        yield "under a cap", _caps(hall.caps)
+    if hall.pue_by_month:
+        low, high = min(hall.pue_by_month), max(hall.pue_by_month)
+        coldest, hottest = (MONTHS[hall.pue_by_month.index(value)] for value in (low, high))
+        yield "PUE by month", f"{low:.2f} in {coldest} to {high:.2f} in {hottest}"
     if hall.chain is not None:
         yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
         yield "heat", _heat(hall, hall.chain)
+
+
+def _caps(caps: list[CapPoint]) -> str:
+    """Power and throughput of the same design, as shares of those at full power."""
+    full = caps[0]
+    words = [
+        f"{point.power_cap:.0%} of board power: clock {point.clock:.0%}, "
+        f"tokens/s {point.tokens_per_second / full.tokens_per_second:.0%}, "
+        f"MW {point.facility_design_megawatts / full.facility_design_megawatts:.0%}"
+        for point in caps[1:4]
+    ]
+    return "; ".join(words)
 
 
 def _chain(chain: PowerChain) -> str:

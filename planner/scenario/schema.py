@@ -13,6 +13,7 @@ from planner.errors import ScenarioError
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
+    Bandwidth,
     Carbon,
     Days,
     DurationSeconds,
@@ -30,6 +31,7 @@ from planner.specs.reading import dotted, locate
 
 Precision = Literal["bf16", "fp8", "fp4"]
 Recompute = Literal["none", "attention", "selective", "full"]
+Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Tier = Literal["ranks", "scale-up", "scale-out"]
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
 Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
@@ -385,6 +387,15 @@ class LayoutChoice(Frozen):
         min_length=1,
         description="inputs gathered by sequence parallelism: kept, or gathered again in the backward pass",
     )
+    recompute_layers: Annotated[tuple[WholeOrZero, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="layers of a chunk that recompute; 0, the default: all"
+    )
+    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="default: that of the software profile, mostly 1f1b"
+    )
+    cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="how context ranks exchange; default: ring"
+    )
     p2p_scatter: Truths | None = Field(
         default=None, description="each tensor rank sends its part to the next stage, not the whole"
     )
@@ -433,6 +444,34 @@ class Search(Frozen):
         return front
 
 
+class Reliability(Frozen):
+    """What is known better than the spec files about failures, checkpoints and spares."""
+
+    failures: Positive | None = Field(
+        default=None, description="that stop a job, per 1,000 server-days, for every system"
+    )
+    checkpoint: Literal["asynchronous", "blocking", "memory"] = Field(
+        default="asynchronous", description="memory: copies in the memory of peers beside those on storage"
+    )
+    checkpoint_bandwidth: Bandwidth | None = Field(
+        default=None, description='write rate of the whole job, e.g. "200 GB/s"'
+    )
+    checkpoint_interval: DurationSeconds | None = Field(
+        default=None, description="between checkpoints; default: the best"
+    )
+    detection: DurationSeconds | None = Field(default=None, description="from failure to the stop of the job")
+    restart: DurationSeconds | None = Field(default=None, description="swap and start, without loading")
+    repair: DurationSeconds | None = Field(default=None, description="until a failed server is back")
+    spares: Literal["required", "as-given", "ignored"] = Field(
+        default="required",
+        description="required: as many as pay, or as spare_confidence asks; as-given: a job short of them "
+        "waits or shrinks; ignored: somebody else replaces what fails at once",
+    )
+    spare_confidence: Share = Field(
+        default=0.0, lt=1, description="spares cover the servers in repair with at least this probability"
+    )
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a scenario was read, so that later faults can name file, key and line."""
@@ -466,6 +505,7 @@ class Scenario(Frozen):
     site: Annotated[SiteChoice, BeforeValidator(_table_of("id"))]
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
+    reliability: Reliability = Reliability()
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

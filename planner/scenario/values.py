@@ -153,6 +153,11 @@ def carbon(value: object) -> float:
     return amount
 
 
+def bandwidth(value: object) -> float:
+    """Bytes per second, one way, with its unit."""
+    return _quantity(value, Dimension.BYTES_PER_SECOND)
+
+
 def share(value: object) -> float:
     """A fraction between 0 and 1, or a percentage as text: ``"85 %"``."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -199,5 +204,6 @@ Watts = Annotated[float, BeforeValidator(watts)]
 MoneyAmount = Annotated[Money, BeforeValidator(money)]
 EnergyPrice = Annotated[Money, BeforeValidator(energy_price)]
 Carbon = Annotated[float, BeforeValidator(carbon)]
+Bandwidth = Annotated[float, BeforeValidator(bandwidth)]
 Share = Annotated[float, BeforeValidator(share)]
 AtLeastOne = Annotated[float, BeforeValidator(at_least_one)]

@@ -38,6 +38,9 @@ class SoftwareProfile(SpecFile):
     )
 
     fused_attention: bool = Field(description="attention in one kernel; otherwise scores go through memory")
+    recompute_stops_early: bool = Field(
+        default=False, description="full recomputation ends before a layer's last product"
+    )
     hierarchical_dispatch: bool = Field(description="a token crosses to a server once")
     precision: Literal["bf16", "fp8"] = Field(
         default="bf16", description="where a run does not say and the chip can"
@@ -47,8 +50,14 @@ class SoftwareProfile(SpecFile):
         default=False, description="biases and clamped activations of experts are part of their kernels"
     )
     dispatch_bytes: Literal[1, 2] = Field(default=2, description="per element dispatched; 1: FP8")
-    bubble: float = Field(
-        default=1.0, gt=0, le=1, description="share of the 1F1B bubble that its schedule leaves"
+    schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = Field(
+        default="1f1b", description="order of the passes over the pipeline, where a layout does not say"
+    )
+    interleaves: bool = Field(
+        default=True, description="can give a pipeline stage several chunks of layers (interleaved 1F1B)"
+    )
+    selective: Literal["attention", "selective"] = Field(
+        default="attention", description="what its selective recomputation redoes, where a run does not say"
     )
     gradient_bytes: Literal[2, 4] = Field(default=4, description="per accumulated and exchanged gradient")
     expert_tensor: Literal["one", "tensor"] = Field(
@@ -68,14 +77,20 @@ class SoftwareProfile(SpecFile):
     imbalance_exponent: Fraction = Field(description="expert load of the busiest rank: ranks^exponent")
     moe_staging_bytes: Count = Field(description="moved per routed token and hidden unit")
     expert_host: Duration = Field(description="host time per local expert, layer and micro-batch")
+    expert_host_block: Duration | None = Field(
+        default=None, description="the same with scales per block (MXFP8, NVFP4); absent: as expert_host"
+    )
     quantisation_bytes: Count = Field(description="bytes moved per quantised element (FP8 and FP4 recipes)")
+    quantisation_bytes_block: Count | None = Field(
+        default=None, description="the same with scales per block; absent: as quantisation_bytes"
+    )
     jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
     memory_overhead: Size = Field(description="runtime and communication buffers per device")
     fragmentation: Fraction = Field(description="share of the activations lost to fragmentation")
 
     def covers(self, framework: str, date: str | None) -> bool:
         """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""
-        if framework not in self.frameworks:
+        if framework.strip().casefold() not in self.frameworks:
             return False
         month = date[:7] if date else None
         return month is None or (self.since <= month and (self.until is None or month <= self.until))

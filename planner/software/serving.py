@@ -44,6 +44,9 @@ class ServingProfile(SpecFile):
     )
     hierarchical_dispatch: bool = Field(description="a token may cross to a server once")
     chunked_prefill: bool = Field(description="prompts are cut and mixed into decode steps")
+    gather_ranks: int = Field(
+        ge=1, description="up to so many expert ranks gather all tokens; beyond they exchange them"
+    )
     dispatch_bytes: float = Field(gt=0, le=2, description="per element dispatched")
     combine_bytes: float = Field(gt=0, le=2, description="per element combined")
     token_budget: int = Field(gt=0, description="most tokens of a step and data-parallel rank")
@@ -71,6 +74,7 @@ class ServingProfile(SpecFile):
     cache_reservation: Fraction = Field(description="share of the output reserved in the cache at the start")
     memory_share: Fraction = Field(description="share of usable memory that the engine may take")
     memory_reserve: Size = Field(description="runtime, graphs and activations per device")
+    expert_reserve: Size = Field(description="beside it, with experts: permuted tokens and workspaces")
     transfer_hidden: Fraction = Field(description="share of the cache transfer hidden behind prefill")
 
     def named_in(self, framework: str) -> int:
@@ -113,6 +117,7 @@ class ServingConstants(SpecFile):
     elementwise_bytes: Count = Field(description="bytes per token, hidden unit and layer")
     routed_bytes: Count = Field(description="bytes per routed token and hidden unit")
     group_rows: Count = Field(description="rows to which an expert's share is padded")
+    grouped_width: Count = Field(description="width of an expert that halves the rate of its products")
     all_reduce_alpha: Duration = Field(description="fixed time of an all-reduce")
     exchange_alpha: Duration = Field(description="fixed time of an all-to-all, per direction")
     send_alpha: Duration = Field(description="fixed time of a send")

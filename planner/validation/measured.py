@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,11 +31,11 @@ class Measure:
     counting: str = "full"
 
 
-def measure(row: Row) -> Measure | None:
+def measure(row: Row, card_peak: float | None = None) -> Measure | None:
     """The figure of a row that its score uses; None where there is none that can be compared.
 
     Times come first, then rates of tokens, then what the collectors of the file derived, then FLOP/s and MFU,
-    whose definitions differ most between sources.
+    whose definitions differ most between sources. ``card_peak``: FLOP/s per card at the precision.
     """
     tokens = (row.global_batch or 0) * (row.seq_len or 0)
     time = _positive(row.measured, "iteration_time_s")
@@ -52,6 +53,11 @@ def measure(row: Row) -> Measure | None:
     definition = (row.metric_definition or "").lower()
     counting = "causal" if "causal" in definition else "full"
     if "hardware" in definition:
+        counting = "hardware"
+    hfu = _positive(row.measured, "hfu")
+    flops = _positive(row.measured, "tflops_per_card")
+    if hfu and flops and card_peak and abs(flops * 1e12 / card_peak / hfu - 1.0) < 0.03:
+        # FLOP/s that divide by the peak to the printed HFU count recomputation, whatever the table is called.
         counting = "hardware"
     for key, per_card, how in (
         ("tflops_per_card", True, counting),
@@ -96,6 +102,11 @@ def measured_memory(row: Row) -> float | None:
 
 def _positive(table: Mapping[str, Any], key: str) -> float | None:
     value = table.get(key)
-    return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
-    )
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value) if value > 0 else None

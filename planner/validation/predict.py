@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.errors import EngineError
@@ -15,6 +15,10 @@ from planner.validation.rows import Row
 _EFFICIENCY = "@efficiency@"
 _SOFTWARE = "@software@"
 
+FORWARD = 1.0 / 3.0
+"""Share of a step in which activations can leave for the host: the forward passes."""
+SLACK = 1.2
+"""Where nothing fits by our count: layouts that need up to this much more than the least are all possible."""
 MEMORY_TOLERANCE = 1.05
 """A layout that ran may need so much by our count, whose own error is a few percent."""
 
@@ -72,6 +76,8 @@ class Prediction:
     measured: float
     predicted: float
     design: Mapping[str, Any]
+    offloads: bool = False
+    """It does not fit, but could where some activations went to the host, which the row does not say."""
 
     @property
     def row(self) -> Row:
@@ -111,10 +117,51 @@ def choose(desk: Desk, row: Row) -> Prediction:
     Raises:
         UnanswerableError: with the reason.
     """
-    fits: list[tuple[float, int, Prediction]] = []
-    tight: list[tuple[float, int, Prediction]] = []
+    fits, tight, refusal = _evaluated(desk.prepare(row))
+    if not fits and tight:
+        # It ran, so our count of its memory is too high: the fastest of those that need little more than
+        # the least; or some of its activations went to the host.
+        least = min(need for need, _, _ in tight)
+        fits = [
+            (found.predicted, place, replace(found, offloads=_could_offload(found)))
+            for need, place, found in tight
+            if need <= SLACK * least
+        ]
+    ranked = sorted(fits, key=lambda item: item[:2])
+    if not ranked:
+        raise UnanswerableError(refusal)
+    return ranked[0][2]
+
+
+def _could_offload(found: Prediction) -> bool:
+    """Whether what does not fit could leave for the host behind the forward pass, and come back.
+
+    Bytes of a step: the share of the activations that is too much, of every micro-batch.
+    """
+    device = found.engine.ready.request.problem.clusters[0].device
+    memory, layout = found.design["memory"], found.design["layout"]
+    excess = memory["per_device_bytes"] - memory["capacity_bytes"]
+    kept = memory["breakdown"]["activations"]
+    if (
+        device.host_bandwidth is None
+        or device.host_memory is None
+        or not 0.0 < excess <= min(0.9 * kept, device.host_memory)
+    ):
+        return False
+    micro_batches = found.design["micro_batches"]
+    moved = excess / min(layout["pp"], micro_batches) * micro_batches
+    return bool(moved / device.host_bandwidth <= FORWARD * found.predicted)
+
+
+_Ranked = list[tuple[float, int, Prediction]]
+
+
+def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
+    """Those that fit by time, those that do not by memory, and the last refusal."""
+    fits: _Ranked = []
+    tight: _Ranked = []
     refusal = "no layout can be evaluated"
-    for place, ready in enumerate(desk.prepare(row)):
+    for place, ready in enumerate(candidates):
         engine = Engine(ready)
         try:
             found = predict(engine)
@@ -126,15 +173,7 @@ def choose(desk: Desk, row: Row) -> Prediction:
             fits.append((found.predicted, place, found))
         else:
             tight.append((memory["per_device_bytes"], place, found))
-    if not fits and tight:
-        # It ran, so our count of its memory is too high: the fastest of those that need little more than
-        # the least.
-        least = min(need for need, _, _ in tight)
-        fits = [(found.predicted, place, found) for need, place, found in tight if need <= 1.1 * least]
-    ranked = sorted(fits, key=lambda item: item[:2])
-    if not ranked:
-        raise UnanswerableError(refusal)
-    return ranked[0][2]
+    return fits, tight, refusal
 
 
 def predictions(desk: Desk, rows: Sequence[Row]) -> tuple[list[Prediction], dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,16 @@ SITE = "virginia"
 GBIT = 1e9 / 8.0
 NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
 MICRO_BATCHES = (1, 2, 4, 8)
+OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overlap", "cp_overlap")
+
+
+KNOWN_RECOMPUTE = ("none", "attention", "selective", "full")
+DOUBT_FRAMEWORK = 0.12
+"""Standard deviation of ln(time) that an unnamed or unknown framework adds: profiles left out of the fit."""
+DOUBT_LAYOUT = 0.08
+"""The same for a micro-batch or a degree that the row does not state."""
+DOUBT_PRECISION = 0.15
+"""The same for a precision that it does not state: the next one is up to 1.4 times as fast."""
 
 
 class UnanswerableError(Exception):
@@ -56,6 +67,18 @@ class Ready:
     devices_per_card: int
     notes: tuple[str, ...]
 
+    @property
+    def doubt(self) -> float:
+        """Standard deviation of ln(time) for what the row leaves open, beside that of chip and software."""
+        row = self.row
+        open_layout = row.micro_batch is None or row.tp is None or row.pp is None
+        known = row.framework is not None and profile_of_run(row.framework) is not None
+        return math.hypot(
+            0.0 if known else DOUBT_FRAMEWORK,
+            DOUBT_LAYOUT if open_layout else 0.0,
+            DOUBT_PRECISION if row.precision is None else 0.0,
+        )
+
 
 class Desk:
     """Turns rows into requests with one library; clusters and models are built once."""
@@ -82,6 +105,10 @@ class Desk:
         for key in ("cards", "model", "seq_len", "global_batch"):
             if getattr(row, key) is None:
                 raise UnanswerableError(f"{key} is missing")
+        if row.recompute is not None and row.recompute not in KNOWN_RECOMPUTE:
+            raise UnanswerableError(
+                f"recompute {row.recompute!r} is not known ({', '.join(KNOWN_RECOMPUTE)})"
+            )
         found = measure(row)
         if found is None:
             raise UnanswerableError(
@@ -99,11 +126,15 @@ class Desk:
             shape = shape.model_copy(update={"mtp_layers": 0})
         profile = self._profile(row, hardware.accelerator, notes)
         fitted = _as_measured(hardware, row)
-        tools = wire_software(profile, shape, precision, Figures(self.library))
+        tools = wire_software(profile, shape, precision, Figures(self.library), row.block_scaled)
+        if "overlap paths off" in (row.metric_definition or "").lower():
+            tools = tools.model_copy(update=dict.fromkeys(OVERLAPS, 0.0))
+            notes.append("overlap of traffic switched off, as the row says")
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
         peak = getattr(hardware.device.peak, precision) or 0.0
+        found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
             yield Ready(
                 row=row,
@@ -170,9 +201,12 @@ class Desk:
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
             tuned = profile_of_run("nemo", row.software_date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
+        if "Megatron-LM baseline" in (row.note or ""):
+            found = profile_of_run("megatron-lm", row.software_date) or found
         if found is None:
             found = default_profile(self.library.accelerator(accelerator).vendor)
-            notes.append(f"no profile of framework {row.framework!r}: {found.id}")
+            said = "not given" if row.framework is None else f"{row.framework!r} has no profile"
+            notes.append(f"framework {said}: {found.id}, with a wider band")
         return found
 
     def _build(
@@ -192,7 +226,10 @@ class Desk:
             else ("contained-air",),
         )
         figures = Figures(self.library)
-        built = cluster(item, hall, Hardware(systems=(system_id,)), precision, figures)
+        built = cluster(item, hall, Hardware(systems=(system_id,)), precision, figures, offloads=True)
+        if any(key.key.startswith(("host.", "links.host")) for key in figures.missing):
+            unknown = built.device.model_copy(update={"host_memory": None, "host_bandwidth": None})
+            built = built.model_copy(update={"device": unknown})
         needed = [
             missing.label
             for key, missing in figures.missing.items()
@@ -318,7 +355,7 @@ def _layouts(
             continue
         if shape.layers < pp or shape.heads % tp:
             continue
-        for options in _options(row, shape, pp, dp, tp, cp, batch, ep_given):
+        for options in _options(row, profile, shape, pp, dp, tp, cp, batch, ep_given):
             found = True
             layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
             filled += tuple(
@@ -326,6 +363,8 @@ def _layouts(
                 for key, value in (("tp", tp), ("pp", pp))
                 if not getattr(row, key)
             )
+            if batch % (dp * options[0]):
+                filled += (f"a batch of {batch} is no multiple of dp x micro-batch: time in proportion",)
             yield layout, filled
     if not found:
         stated = ", ".join(
@@ -339,7 +378,15 @@ def _layouts(
 
 
 def _options(  # noqa: PLR0917
-    row: Row, shape: Architecture, pp: int, dp: int, tp: int, cp: int, batch: int, ep_given: int | None
+    row: Row,
+    profile: SoftwareProfile,
+    shape: Architecture,
+    pp: int,
+    dp: int,
+    tp: int,
+    cp: int,
+    batch: int,
+    ep_given: int | None,
 ) -> Iterator[tuple[int, int, int, str]]:
     """(micro-batch, vpp, ep, recompute) to try."""
     micros = (
@@ -347,7 +394,7 @@ def _options(  # noqa: PLR0917
     )
     if row.vpp and not (row.vpp == 1 and "no virtual pipeline printed" in (row.note or "")):
         chunks = [row.vpp]
-    elif pp == 1:
+    elif pp == 1 or not profile.interleaves:
         chunks = [1]
     else:
         chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
@@ -356,13 +403,23 @@ def _options(  # noqa: PLR0917
     else:
         limit = shape.moe.experts if shape.moe else 1
         experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
-    recomputes = [row.recompute] if row.recompute else ["none", "selective", "full"]
+    recomputes = [row.recompute] if row.recompute else ["none", "attention", "cheap", "full"]
     for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
         if ep_given and (tp * cp * dp) % ep:
             raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
         if shape.moe is not None and shape.moe.experts % ep:
             raise UnanswerableError(f"ep={ep} does not divide {shape.moe.experts} experts")
         yield micro, vpp, ep, recompute
+
+
+def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
+    """What "selective" redoes: by the parts that the row names, else by the habit of its framework."""
+    if recompute != "selective":
+        return "selective" if recompute == "cheap" else recompute
+    parts = row.recompute_parts or ()
+    if not parts:
+        return profile.selective
+    return "attention" if all("att" in part for part in parts) else "selective"
 
 
 def _layout(  # noqa: PLR0917
@@ -376,12 +433,16 @@ def _layout(  # noqa: PLR0917
     options: tuple[int, int, int, str],
 ) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
     micro, vpp, ep, recompute = options
+    schedule = profile.schedule if pp > 1 else "1f1b"
+    if schedule != "1f1b" and pp % 2 == 0:
+        # What sources print as two chunks are the two directions of such a pipeline.
+        vpp = 1
     filled = [
         f"{key} not given: {value}"
         for key, value, asked in (
             ("micro_batch", micro, True),
             ("vpp", vpp, pp > 1),
-            ("recompute", recompute, True),
+            ("recompute", _recompute(row, profile, recompute), True),
             ("ep", ep, shape.moe is not None),
         )
         if asked and getattr(row, key) is None
@@ -411,7 +472,9 @@ def _layout(  # noqa: PLR0917
             etp=etp,
             dp=dp,
             micro_batch=micro,
-            recompute=recompute,
+            recompute=_recompute(row, profile, recompute),
+            recompute_layers=row.recompute_layers or 0,
+            schedule=schedule,
             sharding=sharding,
             sequence_parallel=sequence_parallel and tp > 1,
         ),

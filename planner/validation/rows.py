@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from planner.errors import PlannerError
 
@@ -33,6 +33,32 @@ _PRECISIONS = {
     "fp8": "fp8", "mxfp8": "fp8", "fp8_cs": "fp8", "fp8_mx": "fp8", "hif8": "fp8", "float8": "fp8",
     "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4",
 }  # fmt: skip
+
+
+_RECOMPUTE = {
+    "no": "none", "off": "none", "false": "none", "uniform": "full", "block": "full", "all": "full",
+    "true": "full", "core_attn": "attention", "core-attention": "attention",
+}  # fmt: skip
+
+
+def _recompute_word(value: Any) -> Any:
+    """Recomputation in our words; one that we do not know stays, and its row is not answered."""
+    word = str(value).strip().lower()
+    return None if value is None else _RECOMPUTE.get(word, word)
+
+
+_SHARDING = {
+    "none": 0, "no": 0, "ddp": 0, "fsdp": 3, "fsdp2": 3, "hsdp": 3, "full": 3, "distributed-optimizer": 1,
+    "shard-grad-op": 2,
+}  # fmt: skip
+
+
+def _sharding_stage(value: Any) -> Any:
+    """ZeRO stages written as words: "zero-1", "fsdp" ..."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower().replace("_", "-")
+    return _SHARDING.get(word, word.removeprefix("zero").lstrip("- "))
 
 
 class Row(BaseModel):
@@ -62,12 +88,14 @@ class Row(BaseModel):
     etp: Degree | None = None
     dp: Degree | None = None
     sequence_parallel: bool | None = None
-    recompute: Literal["none", "selective", "full"] | None = None
+    recompute: Annotated[str | None, BeforeValidator(_recompute_word)] = None
     recompute_parts: tuple[str, ...] | None = None
     recompute_layers: int | None = None
-    sharding: Annotated[int, Field(ge=0, le=3)] | None = None
+    sharding: Annotated[Annotated[int, Field(ge=0, le=3)] | None, BeforeValidator(_sharding_stage)] = None
     sharding_group: Degree | None = None
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
+    scaling_recipe: str | None = None
+    block_scaled: bool = Field(default=False, description="scales per block of elements (MXFP8, NVFP4 ...)")
     framework: str | None = None
     software_date: str | None = None
     measured: dict[str, Any] = {}
@@ -75,6 +103,14 @@ class Row(BaseModel):
     metric_definition: str | None = None
     completeness: str | None = None
     note: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blocks(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            named = f"{values.get('precision')} {values.get('scaling_recipe')}".lower()
+            return {**values, "block_scaled": any(word in named for word in ("mxfp", "nvfp", "block"))}
+        return values
 
     @property
     def scored(self) -> bool:

@@ -88,13 +88,25 @@ def training_cases(found: Cases, library: SpecLibrary, left_out: Mapping[str, fl
     return [_case(row, known.get(row.id), reasons.get(row.id), left_out.get(row.id)) for row in rows]
 
 
+OFFLOADED = "needs more memory than there is: some activations are taken to be offloaded to the host"
+
+
+def _fits(found: Prediction | None, memory: Mapping[str, Any]) -> bool:
+    offloads = found is not None and found.offloads
+    return offloads or memory["per_device_bytes"] <= memory["capacity_bytes"]
+
+
+def _notes(found: Prediction) -> tuple[str, ...]:
+    return (*found.engine.ready.notes, *((OFFLOADED,) if found.offloads else ()))
+
+
 def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | None) -> Case:
     central = found.predicted if found else None
     shown = fold if fold is not None and central is not None else central
     ready = found.engine.ready if found else None
     low = high = None
     if ready is not None and shown is not None:
-        sigma = sigma_ln(ready.efficiency, ready.software, ready.experts)
+        sigma = math.hypot(sigma_ln(ready.efficiency, ready.software, ready.experts), ready.doubt)
         low, high = shown * math.exp(-Z90 * sigma), shown * math.exp(Z90 * sigma)
     memory = found.design["memory"] if found else None
     return Case(
@@ -117,7 +129,7 @@ def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | 
         batch=row.global_batch,
         tokens=(row.global_batch or 0) * (row.seq_len or 0) / (row.cards or 1),
         memory=found.memory if found else None,
-        fits=None if memory is None else memory["per_device_bytes"] <= memory["capacity_bytes"],
-        notes=ready.notes if ready else (),
+        fits=None if memory is None else _fits(found, memory),
+        notes=_notes(found) if found else (),
         reason=reason,
     )

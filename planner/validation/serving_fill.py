@@ -8,9 +8,9 @@ from planner.architectures import Architecture
 from planner.architectures.counts import parameter_counts
 from planner.validation.serving_rows import PoolLayout, ServingRow
 
-DECODE_INSTANCES = 3
-"""Decode instances of a disaggregated run that does not say: the middle of the published points that do
-(1 to 15)."""
+DECODE_DEVICES = 32
+"""Devices of the decode pool of a disaggregated run that does not say how many instances it ran: the most
+usual number of the published points that do."""
 FITS = 0.85
 """Share of the memory that weights may take where the layout is chosen here."""
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.515625}
@@ -93,7 +93,7 @@ def instance_of(
     pp = row.pp or 1
     pool = PoolLayout(tp=row.tp, dp=row.dp, ep=row.ep, etp=row.etp)
     if pool.tp is None and pool.dp is None and pool.ep is None:
-        return _chosen(model, machine, weights, devices, notes)
+        return _chosen(row, model, machine, weights, devices, notes)
     shape, replicas = shape_of(pool, model, machine, pp, devices, notes)
     if devices is None:
         return shape, replicas
@@ -103,6 +103,12 @@ def instance_of(
             f"(tp={shape.tp}, dp={shape.dp}, pp={shape.pp}, ep={shape.ep})"
         )
     return shape, devices // shape.devices
+
+
+def _cache(model: Architecture) -> float:
+    """Bytes of a token's keys and values at 16 bits."""
+    width = 2 * model.kv_heads * model.head_dim if model.mla is None else model.mla.kv_lora + model.mla.rope
+    return 2.0 * model.layers * width
 
 
 def shape_of(  # noqa: PLR0917
@@ -163,13 +169,21 @@ def _undoubled(  # noqa: PLR0917
     return tp, dp, ep, etp
 
 
-def _chosen(
-    model: Architecture, machine: Machine, weights: str, devices: int | None, notes: list[str]
+def _chosen(  # noqa: PLR0917
+    row: ServingRow,
+    model: Architecture,
+    machine: Machine,
+    weights: str,
+    devices: int | None,
+    notes: list[str],
 ) -> tuple[Shape, int]:
-    """The fewest devices of a power of two that hold the weights, tensor-parallel in a server."""
+    """The fewest devices of a power of two, tensor-parallel in a server, that hold the weights and, where the
+    row says how many, the sequences at 16 bits."""
     need = parameter_counts(model).total * BYTES[weights]
+    held = (row.in_flight or 0.0) / (devices or 1) * ((row.isl or 0.0) + (row.osl or 0.0)) * _cache(model)
+    limit = min(machine.domain_devices, devices or machine.domain_devices)
     tp = 1
-    while need / tp > FITS * machine.memory and tp < machine.domain_devices:
+    while need / tp + held > FITS * machine.memory and tp < limit:
         tp *= 2
     while model.heads % tp:
         tp //= 2

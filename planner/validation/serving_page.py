@@ -11,6 +11,7 @@ COLUMNS = (
     ("bias", "bias"), ("abs_error_p90", "P90"), ("coverage80", "in 80 % band"), ("pair_order", "order"),
 )  # fmt: skip
 PARTS = (
+    ("by_file", "Results of sources, and points of one benchmark"),
     ("by_quantity", "Figure (every figure of a row)"),
     ("by_mode", "Mode"),
     ("by_family", "Chip family"),

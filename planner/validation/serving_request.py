@@ -31,7 +31,7 @@ from planner.specs import Accelerator, SpecLibrary
 from planner.validation.models import architecture_of_file
 from planner.validation.request import Desk, UnanswerableError
 from planner.validation.serving_fill import (
-    DECODE_INSTANCES,
+    DECODE_DEVICES,
     ContradictionError,
     Machine,
     Shape,
@@ -301,13 +301,14 @@ def _apart(
     if row.in_flight is None:
         raise ContradictionError("concurrency is missing")
     pools = []
-    for name, layout, usual in (
+    for name, layout, whole in (
         ("prefill", row.prefill_pool or PoolLayout(), 1),
-        ("decode", row.decode_pool or PoolLayout(), DECODE_INSTANCES),
+        ("decode", row.decode_pool or PoolLayout(), DECODE_DEVICES),
     ):
         if layout.tp is None and layout.dp is None:
             raise ContradictionError(f"the layout of the {name} pool is missing")
         found, replicas = shape_of(layout, shape, machine, 1, None, notes)
+        usual = max(1, whole // found.devices)
         if layout.workers is None:
             notes.append(f"{name} instances not given: {usual}")
         instances = (layout.workers or usual) * replicas
@@ -321,6 +322,7 @@ def _apart(
         pool=decode,
         prefill=prefill,
         load=Concurrency(requests=row.in_flight),
+        run_requests=row.requests,
         **common,
     )
     return question, devices

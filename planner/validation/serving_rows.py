@@ -20,6 +20,8 @@ SHIPPED_POINTS = SHIPPED.with_name("serving_points.csv")
 POINTS_SIGN = "silicon_tpot_ms"
 """A CSV with this column is one of serving points."""
 BACKENDS = {"trtllm": "TensorRT-LLM", "sglang": "SGLang", "vllm": "vLLM"}
+BENCHMARK_ROUNDS = 10.0
+"""Requests per slot that the InferenceX benchmark sends, all slots at once at the start."""
 _FORMATS = {"fp16": "bf16", "bfloat16": "bf16", "w8a8": "int8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4"}
 
 Positive = Annotated[float, Field(gt=0)]
@@ -107,9 +109,11 @@ class ServingRow(BaseModel):
 
     @property
     def requests(self) -> float | None:
-        """Requests of the whole run, where the note says "with N requests"."""
+        """Requests of the run: as the note says, "with N requests", or ten per slot in InferenceX runs."""
         found = re.search(r"\b(?:with )?(\d+) requests\b", self.note or "")
-        return float(found[1]) if found else None
+        if found:
+            return float(found[1])
+        return BENCHMARK_ROUNDS * self.concurrency if self.length_spread and self.concurrency else None
 
     @property
     def fixed_batch(self) -> bool:

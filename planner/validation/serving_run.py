@@ -166,6 +166,7 @@ def serving_parts(cases: Sequence[Case]) -> dict[str, Any]:
     The last two count every figure of a row, the others one per row.
     """
     return {
+        "by_file": by(cases, _source),
         "by_hardware": by(cases, lambda case: case.hardware),
         "by_family": by(cases, lambda case: case.family),
         "by_framework": by(cases, lambda case: case.framework),

@@ -10,6 +10,7 @@ from planner.specs.quantity import (
     BuildingPrice,
     Count,
     Duration,
+    FailureRate,
     Fraction,
     Frozen,
     Length,
@@ -17,6 +18,7 @@ from planner.specs.quantity import (
     Money,
     Power,
     Rate,
+    Temperature,
     Text,
 )
 from planner.specs.schema.common import SpecFile
@@ -31,6 +33,14 @@ class Floor(Frozen):
     rack_depth: Length
     riser: Length = Field(description="cable from a port to the tray above its rack")
     slack: Fraction = Field(description="cable over the way")
+
+
+class Economiser(Frozen):
+    """How far outdoor air cools without chillers, by the wet bulb."""
+
+    full: Temperature = Field(description="wet bulb up to which no chiller runs")
+    part: Temperature = Field(description="wet bulb from which chillers take all that is left")
+    chiller: Fraction = Field(description="kW of chiller plant per kW of IT heat of the kind")
 
 
 class PowerChain(Frozen):
@@ -103,6 +113,9 @@ class Part(SpecFile):
     liquid_share: dict[str, Fraction] = Field(
         default={}, description="share of IT heat that leaves in a liquid, by cooling kind"
     )
+    economiser: dict[str, Economiser] = Field(
+        default={}, description="facility: free cooling by cooling kind"
+    )
     chain: PowerChain | None = Field(default=None, description="facility: from the grid to the servers")
     rack_frame: Mass | None = Field(default=None, description="facility: an empty rack with its strips")
     installation: Fraction | None = Field(default=None, description="share of hardware capex, once")
@@ -122,6 +135,31 @@ class Part(SpecFile):
 
     checkpoint_bandwidth: Rate | None = Field(default=None, description="job-wide checkpoint write rate")
     checkpoint_stall: Duration | None = Field(default=None, description="stall per asynchronous checkpoint")
+    checkpoint_read: Rate | None = Field(default=None, description="job-wide rate of loading a checkpoint")
+    memory_stall: Duration | None = Field(default=None, description="stall per copy in the memory of peers")
+    memory_covers: Fraction | None = Field(
+        default=None, description="share of failures after which a copy in memory survives"
+    )
     recovery: Duration | None = Field(
-        default=None, description="detection, swap, restart and load per failure"
+        default=None, description="detection, swap, restart and load in one; detection and restart replace it"
+    )
+    detection: Duration | None = Field(default=None, description="from failure to the stop of the job")
+    restart: Duration | None = Field(default=None, description="swap, scheduling, start, without loading")
+    repair: Duration | None = Field(default=None, description="from failure until a server is back")
+    domain_repair: Duration | None = Field(
+        default=None, description="until the switches of a scale-up domain are back"
+    )
+    failure_shares: dict[Literal["card", "host", "nic", "software"], Fraction] = Field(
+        default={}, description="parts of a server's failure rate; what is left to 1 is the network's"
+    )
+    link_failures: FailureRate | None = Field(
+        default=None, description="that stop a job, per optical LINK-day (both transceivers)"
+    )
+    switch_failures: FailureRate | None = Field(default=None, description="that stop a job, per SWITCH-day")
+    straggler_rate: FailureRate | None = Field(
+        default=None, description="servers that turn slow unnoticed, per server-day"
+    )
+    straggler_detection: Duration | None = Field(default=None, description="until one is found")
+    straggler_slowdown: Count | None = Field(
+        default=None, description="time of a step with one over that without"
     )

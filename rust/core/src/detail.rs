@@ -413,7 +413,7 @@ fn side_networks(
             cards_per_server: 1,
             kind: FabricKind::LeafSpine,
             oversubscription: side.oversubscription,
-            leaf_oversubscription: 1.0,
+            leaf_oversubscription: side.oversubscription,
             switch_module_ports: 1,
             host_module_ports: 1,
             reserved_ports: 0,

@@ -208,6 +208,9 @@ pub struct Cluster {
     pub domain_power: Watts,
     /// Racks of one full domain that hold only interconnect.
     pub domain_interconnect_racks: f64,
+    /// Switches inside one full domain whose failure stops it.
+    #[serde(default)]
+    pub domain_switches: f64,
     /// Rack units of a server.
     pub server_height: f64,
     /// Kilograms of a server.

@@ -22,6 +22,7 @@ pub mod plant;
 pub mod precision;
 pub mod problem;
 pub mod reliability;
+pub mod sampling;
 pub mod search;
 pub mod serving;
 pub mod simulate;

@@ -12,7 +12,9 @@ use crate::facility::{
     facility_power, interconnect_racks, racks_for, water_per_year,
 };
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
-use crate::reliability::{Checkpointing, Goodput, goodput, job_mttf};
+use crate::reliability::causes::{Causes, Exposed, Shares, straggler_loss};
+use crate::reliability::spares::SpareRule;
+use crate::reliability::{Checkpointing, Goodput, MemoryCopies, goodput};
 use crate::units::{Bytes, BytesPerSecond, Seconds, Usd, Watts};
 
 /// Energy price and carbon of the site.
@@ -80,10 +82,87 @@ pub struct Recovery {
     pub checkpoint_bytes_per_second: f64,
     /// Time the job stands per asynchronous checkpoint.
     pub checkpoint_stall_seconds: f64,
-    /// Detection, swap, restart and load per failure.
+    /// Detection, swap and restart per failure; with no `load_bytes_per_second`, loading too.
     pub recovery_seconds: f64,
     /// Weights, master weights and moments.
     pub checkpoint_bytes_per_parameter: f64,
+    /// Rate at which the whole job reads a checkpoint.
+    #[serde(default)]
+    pub load_bytes_per_second: Option<f64>,
+    /// Whether the job waits for the whole write.
+    #[serde(default)]
+    pub save: Save,
+    /// Copies in the memory of peers, beside the checkpoints.
+    #[serde(default)]
+    pub memory: Option<PeerMemory>,
+    /// Between checkpoints; none: the best.
+    #[serde(default)]
+    pub interval_seconds: Option<f64>,
+    /// What fails and what stands in; none: servers fail at their rate and are replaced at once.
+    #[serde(default)]
+    pub failures: Option<FailureModel>,
+}
+
+/// How a checkpoint is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Save {
+    /// Training stands for the stall only and the write goes on behind it.
+    #[default]
+    Asynchronous,
+    /// Training waits for the whole write.
+    Blocking,
+}
+
+/// Copies of the state in the memory of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerMemory {
+    /// Time the job stands per copy.
+    pub stall_seconds: f64,
+    /// Detection, swap and restart where a copy survives.
+    pub recovery_seconds: f64,
+    /// Share of failures after which one does.
+    pub covers: f64,
+}
+
+/// Whether a plan has to hold spares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SparePolicy {
+    /// As many as pay, or as a confidence asks for: the search keeps them free.
+    #[default]
+    Required,
+    /// Those that are there; a job with too few waits for repairs or goes on smaller.
+    AsGiven,
+    /// Failed servers are replaced at once by somebody else.
+    Ignored,
+}
+
+/// What fails by piece, and how long until it is back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureModel {
+    /// Parts of a server's rate.
+    pub shares: Shares,
+    /// Optical links, per link-day.
+    pub per_link_day: f64,
+    /// Switches, per switch-day.
+    pub per_switch_day: f64,
+    /// Until a failed server is back.
+    pub repair_seconds: f64,
+    /// Until a failed scale-up domain (its switches) is back.
+    pub domain_repair_seconds: f64,
+    /// Whether spares are kept.
+    pub spares: SparePolicy,
+    /// Spares cover the servers in repair with at least that probability.
+    pub spare_confidence: f64,
+    /// Servers that turn slow unnoticed, per server-day.
+    pub straggler_per_server_day: f64,
+    /// Until they are found.
+    pub straggler_seconds: f64,
+    /// Time of a step with one over that without.
+    pub straggler_slowdown: f64,
 }
 
 /// What the plant needs to know beside the hardware.
@@ -156,6 +235,8 @@ pub struct Plant {
     pub tco_usd_per_year: Option<Usd>,
     /// Share of calendar time that trains.
     pub goodput: Goodput,
+    /// Failures of the whole job per day, by cause.
+    pub causes: Causes,
     /// Bytes of a checkpoint.
     pub checkpoint: Bytes,
 }
@@ -256,12 +337,8 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
     let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
-    let saving = Checkpointing {
-        size: checkpoint,
-        bandwidth: BytesPerSecond(terms.recovery.checkpoint_bytes_per_second),
-        stall: Some(Seconds(terms.recovery.checkpoint_stall_seconds)),
-        recovery: Seconds(terms.recovery.recovery_seconds),
-    };
+    let causes = causes(cluster, &terms.recovery, &wired, servers);
+    let time = goodput_of(cluster, &terms.recovery, &causes, checkpoint, servers)?;
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
     let facility_design_day = facility_power(it, cooling.pue_design_day);
@@ -292,9 +369,104 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         tco_usd_per_year: year.total(),
         year,
         capex,
-        goodput: goodput(job_mttf(servers, cluster.failures_per_server_day), &saving),
+        goodput: time,
+        causes,
         checkpoint,
     })
+}
+
+/// Failures of the whole job per day. Spares count: they are powered and fail like the others.
+fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesign, servers: u64) -> Causes {
+    let Some(model) = recovery.failures else {
+        let shares = Shares { card: 1.0, host: 0.0, nic: 0.0, software: 0.0 };
+        return Causes::of(&Exposed {
+            servers: servers as f64,
+            per_server_day: cluster.failures_per_server_day,
+            shares,
+            links: 0.0,
+            per_link_day: 0.0,
+            switches: 0.0,
+            per_switch_day: 0.0,
+        });
+    };
+    let domains = (servers * cluster.cards_per_server).div_ceil(cluster.domain_cards);
+    Causes::of(&Exposed {
+        servers: servers as f64,
+        per_server_day: cluster.failures_per_server_day,
+        shares: model.shares,
+        links: wired.cables() as f64,
+        per_link_day: model.per_link_day,
+        switches: wired.switches() as f64 + domains as f64 * cluster.domain_switches,
+        per_switch_day: model.per_switch_day,
+    })
+}
+
+/// The spares that a job on this hardware has to hold; none where somebody else replaces what fails.
+#[must_use]
+pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
+    let model = recovery.failures.filter(|model| model.spares != SparePolicy::Ignored)?;
+    let domain_days = model.domain_repair_seconds / crate::units::SECONDS_PER_DAY;
+    Some(SpareRule {
+        repairs_per_server_day: cluster.failures_per_server_day * model.shares.hardware(),
+        repair: Seconds(model.repair_seconds),
+        domain_servers: (cluster.domain_cards / cluster.cards_per_server).max(1),
+        domain_down: -libm::expm1(-cluster.domain_switches * model.per_switch_day * domain_days),
+        least_confidence: model.spare_confidence,
+    })
+}
+
+/// Share of calendar time that trains, with the needed spares at hand.
+///
+/// # Errors
+/// In words: a checkpoint takes longer to write than the job lives, so it never gets anywhere.
+fn goodput_of(
+    cluster: &Cluster,
+    recovery: &Recovery,
+    causes: &Causes,
+    size: Bytes,
+    servers: u64,
+) -> Result<Goodput, String> {
+    let mttf = Seconds(crate::units::SECONDS_PER_DAY / causes.total());
+    let bandwidth = BytesPerSecond(recovery.checkpoint_bytes_per_second);
+    let write = size / bandwidth;
+    if write > mttf {
+        return Err(format!(
+            "checkpoints: writing {:.3} TB at {:.3} GB/s takes {:.3} h, but something fails every {:.3} h; storage \
+             of at least {:.3} GB/s would do",
+            size.0 / 1e12,
+            bandwidth.0 / 1e9,
+            write.0 / 3600.0,
+            mttf.0 / 3600.0,
+            10.0 * size.0 / mttf.0 / 1e9,
+        ));
+    }
+    let load = recovery.load_bytes_per_second.map_or(Seconds::ZERO, |rate| size / BytesPerSecond(rate));
+    let memory = recovery.memory.map(|copies| MemoryCopies {
+        stall: Seconds(copies.stall_seconds),
+        recovery: Seconds(copies.recovery_seconds),
+        covers: copies.covers,
+    });
+    let plan = Checkpointing {
+        size,
+        bandwidth,
+        stall: (recovery.save == Save::Asynchronous).then_some(Seconds(recovery.checkpoint_stall_seconds)),
+        recovery: Seconds(recovery.recovery_seconds) + load,
+        interval: recovery.interval_seconds.map(Seconds),
+        memory,
+    };
+    let time = goodput(mttf, &plan);
+    let Some(model) = recovery.failures else { return Ok(time) };
+    let waiting = match spare_rule(cluster, recovery) {
+        Some(rule) => 1.0 - rule.needed(servers).covered,
+        None => 0.0,
+    };
+    let stragglers = straggler_loss(
+        servers as f64,
+        model.straggler_per_server_day,
+        Seconds(model.straggler_seconds).days(),
+        model.straggler_slowdown,
+    );
+    Ok(time.losing(waiting, stragglers))
 }
 
 /// How machines stand in racks.

@@ -11,7 +11,8 @@ use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
-use crate::training::layout::Recompute;
+use crate::training::layout::{Layout, Recompute};
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::workload::{Software, Training};
 
 /// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
@@ -110,6 +111,15 @@ pub struct Space {
     pub sharding: Vec<u8>,
     /// Sequence parallelism.
     pub sequence_parallel: Vec<bool>,
+    /// Layers per chunk that recompute (0: all); empty: all.
+    #[serde(default)]
+    pub recompute_layers: Vec<u64>,
+    /// Pipeline schedules; empty: 1F1B.
+    #[serde(default)]
+    pub schedule: Vec<Schedule>,
+    /// Kinds of context parallelism; empty: ring.
+    #[serde(default)]
+    pub cp_kind: Vec<ContextKind>,
     /// Switches.
     #[serde(default)]
     pub switches: SwitchSpace,
@@ -117,6 +127,27 @@ pub struct Space {
     /// rank's part of the batch.
     #[serde(default)]
     pub factorized: bool,
+}
+
+impl Space {
+    /// Layouts that differ in what most spaces leave alone, in declared order: layers that recompute, schedule,
+    /// kind of context parallelism. All other dimensions are those of [`Layout::default`].
+    #[must_use]
+    pub fn manners(&self) -> Vec<Layout> {
+        let plain = Layout::default();
+        let or = |given: &[u64], usual: u64| if given.is_empty() { vec![usual] } else { given.to_vec() };
+        let schedules = if self.schedule.is_empty() { vec![plain.schedule] } else { self.schedule.clone() };
+        let kinds = if self.cp_kind.is_empty() { vec![plain.cp_kind] } else { self.cp_kind.clone() };
+        let mut found = Vec::new();
+        for recompute_layers in or(&self.recompute_layers, plain.recompute_layers) {
+            for &schedule in &schedules {
+                for &cp_kind in &kinds {
+                    found.push(Layout { recompute_layers, schedule, cp_kind, ..plain });
+                }
+            }
+        }
+        found
+    }
 }
 
 /// A scalar to minimise or maximise.
@@ -304,7 +335,68 @@ impl Problem {
         for (index, cluster) in self.clusters.iter().enumerate() {
             validate_cluster(index, cluster, self)?;
         }
+        self.validate_reliability()?;
         self.validate_space()
+    }
+
+    fn validate_reliability(&self) -> Result<(), CoreError> {
+        let terms = &self.reliability;
+        let refuse = |key: &str, value: f64, what: &str| {
+            Err(CoreError::invalid(format!("reliability.{key}"), format!("must be {what}, not {value}")))
+        };
+        let mut positive = vec![("checkpoint_bytes_per_second", terms.checkpoint_bytes_per_second)];
+        positive.extend(terms.load_bytes_per_second.map(|rate| ("load_bytes_per_second", rate)));
+        positive.extend(terms.interval_seconds.map(|time| ("interval_seconds", time)));
+        let mut not_negative = vec![
+            ("checkpoint_stall_seconds", terms.checkpoint_stall_seconds),
+            ("recovery_seconds", terms.recovery_seconds),
+        ];
+        let mut shares = Vec::new();
+        if let Some(copies) = terms.memory {
+            not_negative.push(("memory.stall_seconds", copies.stall_seconds));
+            not_negative.push(("memory.recovery_seconds", copies.recovery_seconds));
+            shares.push(("memory.covers", copies.covers));
+        }
+        if let Some(model) = terms.failures {
+            not_negative.extend([
+                ("failures.per_link_day", model.per_link_day),
+                ("failures.per_switch_day", model.per_switch_day),
+                ("failures.repair_seconds", model.repair_seconds),
+                ("failures.domain_repair_seconds", model.domain_repair_seconds),
+                ("failures.straggler_per_server_day", model.straggler_per_server_day),
+                ("failures.straggler_seconds", model.straggler_seconds),
+            ]);
+            let parts = model.shares;
+            shares.extend([
+                ("failures.shares.card", parts.card),
+                ("failures.shares.host", parts.host),
+                ("failures.shares.nic", parts.nic),
+                ("failures.shares.software", parts.software),
+                ("failures.shares", parts.hardware() + parts.software - 1e-9),
+            ]);
+            if !(0.0..1.0).contains(&model.spare_confidence) {
+                return refuse("failures.spare_confidence", model.spare_confidence, "0 or more and below 1");
+            }
+            if !(model.straggler_slowdown.is_finite() && model.straggler_slowdown >= 1.0) {
+                return refuse("failures.straggler_slowdown", model.straggler_slowdown, "1 or more");
+            }
+        }
+        for (key, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                return refuse(key, value, "a positive number");
+            }
+        }
+        for (key, value) in not_negative {
+            if !(value.is_finite() && value >= 0.0) {
+                return refuse(key, value, "0 or more");
+            }
+        }
+        for (key, value) in shares {
+            if !(0.0..=1.0).contains(&value) {
+                return refuse(key, value, "between 0 and 1");
+            }
+        }
+        Ok(())
     }
 
     fn validate_space(&self) -> Result<(), CoreError> {

@@ -59,14 +59,15 @@ pub struct Software {
     pub pp_overlap: f64,
     /// Share of attention time behind which context-parallel traffic hides.
     pub cp_overlap: f64,
+    /// Full recomputation ends before the layer's last product, whose result no gradient needs.
+    #[serde(default)]
+    pub recompute_stops_early: bool,
     /// Dispatch sends a token once per server and forwards inside.
     pub hierarchical_dispatch: bool,
     /// Biases and clamped activations of experts are part of their kernels.
     pub fused_expert_bias: bool,
     /// Bytes per element on dispatch (1 with FP8 dispatch); combining takes 2.
     pub dispatch_bytes: f64,
-    /// Share of the 1F1B bubble that the schedule leaves (below 1 for zero-bubble and bidirectional pipelines).
-    pub bubble: f64,
     /// Expert load of the busiest rank: ranks^exponent.
     pub imbalance_exponent: f64,
     /// Bytes moved per routed token and hidden unit for permutation and staging.

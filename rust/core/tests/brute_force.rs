@@ -8,6 +8,7 @@ use planner_core::fabric::FabricKind;
 use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::schedule::{ContextKind, Schedule};
 use planner_core::training::switches::{SequenceGather, TensorOverlap, Tier};
 use proptest::prelude::*;
 
@@ -41,6 +42,13 @@ fn layouts(problem: &Problem, devices: u64) -> Vec<Layout> {
     all = cross(&all, &space.recompute, |layout, value| layout.recompute = value);
     all = cross(&all, &space.sharding, |layout, value| layout.sharding = value);
     all = cross(&all, &space.sequence_parallel, |layout, value| layout.sequence_parallel = value);
+    let or = |given: &[u64]| if given.is_empty() { vec![0] } else { given.to_vec() };
+    all = cross(&all, &or(&space.recompute_layers), |layout, value| layout.recompute_layers = value);
+    let usual = [Schedule::OneForwardOneBackward];
+    let schedules = if space.schedule.is_empty() { &usual[..] } else { &space.schedule };
+    all = cross(&all, schedules, |layout, value| layout.schedule = value);
+    let kinds = if space.cp_kind.is_empty() { &[ContextKind::Ring][..] } else { &space.cp_kind };
+    all = cross(&all, kinds, |layout, value| layout.cp_kind = value);
     all = cross(&all, &switches.tp_overlap, |layout, value| layout.switches.tp_overlap = value);
     all = cross(&all, &switches.sequence_gather, |layout, value| layout.switches.sequence_gather = value);
     all = cross(&all, &switches.p2p_scatter, |layout, value| layout.switches.p2p_scatter = value);
@@ -206,6 +214,15 @@ fn agree(problem: &Problem) {
     }
 }
 
+/// Spares: not asked for, as many as pay on servers that fail often, the same inside domains, for a confidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failing {
+    AtOnce,
+    OftenAnywhere,
+    OftenInDomains,
+    Confident,
+}
+
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // independent switches
 struct Variation {
@@ -227,6 +244,7 @@ struct Variation {
     oversubscribed: bool,
     price_known: bool,
     unit: u64,
+    failures: Failing,
     kind: FabricKind,
     boundary: usize,
     heavy: Option<f64>,
@@ -310,6 +328,12 @@ fn variation() -> impl Strategy<Value = Variation> {
         any::<bool>(),
         prop::sample::select(vec![8_u64, 16]),
         prop::sample::select(vec![FabricKind::RailOptimised, FabricKind::LeafSpine, FabricKind::MultiPlane]),
+        prop::sample::select(vec![
+            Failing::AtOnce,
+            Failing::OftenAnywhere,
+            Failing::OftenInDomains,
+            Failing::Confident,
+        ]),
     );
     let degrees = (
         prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
@@ -335,6 +359,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         price_known: h.5,
         unit: h.6,
         kind: h.7,
+        failures: h.8,
         boundary: l.5,
         heavy: l.6,
         tp: d.0,
@@ -387,12 +412,31 @@ fn build(v: &Variation) -> Problem {
     if v.oversubscribed {
         cluster.fabrics.push(common::fabric(3.0));
     }
+    if v.failures != Failing::AtOnce {
+        cluster.failures_per_server_day = 0.05;
+        let mut model = common::failures();
+        if v.failures == Failing::Confident {
+            model.spare_confidence = 0.999;
+        }
+        problem.reliability.failures = Some(model);
+    }
+    if v.failures == Failing::OftenInDomains {
+        cluster.domain_cards = 32;
+        cluster.domain_switches = 20.0;
+    }
     if !v.price_known {
         cluster.unit_price = None;
     }
     problem.space.tp.clone_from(&v.tp);
     problem.space.pp.clone_from(&v.pp);
     problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    // One manner at a time: every further value multiplies the nested loops.
+    match (v.kind != FabricKind::RailOptimised, v.oversubscribed) {
+        (true, true) => problem.space.schedule = vec![Schedule::ZeroBubble],
+        (true, false) => problem.space.schedule = vec![Schedule::DualPipe],
+        (false, true) => problem.space.recompute_layers = vec![1],
+        (false, false) => problem.space.cp_kind = vec![ContextKind::AllToAll],
+    }
     let widened = &v.widened;
     if widened.attention {
         problem.space.recompute[0] = Recompute::Attention;

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["training", "serving"],
     &["problem"],
     &["detail", "evaluate"],
-    &["search"],
+    &["search", "sampling"],
     &["wire"],
     &["many"],
 ];

@@ -518,3 +518,17 @@ fn network_power_per_card_is_the_published_derivation() {
         assert!((per_card(optics) - optics_watts).abs() < 1e-9);
     }
 }
+
+#[test]
+fn co_packaged_optics_free_the_published_kilowatts() {
+    // Lambda: 7.0 kW a Quantum-X800 switch with pluggables, 3.95 kW with co-packaged optics; kW freed and the cards of
+    // 1.4 kW that they feed, both cut to whole numbers (658.8 is printed as 658, 36.6 as 37).
+    for (cards, freed, more) in
+        [(576_u64, 37, 26), (4608, 305, 217), (10_368, 658, 470), (41_472, 4392, 3137)]
+    {
+        let fabric = design(&spec(144, cards / 8, FabricKind::RailOptimised)).unwrap();
+        let kilowatts = fabric.switches() as f64 * (7.0 - 3.95);
+        assert!((kilowatts - f64::from(freed)).abs() < 0.9, "{cards} cards: {kilowatts} kW");
+        assert!((kilowatts / 1.4 - f64::from(more)).abs() < 1.0, "{cards} cards");
+    }
+}

@@ -130,6 +130,14 @@ fn case(rule: Rule) -> (Problem, Layout) {
             problem.target.days = Some(0.1);
             (problem, base)
         }
+        Rule::Spares => {
+            let mut problem = problem;
+            let mut model = common::failures();
+            model.spare_confidence = 0.999;
+            problem.reliability.failures = Some(model);
+            problem.limits.cards_max = base.devices();
+            (problem, base)
+        }
     }
 }
 

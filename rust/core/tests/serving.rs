@@ -28,6 +28,7 @@ fn constants() -> Constants {
         elementwise_bytes: 20.0,
         routed_bytes: 8.0,
         group_rows: 16.0,
+        grouped_width: 0.0,
         all_reduce_alpha: Seconds(12e-6),
         exchange_alpha: Seconds(37e-6),
         send_alpha: Seconds(15e-6),
@@ -57,6 +58,7 @@ fn software() -> ServingSoftware {
         two_batch_overlap: false,
         overlap_share: 0.95,
         hierarchical_dispatch: true,
+        gather_ranks: 1.0,
         dispatch_bytes: 1.0,
         combine_bytes: 2.0,
         imbalance_exponent: 0.064,
@@ -66,6 +68,7 @@ fn software() -> ServingSoftware {
         cache_reservation: 1.0,
         memory_share: 1.0,
         memory_reserve: Bytes(2e9),
+        expert_reserve: Bytes(0.0),
         transfer_hidden: 0.5,
         most_sequences: 1024.0,
     }
@@ -234,6 +237,60 @@ fn a_prefix_in_the_cache_shortens_the_first_token() {
 fn experts(mode: Mode, load: Load) -> Question {
     let instance = Instance { tp: 1, dp: 8, pp: 1, ep: 8, etp: 1 };
     Question { mode, pool: Pool { instance, instances: 1, batch: None }, ..question(load) }
+}
+
+#[test]
+fn requests_in_step_wait_before_their_first_token_and_not_between_the_others() {
+    let steady = ask(&dense_model(), &question(concurrent(32.0)));
+    let together = ServingSoftware { bunching: 1.0, ..software() };
+    let bunched = ask_with(&dense_model(), &question(concurrent(32.0)), &together);
+    let (early, late) = (steady.ttft_queue_seconds.unwrap(), bunched.ttft_queue_seconds.unwrap());
+    assert!(late > 2.0 * early, "{late} against {early}");
+    assert!(bunched.tpot_seconds < steady.tpot_seconds);
+    assert_eq!(bunched.output_tokens_per_second, steady.output_tokens_per_second);
+    // Lengths that scatter more than the prompts take keep nothing in step.
+    let mut spread = question(concurrent(32.0));
+    spread.lengths.output_spread = 0.5;
+    let apart = ask_with(&dense_model(), &spread, &together);
+    assert!(
+        (apart.ttft_queue_seconds.unwrap() - ask(&dense_model(), &spread).ttft_queue_seconds.unwrap()).abs()
+            < 1e-12
+    );
+}
+
+#[test]
+fn a_run_that_starts_empty_waits_in_its_first_wave() {
+    let steady = question(concurrent(32.0));
+    let run = Question { run_requests: Some(320.0), ..steady };
+    assert!(ask(&dense_model(), &run).ttft_queue_seconds > ask(&dense_model(), &steady).ttft_queue_seconds);
+}
+
+#[test]
+fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
+    let at = |hidden: f64| {
+        let software = ServingSoftware {
+            host_step: Seconds(20e-3),
+            host_sequence: Seconds(0.0),
+            host_hidden: hidden,
+            ..software()
+        };
+        ask_with(&dense_model(), &question(Load::Batch { sequences: 8.0 }), &software)
+    };
+    let apart = at(0.0);
+    assert!((apart.step.host.0 - 20e-3).abs() < 1e-9);
+    let device = apart.step_seconds - 20e-3;
+    let longer = at(1.0).step_seconds;
+    assert!((longer / device.max(20e-3) - 1.0).abs() < 0.01, "{longer} against {device}");
+    assert!(at(0.5).step_seconds < apart.step_seconds && at(0.5).step_seconds > at(1.0).step_seconds);
+}
+
+#[test]
+fn small_groups_that_gather_pay_for_all_tokens() {
+    let question = experts(Mode::Decode, Load::Batch { sequences: 512.0 });
+    let model = moe_model();
+    let gathering = ServingSoftware { gather_ranks: 64.0, ..software() };
+    let exchanged = ask(&model, &question).step.expert_exchange;
+    assert!(ask_with(&model, &question, &gathering).step.expert_exchange >= exchanged);
 }
 
 #[test]

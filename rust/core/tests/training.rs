@@ -8,6 +8,7 @@ use planner_core::hardware::Precision;
 use planner_core::model::{Attention, Model};
 use planner_core::problem::Problem;
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::schedule::{ContextKind, Schedule};
 
 fn near(a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * a.abs().max(b.abs()), "{a} is not within {tolerance} of {b}");
@@ -105,6 +106,82 @@ fn full_recomputation_redoes_the_forward_pass_and_keeps_only_layer_inputs() {
     near(redone.performance.hfu / redone.performance.mfu, 4.0 / 3.0, 1e-9);
     // 2 h bytes per token and layer, over tp, 4 layers, 4 micro-batches in flight on the first stage.
     near(redone.memory.breakdown.activations.0, 2.0 * 4096.0 * 4096.0 / 4.0 * 4.0 * 4.0, 1e-9);
+}
+
+#[test]
+fn recomputing_one_layer_of_a_stage_costs_a_quarter_of_recomputing_all_four() {
+    let mut problem = common::problem();
+    problem.software.jitter_per_doubling = 0.0;
+    problem.model.vocab = 1024;
+    let at = |recompute, recompute_layers| run(&problem, Layout { recompute, recompute_layers, ..layout() });
+    let (none, all) = (at(Recompute::None, 0), at(Recompute::Full, 0));
+    let one = at(Recompute::Full, 1);
+    near(one.performance.breakdown.recompute.0, all.performance.breakdown.recompute.0 / 4.0, 1e-9);
+    let activations = |design: &Design| design.memory.breakdown.activations.0;
+    near(activations(&one), 0.75 * activations(&none) + 0.25 * activations(&all), 1e-9);
+    near(at(Recompute::Full, 9).performance.step_seconds, all.performance.step_seconds, 1e-12);
+}
+
+#[test]
+fn recomputation_that_stops_early_saves_the_last_product() {
+    let mut problem = common::problem();
+    problem.software.jitter_per_doubling = 0.0;
+    let full = Layout { recompute: Recompute::Full, ..layout() };
+    let whole = run(&problem, full).performance.breakdown.recompute.0;
+    problem.software.recompute_stops_early = true;
+    let short = run(&problem, full).performance.breakdown.recompute.0;
+    // The down product is 14,336 of 2 x 4,096 + 2 x 1,024 + 3 x 14,336 columns of the layer's products, and more
+    // than a quarter of its time.
+    assert!(short < 0.8 * whole && short > 0.6 * whole, "{short} of {whole}");
+}
+
+#[test]
+fn recomputing_attention_redoes_the_fused_kernel_and_keeps_its_inputs() {
+    let problem = common::problem();
+    let none = run(&problem, layout());
+    let redone = run(&problem, Layout { recompute: Recompute::Attention, ..layout() });
+    // Forward is one part of 1 + 2.5 / ratio of the whole.
+    let ratio = problem.clusters[0].device.efficiency.attention_backward_ratio;
+    let forward = none.performance.breakdown.attention.0 / (1.0 + 2.5 / ratio);
+    let gaps = 3.0 * problem.software.kernel_gap.0 * 4.0 * 64.0;
+    near(redone.performance.breakdown.recompute.0, forward + gaps, 1e-9);
+    near(redone.memory.breakdown.activations.0, none.memory.breakdown.activations.0, 1e-12);
+}
+
+#[test]
+fn a_pipeline_from_both_ends_holds_two_copies_and_waits_less() {
+    let problem = common::problem();
+    let plain = run(&problem, layout());
+    let both = run(&problem, Layout { schedule: Schedule::DualPipe, ..layout() });
+    near(both.memory.breakdown.weights.0, 2.0 * plain.memory.breakdown.weights.0, 1e-12);
+    near(both.memory.breakdown.optimizer.0, plain.memory.breakdown.optimizer.0, 1e-12);
+    assert!(both.performance.breakdown.pipeline_bubble < plain.performance.breakdown.pipeline_bubble);
+    let filled = run(&problem, Layout { schedule: Schedule::ZeroBubble, ..layout() });
+    near(filled.memory.per_device_bytes, plain.memory.per_device_bytes, 1e-12);
+    assert!(filled.performance.breakdown.pipeline_bubble < plain.performance.breakdown.pipeline_bubble);
+}
+
+#[test]
+fn exchanging_heads_moves_the_queries_keys_values_and_output_of_a_rank_once() {
+    let problem = common::problem();
+    let base = Layout {
+        tp: 1,
+        cp: 8,
+        pp: 1,
+        dp: 1,
+        sequence_parallel: false,
+        recompute: Recompute::Full,
+        ..layout()
+    };
+    let exchanged = run(&problem, Layout { cp_kind: ContextKind::AllToAll, ..base });
+    // 512 tokens, 32 + 8 heads of 128, queries with the output and keys with values: 2 bytes each, 7/8 of it leaves.
+    let device = &problem.clusters[0].device;
+    let level = &problem.clusters[0].levels[0];
+    let bytes = 2.0 * 512.0 * 2.0 * 40.0 * 128.0 * 7.0 / 8.0;
+    let one = bytes / (level.bandwidth.0 * device.efficiency.scale_up) + 3.0 * level.latency.0;
+    let found = exchanged.performance.breakdown.context_parallel.0;
+    // 16 layers, 256 sequences, forward and backward.
+    near(found, one * 2.0 * 16.0 * 256.0, 1e-9);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use planner_core::error::CoreError as Refusal;
 use planner_core::many::{self, Failure, Outcome};
+use planner_core::sampling;
 use planner_core::search::Progress;
 use planner_core::wire;
 use pyo3::create_exception;
@@ -97,10 +98,15 @@ fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result
     })
 }
 
+/// Floats from the bytes of a numpy array.
+fn numbers(bytes: &[u8]) -> Vec<f64> {
+    bytes.as_chunks().0.iter().map(|chunk| f64::from_ne_bytes(*chunk)).collect()
+}
+
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{Progress, PyBytes, PyList, batch, many, outside, watched, wire};
+    use super::{Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, watched, wire};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -168,6 +174,22 @@ mod _core {
     fn evaluate_serving<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let answer = outside(py, || wire::serving_json(request))?;
         Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Evaluates the designs of a request under every row of `values`: bytes of 64-bit floats in, bytes of 64-bit floats
+    /// out (draws x designs x outputs), both in the byte order of this machine.
+    #[pyfunction]
+    fn sample<'py>(
+        py: Python<'py>,
+        request: &[u8],
+        values: &[u8],
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let columns = outside(py, || {
+            let columns = sampling::sample(request, &numbers(values), threads)?;
+            Ok(columns.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        })?;
+        Ok(PyBytes::new(py, &columns))
     }
 
     /// Answers many problem/1 (JSON bytes), each by itself on one of `threads` threads (0: all cores): a list of

@@ -48,7 +48,9 @@ def test_a_layout_sorts_as_the_page_says() -> None:
     words = {
         "micro_batch": "micro-batch",
         "recompute": "recomputation",
-        "sequence_parallel": "sequence parallel",
+        "sequence_parallel": "sequence parallelism",
+        "recompute_layers": "recomputed layers",
+        "cp_kind": "kind of context parallelism",
     }
     sentence = ", ".join(words.get(name, name) for name in order)
     assert f"Layouts sort by {sentence}" in " ".join(section("Ties").split())

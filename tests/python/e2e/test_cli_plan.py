@@ -145,8 +145,11 @@ def test_evaluate_says_how_far_a_named_layout_is_behind(scenario: Path) -> None:
     assert plan["comparison"]["behind_best"] > 0
     assert "behind the best" in plan["headline"]
     best = run("evaluate", scenario, "--cards", 512, "--json")
-    step = json.loads(best.stdout)["performance"]["tokens_per_second"]
-    behind = step / plan["performance"]["tokens_per_second"] - 1
+    rates = [
+        speed["tokens_per_second"] * speed["goodput"]
+        for speed in (json.loads(best.stdout)["performance"], plan["performance"])
+    ]
+    behind = rates[0] / rates[1] - 1
     assert plan["comparison"]["behind_best"] == pytest.approx(behind)
 
 
@@ -247,3 +250,27 @@ def test_python_asks_the_same_questions(scenario: Path) -> None:
     assert named.layout.tp == 8
     with pytest.raises(planner.PlannerError):
         planner.size(scenario, set=["target.dayz=1"])
+
+
+def test_the_bill_of_a_fabric_is_printed_as_text_and_as_json(tmp_path: Path) -> None:
+    shown = run("fabric", "dgx-h100", "--cards", 1016)
+    assert shown.returncode == 0
+    assert "48 switches, 2,040 cables" in shown.stdout
+    assert "1,536" in shown.stdout
+    target = tmp_path / "bill.json"
+    written = run("fabric", "dgx-h100", "--cards", 1016, "--json", "-o", target)
+    assert json.loads(written.stdout) == json.loads(target.read_text())
+    assert json.loads(written.stdout)["schema"] == "fabric/1"
+
+
+def test_a_comparison_is_printed_with_its_limit() -> None:
+    scenario = Path(__file__).parents[3] / "examples/power-20mw.toml"
+    names = ("--systems", "cloudmatrix-384,gb200-nvl72", "--limit", "cards=768", "--set", "layout.vpp=1")
+    shown = run("compare", scenario, *names, "--json")
+    assert shown.returncode == 0, shown.stderr
+    found = json.loads(shown.stdout)
+    assert found["schema"] == "compare/1"
+    assert [item["rank"] for item in found["contenders"]] == [1, 2]
+    refused = run("compare", scenario, "--limit", "heat=3")
+    assert refused.returncode == 2
+    assert "no common limit 'heat'" in refused.stderr

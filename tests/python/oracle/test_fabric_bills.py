@@ -73,7 +73,9 @@ def test_planes_save_a_tier_against_one_fabric_of_the_same_switches() -> None:
 
 
 def test_a_fabric_that_cannot_reach_names_its_limit() -> None:
-    with pytest.raises(EngineError, match="more than the 65536 that three tiers of 64-port switches join"):
+    with pytest.raises(EngineError, match="more than the 65536 that three tiers of 64-port") as caught:
         api.fabric("dgx-h100", cards=100_000)
+    assert caught.value.hint == "--kind multi-plane joins them, in 8 planes"
+    assert api.fabric("dgx-h100", cards=100_000, kind="multi-plane").planes == 8
     with pytest.raises(SpecError, match="no fabric kind 'torus'"):
         api.fabric("dgx-h100", cards=64, kind="torus")

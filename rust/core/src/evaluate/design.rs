@@ -6,6 +6,7 @@ use crate::chain::Chain;
 use crate::cost::{Capex, YearlyCost};
 use crate::fabric::{FabricKind, LinkTier, Tier, Transceivers};
 use crate::facility::{ItPower, Racks};
+use crate::reliability::causes::Causes;
 use crate::training::layout::{Layout, Rule};
 use crate::training::memory::Memory;
 use crate::training::step::StepTimes;
@@ -140,15 +141,37 @@ pub struct CostAnswer {
     pub missing: Vec<&'static str>,
 }
 
-/// Failures of a design.
+/// Failures of a design; the shares of time sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)] // see docs/plan.md
 pub struct ReliabilityAnswer {
     pub mttf_hours: Option<f64>,
     pub failures_per_day: f64,
     pub checkpoint_interval_seconds: Option<f64>,
+    pub memory_interval_seconds: Option<f64>,
+    pub checkpoint_write_seconds: f64,
     pub checkpoint_bytes: f64,
     pub goodput: f64,
+    pub checkpoint: f64,
+    pub rework: f64,
+    pub recovery: f64,
+    pub waiting: f64,
+    pub stragglers: f64,
+    pub causes: Causes,
+    pub spares: Option<SparesAnswer>,
+}
+
+/// Spares of a design, in servers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[allow(missing_docs)] // see docs/plan.md
+pub struct SparesAnswer {
+    pub servers_needed: u64,
+    pub servers_had: u64,
+    pub servers_short: u64,
+    pub per_domain: u64,
+    pub spare_domains: u64,
+    pub servers_in_repair: f64,
+    pub covered: f64,
 }
 
 /// One level of the network as the collectives saw it.

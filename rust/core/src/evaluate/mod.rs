@@ -1,6 +1,7 @@
 //! One design, timed and costed: the function that the search calls for its winner and `evaluate` for the user's.
 
 pub mod design;
+pub mod standby;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ use design::{
     Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,
     PowerAnswer, RacksAnswer, ReliabilityAnswer,
 };
+use standby::Standby;
 
 /// A design to evaluate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,17 +78,18 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     let layout = choice.layout;
     check_layout(problem, &layout)?;
     let active = layout.devices().div_ceil(cluster.devices_per_card);
-    let wanted = choice.cards.unwrap_or_else(|| active.max(problem.limits.cards_min));
-    if wanted < active {
-        let message = format!("the layout needs {active} cards, {wanted} are given");
+    let standby = Standby::new(problem, cluster, active);
+    if let Some(cards) = choice.cards.filter(|cards| *cards < active) {
+        let message = format!("the layout needs {active} cards, {cards} are given");
         return Err(CoreError::invalid("design.cards", message));
     }
-    let units = wanted.div_ceil(cluster.unit_cards);
+    let units = standby.units(problem, cluster, choice.cards);
     if let Some(most) = cluster.max_cards.filter(|most| units * cluster.unit_cards > *most) {
-        let message = format!("{} is built with at most {most} cards, {wanted} are wanted", cluster.system);
+        let message = format!("{} is built with at most {most} cards, more are wanted", cluster.system);
         return Err(CoreError::invalid("design.cards", message));
     }
-    let plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
+    let mut plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
+    plant.goodput = plant.goodput.losing(standby.lost(&plant, layout.dp), 0.0);
     let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)
         .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
     let network = Network::new(cluster, at.fabric, &plant.fabric);
@@ -126,6 +129,9 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
     if problem.target.any() && too_slow {
         broken.push(Rule::Target);
     }
+    if standby.is_short(&plant) {
+        broken.push(Rule::Spares);
+    }
     let limits = over_limits(problem, &plant);
     if !limits.is_empty() {
         broken.push(Rule::Limits);
@@ -158,7 +164,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         fabric: fabric_answer(&at, &plant),
         facility: facility_answer(&at, &plant, problem),
         cost: cost_answer(&plant),
-        reliability: reliability_answer(&plant),
+        reliability: reliability_answer(&plant, &standby),
         network: network_answer(&network),
     })
 }
@@ -319,13 +325,23 @@ fn cost_answer(plant: &Plant) -> CostAnswer {
     }
 }
 
-fn reliability_answer(plant: &Plant) -> ReliabilityAnswer {
+fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
+    let time = &plant.goodput;
     ReliabilityAnswer {
-        mttf_hours: plant.goodput.mttf.map(|time| time.0 / 3600.0),
-        failures_per_day: plant.goodput.mttf.map_or(0.0, |time| SECONDS_PER_DAY / time.0),
-        checkpoint_interval_seconds: plant.goodput.interval.map(|time| time.0),
+        mttf_hours: time.mttf.map(|time| time.0 / 3600.0),
+        failures_per_day: time.mttf.map_or(0.0, |time| SECONDS_PER_DAY / time.0),
+        checkpoint_interval_seconds: time.interval.map(|time| time.0),
+        memory_interval_seconds: time.memory_interval.map(|time| time.0),
+        checkpoint_write_seconds: time.write.0,
         checkpoint_bytes: plant.checkpoint.0,
-        goodput: plant.goodput.goodput,
+        goodput: time.goodput,
+        checkpoint: time.checkpoint,
+        rework: time.rework,
+        recovery: time.recovery,
+        waiting: time.waiting,
+        stragglers: time.stragglers,
+        causes: plant.causes,
+        spares: standby.answer(plant),
     }
 }
 

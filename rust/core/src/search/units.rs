@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::problem::space::StepChoice;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::Variant;
-use crate::training::layer::Bench;
+use crate::training::layer::{Bench, LayerCost};
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::memory::Pieces;
 use crate::training::step::{Family, pieces};
@@ -75,6 +75,7 @@ pub struct Unit {
 #[must_use]
 pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
     let space = &problem.space;
+    let manners = space.manners();
     let mut found = Vec::new();
     for variant in 0..variants {
         for &tp in &space.tp {
@@ -85,21 +86,23 @@ pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
                             for &recompute in &space.recompute {
                                 for &sequence_parallel in &space.sequence_parallel {
                                     let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
-                                    let plain = Layout {
-                                        tp,
-                                        cp,
-                                        ep,
-                                        etp,
-                                        micro_batch,
-                                        recompute,
-                                        sequence_parallel,
-                                        ..Layout::default()
-                                    };
-                                    let choices = space.switches.of_layers(&plain).into_iter();
-                                    found.extend(choices.map(|switches| Unit {
-                                        variant,
-                                        layout: Layout { switches, ..plain },
-                                    }));
+                                    for manner in &manners {
+                                        let plain = Layout {
+                                            tp,
+                                            cp,
+                                            ep,
+                                            etp,
+                                            micro_batch,
+                                            recompute,
+                                            sequence_parallel,
+                                            ..*manner
+                                        };
+                                        let choices = space.switches.of_layers(&plain).into_iter();
+                                        found.extend(choices.map(|switches| Unit {
+                                            variant,
+                                            layout: Layout { switches, ..plain },
+                                        }));
+                                    }
                                 }
                             }
                         }
@@ -286,8 +289,15 @@ impl Sweep<'_> {
         let lawful = &lawful[from..to];
         let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
         // Where the fabric reaches none of the sizes there is no network to time anything on.
-        let Some(network) = reached.filter(|_| !self.variant.networks.is_empty()) else {
+        if self.variant.networks.is_empty() {
             tally.reject(Rule::Limits, lawful.len() as u64);
+            return;
+        }
+        let Some(network) = reached else {
+            // No size holds any of them: those that would fit bare lack the room for their spares.
+            let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
+            tally.reject(Rule::Spares, bare);
+            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
             return;
         };
         // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
@@ -314,6 +324,13 @@ impl Sweep<'_> {
         for &(dp, count) in &lawful[hosted..] {
             self.candidate(dp, count, sink, tally);
         }
+    }
+
+    /// Whether the cards alone, without spares, would fit the largest size.
+    fn fits_bare(&self, dp: u64) -> bool {
+        let cluster = &self.problem.clusters[self.variant.cluster];
+        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+        active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
 
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
@@ -343,8 +360,12 @@ impl Sweep<'_> {
             .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
         let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
         let dense = f64::from(problem.model.layers) - moe;
-        let all = pieces.dense.on_device() * dense
-            + pieces.moe.on_device() * moe
+        // Where only some layers of a stage recompute, the bound counts none of it.
+        let layer = |piece: &LayerCost| {
+            if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
+        };
+        let all = layer(&pieces.dense) * dense
+            + layer(&pieces.moe) * moe
             + pieces.embedding.on_device()
             + pieces.head.on_device();
         all / self.layout.pp as f64
@@ -363,7 +384,9 @@ impl Sweep<'_> {
             .size_for(cluster.unit_cards, active)
             .filter(|index| !variant.sizes[*index].rows.is_empty());
         let Some(index) = lawful_size else {
-            tally.reject(Rule::Limits, 1);
+            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
+            let spares = no_room && self.fits_bare(dp);
+            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
             return;
         };
         let size = &variant.sizes[index];

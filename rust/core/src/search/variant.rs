@@ -1,13 +1,17 @@
 //! Variants: what a layout is timed against, and the plants of every size it can be built in.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::evaluate::over_limits;
+use crate::hardware::Cluster;
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::{Choice, Plant, fabric_design, plant};
+use crate::plant::{Choice, Plant, SparePolicy, fabric_design, plant, spare_rule};
 use crate::problem::{Axis, Problem};
+use crate::reliability::spares::SpareTable;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
 pub struct Variant {
@@ -29,6 +33,10 @@ pub struct Variant {
     pub first_units: u64,
     /// Why sizes were refused, and how many.
     pub refusals: Vec<Refusal>,
+    /// Servers to buy for so many active ones, with the spares that they need.
+    pub spares: Arc<SpareTable>,
+    /// Cards of a server.
+    pub cards_per_server: u64,
 }
 
 /// Sizes refused for one cause.
@@ -87,10 +95,13 @@ impl Variant {
         self.sizes.last().map_or(0, |size| size.cards)
     }
 
-    /// The smallest lawful size that holds `active_cards`, as an index into `sizes`; none if the limits end below.
+    /// The smallest lawful size that holds `active_cards` and the spares that they need, as an index into `sizes`;
+    /// none if the limits end below. Never falls with active cards.
     #[must_use]
     pub fn size_for(&self, unit_cards: u64, active_cards: u64) -> Option<usize> {
-        let units = active_cards.div_ceil(unit_cards).max(self.first_units);
+        let servers = active_cards.div_ceil(self.cards_per_server);
+        let spare_cards = (self.spares.bought(servers) - servers) * self.cards_per_server;
+        let units = (active_cards + spare_cards).div_ceil(unit_cards).max(self.first_units);
         let index = usize::try_from(units - self.first_units).ok()?;
         (index < self.sizes.len()).then_some(index)
     }
@@ -103,9 +114,11 @@ impl Variant {
 pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
     let mut found = Vec::new();
     for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
+        let spares = Arc::new(spare_table(problem, cluster));
         for fabric_index in 0..cluster.fabrics.len() {
             for &power_cap in &cluster.power_caps {
-                found.push(variant(problem, cluster_index, fabric_index, power_cap)?);
+                let spares = Arc::clone(&spares);
+                found.push(variant(problem, cluster_index, fabric_index, power_cap, spares)?);
             }
         }
     }
@@ -117,6 +130,7 @@ fn variant(
     cluster_index: usize,
     fabric_index: usize,
     power_cap: f64,
+    spares: Arc<SpareTable>,
 ) -> Result<Variant, CoreError> {
     let cluster = &problem.clusters[cluster_index];
     let fabric = &cluster.fabrics[fabric_index];
@@ -153,7 +167,11 @@ fn variant(
                         }
                         Some(limit) => refusal = Some(refused(limit, format!("over {limit}"))),
                     },
-                    Err(why) => refusal = Some(refused(&cooling.kind, why)),
+                    Err(why) => {
+                        let cause =
+                            if why.starts_with("checkpoints") { "checkpoints" } else { &cooling.kind };
+                        refusal = Some(refused(cause, why));
+                    }
                 }
             }
             let refusal = if size.rows.is_empty() { refusal } else { None };
@@ -185,7 +203,21 @@ fn variant(
         sizes,
         first_units,
         refusals,
+        spares,
+        cards_per_server: cluster.cards_per_server,
     })
+}
+
+/// Servers to buy by active ones, up to the largest size; without spares where none are required.
+fn spare_table(problem: &Problem, cluster: &Cluster) -> SpareTable {
+    let required = problem.reliability.failures.is_some_and(|model| model.spares == SparePolicy::Required);
+    match spare_rule(cluster, &problem.reliability) {
+        Some(rule) if required => {
+            let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+            SpareTable::new(&rule, most / cluster.cards_per_server + 1)
+        }
+        _ => SpareTable::none(),
+    }
 }
 
 fn refused(cause: &str, example: String) -> Refusal {

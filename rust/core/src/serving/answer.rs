@@ -16,6 +16,10 @@ use crate::serving::replica::{Round, aggregated, decode, lanes, prefill, steps_o
 use crate::serving::step::StepTimes;
 use crate::serving::units::whole;
 
+/// Spans of lengths by which requests that started together have drifted apart over the rounds of a run, where
+/// prompts come between tokens; a pool that only decodes keeps them in step but for their lengths.
+const DRIFT: f64 = 4.0;
+
 /// How a load sits with a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -404,15 +408,25 @@ impl World<'_> {
     }
 
     /// The closed loop with a share of its requests in step: requests of like lengths that start together end
-    /// together, so that their prompts meet again and wait for each other, half of what all take on the mean.
+    /// together, so that their prompts meet again and wait for each other, half of what all take on the mean, as far
+    /// as that is longer than the span in which such requests end. A run that starts empty does so once in any case.
     ///
     /// In one pool the work is the same: what a request waits at its start does not come between its tokens. Of
     /// pools apart the decoding one idles meanwhile.
     fn bunched(&self, requests: f64, steady: Balance) -> Balance {
         let inside = requests.min(self.main.limit * self.shared_lanes());
         let front = self.front(&steady.round);
-        let wait = self.software.bunching / 2.0 * (inside - 1.0).max(0.0) * front.busy / front.servers;
         let time = self.decode_time(&steady.round);
+        let all = (inside - 1.0).max(0.0) * front.busy / front.servers;
+        // Lengths even from low to high spread by (high - low) / mean / sqrt(12).
+        let drift = if self.front.is_none() { DRIFT } else { 1.0 };
+        let span = drift * self.question().lengths.output_spread * 12.0_f64.sqrt() * time;
+        let again = self.software.bunching * (all - span).max(0.0) / 2.0;
+        let first = self
+            .question()
+            .run_requests
+            .map_or(0.0, |total| (inside * self.main.lanes() / self.shared_lanes() / total).min(1.0));
+        let wait = first * all / 2.0 + (1.0 - first) * again;
         if self.front.is_none() {
             let between = steps_of_request(&self.decoder) * (steady.round.step - steady.round.pure).max(0.0);
             let moved = wait.min(between);

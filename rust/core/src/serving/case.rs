@@ -148,6 +148,8 @@ pub struct Constants {
     pub routed_bytes: f64,
     /// Rows to which each expert's share of a grouped product is padded.
     pub group_rows: f64,
+    /// Width of an expert (per device) at which its products reach half of their rate.
+    pub grouped_width: f64,
     /// Fixed time of an all-reduce.
     pub all_reduce_alpha: Seconds,
     /// Fixed time of an all-to-all, per direction.
@@ -199,7 +201,8 @@ pub struct ServingSoftware {
     pub host_step: Seconds,
     /// Host time per sequence and step.
     pub host_sequence: Seconds,
-    /// Host time per layer where nothing is replayed from a graph (prefill, or no graphs).
+    /// Host time per layer where nothing is replayed from a graph (prefill, or no graphs); layers with more
+    /// kernels than a dense one take longer in proportion.
     pub host_layer: Seconds,
     /// How far the host runs ahead of the device: 0 their times add, 1 the longer counts (see `step`).
     pub host_hidden: f64,
@@ -227,6 +230,8 @@ pub struct ServingSoftware {
     pub overlap_share: f64,
     /// A token crosses to a server once and is forwarded inside.
     pub hierarchical_dispatch: bool,
+    /// Groups of up to so many expert ranks gather all tokens and reduce-scatter the results; larger ones exchange.
+    pub gather_ranks: f64,
     /// Bytes per element dispatched.
     pub dispatch_bytes: f64,
     /// Bytes per element combined.
@@ -245,6 +250,8 @@ pub struct ServingSoftware {
     pub memory_share: f64,
     /// Memory of runtime, graphs and activations per device.
     pub memory_reserve: Bytes,
+    /// Further memory of models with experts: permuted tokens and workspaces of grouped products.
+    pub expert_reserve: Bytes,
     /// Share of the cache transfer hidden behind prefill (sent layer by layer).
     pub transfer_hidden: f64,
     /// Sequences at most per data-parallel rank.

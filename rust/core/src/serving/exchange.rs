@@ -111,11 +111,22 @@ impl Exchange {
     }
 
     /// Dispatch and combine of one layer: the fastest of sending each token to each of its experts, of sending it
-    /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back).
+    /// once per server with forwarding inside, and of gathering all tokens everywhere (and reducing back). Small
+    /// groups of frameworks that know no better always gather.
     #[must_use]
     pub fn experts(&self, routed: &Routed, software: &ServingSoftware) -> Seconds {
         if self.experts.size <= 1.0 {
             return Seconds::ZERO;
+        }
+        let everywhere = routed.tokens * self.whole.size * routed.hidden;
+        let gathered = |element: f64| {
+            let levels = self.whole.spans().count() as f64;
+            all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
+                + self.all_reduce_alpha * (levels / 2.0)
+        };
+        let gathering = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
+        if self.whole.size <= software.gather_ranks {
+            return gathering * self.factor;
         }
         let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance;
         let both = |copies: (f64, f64), stages: f64| {
@@ -134,14 +145,7 @@ impl Exchange {
             }
             best = best.min(both((once(self.experts.size), beyond), 2.0));
         }
-        let everywhere = routed.tokens * self.whole.size * routed.hidden;
-        let gathered = |element: f64| {
-            let levels = self.whole.spans().count() as f64;
-            all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
-                + self.all_reduce_alpha * (levels / 2.0)
-        };
-        best = best.min(gathered(software.dispatch_bytes) + gathered(software.combine_bytes));
-        best * self.factor
+        best.min(gathering) * self.factor
     }
 
     /// A send of activations to the next pipeline stage.

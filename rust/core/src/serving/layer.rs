@@ -11,6 +11,8 @@ use crate::units::{Bytes, Flops, Seconds};
 
 /// Kernels of the attention block with norm: grouped-query and latent.
 const ATTENTION_KERNELS: (f64, f64) = (6.0, 8.0);
+/// Kernels of a layer for which a framework's host time per layer is stated: grouped-query attention, dense block.
+pub const USUAL_KERNELS: f64 = ATTENTION_KERNELS.0 + FEED_FORWARD_KERNELS.0;
 /// Kernels of a dense and of an expert block with norm.
 const FEED_FORWARD_KERNELS: (f64, f64) = (4.0, 8.0);
 
@@ -252,6 +254,17 @@ fn dense_products(bench: &Bench, tokens: f64, width: f64) -> Seconds {
         + rates.product(ProductClass::Dense, (tokens, own, hidden), weight, activation)
 }
 
+/// Kernels of a layer.
+#[must_use]
+pub fn kernels(model: &Model, kind: LayerKind) -> f64 {
+    let attention = if matches!(model.attention, Attention::Mla { .. }) {
+        ATTENTION_KERNELS.1
+    } else {
+        ATTENTION_KERNELS.0
+    };
+    attention + if kind == LayerKind::Moe { FEED_FORWARD_KERNELS.1 } else { FEED_FORWARD_KERNELS.0 }
+}
+
 fn dense_block(bench: &Bench, work: &Work, width: u32, times: &mut LayerTimes) {
     times.products += dense_products(bench, work.tokens(), f64::from(width));
     times.launches += bench.software.kernel_gap * FEED_FORWARD_KERNELS.0;
@@ -283,7 +296,9 @@ fn expert_block(bench: &Bench, work: &Work, times: &mut LayerTimes) {
     let elements = (inputs + 1.0) * hidden * width;
     let activation = activation_bytes(precisions.expert_products);
     let moved = Bytes(rows * (hidden * activation + 2.0 * (inputs + 1.0) * width + 2.0 * hidden));
-    times.experts += bench.rates.grouped(rows, used, elements, precisions.expert_weights.bytes(), moved);
+    // Narrow experts fill the tiles of the matrix engine badly.
+    let charged = rows * (1.0 + bench.constants.grouped_width / width);
+    times.experts += bench.rates.grouped(charged, used, elements, precisions.expert_weights.bytes(), moved);
     times.elementwise += bench.rates.traffic(Bytes(bench.constants.routed_bytes * rows * hidden));
     times.launches += software.kernel_gap * FEED_FORWARD_KERNELS.1;
     if instance.dp == 1 {

@@ -70,7 +70,8 @@ pub fn memory(
 ) -> ServingMemory {
     let capacity = usable * software.memory_share;
     let weights = weight_bytes(model, instance, question);
-    let reserve = software.memory_reserve;
+    let experts = if model.moe.is_some() { software.expert_reserve } else { Bytes(0.0) };
+    let reserve = software.memory_reserve + experts;
     let cache = capacity - weights - reserve;
     let layers = f64::from(model.layers) / f64::from(instance.pp);
     let per_token = cache_bytes(model, &question.precisions, f64::from(instance.tp)) * layers;

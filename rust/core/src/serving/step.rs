@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::LayerKind;
-use crate::serving::layer::{Bench, LayerTimes, Work, layer};
+use crate::serving::layer::{Bench, LayerTimes, USUAL_KERNELS, Work, kernels, layer};
 use crate::serving::operators::ProductClass;
 use crate::serving::units::smooth_maximum;
 use crate::units::{Bytes, Seconds};
@@ -105,7 +105,8 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
         let one = layer(bench, kind, work);
         layers.add(&one, count);
         if eager {
-            waits += (bench.software.host_layer - one.total()).max(Seconds::ZERO) * count;
+            let launching = bench.software.host_layer * (kernels(model, kind) / USUAL_KERNELS);
+            waits += (launching - one.total()).max(Seconds::ZERO) * count;
         }
     }
     let mut times = StepTimes {

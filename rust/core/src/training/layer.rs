@@ -8,6 +8,7 @@ use crate::network::Network;
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::layer_parameters;
 use crate::training::offload::add_waits;
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::training::switches::{SequenceGather, gather_again, places};
 use crate::units::{Bytes, Flops, Seconds};
 use crate::workload::{Software, Training};
@@ -21,6 +22,11 @@ const ELEMENTWISE_BACKWARD: f64 = 1.7;
 /// Kernels launched per layer in the forward pass; the backward pass launches twice as many.
 const KERNELS_DENSE: f64 = 18.0;
 const KERNELS_MOE: f64 = 34.0;
+
+/// Bytes alive per logit at the loss: 16-bit logits, their gradient, and parts of a 32-bit copy.
+///
+/// Read off allocated memory of eight B200 at 4,096 to 32,768 tokens (published `SimuMax` runs): 5 fits from end to end.
+const LOSS_BYTES: f64 = 5.0;
 
 /// Bytes per routed token and unit of width that biases and a clamped activation add where they are not fused.
 ///
@@ -94,8 +100,12 @@ pub struct LayerCost {
     pub backward: Phase,
     /// Forward work redone in the backward pass.
     pub recompute: Phase,
+    /// Of the backward pass, the products for the gradients of weights.
+    pub weight_gradient: Seconds,
     /// Bytes kept from forward to backward pass.
     pub activations: Bytes,
+    /// Bytes that a layer keeps which recomputes nothing.
+    pub whole_activations: Bytes,
     /// Bytes that live only while the layer runs (all of its activations under full recomputation).
     pub working: Bytes,
 }
@@ -110,7 +120,13 @@ impl LayerCost {
     /// The part of it that no network can change.
     #[must_use]
     pub fn on_device(&self) -> Seconds {
-        self.forward.on_device() + self.backward.on_device() + self.recompute.on_device()
+        self.on_device_once() + self.recompute.on_device()
+    }
+
+    /// The same without recomputation.
+    #[must_use]
+    pub fn on_device_once(&self) -> Seconds {
+        self.forward.on_device() + self.backward.on_device()
     }
 }
 
@@ -182,7 +198,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
         wait_for_host(bench, layout, moe, &mut cost);
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
-    add_recompute(bench, layout, &sizes, &mut cost);
+    add_recompute(bench, layout, &sizes, products.last().copied(), &mut cost);
     add_waits(bench, layout, layer_parameters(bench.model, layout, kind), &mut cost);
     cost
 }
@@ -236,9 +252,10 @@ fn add_product(bench: &Bench, shape: Product, cost: &mut LayerCost) {
     let factor = bench.software.product_factor;
     let accumulate = Bytes(2.0 * bench.training.gradient_bytes * k * n * groups);
     cost.forward.matmul += kernels.product(shape, Bytes::ZERO) * factor;
-    cost.backward.matmul += (kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO)
-        + kernels.product(Product { m: k, k: m, n, groups }, accumulate))
-        * factor;
+    let weights = kernels.product(Product { m: k, k: m, n, groups }, accumulate) * factor;
+    cost.backward.matmul +=
+        kernels.product(Product { m, k: n, n: k, groups }, Bytes::ZERO) * factor + weights;
+    cost.weight_gradient += weights;
     if bench.training.precision != Precision::Bf16 {
         let quantise = bench.software.quantisation_bytes * groups;
         cost.forward.elementwise += kernels.traffic(Bytes(quantise * m * k));
@@ -254,7 +271,11 @@ fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
     if bench.software.fused_attention {
         let keys = bench.model.mean_keys_causal(sequence);
         let flops = Flops(2.0 * sizes.tokens * keys * widths);
-        let local = sequence / layout.cp as f64;
+        // A ring works on blocks of its own tokens, an exchange by heads on the whole sequence.
+        let local = match layout.cp_kind {
+            ContextKind::Ring => sequence / layout.cp as f64,
+            ContextKind::AllToAll => sequence,
+        };
         let factor = 1.0 / bench.software.attention_factor;
         cost.forward.attention += kernels.attention_forward(flops, local, sizes.query) * factor;
         cost.backward.attention += kernels.attention_backward(flops, local, sizes.query) * factor;
@@ -398,6 +419,8 @@ fn cut_products(bench: &Bench, layout: &Layout, products: &[Product], cost: &mut
 }
 
 /// Ring attention: keys and values go round cp-1 times forward; backward their gradients go with them.
+///
+/// By heads (Ulysses): queries, keys, values and the output each cross once per pass, and nothing hides them.
 fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
     if layout.cp == 1 {
         return;
@@ -406,6 +429,15 @@ fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut
     let group = bench.network.group(places(layout, bench.domain).context, cp);
     let local =
         Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
+    if layout.cp_kind == ContextKind::AllToAll {
+        let outer = sizes.heads * (sizes.query + sizes.value);
+        let inner = sizes.kv_heads.max(cp).min(sizes.heads) * (sizes.query + sizes.value);
+        let bytes = Bytes(ACTIVATION * sizes.tokens * (outer + inner));
+        let traffic = all_to_all(&group, bytes, (1.0, 1.0));
+        cost.forward.cp += traffic;
+        cost.backward.cp += traffic;
+        return;
+    }
     // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
     let forward = all_gather(&group, local * cp, Phases::Pipelined);
     let hide = bench.software.cp_overlap;
@@ -436,8 +468,17 @@ fn add_expert_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes, moe: Moe, c
     let traffic = all_to_all(&group, dispatch, copies) + all_to_all(&group, combine, copies);
     let hidden = bench.software.ep_overlap;
     let compute = |phase: &Phase| phase.matmul + phase.attention + phase.elementwise;
-    cost.forward.ep += exposed(traffic, hidden, compute(&cost.forward));
-    cost.backward.ep += exposed(traffic, hidden, compute(&cost.backward));
+    if layout.schedule == Schedule::DualPipe {
+        // The forward pass of one micro-batch runs beside the backward pass of another: traffic of both hides behind
+        // the compute of both (arXiv 2412.19437, section 3.2.1).
+        let both = compute(&cost.forward) + compute(&cost.backward);
+        let left = exposed(traffic * 2.0, hidden, both) / 2.0;
+        cost.forward.ep += left;
+        cost.backward.ep += left;
+    } else {
+        cost.forward.ep += exposed(traffic, hidden, compute(&cost.forward));
+        cost.backward.ep += exposed(traffic, hidden, compute(&cost.backward));
+    }
     // The busiest rank's experts hold up the others.
     let experts = bench.model.ffn_inputs() + 1.0;
     let routed_share = {
@@ -470,10 +511,31 @@ pub fn copies_once_per_instance(instances: f64, top_k: f64) -> f64 {
     instances * (1.0 - libm::pow(1.0 - 1.0 / instances, top_k)) / top_k
 }
 
+/// Elements of the largest weight of a layer on one device.
+#[must_use]
+pub fn largest_weight(model: &Model, layout: &Layout) -> f64 {
+    let tp = layout.tp as f64;
+    let hidden = f64::from(model.hidden);
+    let (query, value) = model.head_sizes();
+    let heads = f64::from(model.heads);
+    let attention = hidden * heads * value.max(query);
+    let dense = hidden * model.ffn_inputs() * f64::from(model.ffn);
+    let moe = model.moe.map_or(0.0, |moe| {
+        let shared = f64::from(moe.shared_ffn) / tp;
+        shared.max(f64::from(moe.ffn) / layout.etp as f64) * hidden * model.ffn_inputs()
+    });
+    let split = if model.moe.is_none() || model.moe_layers_before(model.layers) < model.layers {
+        attention.max(dense)
+    } else {
+        attention
+    };
+    (split / tp).max(moe)
+}
+
 /// Bytes kept for the backward pass (Korthikanti et al. 2022, arXiv 2205.05198, with fused attention).
 ///
 /// Per token at 16 bits: 8 h of norms and residuals, 4 (heads + kv heads) d of attention, 2 (g+1) ffn of the
-/// feed-forward network with g input products; an expert's token adds 2 (2 h + (g+1) ffn). Inputs of products at 8
+/// feed-forward network with g input products; an expert's token adds 2 (h + (g+1) ffn). Inputs of products at 8
 /// bits or less are kept at one byte. Selective recomputation drops what is cheap to redo: outputs of norms and of
 /// the activation function, latent up-projections, and the score matrix if attention is not fused.
 fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
@@ -483,7 +545,6 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     // Two inputs of the residual sums, two outputs of norms (inputs of products).
     let mut kept = (2.0 * ACTIVATION + 2.0 * input) * residual;
     let mut cheap = 2.0 * input * residual;
-    let mut attention = 0.0;
     let out = input * sizes.heads * sizes.value * sizes.tokens;
     match model.attention {
         Attention::Gqa => {
@@ -496,13 +557,14 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
             cheap += up;
         }
     }
-    if !bench.software.fused_attention {
-        // Scores, softmax and its dropout mask: 5 bytes per score.
-        let scores = 5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads;
-        kept += scores;
-        cheap += scores;
-        attention += scores;
-    }
+    // Scores, softmax and its dropout mask: 5 bytes per score.
+    let scores = if bench.software.fused_attention {
+        0.0
+    } else {
+        5.0 * sizes.tokens * f64::from(bench.training.sequence) * sizes.heads
+    };
+    kept += scores;
+    cheap += scores;
     if layout.sequence_parallel && layout.switches.sequence_gather == SequenceGather::Kept {
         let others = (sizes.tokens - sizes.rows) * sizes.hidden;
         kept += input * others * gathered_inputs(model, kind);
@@ -521,16 +583,18 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
             ffn(f64::from(moe.shared_ffn) / sizes.tp, sizes.tokens);
             let (rows, _) = routed(moe, layout, sizes, 1.0);
             ffn(f64::from(moe.ffn) / layout.etp as f64, rows);
-            kept += (ACTIVATION + input) * sizes.hidden * rows;
+            // The experts' outputs are not kept: router weights are applied to the inputs of their last product.
+            kept += input * sizes.hidden * rows;
         }
         _ => ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens),
     }
+    cost.whole_activations = Bytes(kept);
     match layout.recompute {
         Recompute::None => cost.activations = Bytes(kept),
         Recompute::Attention => {
             // Queries, keys and values stay, and so does the output that the next product needs.
-            cost.activations = Bytes(kept - attention);
-            cost.working = Bytes(attention);
+            cost.activations = Bytes(kept - scores);
+            cost.working = Bytes(scores);
         }
         Recompute::Selective => {
             cost.activations = Bytes(kept - cheap);
@@ -543,10 +607,17 @@ fn keep_activations(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKi
     }
 }
 
-fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut LayerCost) {
+/// What is redone. `last`: the product that ends the layer, whose result nothing in the backward pass needs.
+fn add_recompute(bench: &Bench, layout: &Layout, sizes: &Sizes, last: Option<Product>, cost: &mut LayerCost) {
     match layout.recompute {
         Recompute::None => {}
-        Recompute::Full => cost.recompute = cost.forward,
+        Recompute::Full => {
+            cost.recompute = cost.forward;
+            if let (true, Some(last)) = (bench.software.recompute_stops_early, last) {
+                let saved = bench.kernels.product(last, Bytes::ZERO) * bench.software.product_factor;
+                cost.recompute.matmul = cost.recompute.matmul - saved;
+            }
+        }
         Recompute::Attention => {
             cost.recompute.attention = cost.forward.attention;
             cost.recompute.gaps = bench.software.kernel_gap * 3.0;
@@ -591,10 +662,11 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     let factor = bench.software.product_factor;
     cost.forward.matmul =
         kernels.product_bf16(Product::new(sizes.tokens, sizes.hidden, vocab), Bytes::ZERO) * factor;
-    cost.backward.matmul = (kernels
-        .product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
-        + kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate))
-        * factor;
+    cost.weight_gradient =
+        kernels.product_bf16(Product::new(sizes.hidden, sizes.tokens, vocab), accumulate) * factor;
+    cost.backward.matmul = kernels.product_bf16(Product::new(sizes.tokens, vocab, sizes.hidden), Bytes::ZERO)
+        * factor
+        + cost.weight_gradient;
     // Logits in 16 bits, cast to 32 bits; the gradient takes the place of the cast: 6 bytes live per logit.
     let logits = sizes.tokens * vocab;
     cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));
@@ -606,7 +678,7 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
         cost.forward.tp = traffic;
         cost.backward.tp = traffic;
     }
-    cost.working = Bytes(6.0 * logits);
+    cost.working = Bytes(LOSS_BYTES * logits);
     cost
 }
 

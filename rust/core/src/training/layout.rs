@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hardware::Cluster;
 use crate::model::Model;
+use crate::training::schedule::{ContextKind, Schedule};
 use crate::training::switches::{Switches, placement_fits};
 use crate::workload::Training;
 
@@ -48,6 +49,15 @@ pub struct Layout {
     pub sharding: u8,
     /// Sequence parallelism along the tensor group.
     pub sequence_parallel: bool,
+    /// Layers of each chunk that recompute; 0: all of them.
+    #[serde(default)]
+    pub recompute_layers: u64,
+    /// Order of the passes over the pipeline.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// How context ranks exchange keys and values.
+    #[serde(default)]
+    pub cp_kind: ContextKind,
     /// Choices that cut nothing: overlap, what is kept or offloaded, networks by hand.
     #[serde(default)]
     pub switches: Switches,
@@ -68,6 +78,9 @@ impl Default for Layout {
             recompute: Recompute::None,
             sharding: 0,
             sequence_parallel: false,
+            recompute_layers: 0,
+            schedule: Schedule::default(),
+            cp_kind: ContextKind::default(),
             switches: Switches::default(),
         }
     }
@@ -93,7 +106,8 @@ pub enum Rule {
     SequenceOverContext,
     /// At least one layer per model chunk (the first and last may have one less than the rest).
     LayersOverPipeline,
-    /// Interleaving needs more than one stage, and equal chunks save the first and last.
+    /// Interleaving needs more than one stage, and equal chunks save the first and last; zero-bubble and
+    /// bidirectional schedules take one chunk a stage, the latter an even number of stages.
     Interleaving,
     /// ep must divide the experts; ep x etp must divide tp x cp x dp; etp is 1 or tp.
     Experts,
@@ -106,7 +120,7 @@ pub enum Rule {
     Placement,
     /// dp x micro-batch must have a multiple within the tolerance of the global batch.
     Batch,
-    /// Interleaving needs at least as many micro-batches as stages.
+    /// Interleaving needs at least as many micro-batches as stages, a bidirectional schedule too.
     FewMicroBatches,
     /// The device's memory does not hold it.
     Memory,
@@ -116,10 +130,12 @@ pub enum Rule {
     Limits,
     /// Slower than the target.
     Target,
+    /// Fewer spares than it needs: only of designs whose cards are given, since the search buys enough.
+    Spares,
 }
 
 /// All rules, in the order in which the search applies them.
-pub const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 16] = [
     Rule::HeadsOverTensor,
     Rule::WidthOverTensor,
     Rule::SequenceOverContext,
@@ -135,6 +151,7 @@ pub const RULES: [Rule; 15] = [
     Rule::Memory,
     Rule::HostMemory,
     Rule::Target,
+    Rule::Spares,
 ];
 
 impl Rule {
@@ -157,6 +174,7 @@ impl Rule {
             Self::HostMemory => "host_memory",
             Self::Limits => "limits",
             Self::Target => "target",
+            Self::Spares => "spares",
         }
     }
 }
@@ -195,6 +213,10 @@ pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layo
     }
     let sequence = u64::from(training.sequence);
     let parts = if layout.cp > 1 { 2 * layout.cp } else { 1 };
+    // An exchange by heads leaves every rank whole heads.
+    if layout.cp > 1 && layout.cp_kind == ContextKind::AllToAll && !heads.is_multiple_of(tp * layout.cp) {
+        return Some(Rule::SequenceOverContext);
+    }
     if sequence % parts != 0 || (layout.sequence_parallel && !(sequence / layout.cp).is_multiple_of(tp)) {
         return Some(Rule::SequenceOverContext);
     }
@@ -204,6 +226,9 @@ pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layo
         return Some(Rule::LayersOverPipeline);
     }
     if layout.vpp > 1 && (layout.pp == 1 || (short > 2 && model.mtp_layers == 0)) {
+        return Some(Rule::Interleaving);
+    }
+    if !layout.schedule.allows(layout.pp, layout.vpp) {
         return Some(Rule::Interleaving);
     }
     match model.moe {
@@ -232,7 +257,8 @@ pub fn broken_rule_at(host: Host, layout: &Layout, micro_batches: u64) -> Option
     if !placement_fits(layout, host.domain) {
         return Some(Rule::Placement);
     }
-    (layout.vpp > 1 && micro_batches < layout.pp).then_some(Rule::FewMicroBatches)
+    let least = if layout.vpp > 1 { layout.pp } else { layout.schedule.least_micro_batches(layout.pp) };
+    (micro_batches < least).then_some(Rule::FewMicroBatches)
 }
 
 /// Micro-batches per step whose batch comes nearest to the user's, if within the tolerance.

@@ -21,7 +21,7 @@ pub struct Memory {
     pub optimizer: Bytes,
     /// Kept from forward to backward pass, over all micro-batches in flight.
     pub activations: Bytes,
-    /// Living only while a layer or the head runs.
+    /// Living only while a layer or the head runs, and the largest weight's gradient while it is added up.
     pub working: Bytes,
     /// Runtime, communication buffers, fragmentation.
     pub overhead: Bytes,
@@ -106,8 +106,8 @@ pub struct Pieces {
     pub embedding: LayerCost,
     /// The output head.
     pub head: LayerCost,
-    /// Share of the 1F1B bubble that the software's schedule leaves.
-    pub bubble: f64,
+    /// Gradient of the largest weight, as its product leaves it and as it is added up.
+    pub largest_gradient: Bytes,
 }
 
 /// Bytes on a device of `stage`.
@@ -123,11 +123,15 @@ pub fn stage_memory(
 ) -> Memory {
     let shards = (layout.cp * layout.dp) as f64;
     let expert_shards = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
+    // Two copies of a stage's weights share one set of optimizer states.
+    let copies = layout.schedule.copies();
     let all = parameters.dense + parameters.expert;
     let sharded = parameters.dense / shards + parameters.expert / expert_shards;
     let at = |stage: u8| if layout.sharding >= stage { sharded } else { all };
     let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
-    let layers = pieces.dense.activations * stage.dense + pieces.moe.activations * stage.moe;
+    let redone = stage.recomputed_share(layout);
+    let kept = |piece: &LayerCost| piece.activations * redone + piece.whole_activations * (1.0 - redone);
+    let layers = kept(&pieces.dense) * stage.dense + kept(&pieces.moe) * stage.moe;
     let working =
         if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
     let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };
@@ -139,11 +143,13 @@ pub fn stage_memory(
     let in_flight = layers * in_flight(layout, stage.index, micro_batches);
     let activations = activations_on_device(layout, in_flight, largest);
     Memory {
-        weights: Bytes(training.weight_bytes * (weights_on_device(layout, parameters, at(3)) + gathered)),
-        gradients: Bytes(training.gradient_bytes * at(2)),
+        weights: Bytes(
+            training.weight_bytes * copies * (weights_on_device(layout, parameters, at(3)) + gathered),
+        ),
+        gradients: Bytes(training.gradient_bytes * copies * at(2)),
         optimizer: Bytes(training.optimizer_bytes * at(1) * optimizer_on_device(layout, parameters)),
         activations,
-        working: working.max(head),
+        working: working.max(head) + pieces.largest_gradient,
         overhead: software.memory_overhead + activations * software.fragmentation,
     }
 }

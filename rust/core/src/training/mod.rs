@@ -4,6 +4,7 @@ pub mod layer;
 pub mod layout;
 pub mod memory;
 pub mod offload;
+pub mod schedule;
 pub mod stages;
 pub mod step;
 pub mod switches;

@@ -2,6 +2,7 @@
 
 use crate::model::Model;
 use crate::training::layout::Layout;
+use crate::training::schedule::Schedule;
 
 /// A pipeline stage with its real contents; `count` stages are alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +19,18 @@ pub struct Stage {
     pub first: bool,
     /// Output heads: 1 on the last stage, one more per multi-token-prediction layer.
     pub heads: f64,
+}
+
+impl Stage {
+    /// Share of its layers that recompute under `layout`, which counts them per chunk.
+    #[must_use]
+    pub fn recomputed_share(&self, layout: &Layout) -> f64 {
+        let layers = self.dense + self.moe;
+        if layout.recompute_layers == 0 || layers <= 0.0 {
+            return 1.0;
+        }
+        (layout.recompute_layers as f64 * layout.vpp as f64 / layers).min(1.0)
+    }
 }
 
 /// The distinct stages of a pipeline of `pp` stages with `vpp` chunks each.
@@ -120,12 +133,18 @@ fn is_short(chunk: u64, chunks: u64, short: u64) -> bool {
 /// Micro-batches whose activations stage `index` holds at once, in units of the whole stage.
 ///
 /// 1F1B: min(pp - i, m). Interleaved: (2 (pp-i-1) + (vpp-1) pp + 1) chunks of vpp, at most m
-/// (Narayanan et al. 2021, section 2.2).
+/// (Narayanan et al. 2021, section 2.2). From both ends: pp + 1 on every stage (arXiv 2412.19437, table 2).
 #[must_use]
 pub fn in_flight(layout: &Layout, index: u64, micro_batches: u64) -> f64 {
     let (pp, vpp) = (layout.pp as f64, layout.vpp as f64);
     let behind = pp - index as f64;
-    let held = if layout.vpp == 1 { behind } else { (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp };
+    let held = if layout.schedule == Schedule::DualPipe {
+        pp + 1.0
+    } else if layout.vpp == 1 {
+        behind
+    } else {
+        (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp
+    };
     held.min(micro_batches as f64)
 }
 
@@ -182,6 +201,10 @@ mod tests {
         // Interleaved by 2: (2 x 7 + 8 + 1)/2 = 11.5, i.e. pp (1 + (pp-1)/(pp vpp)) = 11.5.
         layout.vpp = 2;
         assert_eq!(in_flight(&layout, 0, 64), 11.5);
+        // From both ends every stage holds 9.
+        let both = Layout { pp: 8, schedule: Schedule::DualPipe, ..Layout::default() };
+        assert_eq!(in_flight(&both, 0, 64), 9.0);
+        assert_eq!(in_flight(&both, 7, 64), 9.0);
     }
 
     #[test]

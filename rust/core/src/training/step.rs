@@ -5,12 +5,15 @@ use serde::Serialize;
 use crate::collective::{Phases, all_gather, all_reduce};
 use crate::model::LayerKind;
 use crate::model::Model;
-use crate::training::layer::{Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, layer_cost};
+use crate::training::layer::{
+    Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, largest_weight, layer_cost,
+};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{
     LocalParameters, Memory, Pieces, local_parameters, stage_host_bytes, stage_memory,
 };
 use crate::training::offload::optimizer_streams;
+use crate::training::schedule::StagePasses;
 use crate::training::stages::{Stage, stages};
 use crate::training::switches::{Places, places};
 use crate::units::{Bytes, Seconds};
@@ -92,7 +95,10 @@ pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
         moe,
         embedding: embedding_cost(bench, layout),
         head: head_cost(bench, layout),
-        bubble: bench.software.bubble,
+        largest_gradient: Bytes(
+            (bench.training.weight_bytes + bench.training.gradient_bytes)
+                * largest_weight(bench.model, layout),
+        ),
     }
 }
 
@@ -105,6 +111,7 @@ pub struct Family {
     forward: Phase,
     backward: Phase,
     recompute: Seconds,
+    weight_gradient: Seconds,
     mean: Seconds,
     slowest: Seconds,
     slowest_on_device: Seconds,
@@ -118,6 +125,7 @@ impl Family {
         let mut forward = Phase::default();
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
+        let mut weight_gradient = Seconds::ZERO;
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
@@ -126,6 +134,7 @@ impl Family {
             let mut total = Seconds::ZERO;
             let mut on_device = Seconds::ZERO;
             let first = if stage.first { 1.0 } else { 0.0 };
+            let redone = stage.recomputed_share(&layout);
             for (piece, count) in [
                 (&pieces.dense, stage.dense),
                 (&pieces.moe, stage.moe),
@@ -134,9 +143,11 @@ impl Family {
             ] {
                 forward = forward.plus(&piece.forward, count * share);
                 backward = backward.plus(&piece.backward, count * share);
-                recompute += piece.recompute.total() * (count * share);
-                total += piece.total() * count;
-                on_device += piece.on_device() * count;
+                recompute += piece.recompute.total() * (count * share * redone);
+                weight_gradient += piece.weight_gradient * (count * share);
+                total += (piece.forward.total() + piece.backward.total()) * count
+                    + piece.recompute.total() * (count * redone);
+                on_device += piece.on_device_once() * count + piece.recompute.on_device() * (count * redone);
             }
             slowest = slowest.max(total);
             slowest_on_device = slowest_on_device.max(on_device);
@@ -144,7 +155,18 @@ impl Family {
         let mean = forward.total() + backward.total() + recompute;
         let stages =
             found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
-        Self { layout, pieces, stages, forward, backward, recompute, mean, slowest, slowest_on_device }
+        Self {
+            layout,
+            pieces,
+            stages,
+            forward,
+            backward,
+            recompute,
+            weight_gradient,
+            mean,
+            slowest,
+            slowest_on_device,
+        }
     }
 
     /// Takes over from `layout` what the times of the stages do not depend on: sharding and the switches of a step.
@@ -162,23 +184,24 @@ impl Family {
     /// Share of the forward FLOPs that is done twice.
     #[must_use]
     pub fn recomputed_share(&self, bench: &Bench) -> f64 {
-        match self.layout.recompute {
+        let model = bench.model;
+        let sequence = f64::from(bench.training.sequence);
+        let (query, value) = model.head_sizes();
+        let scores = 2.0 * f64::from(model.heads) * (query + value) * model.mean_keys_causal(sequence);
+        let of_layers =
+            |redone: f64| 3.0 * f64::from(model.layers) * redone / model.training_flops_per_token(sequence);
+        let share = match self.layout.recompute {
             Recompute::Full => 1.0,
-            Recompute::Attention | Recompute::Selective => {
-                let model = bench.model;
-                let sequence = f64::from(bench.training.sequence);
-                let (query, value) = model.head_sizes();
-                let scores =
-                    2.0 * f64::from(model.heads) * (query + value) * model.mean_keys_causal(sequence);
-                let redone = match self.layout.recompute {
-                    Recompute::Attention => scores,
-                    _ if bench.software.fused_attention => 2.0 * model.latent_parameters(),
-                    _ => scores + 2.0 * model.latent_parameters(),
-                };
-                3.0 * f64::from(model.layers) * redone / model.training_flops_per_token(sequence)
+            Recompute::Attention => of_layers(scores),
+            Recompute::Selective => {
+                let attention = if bench.software.fused_attention { 0.0 } else { scores };
+                of_layers(attention + 2.0 * model.latent_parameters())
             }
             Recompute::None => 0.0,
-        }
+        };
+        let pp = self.layout.pp as f64;
+        let stages = self.stages.iter();
+        share * stages.map(|(stage, _)| stage.recomputed_share(&self.layout) * stage.count / pp).sum::<f64>()
     }
 
     /// A lower bound of a micro-batch's time on the slowest stage, whatever the network.
@@ -196,10 +219,17 @@ impl Family {
         self.slowest * micro_batches as f64 + self.bubble()
     }
 
-    /// (pp - 1)/vpp mean stages (Narayanan et al. 2021, section 2.2: the interleaved bubble), or what the
-    /// software's schedule leaves of it.
+    /// Of the mean stage under the layout's schedule.
     fn bubble(&self) -> Seconds {
-        self.mean * (self.pieces.bubble * (self.layout.pp - 1) as f64 / self.layout.vpp as f64)
+        if self.layout.pp == 1 {
+            return Seconds::ZERO;
+        }
+        let passes = StagePasses {
+            forward: self.forward.total(),
+            backward: self.backward.total() + self.recompute,
+            weights: self.weight_gradient,
+        };
+        self.layout.schedule.bubble(self.layout.pp, self.layout.vpp, passes)
     }
 
     /// The fullest device.
@@ -302,18 +332,21 @@ impl Family {
         let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / inside_expert;
         let expert_group = bench.network.group(inside_expert, expert_ranks.max(1.0));
         let training = bench.training;
+        let copies = layout.schedule.copies();
         let mut traffic = Seconds::ZERO;
         let mut update = Seconds::ZERO;
         for (_, parameters) in &self.stages {
             let over = |bytes: f64| {
-                let gather = |group, count: f64| all_gather(group, Bytes(bytes * count), Phases::Pipelined);
+                let gather =
+                    |group, count: f64| all_gather(group, Bytes(bytes * copies * count), Phases::Pipelined);
                 gather(&dense_group, parameters.dense) + gather(&expert_group, parameters.expert)
             };
             let gradient = training.gradient_bytes;
             let total = match layout.sharding {
                 0 => {
-                    let reduce =
-                        |group, count: f64| all_reduce(group, Bytes(gradient * count), Phases::Pipelined);
+                    let reduce = |group, count: f64| {
+                        all_reduce(group, Bytes(gradient * copies * count), Phases::Pipelined)
+                    };
                     reduce(&dense_group, parameters.dense) + reduce(&expert_group, parameters.expert)
                 }
                 // Without a pipeline, sharded gradients leave after every micro-batch; with one, only the last

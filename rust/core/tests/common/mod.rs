@@ -7,8 +7,9 @@ use planner_core::hardware::{
     Cluster, CoolingOption, Device, Efficiency, FabricOption, PerPrecision, Precision, ScaleUpLevel, Topology,
 };
 use planner_core::model::{Attention, Model, Moe};
-use planner_core::plant::{Economics, RackCeiling, Recovery, Site};
+use planner_core::plant::{Economics, FailureModel, RackCeiling, Recovery, Save, Site, SparePolicy};
 use planner_core::problem::{Axis, ExpertTensor, Limits, Objective, Problem, Search, Space, Target};
+use planner_core::reliability::causes::Shares;
 use planner_core::training::layout::Recompute;
 use planner_core::units::{Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Usd, Watts};
 use planner_core::workload::{Software, Training};
@@ -112,6 +113,7 @@ pub fn cluster() -> Cluster {
         server_nameplate: Some(Watts(6000.0)),
         domain_power: Watts(0.0),
         domain_interconnect_racks: 0.0,
+        domain_switches: 0.0,
         server_height: 6.0,
         server_mass: None,
         servers_per_rack: None,
@@ -175,10 +177,10 @@ pub fn software() -> Software {
         ep_overlap: 0.3,
         pp_overlap: 0.7,
         cp_overlap: 0.8,
+        recompute_stops_early: false,
         hierarchical_dispatch: true,
         fused_expert_bias: false,
         dispatch_bytes: 2.0,
-        bubble: 1.0,
         imbalance_exponent: 0.06,
         moe_staging_bytes: 12.0,
         expert_host: Seconds(0.0),
@@ -216,6 +218,9 @@ pub fn space() -> Space {
         recompute: vec![Recompute::None, Recompute::Selective, Recompute::Full],
         sharding: vec![1, 3],
         sequence_parallel: vec![true],
+        recompute_layers: vec![],
+        schedule: vec![],
+        cp_kind: vec![],
         switches: planner_core::problem::SwitchSpace::default(),
         factorized: false,
     }
@@ -266,6 +271,11 @@ pub fn problem() -> Problem {
             checkpoint_stall_seconds: 1.0,
             recovery_seconds: 900.0,
             checkpoint_bytes_per_parameter: 14.0,
+            load_bytes_per_second: None,
+            save: Save::Asynchronous,
+            memory: None,
+            interval_seconds: None,
+            failures: None,
         },
         space: space(),
         search: Search {
@@ -276,5 +286,21 @@ pub fn problem() -> Problem {
             threads: None,
             similar: 0.02,
         },
+    }
+}
+
+/// Failures by cause as in Llama 3, servers that are back after two days, spares required.
+pub fn failures() -> FailureModel {
+    FailureModel {
+        shares: Shares { card: 0.64, host: 0.11, nic: 0.017, software: 0.15 },
+        per_link_day: 1.3e-5,
+        per_switch_day: 1.7e-5,
+        repair_seconds: 2.0 * 86_400.0,
+        domain_repair_seconds: 4.0 * 3600.0,
+        spares: SparePolicy::Required,
+        spare_confidence: 0.0,
+        straggler_per_server_day: 2e-4,
+        straggler_seconds: 3600.0,
+        straggler_slowdown: 1.1,
     }
 }

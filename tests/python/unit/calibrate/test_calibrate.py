@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.calibrate.parameters import PARAMETERS
-from planner.calibrate.residuals import robust, split
+from planner.calibrate.parameters import EVERY_FAMILY, PARAMETERS, RIDGE, apply
+from planner.calibrate.residuals import COVERED, Z90, covering, robust, split
 from planner.calibrate.run import anchors
 from planner.calibrate.write import anchored_file
 from planner.errors import PlannerError
@@ -36,9 +36,10 @@ def slow_by(folder: Path, factor: float) -> dict[str, Any]:
     return {**ROW, "measured": {"iteration_time_s": case["predicted"] * factor}}
 
 
-def test_one_run_anchors_four_fifths_of_its_error(tmp_path: Path) -> None:
+def test_one_run_anchors_seven_tenths_of_its_error(tmp_path: Path) -> None:
     (anchor,) = anchors(SpecLibrary.from_environment(), cases(tmp_path, slow_by(tmp_path, 1.2)))
-    assert anchor.factor == pytest.approx(1.2**0.8, rel=1e-3)
+    # 0.07 squared over 0.07 squared and 0.045 squared.
+    assert anchor.factor == pytest.approx(1.2**0.7076, rel=1e-3)
 
 
 def test_the_written_file_moves_the_prediction_to_the_run(
@@ -53,7 +54,7 @@ def test_the_written_file_moves_the_prediction_to_the_run(
     (folder / f"{anchor.efficiency}.toml").write_text(anchored_file(anchor, library, path, "2026-01-01"))
     monkeypatch.setenv("PLANNER_SPEC_PATH", str(tmp_path / "specs"))
     (case,) = validate(path=path)["cases"]
-    assert abs(case["error"]) < 0.05
+    assert abs(case["error"]) < 0.06
 
 
 def test_a_file_without_a_usable_run_is_refused_with_the_number_needed(tmp_path: Path) -> None:
@@ -82,3 +83,24 @@ def test_errors_split_into_sources_and_layouts() -> None:
 def test_the_robust_sigma_of_normal_errors_is_their_deviation() -> None:
     errors = np.random.default_rng(3).normal(0.0, 0.2, 20_000)
     assert robust(errors) == pytest.approx(0.2, rel=0.03)
+
+
+def test_the_residual_makes_bands_hold_their_share() -> None:
+    errors = np.random.default_rng(3).normal(0.0, 0.10, 4000)
+    spreads = np.full(4000, 0.06)
+    residual = covering(errors, spreads, 0.05)
+    assert np.mean(np.abs(errors) <= Z90 * np.hypot(residual, spreads)) == pytest.approx(COVERED, abs=0.01)
+
+
+def test_shares_of_peak_fall_with_the_ridge_point_and_not_beyond_the_runs() -> None:
+    figures = {"matmul": {"bf16": 0.6, "fp8": None, "fp4": None}, "attention_forward": 0.4, "scale_up": 0.6}
+    figures["scale_out"] = 0.6
+    zeros = [0.0] * len(PARAMETERS)
+
+    def bf16(ridge: float) -> float:
+        chip, _ = apply(PARAMETERS, zeros, EVERY_FAMILY[0], "", figures, {}, ridge)
+        return float(chip["matmul"]["bf16"])
+
+    # The prior exponent is 0.25.
+    assert bf16(RIDGE * 1.5) / bf16(RIDGE) == pytest.approx(1.5**-0.25)
+    assert bf16(30.0) == bf16(100.0)

@@ -47,6 +47,24 @@ def test_bars_of_power_add_up_to_the_grid(plan: Plan) -> None:
     assert total == pytest.approx(plan.facility.facility_megawatts, rel=0.01)
 
 
+def test_a_cap_costs_less_speed_than_power_and_its_clock_follows_the_law(plan: Plan) -> None:
+    assert plan.facility is not None
+    full, *capped = plan.facility.caps
+    assert (full.power_cap, full.clock) == (1.0, 1.0)
+    for point, before in zip(capped, plan.facility.caps, strict=False):
+        assert point.clock < before.clock
+        assert point.tokens_per_second < before.tokens_per_second
+        assert point.facility_design_megawatts < before.facility_design_megawatts
+        # Memory and links do not slow down with the clock.
+        assert point.tokens_per_second / full.tokens_per_second >= point.clock - 1e-9
+    assert {row["what"] for row in rows(drawn.caps(plan))} == {
+        "clock",
+        "tokens/s",
+        "MW at the grid",
+        "tokens/J",
+    }
+
+
 def test_bars_of_cost_are_the_known_parts(plan: Plan) -> None:
     assert plan.cost is not None
     named = {row["part"] for row in rows(drawn.cost(plan))}

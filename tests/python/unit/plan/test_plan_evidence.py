@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from planner.plan.evidence import Calibration, grade, nearest_run, published_runs, runs_on
+from planner.plan.evidence import (
+    Calibration,
+    grade,
+    nearest_run,
+    published_runs,
+    runs_on,
+    tight_memory,
+)
 
 ROWS = [
     {"id": "a", "hardware": "chip-a", "model": "m1", "cards": 64, "source_url": None},
@@ -56,3 +63,8 @@ def test_kin_count_only_where_the_chip_itself_has_no_run() -> None:
 
 def test_shipped_runs_are_complete_enough_to_be_scored() -> None:
     assert {row["completeness"] for row in published_runs()} == {"full", "near_full"}
+
+
+@pytest.mark.parametrize(("needed", "said"), [(92.0, False), (92.5, True), (100.0, True), (101.0, False)])
+def test_nearly_full_memory_is_a_risk_and_too_little_is_a_refusal(needed: float, said: bool) -> None:
+    assert (tight_memory(needed, 100.0) is not None) is said

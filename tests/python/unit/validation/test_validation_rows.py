@@ -94,3 +94,28 @@ def test_compute_nics_named_in_the_text_decide_the_bandwidth(tmp_path: Path) -> 
     row = {**ROW, "network": text, "network_gbps_per_card": 100.0, "cards_per_server": 8}
     (read_row,) = read(case_file(tmp_path, row)).training
     assert read_row.compute_gbps_per_card == 400.0
+
+
+@pytest.mark.parametrize(
+    ("written", "stage"), [("fsdp", 3), ("zero-1", 1), ("ZeRO3", 3), ("ddp", 0), (2, 2), ("2", 2)]
+)
+def test_sharding_stages_are_read_as_people_write_them(tmp_path: Path, written: object, stage: int) -> None:
+    (row,) = read(case_file(tmp_path, {**ROW, "sharding": written})).training
+    assert row.sharding == stage
+
+
+def test_an_unknown_sharding_is_told_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(CaseFileError) as caught:
+        read(case_file(tmp_path, {**ROW, "sharding": "zero-9"}))
+    assert caught.value.key == "training[0].sharding"
+
+
+@pytest.mark.parametrize(
+    ("precision", "recipe", "blocks"),
+    [("mxfp8", None, True), ("nvfp4", None, True), ("fp8", "current", False), ("fp8", "block", True)],
+)
+def test_recipes_with_scales_per_block_are_told_apart(
+    tmp_path: Path, precision: str, recipe: str | None, blocks: bool
+) -> None:
+    (row,) = read(case_file(tmp_path, {**ROW, "precision": precision, "scaling_recipe": recipe})).training
+    assert row.block_scaled is blocks

@@ -156,3 +156,57 @@ def test_the_committed_folds_belong_to_the_committed_figures(answer: dict[str, A
 
 def test_the_page_is_the_one_that_is_committed(answer: dict[str, Any]) -> None:
     assert DOCS.read_text(encoding="utf-8") == page(answer)
+
+
+def width(case: dict[str, Any]) -> float:
+    return math.log(case["high"] / case["low"])
+
+
+def test_an_unknown_framework_is_answered_with_a_default_and_a_wider_band(tmp_path: Path) -> None:
+    named, unnamed, other = run(
+        tmp_path, ROW, {**ROW, "id": "b", "framework": None}, {**ROW, "id": "c", "framework": "my-trainer"}
+    )["cases"]
+    assert unnamed["answered"]
+    assert other["answered"]
+    assert "framework not given" in "; ".join(unnamed["notes"])
+    assert "'my-trainer' has no profile" in "; ".join(other["notes"])
+    # 0.12 beside the spread of the profile.
+    assert width(unnamed) > 1.5 * width(named)
+    assert width(other) == pytest.approx(width(unnamed))
+
+
+def test_what_a_row_leaves_open_widens_its_band(tmp_path: Path) -> None:
+    stated, open_batch, open_precision = run(
+        tmp_path, ROW, {**ROW, "id": "b", "micro_batch": None}, {**ROW, "id": "c", "precision": None}
+    )["cases"]
+    assert width(stated) < width(open_batch) < width(open_precision)
+
+
+def test_a_word_for_recomputation_that_is_not_known_leaves_the_other_rows_answered(tmp_path: Path) -> None:
+    odd, good = run(tmp_path, {**ROW, "recompute": "sometimes"}, {**ROW, "id": "b"})["cases"]
+    assert not odd["answered"]
+    assert "'sometimes'" in odd["reason"]
+    assert good["answered"]
+
+
+def test_a_batch_that_the_layout_does_not_divide_is_said(tmp_path: Path) -> None:
+    (case,) = run(tmp_path, {**ROW, "micro_batch": 3})["cases"]
+    assert case["answered"]
+    assert "no multiple" in "; ".join(case["notes"])
+
+
+def test_flops_that_match_the_printed_hfu_count_recomputation(tmp_path: Path) -> None:
+    # 0.433 of 312 TFLOP/s is 135: hardware FLOPs, though the definition does not say so.
+    base = {**ROW, "hardware": "nvidia-a100-sxm-80gb", "recompute": "full", "metric_definition": "PaLM"}
+    both = {"tflops_per_card": 135.0, "hfu": 0.433}
+    hardware, model = run(
+        tmp_path, {**base, "measured": both}, {**base, "id": "b", "measured": {"tflops_per_card": 135.0}}
+    )["cases"]
+    assert hardware["measured"] == pytest.approx(model["measured"] * 4.0 / 3.0, rel=1e-6)
+
+
+def test_overlap_that_a_row_switches_off_makes_it_slower(tmp_path: Path) -> None:
+    on, off = run(
+        tmp_path, ROW, {**ROW, "id": "b", "metric_definition": "iteration time; all overlap paths off"}
+    )["cases"]
+    assert off["predicted"] > 1.01 * on["predicted"]

@@ -1,7 +1,13 @@
 //! Failures, checkpoints and spares: what share of the time is useful work.
 //!
+//! [`causes`] counts what fails, [`spares`] what stands in for it, [`simulated`] is the discrete-event oracle of both.
 //! Failures are memoryless and each stops the whole job. Sources: Young, CACM 17(9), 1974; Daly, Future Generation
-//! Computer Systems 22, 2006; Kokolis et al., arXiv 2410.21680 (rates and expected ETTR at Meta).
+//! Computer Systems 22, 2006; Kokolis et al., arXiv 2410.21680 (rates and expected ETTR at Meta); Wang et al., SOSP
+//! 2023 (checkpoints in the memory of peers).
+
+pub mod causes;
+pub mod simulated;
+pub mod spares;
 
 use serde::Serialize;
 
@@ -47,6 +53,39 @@ pub fn expected_ettr(mttf: Seconds, restart: Seconds, interval: Seconds, write: 
     (1.0 - (restart + interval / 2.0) / mttf) / (1.0 + write / interval)
 }
 
+/// The interval between checkpoints that leaves the most useful time, without the assumptions of Young and Daly: the
+/// root of exp(-(τ + C)/M) = 1 - τ/M, where the derivative of [`goodput`]'s share vanishes; it lies between 0 and M,
+/// and the time to resume does not move it. Newton's method from Daly's interval.
+#[must_use]
+pub fn optimal_interval(stall: Seconds, mttf: Seconds) -> Seconds {
+    let cost = stall / mttf;
+    if cost <= 0.0 {
+        return Seconds::ZERO;
+    }
+    // f(x) = 1 - x - exp(-(x + c)): above its root at x = 1, concave, so Newton from beyond the root cannot overshoot.
+    let mut x = (daly_interval(stall, mttf) / mttf).clamp(1e-12, 1.0);
+    for _ in 0..40 {
+        let decay = libm::exp(-(x + cost));
+        let next = x - (1.0 - x - decay) / (decay - 1.0);
+        if (next - x).abs() <= 1e-14 * x {
+            break;
+        }
+        x = next.clamp(1e-15, 1.0);
+    }
+    mttf * x
+}
+
+/// Copies of the state in the memory of peer servers, beside the checkpoints on storage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MemoryCopies {
+    /// Time that training stands still per copy.
+    pub stall: Seconds,
+    /// From failure to the first new step where a copy survives.
+    pub recovery: Seconds,
+    /// Share of failures after which a copy survives.
+    pub covers: f64,
+}
+
 /// How a job saves and resumes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Checkpointing {
@@ -58,6 +97,10 @@ pub struct Checkpointing {
     pub stall: Option<Seconds>,
     /// From failure to the first new step: detection, swap, restart, load.
     pub recovery: Seconds,
+    /// Between checkpoints on storage, work only; `None`: the best. Never shorter than the write.
+    pub interval: Option<Seconds>,
+    /// Copies in memory; `None`: storage only.
+    pub memory: Option<MemoryCopies>,
 }
 
 /// Where the time of a job goes; the shares sum to 1.
@@ -71,15 +114,39 @@ pub struct Goodput {
     pub rework: f64,
     /// Detection, swap, restart and load.
     pub recovery: f64,
-    /// Between the starts of checkpoints, work only; `None` where nothing ever fails.
+    /// Waiting for a repair, or going on with fewer replicas, for want of spares.
+    pub waiting: f64,
+    /// Lost to stragglers that nobody has noticed yet.
+    pub stragglers: f64,
+    /// Between the starts of checkpoints on storage, work only; `None` where nothing ever fails.
     pub interval: Option<Seconds>,
+    /// Between copies in memory; `None` without them.
+    pub memory_interval: Option<Seconds>,
     /// Time to write one checkpoint.
     pub write: Seconds,
     /// Mean time to failure of the job; `None` where nothing ever fails.
     pub mttf: Option<Seconds>,
 }
 
-/// Share of useful time at Daly's interval, which is never shorter than the write of one checkpoint.
+impl Goodput {
+    /// With a share of the time lost on top: the other shares shrink by it.
+    #[must_use]
+    pub fn losing(self, waiting: f64, stragglers: f64) -> Self {
+        let left = (1.0 - waiting) * (1.0 - stragglers);
+        Self {
+            goodput: self.goodput * left,
+            checkpoint: self.checkpoint * left,
+            rework: self.rework * left,
+            recovery: self.recovery * left,
+            waiting: self.waiting * left + waiting,
+            stragglers: self.stragglers * left + (1.0 - waiting) * stragglers,
+            ..self
+        }
+    }
+}
+
+/// Share of useful time at the best interval (or that of `plan`), which is never shorter than the write of one
+/// checkpoint.
 ///
 /// With interval τ, stall C and resumption R' the expected time per τ of work is M·exp(R'/M)·(exp((τ+C)/M) - 1), exact
 /// for memoryless failures that also strike during stalls and recoveries (Daly 2006), so the result stays
@@ -95,16 +162,26 @@ pub fn goodput(mttf: Seconds, plan: &Checkpointing) -> Goodput {
             checkpoint: 0.0,
             rework: 0.0,
             recovery: 0.0,
+            waiting: 0.0,
+            stragglers: 0.0,
             interval: None,
+            memory_interval: None,
             write,
             mttf: None,
         };
     }
-    let interval = daly_interval(stall, mttf).max(write);
+    match plan.memory {
+        Some(copies) => with_memory(mttf, plan, copies, write, stall),
+        None => storage_only(mttf, plan, write, stall),
+    }
+}
+
+fn storage_only(mttf: Seconds, plan: &Checkpointing, write: Seconds, stall: Seconds) -> Goodput {
+    let interval = plan.interval.unwrap_or_else(|| optimal_interval(stall, mttf)).max(write);
     let not_yet_written = write - stall;
     let resumption = plan.recovery + not_yet_written;
     let useful = useful_share(interval, stall, resumption, mttf);
-    let checkpoint = useful * (stall / interval);
+    let checkpoint = if interval.0 > 0.0 { useful * (stall / interval) } else { 0.0 };
     // Failures come once per MTTF of any time, each attempt to resume lasts min(R', time to the next failure), whose
     // mean is M·(1 - exp(-R'/M)).
     let resuming = -libm::expm1(-(resumption / mttf));
@@ -114,7 +191,57 @@ pub fn goodput(mttf: Seconds, plan: &Checkpointing) -> Goodput {
         checkpoint,
         rework: (1.0 - useful - checkpoint - recovery).max(0.0),
         recovery,
+        waiting: 0.0,
+        stragglers: 0.0,
         interval: Some(interval),
+        memory_interval: None,
+        write,
+        mttf: Some(mttf),
+    }
+}
+
+/// Two levels: copies in memory for the share `covers` of the failures, checkpoints on storage for the others, each at
+/// the best interval for its own failures (MTTF / share).
+///
+/// Time per unit of work, as failures of both kinds strike at any time: 1 + C1/τ1 + C2/τ2 of running, and
+/// per failure the recovery and half an interval of its level: T = (1 + C1/τ1 + C2/τ2) / (1 - Σ share·(R + (τ + C)/2 +
+/// W - C)/M). First order in the losses per failure (within 2 % of the simulation while they sum to below 0.2, see
+/// `tests/oracle_simulation.rs`); beyond that it is pessimistic and ends at 0.
+fn with_memory(
+    mttf: Seconds,
+    plan: &Checkpointing,
+    copies: MemoryCopies,
+    write: Seconds,
+    stall: Seconds,
+) -> Goodput {
+    let seldom = (1.0 - copies.covers).max(0.0);
+    let own = |share: f64| if share > 0.0 { mttf / share } else { Seconds(f64::INFINITY) };
+    let interval = plan
+        .interval
+        .unwrap_or_else(|| if seldom > 0.0 { optimal_interval(stall, own(seldom)) } else { mttf * 100.0 })
+        .max(write);
+    let near =
+        if copies.covers > 0.0 { optimal_interval(copies.stall, own(copies.covers)) } else { interval };
+    let near = near.max(copies.stall);
+    let stalls = copies.stall / near + stall / interval;
+    let memory_loss = copies.covers * ((near + copies.stall) / mttf) / 2.0;
+    let storage_loss = seldom * (((interval + stall) / mttf) / 2.0 + (write - stall) / mttf);
+    let rework = memory_loss + storage_loss;
+    let recovery = copies.covers * (copies.recovery / mttf) + seldom * (plan.recovery / mttf);
+    let left = (1.0 - rework - recovery).max(0.0);
+    let useful = left / (1.0 + stalls);
+    let checkpoint = useful * stalls;
+    let lost = 1.0 - useful - checkpoint;
+    let of = |part: f64| if rework + recovery > 0.0 { lost * part / (rework + recovery) } else { 0.0 };
+    Goodput {
+        goodput: useful,
+        checkpoint,
+        rework: of(rework),
+        recovery: of(recovery),
+        waiting: 0.0,
+        stragglers: 0.0,
+        interval: Some(interval),
+        memory_interval: Some(near),
         write,
         mttf: Some(mttf),
     }
@@ -137,6 +264,37 @@ fn useful_share(interval: Seconds, stall: Seconds, resumption: Seconds, mttf: Se
 #[must_use]
 pub fn spare_servers(servers: u64, failures_per_server_day: f64, repair: Seconds, confidence: f64) -> u64 {
     poisson_quantile(servers as f64 * failures_per_server_day * repair.days(), confidence)
+}
+
+/// P(X <= count) of a Poisson X: summed from `count` downwards, where terms fall, or as the rest of the upper tail.
+#[must_use]
+pub fn poisson_cdf(mean: f64, count: u64) -> f64 {
+    if mean <= 0.0 {
+        return 1.0;
+    }
+    let at = count as f64;
+    let term = |k: f64| libm::exp(k * libm::log(mean) - mean - libm::lgamma(k + 1.0));
+    let (mut sum, mut k) = (0.0, at);
+    if at < mean {
+        let mut now = term(at);
+        while now > sum * 1e-17 && now > 0.0 {
+            sum += now;
+            if k == 0.0 {
+                break;
+            }
+            now *= k / mean;
+            k -= 1.0;
+        }
+        return sum;
+    }
+    k += 1.0;
+    let mut now = term(k);
+    while now > sum * 1e-17 && now > 0.0 {
+        sum += now;
+        k += 1.0;
+        now *= mean / k;
+    }
+    1.0 - sum
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the mean is a count of servers")]
@@ -174,6 +332,8 @@ mod tests {
             bandwidth: BytesPerSecond(57.5e9),
             stall: stall.map(Seconds),
             recovery: Seconds(recovery),
+            interval: None,
+            memory: None,
         }
     }
 
@@ -182,7 +342,13 @@ mod tests {
         for mttf in [600.0, 11_135.0, 1e6] {
             for plan in [plan(None, 300.0), plan(Some(0.5), 300.0), plan(Some(0.0), 0.0)] {
                 let time = goodput(Seconds(mttf), &plan);
-                let sum = time.goodput + time.checkpoint + time.rework + time.recovery;
+                let time = time.losing(0.1, 0.02);
+                let sum = time.goodput
+                    + time.checkpoint
+                    + time.rework
+                    + time.recovery
+                    + time.waiting
+                    + time.stragglers;
                 assert!((sum - 1.0).abs() < 1e-12 && time.goodput > 0.0, "{time:?}");
             }
         }
@@ -222,6 +388,47 @@ mod tests {
     fn goodput_stays_a_share_when_jobs_hardly_live() {
         let time = goodput(Seconds(1.0), &plan(None, 3600.0));
         assert!(time.goodput >= 0.0 && time.goodput < 1e-6, "{time:?}");
+    }
+
+    #[test]
+    fn the_best_interval_is_where_a_scan_finds_it() {
+        for (stall, mttf) in [(1.0, 1e5), (40.0, 11_135.0), (300.0, 600.0), (2000.0, 600.0)] {
+            let share = |interval: f64| {
+                useful_share(Seconds(interval), Seconds(stall), Seconds(300.0), Seconds(mttf))
+            };
+            let best = optimal_interval(Seconds(stall), Seconds(mttf)).0;
+            let scanned = (1..200_000)
+                .map(|i| f64::from(i) * mttf / 200_000.0)
+                .max_by(|a, b| share(*a).total_cmp(&share(*b)));
+            assert!((best / scanned.unwrap() - 1.0).abs() < 5e-3, "{stall} {mttf}: {best} {scanned:?}");
+            assert!(share(best) >= share(daly_interval(Seconds(stall), Seconds(mttf)).0) - 1e-15);
+        }
+        assert_eq!(optimal_interval(Seconds(0.0), Seconds(100.0)), Seconds::ZERO);
+    }
+
+    #[test]
+    fn copies_in_memory_beat_storage_alone() {
+        let alone = plan(Some(2.0), 600.0);
+        let copies = MemoryCopies { stall: Seconds(0.04), recovery: Seconds(120.0), covers: 0.9 };
+        let both = Checkpointing { memory: Some(copies), ..alone };
+        let (one, two) = (goodput(Seconds(10_800.0), &alone), goodput(Seconds(10_800.0), &both));
+        assert!(two.goodput > one.goodput + 0.02);
+        let sum = two.goodput + two.checkpoint + two.rework + two.recovery;
+        assert!((sum - 1.0).abs() < 1e-12 && two.memory_interval.unwrap() < two.interval.unwrap());
+    }
+
+    #[test]
+    fn poisson_sums_match_the_mass_function() {
+        for mean in [0.01_f64, 1.0, 7.5, 60.0] {
+            let (mut term, mut sum) = ((-mean).exp(), 0.0);
+            for count in 0..150_u64 {
+                sum += term;
+                assert!((poisson_cdf(mean, count) - sum).abs() < 1e-12, "{mean} {count}");
+                term *= mean / (count + 1) as f64;
+            }
+        }
+        assert!((poisson_cdf(1e4, 10_000) - 0.502_66).abs() < 1e-4);
+        assert!(poisson_cdf(1e4, 5000) < 1e-300);
     }
 
     #[test]

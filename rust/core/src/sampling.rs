@@ -1,0 +1,113 @@
+//! Many draws of one problem: its uncertain numbers patched, the same designs evaluated again.
+//!
+//! A request names the numbers by JSON pointer; a matrix holds their values, one row a draw. Threads take rows, and
+//! rows stand where they belong, so answers are the same for any number of threads.
+
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::CoreError;
+use crate::evaluate::{DesignChoice, evaluate};
+use crate::problem::Problem;
+use crate::training::layout::Rule;
+
+/// Columns of the answer, in this order, per draw and design.
+pub const OUTPUTS: [&str; 6] =
+    ["days", "facility_megawatts", "facility_design_megawatts", "capex_usd", "tco_usd_per_year", "reasons"];
+
+/// It does not fit into memory.
+pub const MEMORY: u32 = 1;
+/// It is over a limit.
+pub const LIMITS: u32 = 2;
+/// It breaks another rule of lawful layouts.
+pub const LAYOUT: u32 = 4;
+/// It has fewer spares than it needs; their lack is in its days.
+pub const SPARES: u32 = 8;
+/// Such a plant cannot be built: every output but this one is NaN.
+pub const UNBUILDABLE: u32 = 16;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    problem: Value,
+    designs: Vec<DesignChoice>,
+    pointers: Vec<String>,
+}
+
+/// Evaluates every design under every draw.
+///
+/// `values` holds draws x pointers numbers, row by row. The answer holds draws x designs x [`OUTPUTS`] numbers; what is
+/// not known (a price) or cannot be is NaN, and `reasons` is the sum of the flags above. A target in the problem does not
+/// count here: the caller holds days against it, with the model's own error on top.
+///
+/// # Errors
+/// A request that cannot be read, a pointer to no number, or a matrix of another shape.
+pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>, CoreError> {
+    let Request { problem, designs, pointers } =
+        serde_json::from_slice(request).map_err(|error| CoreError::Wire(error.to_string()))?;
+    let whole: Problem =
+        serde_json::from_value(problem.clone()).map_err(|e| CoreError::Wire(e.to_string()))?;
+    whole.validate()?;
+    for pointer in &pointers {
+        if !problem.pointer(pointer).is_some_and(Value::is_number) {
+            return Err(CoreError::invalid(format!("pointers: {pointer}"), "is no number of the problem"));
+        }
+    }
+    let width = pointers.len().max(1);
+    if !values.len().is_multiple_of(width) {
+        let message = format!("{} numbers are no whole rows of {width}", values.len());
+        return Err(CoreError::invalid("values", message));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| CoreError::invalid("threads", error.to_string()))?;
+    let rows: Vec<Vec<f64>> = pool
+        .install(|| values.par_chunks(width).map(|row| drawn(&problem, &designs, &pointers, row)).collect());
+    Ok(rows.concat())
+}
+
+/// One draw: outputs of all designs.
+fn drawn(problem: &Value, designs: &[DesignChoice], pointers: &[String], row: &[f64]) -> Vec<f64> {
+    let mut patched = problem.clone();
+    for (pointer, value) in pointers.iter().zip(row) {
+        if let (Some(place), Some(number)) =
+            (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
+        {
+            *place = Value::Number(number);
+        }
+    }
+    let problem: Option<Problem> =
+        serde_json::from_value(patched).ok().filter(|problem: &Problem| problem.validate().is_ok());
+    let mut out = Vec::with_capacity(designs.len() * OUTPUTS.len());
+    for choice in designs {
+        match problem.as_ref().map(|problem| evaluate(problem, choice)) {
+            Some(Ok(design)) => {
+                let unknown = |price: Option<f64>| price.unwrap_or(f64::NAN);
+                out.extend([
+                    design.performance.days,
+                    design.facility.facility_megawatts,
+                    design.facility.facility_design_megawatts,
+                    unknown(design.cost.capex_usd),
+                    unknown(design.cost.tco_usd_per_year),
+                    f64::from(reasons(&design.broken_rules)),
+                ]);
+            }
+            _ => out.extend([f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::from(UNBUILDABLE)]),
+        }
+    }
+    out
+}
+
+fn reasons(broken: &[Rule]) -> u32 {
+    broken.iter().fold(0, |sum, rule| {
+        sum | match rule {
+            Rule::Memory => MEMORY,
+            Rule::Limits => LIMITS,
+            Rule::Spares => SPARES,
+            Rule::Target => 0,
+            _ => LAYOUT,
+        }
+    })
+}

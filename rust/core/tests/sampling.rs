@@ -1,0 +1,85 @@
+//! Draws of a problem: the same numbers as evaluating it one by one, for any number of threads.
+
+mod common;
+
+use planner_core::evaluate::{DesignChoice, evaluate};
+use planner_core::sampling::{LIMITS, MEMORY, OUTPUTS, UNBUILDABLE, sample};
+use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::switches::Switches;
+use serde_json::json;
+
+fn choice(tp: u64, dp: u64) -> DesignChoice {
+    let layout = Layout {
+        pp: 2,
+        vpp: 1,
+        tp,
+        cp: 1,
+        ep: 1,
+        etp: 1,
+        dp,
+        micro_batch: 1,
+        recompute: Recompute::Full,
+        sharding: 1,
+        sequence_parallel: true,
+        switches: Switches::default(),
+    };
+    DesignChoice { cluster: 0, fabric: 0, cooling: 0, power_cap: 1.0, cards: Some(64), layout }
+}
+
+fn request(pointers: &[&str]) -> Vec<u8> {
+    let designs = [choice(4, 8), choice(8, 4)];
+    serde_json::to_vec(&json!({"problem": common::problem(), "designs": designs, "pointers": pointers}))
+        .unwrap()
+}
+
+#[test]
+fn a_draw_is_the_problem_with_other_numbers() {
+    let pointers = ["/clusters/0/device/memory_bandwidth", "/clusters/0/card_tdp"];
+    let values = [1.5e12, 300.0, 2.5e12, 450.0];
+    let columns = sample(&request(&pointers), &values, 1).unwrap();
+    assert_eq!(columns.len(), 2 * 2 * OUTPUTS.len());
+    for draw in 0..2 {
+        let mut problem = common::problem();
+        problem.clusters[0].device.memory_bandwidth.0 = values[2 * draw];
+        problem.clusters[0].card_tdp.0 = values[2 * draw + 1];
+        for (place, choice) in [choice(4, 8), choice(8, 4)].iter().enumerate() {
+            let design = evaluate(&problem, choice).unwrap();
+            let at = (draw * 2 + place) * OUTPUTS.len();
+            assert_eq!(columns[at], design.performance.days);
+            assert_eq!(columns[at + 1], design.facility.facility_megawatts);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let values: Vec<f64> = (0..200).map(|draw| 1e12 + 1e10 * f64::from(draw)).collect();
+    let request = request(&["/clusters/0/device/memory_bandwidth"]);
+    let one = sample(&request, &values, 1).unwrap();
+    for threads in [2, 5] {
+        assert_eq!(sample(&request, &values, threads).unwrap(), one);
+    }
+}
+
+#[test]
+fn what_stops_working_is_flagged() {
+    let reasons = |columns: &[f64]| columns[OUTPUTS.len() - 1];
+    let full = sample(&request(&["/clusters/0/device/memory"]), &[1e9], 1).unwrap();
+    assert_eq!(reasons(&full), f64::from(MEMORY));
+    let negative = sample(&request(&["/clusters/0/device/memory"]), &[-1.0], 1).unwrap();
+    assert_eq!(reasons(&negative), f64::from(UNBUILDABLE));
+    assert!(negative[0].is_nan());
+    let mut problem = common::problem();
+    problem.limits.it_watts = Some(1.0);
+    let body = json!({"problem": problem, "designs": [choice(4, 8)], "pointers": ["/clusters/0/card_tdp"]});
+    let over = sample(&serde_json::to_vec(&body).unwrap(), &[400.0], 1).unwrap();
+    assert_eq!(reasons(&over), f64::from(LIMITS));
+}
+
+#[test]
+fn pointers_and_shapes_are_checked() {
+    assert!(sample(&request(&["/clusters/0/nothing"]), &[1.0], 1).is_err());
+    assert!(sample(&request(&["/clusters/0/system"]), &[1.0], 1).is_err());
+    let two = ["/clusters/0/card_tdp", "/clusters/0/card_idle"];
+    assert!(sample(&request(&two), &[1.0, 2.0, 3.0], 1).is_err());
+}

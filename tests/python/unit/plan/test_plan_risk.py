@@ -1,0 +1,139 @@
+"""Sampled plans: the leaves of a request are exact, and draws are evaluations of the rebuilt problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import planner
+from planner import engine
+from planner.errors import PlannerError
+from planner.plan import risk as risks
+from planner.plan import solve
+from planner.plan.leaves import numbers
+from planner.problem import build, wire
+from planner.scenario import load
+from planner.specs import SpecLibrary
+
+SMALL = """
+[workload]
+model = "llama2-70b"
+tokens = "200B"
+sequence = 4096
+batch_sequences = 512
+[target]
+days = 30
+[limits]
+cards = 2048
+[hardware]
+systems = ["kunlun-p800-8"]
+fabrics = ["roce-400"]
+cooling = "cold-plate"
+[site]
+id = "guizhou"
+[layout]
+tp = 8
+pp = [2, 4, 8]
+vpp = 1
+micro_batch = 1
+recompute = "full"
+"""
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("risk") / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def case(scenario: Path) -> solve.Case:
+    return solve.open_case(load(scenario), SpecLibrary.from_environment(), samples=64)
+
+
+def test_a_draw_is_the_evaluation_of_the_problem_built_with_its_figures(case: solve.Case) -> None:
+    problem = case.problem
+    result = case.search(case.request)
+    inputs = risks.inputs_of(problem, [[]])
+    candidates = risks.candidates_of(problem, result, result["best"])[:3]
+    z = risks.normals(inputs.keys, 64, 0)
+    drawn = risks.draw(problem, inputs, candidates, 64, 0, z)
+    assert drawn.leaves.approximate == ()
+    for place in (0, 17, 63):
+        values = {item.place: float(span.at(z[item.key])[place]) for item, span in inputs.figures}
+        request = risks.untargeted(build(problem.scenario, problem.library, values).request)
+        rebuilt = numbers(request)
+        for pointer, value in zip(drawn.leaves.pointers, drawn.matrix[place], strict=True):
+            assert value == pytest.approx(rebuilt[pointer], rel=1e-9), pointer
+        for index, choice in enumerate(candidates):
+            design = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+            assert drawn.columns[place, index, risks.DAYS] == pytest.approx(
+                design["performance"]["days"], rel=1e-9
+            )
+            assert drawn.columns[place, index, risks.CAPEX] == pytest.approx(
+                design["cost"]["capex_usd"], rel=1e-9
+            )
+
+
+def test_a_sampled_plan_says_how_sure_it_is(scenario: Path) -> None:
+    plan = planner.size(scenario, samples=256)
+    found = plan.risk
+    assert found is not None
+    assert found.samples == 256
+    assert found.met is not None
+    assert 0.0 < found.met < 1.0
+    band = found.bands["days"]
+    assert band is not None
+    assert band.p10 < band.p50 < band.p90
+    assert found.check is not None
+    assert found.check.agreeing > 0.8 * found.check.samples
+    assert found.indices["days"]
+    assert found.measure_first[0].share >= found.measure_first[-1].share
+    assert any("GEMM" in line.test for line in found.acceptance)
+    again = planner.size(scenario, samples=256, set={"search.threads": 1})
+    assert again.risk == found
+
+
+def test_planning_for_a_probability_buys_more_cards_that_meet_it(scenario: Path) -> None:
+    plain = planner.size(scenario, samples=256)
+    sure = planner.size(scenario, samples=256, confidence=0.7)
+    assert plain.risk is not None
+    assert sure.risk is not None
+    assert sure.cards is not None
+    assert plain.cards is not None
+    assert sure.risk.planned_for
+    assert sure.cards.total > plain.cards.total
+    assert sure.risk.met is not None
+    assert sure.risk.met >= 0.7
+    assert sure.risk.cards == sure.cards.total
+
+
+def test_a_probability_needs_a_target_and_lies_between_0_and_1(scenario: Path) -> None:
+    with pytest.raises(PlannerError, match="between 0 and 1"):
+        planner.size(scenario, confidence=1.5)
+    with pytest.raises(PlannerError, match="powers of two"):
+        planner.size(scenario, samples=100)
+
+
+def test_the_surest_candidate_is_the_smallest_that_is_sure_enough(case: solve.Case) -> None:
+    choices = tuple(
+        wire.DesignChoice(
+            cluster=0, fabric=0, cooling=0, power_cap=1.0, cards=cards,
+            layout=wire.LayoutOfDesign(
+                pp=1, vpp=1, tp=8, cp=1, ep=1, etp=1, dp=1, micro_batch=1,
+                recompute="full", sharding=1, sequence_parallel=True,
+            ),
+        )
+        for cards in (800, 400, 600)
+    )  # fmt: skip
+    columns = np.zeros((10, 3, engine.OUTPUTS))
+    # Days: 800 cards meet 30 always, 400 in half of the draws, 600 in nine of ten.
+    columns[:, 0, risks.DAYS] = 20.0
+    columns[:, 1, risks.DAYS] = [20.0] * 5 + [40.0] * 5
+    columns[:, 2, risks.DAYS] = [20.0] * 9 + [40.0]
+    drawn = risks.Sampled(choices, columns, np.ones((10, 1)), risks.Leaves((), ()), np.zeros((10, 0)))
+    assert [risks.surest(drawn, case.request, p) for p in (0.5, 0.9, 0.95, 0.9999)] == [1, 2, 0, 0]
+    assert risks.cards_needed(drawn, case.request).tolist() == [400.0] * 5 + [600.0] * 4 + [800.0]
