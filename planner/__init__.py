@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner import specs
-    from planner.api import evaluate, size
+    from planner.api import evaluate, size, supply
     from planner.errors import PlannerError
     from planner.plan.model import Plan
     from planner.scenario import Scenario
     from planner.specs.library import SpecLibrary
 
-__all__ = ["Plan", "PlannerError", "Scenario", "SpecLibrary", "evaluate", "size", "specs", "version"]
+__all__ = [
+    "Plan",
+    "PlannerError",
+    "Scenario",
+    "SpecLibrary",
+    "evaluate",
+    "size",
+    "specs",
+    "supply",
+    "version",
+]
 
 _HOMES = {
     "Plan": "planner.plan.model",
@@ -26,6 +36,7 @@ _HOMES = {
     "SpecLibrary": "planner.specs.library",
     "evaluate": "planner.api",
     "size": "planner.api",
+    "supply": "planner.api",
 }
 
 

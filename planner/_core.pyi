@@ -12,6 +12,7 @@ __all__ = [
     "sample",
     "size",
     "size_many",
+    "supply",
     "version",
 ]
 
@@ -49,6 +50,9 @@ def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreE
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def supply(request: bytes) -> bytes:
+    """Good packages a month: a list of inputs to a list of answers (``rust/core/src/supply.rs``)."""
 
 def fabric(request: bytes) -> bytes:
     """Count the parts of a fabric."""

@@ -14,6 +14,7 @@ from planner.engine import Interrupt, Progress
 from planner.errors import ScenarioError
 from planner.plan import assemble
 from planner.plan import explain as accounts
+from planner.plan import supply as supplies
 from planner.plan.account import Space
 from planner.plan.bill import FabricBill, bill
 from planner.plan.compare import Comparison
@@ -22,6 +23,7 @@ from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
 from planner.plan.solve import open_case, solve
+from planner.plan.supply import SupplyPlan
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, from_table, load
@@ -183,6 +185,7 @@ def compare(
     no_estimates: bool = False,
     library: SpecLibrary | None = None,
     seen: Callable[[str], None] | None = None,
+    samples: int = 0,
 ) -> Comparison:
     """Many systems, one workload, one limit: each is answered alone, and the answers are ranked.
 
@@ -193,6 +196,7 @@ def compare(
         systems: contenders in place of the scenario's.
         set, no_estimates, library: as for `size`.
         seen: told the name of each system before it is worked out.
+        samples: draws of everything uncertain that all contenders share (needs scipy); 0: none.
 
     Raises:
         PlannerError: the scenario or the limit cannot be used. A system without a plan is part of the answer.
@@ -209,6 +213,7 @@ def compare(
         lambda alone: size(alone, no_estimates=no_estimates, library=found),
         limit=words,
         seen=seen,
+        samples=samples,
     )
 
 
@@ -237,3 +242,47 @@ def fabric(
 
 def _library(library: SpecLibrary | None) -> SpecLibrary:
     return SpecLibrary.from_environment() if library is None else library
+
+
+def supply(
+    system: str,
+    *,
+    cards: int,
+    by_months: float | None = None,
+    second: str | None = None,
+    scenario: Question | None = None,
+    set: Sequence[str] | Mapping[str, float] | None = None,
+    library: SpecLibrary | None = None,
+) -> SupplyPlan:
+    """When so many cards of a system can be there, and what bounds it.
+
+    Args:
+        system: id or name of a system or a card.
+        cards: how many.
+        by_months: the date to meet, in months from the order.
+        second: a second source for what the first cannot deliver by then.
+        scenario: its workload is trained on what has arrived.
+        set: figures of the supply (`planner.plan.supply.KEYS`) known better: ``{"wafer_starts": 30000}``.
+        library: the spec files.
+
+    Raises:
+        PlannerError: unknown names or keys, numbers that make no sense.
+    """
+    specs = _library(library)
+    found = specs.system(specs.resolve_hardware(system))
+    other = None if second is None else specs.system(specs.resolve_hardware(second))
+    given = supplies.parse_given(set)
+    rates, tokens = None, None
+    if scenario is not None:
+        counts = supplies.phase_cards(specs, found, cards, given)
+        rates, tokens = supplies.rates_of(read(scenario, None), specs, found, counts)
+    return supplies.supply(
+        specs,
+        found,
+        cards,
+        given=given,
+        by_months=by_months,
+        second=other,
+        rates=rates,
+        tokens=tokens,
+    )

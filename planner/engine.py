@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,19 @@ def evaluate_many(
 ) -> list[dict[str, Any] | EngineError]:
     """Evaluate many designs; as for `size_many`."""
     return _many("evaluate_many", [request.encoded() for request in requests], threads)
+
+
+def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
+    """Good packages a month, what limits them and what one costs, for each of many inputs.
+
+    Raises:
+        EngineError: a number makes no sense; the message names it.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answers: list[dict[str, Any]] = json.loads(_core.supply(canonical([dict(item) for item in inputs])))
+        return answers
 
 
 OUTPUTS = 6

@@ -26,12 +26,14 @@ def throughput(comparison: Comparison) -> Drawn:
     ranked = _ranked(comparison)
     if not ranked:
         return empty("Throughput", "no system has a plan")
+    most = max(item.tokens_per_second or 0.0 for item in ranked)
+    unit, name = (1e6, "M tokens/s") if most >= 1e6 else (1e3, "k tokens/s")
     rows = [
         {
             "system": item.system,
-            "rate": (item.tokens_per_second or 0.0) / 1e6,
-            "low": None if item.tokens_per_second_band is None else item.tokens_per_second_band.p10 / 1e6,
-            "high": None if item.tokens_per_second_band is None else item.tokens_per_second_band.p90 / 1e6,
+            "rate": (item.tokens_per_second or 0.0) / unit,
+            "low": None if item.tokens_per_second_band is None else item.tokens_per_second_band.p10 / unit,
+            "high": None if item.tokens_per_second_band is None else item.tokens_per_second_band.p90 / unit,
             "origin": item.origin,
         }
         for item in ranked
@@ -39,7 +41,7 @@ def throughput(comparison: Comparison) -> Drawn:
     y = alt.Y("system:N", sort=[item.system for item in ranked], title=None)
     base = alt.Chart(data(rows)).encode(y=y)
     bars = base.mark_bar().encode(
-        x=alt.X("rate:Q", title="M tokens/s, failures included"),
+        x=alt.X("rate:Q", title=f"{name}, failures included"),
         color=alt.Color("origin:N", scale=alt.Scale(range=list(PALETTE)), title="origin"),
     )
     ranges = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")

@@ -36,6 +36,7 @@ def compare(  # noqa: PLR0917 (the command line names them)
     chart: common.ChartFile = None,
     no_estimates: common.NoEstimates = False,
     quiet: common.Quiet = False,
+    samples: common.Samples = 0,
 ) -> None:
     """Set systems side by side under one limit: throughput, power, racks, cost, and why each loses.
 
@@ -57,6 +58,7 @@ def compare(  # noqa: PLR0917 (the command line names them)
         set=sets,
         no_estimates=no_estimates,
         seen=seen,
+        samples=samples,
     )
     if shown:
         typer.echo(common.CLEAR_LINE, err=True, nl=False)

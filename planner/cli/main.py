@@ -17,6 +17,7 @@ from planner.cli.explain import explain
 from planner.cli.fabric import fabric
 from planner.cli.size import size
 from planner.cli.specs import app as specs
+from planner.cli.supply import supply
 from planner.cli.validate import validate
 from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
 
@@ -38,6 +39,7 @@ app.command()(explain)
 app.command()(validate)
 app.command()(calibrate)
 app.command()(bench)
+app.command()(supply)
 app.add_typer(specs, name="specs")
 
 

@@ -14,6 +14,8 @@ import typer
 
 from planner.errors import EXIT_NO, PlannerError, SpecError
 from planner.specs import KINDS, SPEC_PATH_VARIABLE, Quantity, SpecFile, SpecLibrary, kind_of
+from planner.specs.export_control import export_figures
+from planner.specs.maturity import maturities
 from planner.specs.schema import Accelerator
 
 if TYPE_CHECKING:
@@ -175,6 +177,21 @@ def _record(library: SpecLibrary, kind: str, spec_id: str) -> dict[str, Any]:
         "note": spec.note,
         "properties": dict(_properties(spec)),
         "figures": [_figure(spec, key, figure) for key, figure in spec.figures()],
+        **_of_card(library, spec),
+    }
+
+
+def _of_card(library: SpecLibrary, spec: SpecFile) -> dict[str, Any]:
+    """Export-control figures and software maturity of a card."""
+    if not isinstance(spec, Accelerator):
+        return {}
+    export = export_figures(spec)
+    return {
+        "export_control": None if export is None else export.to_dict(),
+        "software_maturity": {
+            name: {"level": item.level, "evidence": item.evidence, "stack": stack}
+            for stack, name, item in maturities(library, spec)
+        },
     }
 
 
@@ -212,6 +229,19 @@ def _properties(spec: SpecFile) -> Iterator[tuple[str, Any]]:
     yield from walk("", spec.model_dump(exclude=head, exclude_none=True))
 
 
+def _card_lines(record: dict[str, Any]) -> Iterator[str]:
+    export = record.get("export_control")
+    if export is not None:
+        density = "not known (no die area)" if export["density"] is None else f"{export['density']:.3g}"
+        yield (
+            f"  export control: TPP {export['tpp']:,.0f} ({export['precision']}), performance density "
+            f"{density}: {export['classified']}"
+        )
+        yield f"    {export['rule']}; {export['note']}"
+    for name, item in record.get("software_maturity", {}).items():
+        yield f"  software, {name}: {item['level']} ({item['evidence']}; parts/{item['stack']})"
+
+
 def _print_record(record: dict[str, Any]) -> None:
     typer.echo(f"{record['name']}  ({record['kind'].removesuffix('s')} {record['id']})")
     typer.echo(f"  file: {' extends '.join(record['files'])}  sha256: {record['sha256'][:16]}")
@@ -221,6 +251,8 @@ def _print_record(record: dict[str, Any]) -> None:
         typer.echo(f"  note: {record['note']}")
     for key, item in record["properties"].items():
         typer.echo(f"  {key}: {', '.join(map(str, item)) if isinstance(item, list) else item}")
+    for line in _card_lines(record):
+        typer.echo(line)
     table = _table(["figure", "value", "low - high", "kind", "source", "how"])
     sources: dict[str, dict[str, Any]] = {}
     for figure in record["figures"]:

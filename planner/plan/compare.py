@@ -11,12 +11,17 @@ from pydantic import Field
 
 from planner.errors import PlannerError, ScenarioError
 from planner.plan.account import Band
+from planner.plan.draws import check_samples
+from planner.plan.maturity import maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Part
-from planner.plan.shown import number
+from planner.plan.rivals import rivals
+from planner.plan.shown import number, spaced
+from planner.plan.solve import open_case
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SpecLibrary
+from planner.specs.export_control import export_figures
 
 SECONDS_PER_YEAR = 365 * 86400.0
 MEGA = 1e6
@@ -70,6 +75,18 @@ class Contender(Part):
     level_with: list[str] = Field(
         default=[], description="systems it cannot be told from: the 80 % ranges overlap"
     )
+    maturity: str | None = Field(default=None, description="level of its software for this class of workload")
+    porting_months: float | None = Field(default=None, description="estimate; in no measure and no rank")
+    porting_engineer_months: float | None = Field(default=None, description="estimate; the cost of a port")
+    export_control: str | None = Field(
+        default=None, description="ECCN 3A090 of October 2023 by arithmetic; not legal advice"
+    )
+    best_probability: float | None = Field(
+        default=None, description="of being the best, of draws that all contenders share (--samples)"
+    )
+    difference_band: Band | None = Field(
+        default=None, description="of the measure to that of the central best, minus 1, of the same draws"
+    )
 
 
 class Comparison(Part):
@@ -101,6 +118,7 @@ def compare(
     *,
     limit: str,
     seen: Callable[[str], None] | None = None,
+    samples: int = 0,
 ) -> Comparison:
     """Answer the scenario for each of its systems alone, and set the answers side by side.
 
@@ -110,12 +128,16 @@ def compare(
         answer: the plan of a scenario, of training or of a service.
         limit: the common limit in words.
         seen: told the name of each system before it is worked out.
+        samples: draws of everything uncertain, the same for all contenders; 0: none.
 
     Raises:
         PlannerError: the scenario cannot be used at all.
     """
+    if samples:
+        check_samples(samples, scenario.search.seed)
     found: list[Contender] = []
     measured: list[_Measured] = []
+    answered: dict[str, tuple[Scenario, Plan]] = {}
     notes: list[str] = []
     for system_id in _systems(scenario, library):
         if seen is not None:
@@ -127,7 +149,8 @@ def compare(
             continue
         try:
             hardware = scenario.hardware.model_copy(update={"systems": (system_id,)})
-            plan = answer(scenario.model_copy(update={"hardware": hardware}))
+            alone = scenario.model_copy(update={"hardware": hardware})
+            plan = answer(alone)
         except PlannerError as fault:
             found.append(contender.model_copy(update={"refused": fault.message}))
             continue
@@ -136,10 +159,13 @@ def compare(
         rated = _rate(plan)
         if plan.feasible and rated is not None:
             measured.append(_Measured(_filled(contender, plan, *rated), plan))
+            answered[system_id] = (alone, plan)
         else:
             found.append(contender.model_copy(update={"refused": _no(plan)}))
     by_cards = scenario.target.any
     ranked = _ranked(measured, by_cards)
+    if samples and ranked:
+        ranked = _drawn(ranked, answered, library, samples)
     return Comparison(
         workload=_workload(scenario),
         limit=limit,
@@ -148,6 +174,33 @@ def compare(
         contenders=[*ranked, *found],
         notes=notes,
     )
+
+
+def _drawn(
+    ranked: Sequence[Contender],
+    answered: Mapping[str, tuple[Scenario, Plan]],
+    library: SpecLibrary,
+    samples: int,
+) -> list[Contender]:
+    """With the chance of being best (most tokens per second) and the band of the difference to the first.
+
+    Raises:
+        ScenarioError: a service, which is not drawn.
+    """
+    if any(plan.performance is None for _, plan in answered.values()):
+        raise ScenarioError("only training plans are drawn", file="--samples", hint="leave --samples out")
+    cases = {name: (open_case(alone, library), plan) for name, (alone, plan) in answered.items()}
+    seed = next(iter(answered.values()))[0].search.seed
+    found = rivals(cases, ranked[0].system, samples, seed, "tokens_per_second")
+    return [
+        item.model_copy(
+            update={
+                "best_probability": found[item.system].best,
+                "difference_band": found[item.system].difference,
+            }
+        )
+        for item in ranked
+    ]
 
 
 def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
@@ -166,6 +219,9 @@ def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
 def _head(system_id: str, library: SpecLibrary) -> Contender:
     system = library.system(system_id)
     card = library.accelerator_of(system)
+    mature = maturity_of(library, card, "llm-training")
+    months, staff = mature.porting_months, mature.porting_staff
+    export = export_figures(card)
     return Contender(
         system=system.id,
         name=card.name.split("(")[0].strip(),
@@ -175,6 +231,10 @@ def _head(system_id: str, library: SpecLibrary) -> Contender:
         released=system.released,
         feasible=False,
         refused=None,
+        maturity=mature.level,
+        porting_months=months.value if months else None,
+        porting_engineer_months=months.value * staff.value if months and staff else None,
+        export_control=export.classified if export else None,
     )
 
 
@@ -369,9 +429,7 @@ def _headline(ranked: Sequence[Contender], by_cards: bool, limit: str) -> str:
     if not ranked:
         return f"none of the systems has a plan within {limit}"
     best = ranked[0]
-    what = (
-        f"{best.cards:,} cards" if by_cards else f"{number((best.tokens_per_second or 0.0) / 1e6)} M tokens/s"
-    )
+    what = f"{best.cards:,} cards" if by_cards else spaced(best.tokens_per_second or 0.0, "tokens/s")
     head = f"{best.name} ({best.system}) first within {limit}: {what}"
     if best.level_with:
         return f"{head} · not a rank: its range overlaps that of {', '.join(best.level_with)}"

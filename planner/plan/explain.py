@@ -9,6 +9,7 @@ from planner import engine
 from planner.plan.evidence import tight_memory
 from planner.plan.judge import judge
 from planner.plan.named import parse
+from planner.plan.rivals import layout_of
 from planner.plan.solve import Case, only_this
 from planner.problem import build, wire
 
@@ -82,6 +83,7 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
             **memory["breakdown"],
         },
         "network": design["network"],
+        "reliability": design["reliability"],
         "value": value,
         "bound_by": min(value, key=lambda name: value[name]),
         "warnings": warnings,
@@ -95,9 +97,7 @@ def _design(case: Case, layout: str | None, cards: int | None) -> Mapping[str, A
     plan = judge(case, None if layout is None else parse(layout), cards)
     if plan.layout is None or plan.cards is None:
         return None
-    chosen = wire.LayoutOfDesign.model_validate(
-        plan.layout.model_dump(include=set(wire.LayoutOfDesign.model_fields))
-    )
+    chosen = layout_of(plan.layout)
     assert plan.fabric is not None
     assert plan.facility is not None
     wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)

@@ -36,11 +36,14 @@ class Facts:
     nearest_chip: str | None = None
     comparison: Comparison | None = None
     complete: bool = True
+    warning: str | None = None
+    """What has to be said before anything else."""
 
 
 def headline(facts: Facts) -> str:
     """One line, parts joined by middle dots."""
-    parts = [_answer(facts), _grade(facts.evidence)]
+    parts = [facts.warning] if facts.warning else []
+    parts += [_answer(facts), _grade(facts.evidence)]
     estimates = _estimates(facts.evidence)
     parts += [estimates] if estimates else []
     sure = _sure(facts.confidence)

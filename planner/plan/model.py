@@ -26,6 +26,7 @@ from planner.plan.account import (
     Summary,
     Swing,
 )
+from planner.plan.maturity import PlanMaturity
 from planner.plan.parts import (
     Cards,
     Cost,
@@ -102,6 +103,10 @@ class Plan(Part):
     )
     risk: Risk | None = Field(
         default=None, description="many draws of everything uncertain together (--samples, --confidence)"
+    )
+    maturity: PlanMaturity | None = Field(
+        default=None,
+        description="software of the chip for this class of workload; changes no time and no rank",
     )
     search: Search
     space: Space = Field(description="what was searched, printable and complete")

@@ -18,6 +18,7 @@ from planner.plan.caps import cap_curve
 from planner.plan.confidence import confidence
 from planner.plan.draws import check_samples
 from planner.plan.headline import Facts, headline
+from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
@@ -134,7 +135,7 @@ def solve(case: Case) -> Plan:
 def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     """The plan of ``design``, or of the cards that the case plans for, with what draws say of it."""
     problem, seed = case.problem, case.problem.scenario.search.seed
-    inputs = risks.inputs_of(problem, _all_errors(case))
+    inputs = risks.inputs_of(problem, all_errors(case))
     candidates = case.timed("candidates", lambda: risks.candidates_of(problem, result, design))
     drawn = case.timed("samples", lambda: risks.draw(problem, inputs, candidates, case.samples, seed))
     place = 0
@@ -167,7 +168,7 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     return plan_of(case, result, design, found=found, studied=studied)
 
 
-def _all_errors(case: Case) -> list[list[ModelError]]:
+def all_errors(case: Case) -> list[list[ModelError]]:
     """The model's own errors of every cluster of the problem."""
     pairs = zip(case.problem.calibrations, case.problem.softwares, strict=True)
     return [
@@ -255,6 +256,8 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     request = case.request.model_dump(by_alias=True)
     parts = _design_parts(case, design, request, answer.used) if design else dict(_NO_DESIGN)
     nearest = _nearest(result)
+    card = case.library.accelerator(_accelerator(case, design))
+    mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
     facts = Facts(
         question=_question(case.problem.scenario),
         chip=_chip(case, design),
@@ -270,6 +273,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         nearest_chip=_chip(case, (result["nearest"] or {}).get("design")),
         comparison=answer.comparison,
         complete=result["complete"],
+        warning=mature.warning,
     )
     return Plan(
         feasible=result["feasible"],
@@ -294,6 +298,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         nearest=nearest,
         comparison=answer.comparison,
         risk=answer.found,
+        maturity=mature,
         search=assemble.search(result),
         space=assemble.space(request),
         figures=[figures.record(item, case.library, case.problem.softwares) for item in answer.used],

@@ -4,31 +4,10 @@ from __future__ import annotations
 
 from planner.scenario.schema import Limits
 from planner.specs import Accelerator, System
+from planner.specs.export_control import performance_density, total_processing_performance
 
 ON_SALE = ("shipping", "legacy")
 """States in which a system can be bought today; an announced one counts from its date of release."""
-
-BITS = {"fp64": 64, "fp32": 32, "tf32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4}
-
-
-def total_processing_performance(card: Accelerator) -> float | None:
-    """TPP of ECCN 3A090: the largest dense TOPS x bits over the precisions; None where no peak is known.
-
-    Source: US BIS, Export Administration Regulations, ECCN 3A090 note 2 (rule of 2023-10-17).
-    """
-    peaks = {name: figure for name, figure in card.peak if figure is not None}
-    known = [figure.value / 1e12 * BITS[name] for name, figure in peaks.items() if name != "tf32"]
-    return max(known, default=None)
-
-
-def performance_density(card: Accelerator) -> float | None:
-    """TPP over the die area in mm2 that is made at 16 nm or below; None where the area is not known."""
-    tpp, area = total_processing_performance(card), card.silicon.die_area
-    if tpp is None or area is None:
-        return None
-    dies = card.silicon.dies.value if card.silicon.dies is not None else 1.0
-    # Areas are kept in m2.
-    return tpp / (area.value * 1e6 * dies)
 
 
 def closed_to_china(card: Accelerator) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.plan.compare import Comparison, Contender
-from planner.plan.shown import number, scaled, usd
+from planner.plan.shown import number, percent, scaled, signed_percent, usd
 from planner.report.memo import PHYSICS, Section
 from planner.report.sheet import columns, sheet
 
@@ -26,7 +26,9 @@ HEADINGS = (
 def render(comparison: Comparison) -> str:
     """The comparison as text."""
     ranked = [item for item in comparison.contenders if item.feasible]
-    table = columns(HEADINGS, [_line(item) for item in ranked]) if ranked else ""
+    unit, name = rate_unit(ranked)
+    head = [name if heading == "M tok/s" else heading for heading in HEADINGS]
+    table = columns(head, [_line(item, unit) for item in ranked]) if ranked else ""
     made = [
         Section("Why not the others", "", [(item.system, item.why) for item in ranked if item.why]),
         Section(
@@ -42,6 +44,12 @@ def render(comparison: Comparison) -> str:
             "Left out", "", [(item.system, item.refused) for item in comparison.contenders if item.refused]
         ),
         Section("How it is built", "", [(item.system, _built(item)) for item in ranked]),
+        Section(
+            "Chance of being best",
+            f"{PHYSICS}#uncertainty",
+            [(item.system, _chance(item)) for item in ranked if item.best_probability is not None],
+        ),
+        Section("Software and export control", "", [(item.system, _terms(item)) for item in ranked]),
         Section("Notes", "", [("note", note) for note in comparison.notes]),
     ]
     body = sheet("", [section for section in made if section.rows], "").lstrip("\n")
@@ -49,12 +57,18 @@ def render(comparison: Comparison) -> str:
     return "\n\n".join(part.rstrip("\n") for part in [*parts, _waterfall(ranked), body] if part) + "\n"
 
 
-def _line(item: Contender) -> tuple[str, ...]:
+def rate_unit(ranked: list[Contender]) -> tuple[float, str]:
+    """Tokens per second by which the rates of all are read best, and its name."""
+    most = max((item.tokens_per_second or 0.0 for item in ranked), default=0.0)
+    return (1e6, "M tok/s") if most >= 1e6 else (1e3, "k tok/s")
+
+
+def _line(item: Contender, unit: float) -> tuple[str, ...]:
     band = item.tokens_per_second_band
-    spread = "" if band is None else f"{number(band.p10 / 1e6)}-{number(band.p90 / 1e6)}"
+    spread = "" if band is None else f"{number(band.p10 / unit)}-{number(band.p90 / unit)}"
     return (
         f"{item.rank}. {item.system}",
-        number((item.tokens_per_second or 0.0) / 1e6),
+        number((item.tokens_per_second or 0.0) / unit),
         spread,
         f"{item.cards:,}",
         number(item.facility_megawatts or 0.0),
@@ -65,6 +79,27 @@ def _line(item: Contender) -> tuple[str, ...]:
         item.precision or "",
         item.evidence or "",
         f"x{item.relative:.2f}",
+    )
+
+
+def _chance(item: Contender) -> str:
+    band = item.difference_band
+    spread = ""
+    if band is not None:
+        spread = f"; {signed_percent(band.p10)} to {signed_percent(band.p90)} against the first (P10-P90)"
+    return f"{percent(item.best_probability or 0.0, 0)} in draws that all share{spread}"
+
+
+def _terms(item: Contender) -> str:
+    port = ""
+    if item.porting_months is not None and item.porting_engineer_months is not None:
+        port = (
+            f", a port about {number(item.porting_months)} months and "
+            f"{number(item.porting_engineer_months)} engineer-months (estimates, in no rank)"
+        )
+    return (
+        f"software {item.maturity or 'not known'}{port}; ECCN 3A090 (2023): "
+        f"{item.export_control or 'not known'} (arithmetic, not legal advice)"
     )
 
 

@@ -7,6 +7,14 @@ from typing import Any
 
 from planner.plan.explain import CAUSES
 
+LOSSES = {
+    "checkpoint": "standing still for checkpoints",
+    "rework": "work done again after failures",
+    "recovery": "detection, swap, restart and load",
+    "waiting": "too few spares",
+    "stragglers": "slow servers not yet found",
+}
+
 
 def text(answer: Mapping[str, Any]) -> str:
     """For people."""
@@ -31,6 +39,14 @@ def text(answer: Mapping[str, Any]) -> str:
     for name in ("weights", "gradients", "optimizer", "activations", "working", "overhead"):
         if memory[name] > 0:
             out.append(f"  {memory[name] / 2**30:8.2f} GiB  {name}")
+    failures = answer["reliability"]
+    out += ["", f"Calendar time: {100 * failures['goodput']:.1f} % is useful"]
+    for name, words in LOSSES.items():
+        if failures[name] > 5e-5:
+            out.append(f"  {100 * failures[name]:5.2f} %  {words}")
+    for name, rate in sorted(failures["causes"].items(), key=lambda item: -item[1]):
+        if rate > 0:
+            out.append(f"  {rate:7.3f}  failures a day by {name}")
     out += ["", "10 % more of each resource changes the step time by"]
     for name, change in sorted(answer["value"].items(), key=lambda item: item[1]):
         out.append(f"  {100 * change:+6.2f} %  {name}")

@@ -330,6 +330,16 @@ def _money(plan: Plan) -> Iterator[Row]:
 def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
+    mature = plan.maturity
+    if mature is not None:
+        months, staff = mature.porting_months, mature.porting_staff
+        port = ""
+        if months is not None and staff is not None:
+            port = (
+                f"; a port takes {number(months.low)}-{number(months.high)} months of "
+                f"{number(staff.low)}-{number(staff.high)} engineers (estimate, not in the days)"
+            )
+        yield "software", f"{mature.level or 'not known'}: {mature.evidence}{port}"
     if plan.bands is not None:
         for label, band, show in _bands(plan):
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"

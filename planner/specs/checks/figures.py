@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from planner.specs.checks.base import Finding, Library, Subject
 from planner.specs.quantity import Fraction, Quantity
 from planner.specs.reading import parse_table
-from planner.specs.schema import Site, SpecFile
+from planner.specs.schema import Part, Site, SpecFile
 from planner.units import Dimension, show
 
 WIDE_SPREAD = 10.0
@@ -154,6 +154,9 @@ def _sources(subject: Subject[SpecFile]) -> Iterator[Finding]:
     cited = {key for _, figure in subject.spec.figures() for key in figure.source_keys}
     if isinstance(subject.spec, Site):
         cited.add(subject.spec.climate.source)
+    if isinstance(subject.spec, Part):
+        for item in subject.spec.maturity.values():
+            cited |= {item.source} if isinstance(item.source, str) else set(item.source)
     inherited_from = subject.chain[1:]
     own = parse_table(subject.chain[0].source).get("sources", {})
     for name, source in subject.spec.sources.items():

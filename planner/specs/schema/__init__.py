@@ -4,7 +4,7 @@ from planner.specs.schema.accelerator import Accelerator
 from planner.specs.schema.common import SpecFile
 from planner.specs.schema.efficiency import Efficiency
 from planner.specs.schema.fabric import Fabric
-from planner.specs.schema.part import Part
+from planner.specs.schema.part import Maturity, Part, Supply
 from planner.specs.schema.site import Site
 from planner.specs.schema.system import System
 
@@ -18,4 +18,15 @@ KINDS: dict[str, type[SpecFile]] = {
 }
 """Folder of the library -> schema of its files."""
 
-__all__ = ["KINDS", "Accelerator", "Efficiency", "Fabric", "Part", "Site", "SpecFile", "System"]
+__all__ = [
+    "KINDS",
+    "Accelerator",
+    "Efficiency",
+    "Fabric",
+    "Maturity",
+    "Part",
+    "Site",
+    "SpecFile",
+    "Supply",
+    "System",
+]

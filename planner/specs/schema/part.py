@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from planner.specs.quantity import (
+    Area,
     BuildingPrice,
     Count,
     Duration,
@@ -17,6 +18,7 @@ from planner.specs.quantity import (
     Mass,
     Money,
     Power,
+    ProvenanceError,
     Rate,
     Temperature,
     Text,
@@ -70,10 +72,58 @@ class SideNetwork(Frozen):
     oversubscription: Count
 
 
+WorkloadClass = Literal["llm-training", "llm-serving", "vision", "recommendation", "scientific"]
+MaturityLevel = Literal["proven-at-scale", "proven", "partial", "unproven"]
+
+
+class Maturity(Frozen):
+    """How far the software of a vendor's cards carries one class of workload."""
+
+    level: MaturityLevel
+    evidence: Text = Field(description="what is known to run, on how many cards, and what is not")
+    source: str | list[str] = Field(description="key or keys of [sources]")
+    efficiency: Fraction = Field(description="speed that a first port reaches over that of a tuned one")
+    porting_months: Count = Field(description="until a model of one's own runs at that speed")
+    porting_staff: Count = Field(description="engineers meanwhile")
+    stability: Count = Field(description="failures by software over those of a mature stack")
+
+
+class Supply(Frozen):
+    """What limits the deliveries of a card; per month, all buyers together unless said."""
+
+    wafer_diameter: Length | None = None
+    wafer_starts: Count | None = Field(default=None, description="wafers a month for these cards")
+    share: Fraction | None = Field(default=None, description="of the output that this buyer gets")
+    die_area: Area | None = Field(default=None, description="stands in where the card's file has none")
+    dies: Count | None = Field(default=None, description="stands in where the card's file has none")
+    defect_density: Count | None = Field(
+        default=None, description="per cm2; used where the card's file has no yield_fraction"
+    )
+    packaging_yield: Fraction | None = None
+    packaging_limit: Count | None = Field(default=None, description="packages a month")
+    stacks: Count | None = Field(default=None, description="stands in where the card's file has none")
+    stack_limit: Count | None = Field(default=None, description="memory stacks a month")
+    stock: Count | None = Field(default=None, description="packages that this buyer can have at once")
+    lead_time: Duration | None = Field(default=None, description="from order to the first new cards")
+    wafer_price: Money | None = None
+    stack_price: Money | None = None
+    packaging_price: Money | None = Field(default=None, description="packaging and test of one package")
+
+
 class Part(SpecFile):
     """One part. Fields that do not apply to the part's kind stay absent."""
 
-    kind: Literal["switch", "transceiver", "cable", "nic", "exchange-rates", "facility", "reliability"]
+    kind: Literal[
+        "switch",
+        "transceiver",
+        "cable",
+        "nic",
+        "exchange-rates",
+        "facility",
+        "reliability",
+        "supply",
+        "software-stack",
+    ]
     vendor: Text | None = None
     power: Power | None = Field(
         default=None, description="typical: switch without optics; one module; one NIC"
@@ -163,3 +213,17 @@ class Part(SpecFile):
     straggler_slowdown: Count | None = Field(
         default=None, description="time of a step with one over that without"
     )
+
+    accelerators: list[str] = Field(default=[], description="supply: ids of the cards it holds for")
+    supply: Supply | None = None
+    vendors: list[Text] = Field(default=[], description="software stack: vendors of the cards it runs on")
+    maturity: dict[WorkloadClass, Maturity] = Field(default={}, description="by class of workload")
+
+    @model_validator(mode="after")
+    def _maturity_sourced(self) -> Self:
+        for name, item in self.maturity.items():
+            keys = [item.source] if isinstance(item.source, str) else item.source
+            for key in keys:
+                if key not in self.sources:
+                    raise ProvenanceError(f"maturity.{name}: source {key!r} is not in the [sources] table")
+        return self

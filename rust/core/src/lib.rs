@@ -26,6 +26,7 @@ pub mod sampling;
 pub mod search;
 pub mod serving;
 pub mod simulate;
+pub mod supply;
 pub mod training;
 pub mod units;
 pub mod wire;

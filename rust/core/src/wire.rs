@@ -16,6 +16,7 @@ use crate::search::rate::evaluation_rate;
 use crate::search::{Found, Outcome, Progress, search};
 use crate::serving::answer::{ServingAnswer, Setting, answer};
 use crate::serving::case::{Constants, Family, Question, ServingSoftware};
+use crate::supply::{SupplyInputs, supply};
 use crate::training::layout::{Layout, Rule};
 
 /// A request to evaluate one design.
@@ -122,6 +123,15 @@ pub fn evaluate_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
     let request: EvaluateRequest = read(request)?;
     request.problem.validate()?;
     write(&evaluate(&request.problem, &request.design)?)
+}
+
+/// Supply of many inputs: a list of `SupplyInputs` to a list of answers.
+///
+/// # Errors
+/// A request that cannot be read, or a number that makes no sense.
+pub fn supply_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let inputs: Vec<SupplyInputs> = read(request)?;
+    write(&inputs.iter().map(supply).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Counts the parts of a fabric.

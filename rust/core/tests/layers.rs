@@ -8,7 +8,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
     &["simulate"],
-    &["fabric", "model", "facility", "reliability"],
+    &["fabric", "model", "facility", "reliability", "supply"],
     &["chain", "cost", "hall"],
     &["workload"],
     &["hardware"],

@@ -5,7 +5,6 @@ mod common;
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::sampling::{LIMITS, MEMORY, OUTPUTS, UNBUILDABLE, sample};
 use planner_core::training::layout::{Layout, Recompute};
-use planner_core::training::switches::Switches;
 use serde_json::json;
 
 fn choice(tp: u64, dp: u64) -> DesignChoice {
@@ -21,7 +20,7 @@ fn choice(tp: u64, dp: u64) -> DesignChoice {
         recompute: Recompute::Full,
         sharding: 1,
         sequence_parallel: true,
-        switches: Switches::default(),
+        ..Layout::default()
     };
     DesignChoice { cluster: 0, fabric: 0, cooling: 0, power_cap: 1.0, cards: Some(64), layout }
 }

@@ -176,6 +176,13 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Supply of many inputs (JSON bytes both ways).
+    #[pyfunction]
+    fn supply<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::supply_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Evaluates the designs of a request under every row of `values`: bytes of 64-bit floats in, bytes of 64-bit floats
     /// out (draws x designs x outputs), both in the byte order of this machine.
     #[pyfunction]

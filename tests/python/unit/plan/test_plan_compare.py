@@ -10,9 +10,10 @@ from planner import api
 from planner.errors import ScenarioError
 from planner.plan.account import Band
 from planner.plan.compare import Comparison, Contender, Waterfall, _level, why_behind
-from planner.problem.market import closed_to_china, performance_density, total_processing_performance
+from planner.problem.market import closed_to_china
 from planner.report.compare import render
 from planner.specs import SpecLibrary
+from planner.specs.export_control import performance_density, total_processing_performance
 
 ROOT = Path(__file__).parents[4]
 SMALL = ("workload.sequence=4096", "layout.vpp=1", "layout.micro_batch=1", "layout.recompute=none")

@@ -126,3 +126,7 @@ def test_a_named_layout_says_what_it_breaks() -> None:
 
 def test_an_unfinished_search_is_said() -> None:
     assert headline(facts(complete=False)).endswith("search not complete")
+
+
+def test_what_is_unproven_is_said_first() -> None:
+    assert headline(facts(warning="UNPROVEN: LLM training on this chip")).startswith("UNPROVEN: ")

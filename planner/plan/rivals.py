@@ -1,0 +1,105 @@
+"""Compared plans under the same draws: differences with their own band, the chance of being best.
+
+What two plans share (a site, a switch, a software, a chip family's error) moves both alike in every draw, so
+their difference is surer than either of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from planner.plan import risk
+from planner.plan.account import Band
+from planner.plan.draws import Floats, best_shares, difference, normals
+from planner.plan.model import Plan
+from planner.plan.parts import Layout
+from planner.plan.solve import Case, all_errors
+from planner.problem import wire
+
+By = Literal["tokens_per_second", "days", "tco_usd_per_year", "capex_usd"]
+COLUMNS: Mapping[By, int] = {
+    "tokens_per_second": risk.DAYS,
+    "days": risk.DAYS,
+    "tco_usd_per_year": risk.TCO,
+    "capex_usd": risk.CAPEX,
+}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One of the compared plans."""
+
+    best: float
+    """Probability of being the best."""
+    difference: Band | None
+    """Of the measure to that of the central best, minus 1; None where it is not known in every draw."""
+
+
+def rivals(
+    plans: Mapping[str, tuple[Case, Plan]], leader: str, samples: int, seed: int, by: By
+) -> dict[str, Rival]:
+    """Draw everything uncertain of all plans together.
+
+    Args:
+        plans: by name, each with the case that it answers; a plan without a design takes no part.
+        leader: the central best, which the others are set against.
+        samples: draws, a power of two.
+        seed: of the Sobol points.
+        by: the measure: most tokens per second, or least of the others. A draw in which a plan no longer
+            works counts as lost for it.
+    """
+    inputs = {name: risk.inputs_of(case.problem, all_errors(case)) for name, (case, _) in plans.items()}
+    z = normals(risk.used_keys(inputs.values()), samples, seed)
+    costs: dict[str, Floats] = {}
+    values: dict[str, Floats] = {}
+    for name, (case, plan) in plans.items():
+        drawn = risk.draw(case.problem, inputs[name], [choice_of(case.request, plan)], samples, seed, z)
+        column = drawn.column(COLUMNS[by])[:, 0]
+        values[name] = 1.0 / column if by == "tokens_per_second" else column
+        costs[name] = np.where(drawn.works[:, 0], column, np.inf)
+    shares = best_shares(costs)
+    found = {}
+    for name, value in values.items():
+        # Set against itself there is nothing to say.
+        band = difference(value, values[leader]) if leader in values and name != leader else None
+        found[name] = Rival(
+            best=shares[name],
+            difference=None if band is None else Band(p10=band[0], p50=band[1], p90=band[2]),
+        )
+    return found
+
+
+def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
+    """A plan's design, as a choice of the request that it answers."""
+    assert plan.layout is not None
+    assert plan.cards is not None
+    assert plan.fabric is not None
+    assert plan.facility is not None
+    cluster = next(i for i, item in enumerate(request.clusters) if item.system == plan.system)
+    offered = request.clusters[cluster]
+    wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
+    cooling = plan.facility.cooling
+    return wire.DesignChoice(
+        cluster=cluster,
+        fabric=next(
+            i
+            for i, item in enumerate(offered.fabrics)
+            if (item.id, item.kind, item.oversubscription) == wanted
+        ),
+        cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == cooling),
+        power_cap=plan.power_cap or 1.0,
+        cards=plan.cards.total,
+        layout=layout_of(plan.layout),
+    )
+
+
+def layout_of(layout: Layout) -> wire.LayoutOfDesign:
+    """A plan's layout as the engine takes it: a plan words the plain schedules by what they come to."""
+    named = layout.model_dump(include=set(wire.LayoutOfDesign.model_fields))
+    if layout.schedule in ("none", "interleaved-1f1b"):
+        named["schedule"] = "1f1b"
+    return wire.LayoutOfDesign.model_validate(named)

@@ -1,0 +1,66 @@
+"""Deliveries for people."""
+
+from __future__ import annotations
+
+from planner.plan.account import Band
+from planner.plan.shown import number, percent, rate, usd
+from planner.plan.supply import SupplyPlan
+
+
+def text(plan: SupplyPlan) -> str:
+    """The answer as lines."""
+    out = [plan.headline, ""]
+    out.append(f"  good packages a month   {_band(plan.packages_per_month)} (of this buyer)")
+    causes = ", ".join(f"{name} {percent(share, 0)}" for name, share in plan.limited_by.items() if share)
+    out.append(f"  scarcest                {causes} (share of the draws)")
+    out.append(f"  yield of a die          {_band(plan.die_yield)}")
+    if plan.months is not None:
+        out.append(f"  months until all        {_band(plan.months)}")
+    if plan.package_usd is not None:
+        band = plan.package_usd
+        out.append(
+            f"  cost of a good package  P10 {usd(band.p10)} · P50 {usd(band.p50)} · "
+            f"P90 {usd(band.p90)} to its maker"
+        )
+    if plan.by_cards is not None and plan.by_probability is not None:
+        out.append(
+            f"  by month {plan.by_months:g}".ljust(26)
+            + f"{_band(plan.by_cards)} cards; all of them with {percent(plan.by_probability, 0)}"
+        )
+    if plan.second is not None:
+        second = plan.second
+        what = (
+            "cannot deliver the rest either"
+            if second.cards is None
+            else f"{second.cards:,.0f} cards for the rest"
+        )
+        out.append(
+            f"  second source           {second.system}: {what} "
+            f"(one is worth {second.worth:.2f} by matrix rate)"
+        )
+    out += ["", "  month        cards that have arrived (P10 - P50 - P90)"]
+    for phase in plan.phases:
+        trained = ""
+        if phase.tokens_done is not None:
+            speed = "" if phase.tokens_per_second is None else f"{rate(phase.tokens_per_second)}, "
+            trained = f"   {speed}{number(phase.tokens_done)} tokens done"
+        out.append(
+            f"  {phase.month:5.0f}   {phase.p10:10,.0f} - {phase.p50:,.0f} - {phase.p90:,.0f}{trained}"
+        )
+    if plan.finished_month is not None:
+        waiting = (
+            "" if plan.waiting_month is None else f"; waiting for all cards: month {plan.waiting_month:.1f}"
+        )
+        out.append(f"  trained on what has arrived: done in month {plan.finished_month:.1f}{waiting}")
+    out += ["", "  figures (value, low - high)"]
+    for item in plan.figures:
+        out.append(
+            f"  {item.key:18}{number(item.value):>10} {item.unit:18} "
+            f"{number(item.low)} - {number(item.high)}  {item.kind}, {item.file}"
+        )
+    out += ["", f"  {plan.note}"]
+    return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def _band(band: Band) -> str:
+    return f"P10 {number(band.p10)} · P50 {number(band.p50)} · P90 {number(band.p90)}"
