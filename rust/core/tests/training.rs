@@ -7,7 +7,7 @@ use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::hardware::Precision;
 use planner_core::model::{Attention, Model};
 use planner_core::problem::Problem;
-use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::layout::{Layout, Recompute, Rule};
 use planner_core::training::schedule::{ContextKind, Schedule};
 
 fn near(a: f64, b: f64, tolerance: f64) {
@@ -191,6 +191,26 @@ fn activations_match_the_closed_form_per_token() {
     let per_token = 8.0 * 4096.0 + 4.0 * 40.0 * 128.0 + 6.0 * 14_336.0;
     let expected = per_token * 4096.0 / 4.0 * 4.0 * 4.0;
     near(run(&problem, layout()).memory.breakdown.activations.0, expected, 1e-9);
+}
+
+#[test]
+fn memory_is_the_closed_form_and_decides_at_its_border() {
+    let mut problem = common::problem();
+    let single = Layout { pp: 1, tp: 1, dp: 1, sharding: 0, sequence_parallel: false, ..layout() };
+    // States 2 + 4 + 12 bytes a parameter; activations per token and layer as above; 5 bytes a logit; the largest
+    // weight (both input products of the feed-forward network) at 2 + 4 bytes; overhead and fragmentation.
+    let (h, ffn, tokens) = (4096.0, 14_336.0, 4096.0);
+    let states = 18.0 * problem.model.parameters();
+    let activations = (8.0 * h + 4.0 * 40.0 * 128.0 + 6.0 * ffn) * tokens * f64::from(problem.model.layers);
+    let working = 5.0 * tokens * f64::from(problem.model.vocab) + 6.0 * h * 2.0 * ffn;
+    let overhead = problem.software.memory_overhead.0 + problem.software.fragmentation * activations;
+    let expected = states + activations + working + overhead;
+    // The last norm is left out on the stages.
+    near(run(&problem, single).memory.per_device_bytes, expected, 1e-6);
+    problem.clusters[0].device.memory.0 = expected * 1.001;
+    assert!(!run(&problem, single).broken_rules.contains(&Rule::Memory));
+    problem.clusters[0].device.memory.0 = expected * 0.999;
+    assert!(run(&problem, single).broken_rules.contains(&Rule::Memory));
 }
 
 #[test]
