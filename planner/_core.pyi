@@ -6,12 +6,14 @@ __all__ = [
     "CoreError",
     "evaluate",
     "evaluate_many",
+    "evaluate_service",
     "evaluate_serving",
     "evaluation_rate",
     "fabric",
     "sample",
     "size",
     "size_many",
+    "size_service",
     "supply",
     "version",
 ]
@@ -28,6 +30,12 @@ def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None
 
 def evaluate(request: bytes) -> bytes:
     """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
+
+def size_service(request: bytes) -> bytes:
+    """Search a service: a ``service/1`` request to a ``service-result/1``."""
+
+def evaluate_service(request: bytes) -> bytes:
+    """Evaluate one service: ``{"problem": service/1, "design": {...}}`` to a design."""
 
 def evaluate_serving(request: bytes) -> bytes:
     """Answer the questions of a ``serving/1`` request: a JSON list of answers, or errors, in order."""

@@ -22,11 +22,13 @@ from planner.plan.compare import compare as compare_systems
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
+from planner.plan.service import open_service, service_space, solve_service
+from planner.plan.service_judge import judge_service
 from planner.plan.solve import open_case, solve
 from planner.plan.supply import SupplyPlan
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
-from planner.scenario import Scenario, from_table, load
+from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 Question = Scenario | Path | str | Mapping[str, Any]
@@ -66,6 +68,11 @@ def size(
             no error.
     """
     question = read(scenario, set)
+    if isinstance(question, ServiceScenario):
+        served = open_service(
+            question, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+        )
+        return solve_service(served)
     case = open_case(
         question,
         _library(library),
@@ -104,8 +111,14 @@ def evaluate(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
+    asked = read(scenario, set)
+    if isinstance(asked, ServiceScenario):
+        served = open_service(
+            asked, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+        )
+        return judge_service(served, layout, cards)
     named = None if layout is None else parse(layout)
-    question = with_host(read(scenario, set), named)
+    question = with_host(asked, named)
     case = open_case(
         question,
         _library(library),
@@ -143,7 +156,10 @@ def explain(
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:
     """The space that `size` would search."""
-    case = open_case(read(scenario, set), _library(library))
+    question = read(scenario, set)
+    if isinstance(question, ServiceScenario):
+        return service_space(open_service(question, _library(library)))
+    case = open_case(question, _library(library))
     return assemble.space(case.request.model_dump(by_alias=True))
 
 

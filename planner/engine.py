@@ -14,7 +14,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import EXIT_BUG, EngineError
-from planner.problem.serving_wire import Constants, ServingCase, ServingRequest
+from planner.problem.serving_wire import (
+    Constants,
+    EvaluateServiceRequest,
+    ServiceRequest,
+    ServingCase,
+    ServingRequest,
+)
 from planner.problem.wire import DesignChoice, DetailRequest, EvaluateRequest, Request, canonical
 
 if TYPE_CHECKING:
@@ -190,6 +196,30 @@ def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:
         from planner import _core  # noqa: PLC0415 (see above)
 
         return _decoded(_core.evaluation_rate(request.encoded(), seconds))
+
+
+def size_service(request: ServiceRequest) -> dict[str, Any]:
+    """Search a service: its pools, layouts and plant.
+
+    Raises:
+        EngineError: the core refused the problem, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.size_service(request.encoded()))
+
+
+def evaluate_service(request: EvaluateServiceRequest) -> dict[str, Any]:
+    """One service, within its latencies or not; its ``broken_rules`` and ``over_limits`` may be filled.
+
+    Raises:
+        EngineError: the core refused the request, or failed.
+    """
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.evaluate_service(request.encoded()))
 
 
 def evaluate_serving(

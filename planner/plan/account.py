@@ -33,6 +33,11 @@ class Bands(Part):
     mfu: Band | None
     facility_megawatts: Band | None
     capex_usd: Band | None
+    requests_per_second: Band | None = Field(
+        default=None, description="of a service: the most within its latencies"
+    )
+    tpot_seconds: Band | None = Field(default=None, description="of a service, mean at the peak")
+    ttft_seconds: Band | None = Field(default=None, description="of a service, mean at the peak")
 
 
 class Swing(Part):

@@ -8,7 +8,7 @@ additive. ``docs/plan.md`` says what each field means.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -44,6 +44,15 @@ from planner.plan.parts import (
     Workload,
 )
 from planner.plan.risk_parts import Risk
+from planner.plan.service_parts import Service, ServicePool, ServiceWorkload
+
+if TYPE_CHECKING:
+    # Those of services are kinds of those of training; only the validator must tell them apart.
+    AnyWorkload = Workload
+    AnyPool = Pool
+else:
+    AnyWorkload = Workload | ServiceWorkload
+    AnyPool = Pool | ServicePool
 
 SCHEMA = "plan/1"
 FRONT_POINTS = 50
@@ -66,7 +75,7 @@ class Plan(Part):
     margin: float | None = Field(description="head-room to the target as a fraction of it; negative: missed")
     headline: str
     evidence: Evidence
-    workload: Workload
+    workload: AnyWorkload
     target: Target
     limits: Limits
     cards: Cards | None = Field(description="null when nothing fits")
@@ -74,10 +83,11 @@ class Plan(Part):
     accelerator: str | None = Field(description="id in the spec library")
     power_cap: float | None = Field(description="enforced board power over nameplate board power")
     clock: float | None = Field(description="clock under that cap over the full clock")
-    pools: list[Pool]
+    pools: list[AnyPool]
     layout: Layout | None = Field(description="of the only pool")
     performance: Performance | None = Field(description="of the only pool")
     memory: Memory | None = Field(description="of the only pool")
+    serving: Service | None = Field(default=None, description="what a service does; null for training")
     bands: Bands | None
     swings: dict[str, list[Swing]] = Field(description="what moves each output most, the weightiest first")
     confidence: Confidence | None = Field(
@@ -117,7 +127,7 @@ class Plan(Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.feasible and (self.cards is None or self.performance is None):
+        if self.feasible and (self.cards is None or (self.performance is None and self.serving is None)):
             raise ValueError("a feasible plan names its cards and their performance")
         if self.cards is not None and self.facility is not None:
             servers = self.facility.servers

@@ -51,6 +51,15 @@ class Target(Part):
 
     days: float | None = None
     tokens_per_second: float | None = None
+    requests_per_second: float | None = Field(default=None, description="of a service, on the mean")
+    peak_requests_per_second: float | None = Field(
+        default=None, description="of a service at the peak with headroom: what it is sized for"
+    )
+    ttft_seconds: float | None = Field(default=None, description="to the first token (generic: the result)")
+    ttft_percentile: float | None = None
+    tpot_seconds: float | None = Field(default=None, description="per output token")
+    tpot_percentile: float | None = None
+    tokens_per_second_per_card: float | None = Field(default=None, description="output tokens, at least")
 
 
 class Limits(Part):

@@ -88,9 +88,14 @@ def rated(cost: Cost, performance: Performance, cards: int, used: Sequence[Figur
             "usd_per_card_hour": None if year is None else year / (cards * HOURS_PER_YEAR),
             "usd_per_million_tokens": None if year is None else year / tokens * 1e6,
             "usd_per_effective_pflops_year": None if year is None or not pflops else year / pflops,
-            "prices": [_price(figure) for figure in used if _is_price(figure)],
+            "prices": prices(used),
         }
     )
+
+
+def prices(used: Sequence[Figure]) -> list[Price]:
+    """The dated prices among the figures of a design."""
+    return [_price(figure) for figure in used if _is_price(figure)]
 
 
 def _is_price(figure: Figure) -> bool:

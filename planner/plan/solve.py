@@ -24,7 +24,7 @@ from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.risk_parts import Risk
 from planner.problem import Figure, Problem, build, wire
-from planner.scenario import Scenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.software import SoftwareProfile
 from planner.specs import SpecLibrary
 
@@ -91,6 +91,10 @@ def open_case(
         ScenarioError: names or wishes that cannot be.
         MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
     """
+    if isinstance(scenario, ServiceScenario):
+        raise scenario.origin.error(
+            "workload.kind", "services are answered by size and evaluate", "ask this of a training scenario"
+        )
     started = time.perf_counter()
     if samples or plan_for is not None:
         samples = samples or DEFAULT_SAMPLES

@@ -221,11 +221,16 @@ class _Builder:
                 raise
             raise self.scenario.origin.error(key, fault.message, fault.hint) from fault
 
-    def _architecture(self) -> Architecture:
+    def _shape(self) -> Architecture:
+        """The model by its name; what was inferred is noted."""
         name = self.scenario.workload.model
         beside = self._beside_scenario(name)
         found, inferred = self._named("workload.model", lambda: resolve_architecture(beside or name))
         self.notes += [f"model {found.id}: {text}" for text in inferred]
+        return found
+
+    def _architecture(self) -> Architecture:
+        found = self._shape()
         workload, longest = self.scenario.workload, found.max_positions
         if found.learned_positions and longest is not None and workload.sequence > longest:
             raise self.scenario.origin.error(
@@ -341,8 +346,8 @@ class _Builder:
                 fabrics=self._fabrics_of(system, chosen),
                 coolings=self._coolings_of(system, hall.site),
             )
-            precision = self.scenario.workload.precision
             offloads = self.scenario.layout.offloads
+            precision = self._precision()
             built = cluster(item, hall, hardware, precision, self.figures, offloads)
             own = self.scenario.reliability.failures
             clusters.append(
@@ -377,6 +382,10 @@ class _Builder:
                 f"{built.card_idle:.4g} W that it draws when idle",
                 "caps of 0.5 to 1 are usual",
             )
+
+    def _precision(self) -> str | tuple[str, ...]:
+        """What the devices must be able to compute at, as `cluster` takes it."""
+        return self.scenario.workload.precision
 
     def _power_caps(self, site: Site) -> tuple[float, ...]:
         """As asked; else full power, and lower caps where they may pay: fewer watts carry more cards."""

@@ -6,12 +6,25 @@ means stands with the Rust struct of the same name and in docs/physics.md, secti
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.problem.wire import Cluster, Model, Unsigned, Wire, canonical
+from planner.problem.wire import (
+    ChainSpec,
+    Cluster,
+    Economics,
+    Limits,
+    Model,
+    RackCeiling,
+    Reliability,
+    Site,
+    Unsigned,
+    Wire,
+    canonical,
+)
 
 Format = Literal["bf16", "fp8", "int8", "fp4", "int4"]
 Precision = Literal["bf16", "fp8", "int8", "fp4"]
@@ -219,6 +232,135 @@ class ServingRequest(Wire):
     software: Mapping[str, ServingSoftware] = {}
     families: Mapping[str, Family] = {}
     cases: tuple[ServingCase, ...]
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))
+
+
+class LatencyTarget(Wire):
+    """A latency that a share of the requests must meet."""
+
+    seconds: float
+    quantile: float
+
+
+class ServiceTarget(Wire):
+    """What the service must do."""
+
+    requests_per_second: float | None
+    ttft: LatencyTarget | None = None
+    tpot: LatencyTarget | None = None
+    tokens_per_second_per_card: float | None = None
+    offline: bool = False
+    spare_instances: Unsigned = 0
+
+
+class GenericItem(Wire):
+    """Items of a generic load."""
+
+    flops: float
+    bytes: float
+    memory: float
+    weights: float
+    precision: Precision
+    most_batch: Unsigned
+
+
+class ServedModel(Wire):
+    """A language model."""
+
+    kind: Literal["model"] = "model"
+    model: Model
+    lengths: Lengths
+    precisions: tuple[Precisions, ...]
+    speculation: Speculation | None = None
+    balanced_experts: bool = False
+
+
+class ServedItem(Wire):
+    """Items that each run on one device."""
+
+    kind: Literal["generic"] = "generic"
+    item: GenericItem
+
+
+class ServiceSpace(Wire):
+    """The declared space of instances; ``ep`` null: 1 and all devices of a stage."""
+
+    tp: tuple[Unsigned, ...]
+    dp: tuple[Unsigned, ...]
+    pp: tuple[Unsigned, ...]
+    ep: tuple[Unsigned, ...] | None
+    modes: tuple[Literal["aggregated", "disaggregated"], ...]
+    most_batch: float | None = None
+
+
+class ServiceSearch(Wire):
+    """How to search."""
+
+    objective: str
+    front: tuple[str, ...]
+    threads: Unsigned | None
+    seed: Unsigned = 0
+    simulated_requests: Unsigned = 0
+
+
+class ServiceRequest(Wire):
+    """``service/1``."""
+
+    schema_: Literal["service/1"] = Field(default="service/1", alias="schema")
+    served: Annotated[ServedModel | ServedItem, Field(discriminator="kind")]
+    constants: Constants
+    target: ServiceTarget
+    limits: Limits
+    rack: RackCeiling = RackCeiling()
+    chain: ChainSpec | None = None
+    clusters: tuple[Cluster, ...]
+    software: tuple[ServingSoftware, ...]
+    families: tuple[Family, ...]
+    site: Site
+    economics: Economics
+    reliability: Reliability
+    space: ServiceSpace
+    search: ServiceSearch
+
+    def encoded(self) -> bytes:
+        """The canonical JSON of the request."""
+        return canonical(self.model_dump(by_alias=True))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the canonical JSON with ``search.threads`` null."""
+        search = self.search.model_copy(update={"threads": None})
+        return hashlib.sha256(self.model_copy(update={"search": search}).encoded()).hexdigest()
+
+
+class NamedPool(Wire):
+    """Instances of one layout."""
+
+    instance: Instance
+    instances: Unsigned
+
+
+class ServiceChoice(Wire):
+    """A service to evaluate: indices into the problem's lists, and its pools."""
+
+    cluster: Unsigned
+    fabric: Unsigned
+    cooling: Unsigned
+    cap: Unsigned
+    precision: Unsigned
+    cards: Unsigned | None = None
+    prefill: NamedPool | None = None
+    main: NamedPool
+
+
+class EvaluateServiceRequest(Wire):
+    """The request of ``evaluate_service``."""
+
+    problem: ServiceRequest
+    design: ServiceChoice
 
     def encoded(self) -> bytes:
         """The canonical JSON of the request."""

@@ -43,6 +43,10 @@ class Section:
 
 def sections(plan: Plan) -> list[Section]:
     """The memo below the headline. A plan without a design says only why, how sure, and what was searched."""
+    if plan.workload.kind != "training":
+        from planner.report.service_memo import service_sections  # noqa: PLC0415 (it builds on this room)
+
+        return service_sections(plan)
     makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
         ("What is asked", "", _asked),
         ("Why not, and what is nearest", "search", _nearest),

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
 from planner.scenario.overrides import apply, parse
-from planner.scenario.schema import RESERVED, Origin, Scenario
+from planner.scenario.schema import OF_SERVING, RESERVED, Origin, Scenario
+from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 
 LARGEST_FILE = 1024 * 1024
@@ -49,16 +50,20 @@ def from_table(
     )
     merged = apply(table, parsed)
     try:
-        scenario = Scenario.model_validate(merged)
+        scenario = _schema(merged).model_validate(merged)
     except ValidationError as fault:
-        raise _first_of(fault, origin) from fault
+        raise _first_of(fault, origin, _schema(merged)) from fault
     scenario._origin = origin
     return scenario
 
 
-def _first_of(fault: ValidationError, origin: Origin) -> ScenarioError:
+def _schema(table: Mapping[str, Any]) -> type[Scenario]:
+    return ServiceScenario if is_service(table) else Scenario
+
+
+def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) -> ScenarioError:
     source = SpecText(Path(origin.file or "scenario"), b"", origin.text)
-    faults = [_told(item.error) for item in translate(fault, Scenario, [source])]
+    faults = [_told(item.error, schema) for item in translate(fault, schema, [source])]
     # An entry of a list that is refused leaves the list empty: the entry is the fault.
     faults = [item for item in faults if not (item[1] == "is an empty list" and _inside(item[0], faults))]
     # A missing table is told after faults of what stands there: the latter are what the author looks at.
@@ -75,23 +80,28 @@ def _inside(key: str, faults: Sequence[tuple[str, str, str | None]]) -> bool:
     return any(other.startswith(f"{key}[") for other, _, _ in faults)
 
 
-def _told(error: SpecError) -> tuple[str, str, str | None]:
+def _told(error: SpecError, schema: type[Scenario]) -> tuple[str, str, str | None]:
     """Key, message and hint; a validator of a whole table starts its message with the key inside it."""
     key, message = error.key or "", error.message
+    for kind in ("serving", "generic"):
+        # The kind by which the schema of a workload was chosen is no key.
+        key = "workload" if key == f"workload.{kind}" else key.replace(f"workload.{kind}.", "workload.", 1)
     leading = _LEADING_KEY.match(message)
-    table = model_at(Scenario, undotted(key)) if key else Scenario
-    if (
-        leading
-        and table is not None
-        and (leading[1] in table.model_fields or f"{key}.{leading[1]}" in RESERVED)
-    ):
+    table = model_at(schema, undotted(key)) if key else schema
+    named = leading and (
+        (table is not None and leading[1] in table.model_fields)
+        or f"{key}.{leading[1]}" in RESERVED
+        or (key == "target" and leading[1] in OF_SERVING)
+        or (schema is not Scenario and (not key or key in SERVICE_TABLES))
+    )
+    if leading and named:
         key, message = f"{key}.{leading[1]}" if key else leading[1], message[leading.end() :]
     for written, said in _PYDANTIC_WORDS.items():
         message = re.sub(written, said, message)
     return key, message, error.hint
 
 
-_LEADING_KEY = re.compile(r"([a-z_]+): ")
+_LEADING_KEY = re.compile(r"([a-z_.]+): ")
 _PYDANTIC_WORDS = {
     r"^Input should be": "must be",
     r"^Tuple should have at least 1 item.*": "is an empty list",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from planner.errors import ScenarioError
 from planner.scenario.schema import RESERVED, SHORTHANDS, Scenario, reserved_message
+from planner.scenario.service import SERVICE_SHORTHANDS, SERVICE_TABLES
 from planner.specs.reading import model_at
 
 Override = tuple[tuple[str, ...], Any]
@@ -66,7 +67,7 @@ def apply(table: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str, 
             if below is None:
                 below = {}
             elif not isinstance(below, dict):
-                whole = SHORTHANDS.get(path[:depth])
+                whole = SHORTHANDS.get(path[:depth]) or SERVICE_SHORTHANDS.get(path[:depth])
                 below = {whole: below} if whole else {}
             here[part] = below
             here = below
@@ -84,16 +85,21 @@ _INSTEAD_OF: dict[tuple[str, ...], str] = {
 
 def known_keys() -> list[str]:
     """Every dotted key that a scenario may hold, tables included."""
-    return list(_keys(Scenario, ()))
+    found = list(_keys(Scenario, Scenario, ()))
+    for table, models in SERVICE_TABLES.items():
+        for model in models:
+            for key in _keys(model, model, ()):
+                found.append(f"{table}.{key}")
+    return list(dict.fromkeys(found))
 
 
-def _keys(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+def _keys(root: type[BaseModel], model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     for name in model.model_fields:
         here = (*path, name)
         yield ".".join(here)
-        below = model_at(Scenario, here)
+        below = model_at(root, here)
         if below is not None and here not in _LEAVES:
-            yield from _keys(below, here)
+            yield from _keys(root, below, here)
 
 
 _LEAVES = {("limits", "capex"), ("site", "tariff")}

@@ -57,10 +57,10 @@ SHORTHANDS: dict[tuple[str, ...], str] = {
 }
 """Tables that may be written as one plain value, and the key which that value stands for."""
 
+OF_SERVING = ("requests_per_second", "ttft", "tpot", "tokens_per_second_per_card", "latency", "headroom")
+"""Keys of [target] that only services have."""
+
 RESERVED = {
-    "target.requests_per_second": "serving",
-    "target.ttft": "serving",
-    "target.tpot": "serving",
     "target.availability": "serving",
 }
 """Lawful keys of questions that are not built yet."""
@@ -73,6 +73,8 @@ def reserved_message(key: str) -> str:
 
 def _refuse_reserved(data: Any, table: str) -> Any:
     for key in data if isinstance(data, dict) else ():
+        if table == "target" and key in OF_SERVING:
+            raise ValueError(f'{key}: belongs to services: set workload.kind = "serving" or "generic"')
         if f"{table}.{key}" in RESERVED:
             raise ValueError(f"{key}: {reserved_message(f'{table}.{key}')}")
     return data
@@ -87,7 +89,7 @@ class Workload(Frozen):
     """What is to be done."""
 
     kind: Literal["training", "serving", "generic"] = Field(
-        default="training", description="training; serving and generic are reserved"
+        default="training", description="serving and generic have keys of their own"
     )
     model: Text = Field(description="id or name of an architecture, or the path of a config.json or .toml")
     tokens: Amount = Field(description='tokens to train on, e.g. 15.6e12 or "15.6T"')
@@ -112,14 +114,6 @@ class Workload(Frozen):
     optimizer_bytes: Positive = Field(
         default=12.0, description="bytes per parameter of master weight and moments (Adam in 32 bits: 12)"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _training_only(cls, data: Any) -> Any:
-        # Said before the keys are looked at: those of a serving workload are unknown here.
-        if isinstance(data, dict) and data.get("kind") in ("serving", "generic"):
-            raise ValueError(f'kind: {data["kind"]} workloads are not built yet; only kind = "training" is')
-        return data
 
     @model_validator(mode="after")
     def _one_batch(self) -> Self:

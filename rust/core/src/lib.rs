@@ -24,6 +24,7 @@ pub mod problem;
 pub mod reliability;
 pub mod sampling;
 pub mod search;
+pub mod service;
 pub mod serving;
 pub mod simulate;
 pub mod supply;

@@ -14,6 +14,9 @@ use crate::model::Model;
 use crate::problem::Problem;
 use crate::search::rate::evaluation_rate;
 use crate::search::{Found, Outcome, Progress, search};
+use crate::service;
+use crate::service::evaluate::ServiceChoice;
+use crate::service::problem::ServiceProblem;
 use crate::serving::answer::{ServingAnswer, Setting, answer};
 use crate::serving::case::{Constants, Family, Question, ServingSoftware};
 use crate::supply::{SupplyInputs, supply};
@@ -458,4 +461,35 @@ pub fn serving_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
         })
         .collect();
     write(&answers?)
+}
+
+/// A request to evaluate one service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvaluateServiceRequest {
+    problem: ServiceProblem,
+    design: ServiceChoice,
+}
+
+/// Answers a `service/1` with a `service-result/1`.
+///
+/// # Errors
+/// A request that cannot be read or contradicts itself.
+pub fn size_service_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let problem: ServiceProblem = read(request)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(problem.search.threads.unwrap_or(0))
+        .build()
+        .map_err(|error| CoreError::invalid("search.threads", error.to_string()))?;
+    pool.install(|| service::search::search(&problem)).and_then(|answer| write(&answer))
+}
+
+/// Evaluates one service of a problem.
+///
+/// # Errors
+/// A request that cannot be read, or a service that cannot be built at all.
+pub fn evaluate_service_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+    let request: EvaluateServiceRequest = read(request)?;
+    request.problem.validate()?;
+    write(&service::evaluate::evaluate(&request.problem, &request.design)?)
 }

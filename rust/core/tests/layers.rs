@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["training", "serving"],
     &["problem"],
     &["detail", "evaluate"],
-    &["search", "sampling"],
+    &["search", "sampling", "service"],
     &["wire"],
     &["many"],
 ];

@@ -162,6 +162,20 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Answers a service/1 (JSON bytes) with a service-result/1.
+    #[pyfunction]
+    fn size_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::size_service_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Evaluates one service of a problem (JSON bytes both ways).
+    #[pyfunction]
+    fn evaluate_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || wire::evaluate_service_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Counts the parts of a fabric (JSON bytes both ways).
     #[pyfunction]
     fn fabric<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -5,12 +5,12 @@ pub mod standby;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainLoad, chain};
+use crate::chain::{ChainLoad, ChainSpec, chain};
 use crate::error::CoreError;
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, Site, plant};
-use crate::problem::{MOST_DEGREE, MOST_RANKS, Problem};
+use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
 use crate::training::step::{Family, StepTimes, pieces};
@@ -42,7 +42,12 @@ pub struct DesignChoice {
 /// Limits of the problem that `plant` exceeds.
 #[must_use]
 pub fn over_limits(problem: &Problem, plant: &Plant) -> Vec<&'static str> {
-    let limits = &problem.limits;
+    exceeded(&problem.limits, plant)
+}
+
+/// Which of `limits` a plant exceeds.
+#[must_use]
+pub fn exceeded(limits: &Limits, plant: &Plant) -> Vec<&'static str> {
     let over = |limit: Option<f64>, value: Option<f64>| {
         limit.is_some_and(|limit| value.is_none_or(|value| value > limit))
     };
@@ -162,7 +167,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
             breakdown: memory,
         },
         fabric: fabric_answer(&at, &plant),
-        facility: facility_answer(&at, &plant, problem),
+        facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref()),
         cost: cost_answer(&plant),
         reliability: reliability_answer(&plant, &standby),
         network: network_answer(&network),
@@ -243,7 +248,9 @@ fn performance(
     }
 }
 
-fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     let design = &plant.fabric;
     FabricAnswer {
         id: choice.fabric.id.clone(),
@@ -285,7 +292,14 @@ fn power_answer(plant: &Plant, site: &Site) -> PowerAnswer {
     PowerAnswer { it: plant.power, chain_losses: losses, cooling: overhead - losses }
 }
 
-fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> FacilityAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn facility_answer(
+    choice: &Choice,
+    plant: &Plant,
+    site: &Site,
+    spec: Option<&ChainSpec>,
+) -> FacilityAnswer {
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
@@ -297,8 +311,8 @@ fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> Facilit
         ups_megawatts: mega(plant.ups),
         liquid_heat_megawatts: mega(plant.liquid_heat),
         air_heat_megawatts: mega(plant.it - plant.liquid_heat),
-        power: power_answer(plant, &problem.site),
-        chain: problem.chain.map(|spec| chain(&spec, &chain_load(choice, plant, &problem.site))),
+        power: power_answer(plant, site),
+        chain: spec.map(|spec| chain(spec, &chain_load(choice, plant, site))),
         servers_per_rack: plant.servers_per_rack,
         switches_per_rack: plant.switches_per_rack,
         racks: RacksAnswer { by_kind: plant.racks, total: plant.racks.total() },
@@ -314,7 +328,9 @@ fn facility_answer(choice: &Choice, plant: &Plant, problem: &Problem) -> Facilit
     }
 }
 
-fn cost_answer(plant: &Plant) -> CostAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn cost_answer(plant: &Plant) -> CostAnswer {
     CostAnswer {
         capex_usd: plant.capex.total().map(|usd| usd.0),
         energy_usd_per_year: plant.energy_usd_per_year.0,
@@ -325,7 +341,9 @@ fn cost_answer(plant: &Plant) -> CostAnswer {
     }
 }
 
-fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
+/// Part of a design's answer.
+#[must_use]
+pub fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
     let time = &plant.goodput;
     ReliabilityAnswer {
         mttf_hours: time.mttf.map(|time| time.0 / 3600.0),
@@ -345,7 +363,9 @@ fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
     }
 }
 
-fn network_answer(network: &Network) -> Vec<LevelAnswer> {
+/// Part of a design's answer.
+#[must_use]
+pub fn network_answer(network: &Network) -> Vec<LevelAnswer> {
     let answer = |level: &crate::network::Level| LevelAnswer {
         name: level.name.clone(),
         devices: level.size.is_finite().then_some(level.size),

@@ -29,6 +29,14 @@ impl Standby {
         Self { active_cards, active_servers, cards_per_server: cluster.cards_per_server, asked, required }
     }
 
+    /// For services: whole instances stand by, which their search counts itself.
+    #[must_use]
+    pub fn none(cluster: &Cluster, active_cards: u64) -> Self {
+        let active_servers = active_cards.div_ceil(cluster.cards_per_server);
+        let cards_per_server = cluster.cards_per_server;
+        Self { active_cards, active_servers, cards_per_server, asked: None, required: false }
+    }
+
     /// Cards to buy, spares included.
     #[must_use]
     pub fn cards(&self) -> u64 {

@@ -118,8 +118,8 @@ impl Ready {
             .fabrics
             .get(setting.fabric)
             .ok_or_else(|| CoreError::invalid("fabric", "is out of range"))?;
-        let devices = u64::from(pool.instance.devices()) * u64::from(pool.instances);
-        let servers = devices.div_ceil(cluster.devices_per_server()).max(2);
+        // An instance lies on servers next to each other, so its network does not depend on how many there are.
+        let servers = u64::from(pool.instance.devices()).div_ceil(cluster.devices_per_server()).max(2);
         let design =
             fabric_design(cluster, fabric, servers).map_err(|why| CoreError::invalid("fabric", why))?;
         let network = serving_network(cluster, fabric, &design, constants);
@@ -169,7 +169,7 @@ fn bench<'a>(
 pub fn answer(setting: &Setting) -> Result<ServingAnswer, CoreError> {
     check(setting.model, setting.question)?;
     let question = setting.question;
-    let software = host_of(setting.software, setting.family);
+    let software = setting.software.on(setting.family);
     let rates = Rates::new(
         &setting.cluster.device,
         question.clock,
@@ -193,17 +193,6 @@ pub fn answer(setting: &Setting) -> Result<ServingAnswer, CoreError> {
         return Ok(world.blank(Verdict::Unfit));
     }
     Ok(if question.mode == Mode::Prefill { world.prompts_only() } else { world.outputs() })
-}
-
-/// Host times of the family's processors.
-fn host_of(software: &ServingSoftware, family: &Family) -> ServingSoftware {
-    ServingSoftware {
-        host_step: software.host_step * family.host,
-        host_sequence: software.host_sequence * family.host,
-        host_layer: software.host_layer * family.host,
-        host_request: software.host_request * family.host,
-        ..*software
-    }
 }
 
 /// Everything about one question.

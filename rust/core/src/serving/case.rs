@@ -258,6 +258,20 @@ pub struct ServingSoftware {
     pub most_sequences: f64,
 }
 
+impl ServingSoftware {
+    /// On the processors of a chip family: its host times.
+    #[must_use]
+    pub fn on(&self, family: &Family) -> Self {
+        Self {
+            host_step: self.host_step * family.host,
+            host_sequence: self.host_sequence * family.host,
+            host_layer: self.host_layer * family.host,
+            host_request: self.host_request * family.host,
+            ..*self
+        }
+    }
+}
+
 /// How one instance of the model lies on devices. tp x dp = ep x etp devices hold a pipeline stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

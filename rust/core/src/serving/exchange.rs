@@ -8,7 +8,7 @@ use crate::serving::case::{Constants, Family, Instance, ServingSoftware};
 use crate::units::{Bytes, Seconds};
 
 /// The network of an instance with the shares and fixed times of serving.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exchange {
     tensor: Group,
     experts: Group,
@@ -89,6 +89,12 @@ impl Exchange {
         }
     }
 
+    /// Whether steps take the same time on both: all is equal but the way out of the instance.
+    #[must_use]
+    pub fn same_inside(&self, other: &Self) -> bool {
+        *self == Self { outer_bandwidth: self.outer_bandwidth, ..*other }
+    }
+
     /// All-reduce over the tensor-parallel group: a fixed time per level, and the transfer.
     #[must_use]
     pub fn tensor_all_reduce(&self, bytes: Bytes) -> Seconds {
@@ -115,7 +121,7 @@ impl Exchange {
     /// groups of frameworks that know no better always gather.
     #[must_use]
     pub fn experts(&self, routed: &Routed, software: &ServingSoftware) -> Seconds {
-        if self.experts.size <= 1.0 {
+        if self.whole.size <= 1.0 {
             return Seconds::ZERO;
         }
         let everywhere = routed.tokens * self.whole.size * routed.hidden;
@@ -125,10 +131,13 @@ impl Exchange {
                 + self.all_reduce_alpha * (levels / 2.0)
         };
         let gathering = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
-        if self.whole.size <= software.gather_ranks {
+        // Experts that are cut over all devices need every token everywhere.
+        if self.experts.size <= 1.0 || self.whole.size <= software.gather_ranks {
             return gathering * self.factor;
         }
-        let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance;
+        // Devices that share an expert each need its tokens.
+        let cut = self.whole.size / self.experts.size;
+        let sent = routed.tokens * routed.top_k * routed.hidden * routed.imbalance * cut;
         let both = |copies: (f64, f64), stages: f64| {
             let bytes = |element: f64| Bytes(sent * element);
             let dispatch = all_to_all(&self.experts, bytes(software.dispatch_bytes), copies);

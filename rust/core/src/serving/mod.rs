@@ -7,6 +7,7 @@ pub mod case;
 pub mod exchange;
 pub mod layer;
 pub mod memory;
+pub mod operating;
 pub mod operators;
 pub mod queue;
 pub mod replica;

@@ -35,10 +35,10 @@ fn width(bench: &Bench) -> f64 {
     bench.question.speculation.map_or(1.0, |speculation| 1.0 + f64::from(speculation.drafted))
 }
 
-/// Steps of a request from its first token to its last: (output - 1) / accepted per step.
+/// Steps of a request from its first token to its last: (output - 1) / accepted per step, at least one.
 #[must_use]
 pub fn steps_of_request(bench: &Bench) -> f64 {
-    ((bench.question.lengths.output - 1.0) / accepted(bench)).max(0.0)
+    ((bench.question.lengths.output - 1.0) / accepted(bench)).max(1.0)
 }
 
 /// Tokens that a request gets per step.
@@ -98,7 +98,7 @@ pub fn aggregated(bench: &Bench, sequences: f64) -> Round {
     let lengths = &bench.question.lengths;
     let (software, instance) = (bench.software, bench.instance);
     let prompt = lengths.computed();
-    let ends = sequences / steps_of_request(bench).max(1.0);
+    let ends = sequences / steps_of_request(bench);
     let demand = ends * prompt;
     let room = prompt_room(bench, sequences);
     let chunk = room.min(prompt.max(demand)).max(f64::MIN_POSITIVE);

@@ -27,6 +27,24 @@ pub fn expert_coverage(experts: f64, top_k: f64, tokens: f64) -> f64 {
     1.0 - libm::pow(1.0 - (top_k / experts).min(1.0), tokens)
 }
 
+/// The quantile of a standard normal distribution (Abramowitz and Stegun 26.2.23, within 4.5e-4), `share` in (0, 1).
+#[must_use]
+pub fn normal_quantile(share: f64) -> f64 {
+    let tail = share.min(1.0 - share).max(1e-12);
+    let t = libm::sqrt(-2.0 * libm::log(tail));
+    let top = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let bottom = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    let far = t - top / bottom;
+    if share < 0.5 { -far } else { far }
+}
+
+/// The quantile of a log-normal number over its mean, for a standard deviation of `spread` means.
+#[must_use]
+pub fn lognormal_quantile(spread: f64, share: f64) -> f64 {
+    let variance = libm::log(1.0 + spread * spread);
+    libm::exp(normal_quantile(share) * libm::sqrt(variance) - variance / 2.0)
+}
+
 /// The whole number below `value`, between 1 and `most`.
 #[must_use]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 1 and `most`
@@ -47,6 +65,15 @@ mod tests {
         );
         let equal = smooth_maximum(Seconds(1.0), Seconds(1.0), 2.0).0;
         assert!((equal - 2.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        assert!((normal_quantile(0.9) - 1.2816).abs() < 5e-4);
+        assert!((normal_quantile(0.01) + 2.3263).abs() < 5e-4);
+        assert!((lognormal_quantile(0.0, 0.99) - 1.0).abs() < 1e-9);
+        // Median over mean: 1 / sqrt(1 + cv^2).
+        assert!((lognormal_quantile(1.0, 0.5) - 0.5_f64.sqrt()).abs() < 1e-3);
     }
 
     #[test]

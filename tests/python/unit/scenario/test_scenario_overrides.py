@@ -53,7 +53,7 @@ def test_a_malformed_override_is_refused(text: str) -> None:
 
 def test_a_reserved_key_is_told_as_such() -> None:
     with pytest.raises(ScenarioError, match="reserved for serving"):
-        parse("target.ttft=0.3")
+        parse("target.availability=0.999")
 
 
 def test_a_plain_value_is_spelt_out_when_a_key_of_its_table_is_set() -> None:

@@ -1,0 +1,78 @@
+"""The first line of the answer to a service: the answer, how sure it is, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.plan.account import Band, Bands, Comparison, Confidence, Evidence
+from planner.plan.headline import _estimates, _grade, _over, _sure
+from planner.plan.parts import Cards, Target
+from planner.plan.shown import duration, number
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """What the headline of a service is made of."""
+
+    question: str
+    chip: str
+    generic: bool
+    target: Target
+    cards: Cards | None
+    design: Mapping[str, Any] | None
+    bands: Bands | None
+    evidence: Evidence
+    confidence: Confidence | None
+    nearest_why: str | None
+    comparison: Comparison | None
+
+
+def service_headline(facts: ServiceFacts) -> str:
+    """One line, parts joined by middle dots."""
+    parts = [_answer(facts), _grade(facts.evidence)]
+    parts += [text for text in (_estimates(facts.evidence), _sure(facts.confidence)) if text]
+    return " · ".join(parts)
+
+
+def _answer(facts: ServiceFacts) -> str:
+    design, cards = facts.design, facts.cards
+    if design is None or cards is None:
+        return f"No: {facts.nearest_why or 'nothing fits'}"
+    things = "items/s" if facts.generic else "requests/s"
+    most = f"{number(design['most_requests_per_second'])}{_spread(facts.bands)} {things}"
+    latencies = _latencies(facts)
+    many = f"{cards.total:,} {facts.chip}"
+    comparison = facts.comparison
+    if comparison is not None:
+        head = f"{many} serve at most {most}{latencies}"
+        if comparison.over_limits:
+            return f"No: over {', '.join(_over(limit) for limit in comparison.over_limits)}; {head}"
+        if comparison.meets_target is False:
+            return f"No: {design['verdict']} or too slow at the load asked for; {head}"
+        return head
+    if facts.target.peak_requests_per_second is None:
+        return f"{most} · {many}{latencies}"
+    asked = number(facts.target.peak_requests_per_second)
+    return f"{many} serve {asked} {things}{latencies}: at most {most}"
+
+
+def _spread(bands: Bands | None) -> str:
+    band: Band | None = bands.requests_per_second if bands else None
+    return "" if band is None else f" (P10-P90 {number(band.p10)}-{number(band.p90)})"
+
+
+def _latencies(facts: ServiceFacts) -> str:
+    design = facts.design or {}
+    words = []
+    ttft, tpot = design.get("ttft"), design.get("tpot")
+    if facts.generic:
+        if ttft:
+            words.append(f"latency {duration(ttft['quantile'])}")
+    else:
+        if ttft:
+            words.append(f"TTFT {duration(ttft['quantile'])}")
+        if tpot:
+            words.append(f"TPOT {duration(tpot['quantile'])}")
+    return f" with {', '.join(words)}" if words else ""

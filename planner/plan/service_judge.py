@@ -1,0 +1,116 @@
+"""``evaluate`` of a service: what so many cards serve, in named layouts or the best ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner import engine
+from planner.errors import ScenarioError
+from planner.plan.account import Comparison
+from planner.plan.model import Plan
+from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.problem import serving_wire
+
+_DEGREES = ("tp", "dp", "pp", "ep")
+_MODES = ("aggregated", "disaggregated")
+
+
+def judge_service(
+    case: ServiceCase, layout: str | Mapping[str, Any] | None = None, cards: int | None = None
+) -> Plan:
+    """The plan of so many cards; feasible if it carries the load within its latencies and keeps the limits.
+
+    Args:
+        case: the question; its load and limits judge the service but do not choose it.
+        layout: ``"tp=8,mode=aggregated"``: dimensions to fix, of the instances of every pool.
+        cards: cards bought; None: what the scenario allows at most.
+
+    Raises:
+        ScenarioError: no number of cards, cards that are not whole units, an unknown dimension.
+    """
+    count = _cards(case, cards)
+    asked = case.request
+    alone = asked.limits.model_copy(
+        update={
+            "cards_min": count,
+            "cards_max": count,
+            **dict.fromkeys(("facility_watts", "it_watts", "nameplate_watts", "racks", "capex_usd")),
+        }
+    )
+    free = asked.model_copy(
+        update={
+            "limits": alone,
+            "target": asked.target.model_copy(
+                update={"requests_per_second": None, "tokens_per_second_per_card": None}
+            ),
+            "space": _restricted(asked.space, layout),
+            "search": asked.search.model_copy(update={"objective": "throughput"}),
+        }
+    )
+    found = case.timed("search", lambda: engine.size_service(free))
+    if found["best"] is None:
+        return service_plan(case, found)
+    judged = asked.model_copy(
+        update={"limits": asked.limits.model_copy(update={"cards_min": 1, "cards_max": count})}
+    )
+    choice = choice_of(found["best"], asked).model_copy(update={"cards": count})
+    design = engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=judged, design=choice))
+    rate, most = asked.target.requests_per_second, design["most_requests_per_second"]
+    over = [limit for limit in design["over_limits"] if not limit.startswith("limits.cards")]
+    broken = [rule for rule in design["broken_rules"] if rule != "limits"]
+    comparison = Comparison(
+        named=layout is not None,
+        broken_rules=broken,
+        over_limits=over,
+        meets_target=not broken if rate is not None else None,
+        best=None,
+        behind_best=None,
+    )
+    margin = None if rate is None else most / rate - 1.0
+    return service_plan(case, {**found, "best": design, "margin": margin}, comparison)
+
+
+def _cards(case: ServiceCase, cards: int | None) -> int:
+    units = [cluster.unit_cards for cluster in case.request.clusters]
+    limited = case.problem.scenario.limits.cards
+    if cards is None and limited is not None and limited.highest is not None:
+        return max(limited.highest // unit * unit for unit in units) or min(units)
+    if cards is None:
+        raise case.problem.scenario.origin.error(
+            "limits.cards", "how many cards?", "give --cards N, or limits.cards in the scenario"
+        )
+    if all(cards % unit for unit in units):
+        unit = units[0]
+        near = f"{cards // unit * unit} or {-(-cards // unit) * unit}" if cards > unit else str(unit)
+        raise ScenarioError(
+            f"{cards} cards are not whole units of {unit}, as they are bought",
+            file="--cards",
+            hint=f"try {near}",
+        )
+    return cards
+
+
+def _restricted(
+    space: serving_wire.ServiceSpace, layout: str | Mapping[str, Any] | None
+) -> serving_wire.ServiceSpace:
+    """The space with the named dimensions fixed."""
+    if layout is None:
+        return space
+    words = layout
+    if isinstance(words, str):
+        parts = [part.partition("=") for part in words.split(",") if part.strip()]
+        words = {name.strip(): value.strip() for name, _, value in parts}
+    update: dict[str, Any] = {}
+    for name, value in words.items():
+        if name == "mode" and value in _MODES:
+            update["modes"] = (value,)
+        elif name in _DEGREES and str(value).isdigit() and int(value) > 0:
+            update[name] = (int(value),)
+        else:
+            raise ScenarioError(
+                f"{name}={value} is no dimension of a service",
+                file="--layout",
+                hint="tp, dp, pp, ep with whole numbers, and mode=aggregated or disaggregated",
+            )
+    return space.model_copy(update=update)

@@ -1,0 +1,178 @@
+"""What a plan says of a service: pools, latencies, costs; units in names, ``None`` where not known."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from planner.plan.parts import Part, Pool, Workload, leaves_sum
+
+Mode = Literal["aggregated", "disaggregated"]
+
+
+class ServiceWorkload(Workload):
+    """What is served."""
+
+    kind: Literal["serving", "generic"]  # type: ignore[assignment]
+    tokens: None = None  # type: ignore[assignment]
+    sequence_tokens: None = None  # type: ignore[assignment]
+    global_batch_sequences: None = None  # type: ignore[assignment]
+    precision: str = Field(description="of the plan; generic: of the items")
+    input_tokens: float | None = Field(default=None, description="mean")
+    input_spread: float | None = Field(default=None, description="standard deviation over mean")
+    output_tokens: float | None = Field(default=None, description="mean")
+    output_spread: float | None = Field(default=None, description="standard deviation over mean")
+    prefix_hit: float | None = Field(default=None, description="share of prompt tokens found in the cache")
+    drafted_tokens: int | None = Field(default=None, description="per step; null: no speculation")
+    acceptance: float | None = None
+    item: dict[str, float] | None = Field(default=None, description="generic: flops, bytes ... of one item")
+
+
+class InstanceLayout(Part):
+    """How one instance of the model lies on devices: tp x dp = ep x etp devices hold a stage."""
+
+    tp: int
+    dp: int
+    pp: int
+    ep: int
+    etp: int
+
+    def short(self) -> str:
+        """The layout in one line; degrees of 1 are left out."""
+        degrees = {name: getattr(self, name) for name in ("tp", "dp", "pp", "ep", "etp")}
+        return ",".join(f"{name}={value}" for name, value in degrees.items() if value != 1) or "tp=1"
+
+
+class Latency(Part):
+    """A latency in seconds."""
+
+    mean: float
+    quantile: float = Field(description="what the target's percentage of the requests does not exceed")
+
+
+class InstancePerformance(Part):
+    """What an instance of a pool does at the peak."""
+
+    most_requests_per_second: float = Field(description="of the whole pool, within the latencies")
+    load: float = Field(description="share of that in use")
+    batch: float = Field(description="sequences in decode (prefill: prompts in a full step) per instance")
+    batch_limit: float = Field(description="sequences that an instance holds at most")
+    mixed_share: float = Field(description="share of the steps with prompt tokens")
+    step_seconds: float
+    tokens_per_second_per_card: float = Field(
+        description="of the pool at its most: prompt tokens for prefill, output tokens else"
+    )
+    breakdown: dict[str, float] = Field(description="seconds of the mean step by cause; they sum to it")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> InstancePerformance:
+        leaves_sum(self.breakdown, self.step_seconds, "performance.breakdown")
+        return self
+
+
+class InstanceMemory(Part):
+    """The fullest device of an instance."""
+
+    capacity_bytes: float = Field(description="what the engine may take")
+    weights_bytes: float
+    reserve_bytes: float = Field(description="runtime, graphs, activations")
+    cache_bytes: float = Field(description="left for keys and values")
+    cache_bytes_per_token: float
+
+
+class ServicePool(Pool):
+    """Equal instances that do one job."""
+
+    role: Literal["prefill", "decode", "serve"]
+    replicas: int = Field(description="instances at work")
+    spare_instances: int = 0
+    active_cards: float = Field(description="cards of the instances at work")
+    layout: InstanceLayout  # type: ignore[assignment]
+    performance: InstancePerformance  # type: ignore[assignment]
+    memory: InstanceMemory  # type: ignore[assignment]
+
+
+class CostPerMillion(Part):
+    """Cost of a million output tokens (generic: items) at a share of the most the service could do."""
+
+    load: float
+    usd: float | None
+
+
+class TradePoint(Part):
+    """Speed of a user against yield of a card."""
+
+    tokens_per_second_per_user: float
+    tokens_per_second_per_card: float
+    mode: Mode
+    layout: InstanceLayout
+    batch: float
+
+
+class ServiceSummary(Part):
+    """A service in one row."""
+
+    system: str
+    fabric: str
+    fabric_kind: str
+    oversubscription: float
+    cooling: str
+    power_cap: float
+    precision: str | None
+    mode: Mode
+    pools: list[tuple[int, InstanceLayout]]
+    cards: int
+    requests_per_second: float
+    facility_megawatts: float
+    capex_usd: float | None
+    tco_usd_per_year: float | None
+
+
+class Simulated(Part):
+    """What the seeded simulation of the plan measured."""
+
+    requests: int
+    seed: int
+    ttft_p50_seconds: float
+    ttft_quantile_seconds: float
+    tpot_p50_seconds: float
+    tpot_quantile_seconds: float
+    confirmed: bool = Field(description="both latencies are within their targets there too")
+
+
+class Service(Part):
+    """What the service does, at the load that it is sized for."""
+
+    mode: Mode
+    precision: dict[str, str] | None = Field(description="formats and precisions; null for generic items")
+    verdict: Literal["stable", "backlogged", "overloaded", "unfit"]
+    binding_pool: Literal["serve", "prefill", "decode"] = Field(description="runs full first")
+    requests_per_second: float = Field(description="load that the plan was evaluated at")
+    most_requests_per_second: float = Field(description="within the latencies")
+    ttft: Latency | None = Field(description="null: overloaded")
+    ttft_service_seconds: float | None
+    ttft_queue_seconds: float | None
+    transfer_seconds: float
+    tpot: Latency | None
+    request_seconds: float | None = Field(description="from arrival to the last token, mean")
+    output_tokens_per_second: float = Field(description="generic: items")
+    output_tokens_per_second_per_card: float = Field(description="all cards bought: pools and spares")
+    most_tokens_per_second_per_card: float = Field(description="at the highest load, per card at work")
+    prefill_per_decode: float | None = Field(description="prefill instances per decode instance")
+    cost_per_million: list[CostPerMillion]
+    trade: list[TradePoint]
+    front: list[ServiceSummary]
+    runners_up: list[ServiceSummary]
+    best_tpot_seconds: float | None = Field(default=None, description="least that any layout reaches")
+    best_ttft_seconds: float | None = Field(default=None, description="least that any layout reaches")
+    simulated: Simulated | None = None
+
+
+def precision_name(precisions: dict[str, Any] | None) -> str | None:
+    """``fp8``, or ``fp8 weights, bf16 products``; a cache of another width is named."""
+    if precisions is None:
+        return None
+    weights, products, cache = (precisions[k] for k in ("expert_weights", "expert_products", "cache"))
+    name = str(weights) if weights == products else f"{weights} weights, {products} products"
+    return name if cache == weights else f"{name}, {cache} cache"

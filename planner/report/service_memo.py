@@ -1,0 +1,311 @@
+"""The plan of a service as an engineer's memo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from planner.plan.model import Plan
+from planner.plan.parts import Pool
+from planner.plan.service_parts import ServicePool, ServiceSummary, ServiceWorkload
+from planner.plan.shown import duration, number, percent, rate, signed_percent, usd
+from planner.report.memo import (
+    PHYSICS,
+    SHOWN_ESTIMATES,
+    Row,
+    Section,
+    _buy,
+    _money,
+    _power,
+    _search,
+    _swing,
+    _wire,
+    number_in,
+)
+from planner.report.names import limit_words
+from planner.report.shares import shares
+
+SHOWN_TRADE = 5
+NO_LIMIT = 1_000_000
+"""Cards of a scenario without a limit on them."""
+
+
+def service_sections(plan: Plan) -> list[Section]:
+    """The memo of a service below the headline."""
+    makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
+        ("What is asked", "", _asked),
+        ("Why not, and what is nearest", "search", _nearest),
+        ("What to buy", "fabric", _buy),
+        ("How it serves", "serving", _serves),
+        ("Pools", "a-replica", _pools),
+        ("How to wire it", "fabric", _wire),
+        ("Power and cooling", "facility", _power),
+        ("What it costs", "cost", _cost),
+        ("How sure this is", "uncertainty", _sure),
+        ("What binds, and what else would do", "search", _binds),
+        ("What was searched", "search", _search),
+    ]
+    made = [
+        Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows(plan))) for title, anchor, rows in makers
+    ]
+    return [section for section in made if section.rows]
+
+
+def _asked(plan: Plan) -> Iterator[Row]:
+    work = plan.workload
+    assert isinstance(work, ServiceWorkload)
+    words = [work.model]
+    if work.kind == "generic" and work.item is not None:
+        words.append(
+            ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in work.item.items())
+        )
+    else:
+        words.append(
+            f"{number(work.input_tokens or 0)} tokens in (spread {number(work.input_spread or 0)}), "
+            f"{number(work.output_tokens or 0)} out (spread {number(work.output_spread or 0)})"
+        )
+        if work.prefix_hit:
+            words.append(f"{percent(work.prefix_hit, 0)} of the prompt cached")
+        if work.drafted_tokens:
+            words.append(f"{work.drafted_tokens} drafted, accepted {percent(work.acceptance or 0, 0)}")
+    words.append(work.precision)
+    words.append(f"software {work.software}")
+    yield "workload", ", ".join(words)
+    yield "target, limits", ", ".join([*_wanted(plan), *_limited(plan)])
+    for note in plan.notes:
+        yield "note", note
+
+
+def _wanted(plan: Plan) -> Iterator[str]:
+    target = plan.target
+    mean, peak = target.requests_per_second, target.peak_requests_per_second
+    if target.tokens_per_second is not None:
+        yield f"offline, {rate(target.tokens_per_second)}"
+    elif mean is not None:
+        more = f", {number(peak)}/s at the peak" if peak and peak > mean * 1.0001 else ""
+        yield f"{number(mean)} {'items' if _generic(plan) else 'requests'}/s{more}"
+    for label, seconds, share in (
+        ("latency" if _generic(plan) else "TTFT", target.ttft_seconds, target.ttft_percentile),
+        ("TPOT", target.tpot_seconds, target.tpot_percentile),
+    ):
+        if seconds is not None:
+            yield f"{label} {duration(seconds)} for {number(share or 0)} %"
+    if target.tokens_per_second_per_card is not None:
+        yield f"{number(target.tokens_per_second_per_card)} tokens/s per card"
+
+
+def _limited(plan: Plan) -> Iterator[str]:
+    limits = plan.limits
+    for name, value in (
+        ("cards", limits.cards_max if (limits.cards_max or 0) < NO_LIMIT else None),
+        ("MW at the grid on the design day", limits.facility_megawatts),
+        ("MW of IT", limits.it_megawatts),
+        ("MW nameplate", limits.nameplate_megawatts),
+        ("racks", limits.racks),
+    ):
+        if value is not None:
+            yield f"at most {number(value)} {name}"
+    if limits.capex_usd is not None:
+        yield f"at most {usd(limits.capex_usd)} of capital"
+
+
+def _nearest(plan: Plan) -> Iterator[Row]:
+    if plan.comparison is not None:
+        for rule in plan.comparison.broken_rules:
+            yield "misses", rule
+        for limit in plan.comparison.over_limits:
+            yield "over", limit_words(limit)
+    if plan.nearest is not None:
+        yield plan.nearest.what, plan.nearest.why
+        for limit in plan.nearest.over_limits:
+            yield "over", limit_words(limit)
+
+
+def _generic(plan: Plan) -> bool:
+    return isinstance(plan.workload, ServiceWorkload) and plan.workload.kind == "generic"
+
+
+def _serves(plan: Plan) -> Iterator[Row]:
+    found = plan.serving
+    if found is None:
+        return
+    generic = _generic(plan)
+    things = "items/s" if generic else "requests/s"
+    yield (
+        "load",
+        f"{number(found.requests_per_second)} {things}, at most {number(found.most_requests_per_second)} "
+        f"within the latencies: {found.verdict}",
+    )
+    if found.ttft is not None:
+        queue = (
+            ""
+            if found.ttft_queue_seconds is None
+            else f", of which queue {duration(found.ttft_queue_seconds)}"
+        )
+        moved = f", cache transfer {duration(found.transfer_seconds)}" if found.transfer_seconds else ""
+        yield (
+            "latency" if generic else "first token",
+            f"mean {duration(found.ttft.mean)}{queue}{moved}; "
+            f"at the percentile {duration(found.ttft.quantile)}",
+        )
+    if found.tpot is not None:
+        yield (
+            "per token",
+            f"mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user); at the "
+            f"percentile {duration(found.tpot.quantile)}",
+        )
+    if not generic:
+        yield (
+            "tokens",
+            f"{rate(found.output_tokens_per_second)} out, "
+            f"{number(found.output_tokens_per_second_per_card)} a card over all cards bought; at most "
+            f"{number(found.most_tokens_per_second_per_card)} a card at work, prefill included",
+        )
+    if found.simulated is not None:
+        run = found.simulated
+        yield (
+            "simulated",
+            f"{run.requests:,} requests, seed {run.seed}: "
+            f"first token {duration(run.ttft_p50_seconds)} median, "
+            f"{duration(run.ttft_quantile_seconds)} at the percentile; per token "
+            f"{duration(run.tpot_quantile_seconds)}: {'confirmed' if run.confirmed else 'NOT confirmed'}",
+        )
+    if found.mode == "disaggregated":
+        ratio = found.prefill_per_decode or 0.0
+        yield (
+            "pools",
+            f"{number(ratio)} prefill instances per decode instance; {found.binding_pool} runs full first",
+        )
+    if found.precision is not None:
+        yield "precision", f"{plan.workload.precision}; whether quality is the same is not judged"
+
+
+def _pools(plan: Plan) -> Iterator[Row]:
+    for item in plan.pools:
+        yield from _pool(item)
+
+
+def _pool(item: Pool) -> Iterator[Row]:
+    if not isinstance(item, ServicePool):
+        return
+    speed, use = item.performance, item.memory
+    spare = f", {item.spare_instances} spare" if item.spare_instances else ""
+    yield (
+        item.role,
+        f"{item.replicas:,} instances{spare} of {item.layout.short()} on {item.cards:,} cards; "
+        f"{percent(speed.load)} of {number(speed.most_requests_per_second)} requests/s in use; "
+        f"{number(speed.tokens_per_second_per_card)} {'prompt' if item.role == 'prefill' else 'output'} "
+        "tokens/s a card at most",
+    )
+    yield (
+        "step",
+        f"{duration(speed.step_seconds)}, {number(speed.batch)} sequences at once (at most "
+        f"{number(speed.batch_limit)}): " + shares(speed.breakdown, speed.step_seconds),
+    )
+    yield (
+        "memory",
+        f"weights {number(use.weights_bytes / 1e9)}, reserve {number(use.reserve_bytes / 1e9)}, cache "
+        f"{number(use.cache_bytes / 1e9)} of {number(use.capacity_bytes / 1e9)} GB a device",
+    )
+
+
+def _cost(plan: Plan) -> Iterator[Row]:
+    yield from _money(plan)
+    found = plan.serving
+    if found is None:
+        return
+    words = [
+        f"{usd(row.usd) if row.usd is not None else 'not known'} at {percent(row.load, 0)} load"
+        for row in found.cost_per_million
+    ]
+    thing = "items" if _generic(plan) else "output tokens"
+    yield f"a million {thing}", ", ".join(words)
+
+
+def _sure(plan: Plan) -> Iterator[Row]:
+    evidence = plan.evidence
+    yield f"evidence {evidence.grade}", evidence.why
+    if plan.bands is not None:
+        bands = plan.bands
+        for label, band, show in (
+            ("requests/s at most", bands.requests_per_second, number),
+            ("first token", bands.ttft_seconds, duration),
+            ("per token", bands.tpot_seconds, duration),
+            ("facility MW", bands.facility_megawatts, number),
+            ("capital", bands.capex_usd, usd),
+        ):
+            if band is not None:
+                yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+    sure = plan.confidence
+    if sure is not None:
+        share = percent(sure.probability, 0)
+        text = (
+            f"no cluster within the limits, up to {sure.cards_tried:,} cards"
+            if sure.cards is None
+            else f"{sure.cards:,} cards"
+        )
+        yield f"{share} sure", text
+    if evidence.estimates:
+        words = [
+            f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "
+            f"{number_in(item.high, item.unit)})"
+            for item in evidence.estimates[:SHOWN_ESTIMATES]
+        ]
+        more = len(evidence.estimates) - len(words)
+        yield (
+            "estimates",
+            "; ".join(words) + (f"; {more} more in the JSON (evidence.estimates)" if more else ""),
+        )
+    for output, label in (("requests_per_second", "moves requests/s"), ("facility_megawatts", "moves power")):
+        moved = plan.swings.get(output, [])[:5]
+        if moved:
+            yield label, "; ".join(_swing(swing) for swing in moved)
+    for risk in evidence.risks[:2]:
+        yield "risk", risk
+    near = evidence.nearest_measured
+    if near is not None:
+        kin = "" if near.same_chip else " (kin)"
+        yield "nearest run", f"{near.model or 'unknown model'} on {near.hardware}{kin}: {near.id}"
+
+
+def _binds(plan: Plan) -> Iterator[Row]:
+    if plan.binding:
+        head = "" if plan.margin is None else f" (margin to the load {signed_percent(plan.margin)})"
+        yield "binding", ", ".join(_binding_words(item) for item in plan.binding) + head
+    found = plan.serving
+    if found is None:
+        return
+    for row in found.runners_up[:4]:
+        yield "other", _row(row)
+    if found.trade:
+        count = len(found.trade)
+        places = sorted({round(step * (count - 1) / (SHOWN_TRADE - 1)) for step in range(SHOWN_TRADE)})
+        yield (
+            "trade",
+            "; ".join(
+                f"{number(found.trade[p].tokens_per_second_per_user)} a user at "
+                f"{number(found.trade[p].tokens_per_second_per_card)} a card "
+                f"({found.trade[p].layout.short()}, "
+                f"{found.trade[p].mode})"
+                for p in places
+            )
+            + " tokens/s",
+        )
+
+
+def _binding_words(item: str) -> str:
+    if item.startswith("pool."):
+        return f"the {item.removeprefix('pool.')} pool runs full first"
+    if item == "target.tpot":
+        return "time per output token"
+    if item == "target.ttft":
+        return "time to the first token"
+    return limit_words(item)
+
+
+def _row(row: ServiceSummary) -> str:
+    pools = " + ".join(f"{count} x {layout.short()}" for count, layout in row.pools)
+    money = "" if row.tco_usd_per_year is None else f", {usd(row.tco_usd_per_year)} a year"
+    return (
+        f"{row.cards:,} cards of {row.system}, {row.precision or ''} {row.mode} {pools}, "
+        f"{row.fabric} {number(row.oversubscription)}:1, {number(row.facility_megawatts)} MW{money}"
+    )

@@ -1,0 +1,8 @@
+//! Services: how many instances of which layout, in which pools, on which plant, meet a load within its latencies.
+
+pub mod answer;
+pub mod evaluate;
+pub mod ground;
+pub mod problem;
+pub mod search;
+pub mod sizes;

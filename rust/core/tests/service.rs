@@ -1,0 +1,336 @@
+//! Services: the search against plain loops, whole instances, and how answers must move.
+
+mod common;
+
+use common::{cluster, dense_model, moe_model};
+use planner_core::hardware::Precision;
+use planner_core::model::Model;
+use planner_core::plant::RackCeiling;
+use planner_core::problem::{Axis, Limits, Objective};
+use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
+use planner_core::service::ground::{Ground, Place};
+use planner_core::service::problem::{
+    GenericItem, LatencyTarget, Served, ServiceProblem, ServiceSearch, ServiceSpace, ServiceTarget,
+};
+use planner_core::service::search::search;
+use planner_core::service::sizes::instances;
+use planner_core::serving::answer::Verdict;
+use planner_core::serving::case::{
+    Constants, Family, Format, Instance, Lengths, Mode, Precisions, ServingSoftware,
+};
+use planner_core::units::{Bytes, Seconds};
+
+fn constants() -> Constants {
+    Constants {
+        peak_share: 0.86,
+        ridge_dense: 1690.0,
+        ridge_grouped: 329.0,
+        ridge_prefill_attention: 367.0,
+        ridge_decode_attention: 367.0,
+        ridge_latent_attention: 580.0,
+        smoothness: 1.3,
+        weight_share: 0.85,
+        cache_share: 0.8,
+        elementwise_share: 0.75,
+        elementwise_bytes: 20.0,
+        routed_bytes: 8.0,
+        group_rows: 16.0,
+        grouped_width: 0.0,
+        all_reduce_alpha: Seconds(12e-6),
+        exchange_alpha: Seconds(37e-6),
+        send_alpha: Seconds(15e-6),
+        hop_share: 0.25,
+        link_share: 0.64,
+        nic_share: 0.82,
+        transfer_share: 0.7,
+    }
+}
+
+fn software() -> ServingSoftware {
+    ServingSoftware {
+        graphs: true,
+        host_step: Seconds(0.5e-3),
+        host_sequence: Seconds(15e-6),
+        host_layer: Seconds(60e-6),
+        host_hidden: 0.6,
+        host_request: Seconds(0.01),
+        kernel_gap: Seconds(3e-6),
+        product_factor: 1.0,
+        expert_factor: 1.0,
+        attention_factor: 1.0,
+        collective_factor: 1.0,
+        elementwise_factor: 1.0,
+        bunching: 0.0,
+        tp_overlap: 0.0,
+        two_batch_overlap: true,
+        overlap_share: 0.95,
+        hierarchical_dispatch: true,
+        gather_ranks: 8.0,
+        dispatch_bytes: 1.0,
+        combine_bytes: 2.0,
+        imbalance_exponent: 0.064,
+        chunked_prefill: true,
+        token_budget: 2048.0,
+        prefill_coordination: 0.7,
+        cache_reservation: 1.0,
+        memory_share: 1.0,
+        memory_reserve: Bytes(2e9),
+        expert_reserve: Bytes(0.0),
+        transfer_hidden: 0.5,
+        most_sequences: 256.0,
+    }
+}
+
+fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
+    let experts = model.moe.is_some();
+    let width = Precisions {
+        attention_weights: Format::Bf16,
+        dense_weights: Format::Bf16,
+        expert_weights: Format::Bf16,
+        attention_products: Precision::Bf16,
+        dense_products: Precision::Bf16,
+        expert_products: Precision::Bf16,
+        scores: Precision::Bf16,
+        cache: Format::Bf16,
+    };
+    ServiceProblem {
+        schema: "service/1".into(),
+        served: Served::Model {
+            model,
+            lengths: Lengths {
+                input: 1000.0,
+                input_spread: 1.0,
+                output: 300.0,
+                output_spread: 1.0,
+                prefix_hit: 0.0,
+            },
+            precisions: vec![width],
+            speculation: None,
+            balanced_experts: false,
+        },
+        constants: constants(),
+        target: ServiceTarget {
+            requests_per_second: rate,
+            ttft: Some(LatencyTarget { seconds: 1.5, quantile: 0.9 }),
+            tpot: Some(LatencyTarget { seconds: 0.03, quantile: 0.5 }),
+            ..ServiceTarget::default()
+        },
+        limits: Limits {
+            cards_min: 1,
+            cards_max: 100_000,
+            facility_watts: None,
+            it_watts: None,
+            nameplate_watts: None,
+            transformer_watts: None,
+            ups_watts: None,
+            nameplate_intake_watts: None,
+            liquid_watts: None,
+            air_watts: None,
+            racks: None,
+            capex_usd: None,
+        },
+        rack: RackCeiling::default(),
+        chain: None,
+        clusters: vec![cluster()],
+        software: vec![software()],
+        families: vec![Family::default()],
+        site: common::problem().site,
+        economics: common::problem().economics,
+        reliability: common::problem().reliability,
+        space: ServiceSpace {
+            tp: vec![1, 2, 4, 8],
+            dp: if experts { vec![1, 2, 4, 8, 16] } else { vec![1] },
+            pp: vec![1, 2],
+            ep: None,
+            modes: vec![Mode::Aggregated, Mode::Disaggregated],
+            most_batch: None,
+        },
+        search: ServiceSearch {
+            objective: Objective::Cards,
+            front: vec![Axis::Cards, Axis::FacilityMegawatts],
+            threads: None,
+            seed: 0,
+            simulated_requests: 0,
+        },
+    }
+}
+
+/// Fewest servers by plain loops over layouts, pools and instances, each judged anew.
+fn by_loops(problem: &ServiceProblem, rate: f64) -> u64 {
+    let place = Place { cluster: 0, fabric: 0, cap: 0, precision: 0 };
+    let ground = Ground::new(problem, place).unwrap().unwrap();
+    let found: Vec<_> =
+        instances(problem).into_iter().filter_map(|instance| ground.candidate(instance, None).ok()).collect();
+    let servers = |devices: u64| devices.div_ceil(8);
+    let mut best = u64::MAX;
+    for item in &found {
+        // Together: add instances until each carries its share.
+        if let Some(point) = item.together {
+            let count =
+                (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            best = best.min(servers(item.devices * count));
+        }
+        for front in &found {
+            let Some(point) = item.decoding else { continue };
+            let count =
+                (1..100_000_u64).find(|count| rate / *count as f64 <= point.rate * (1.0 + 1e-9)).unwrap();
+            let transfer = ground.transfer(front, item);
+            let prompts = (1..400_u64).find(|count| {
+                ground.prefill_allowed(&ground.prefilling(front, *count as f64, rate, transfer))
+            });
+            if let Some(prompts) = prompts {
+                best = best.min(servers(item.devices * count) + servers(front.devices * prompts));
+            }
+        }
+    }
+    best
+}
+
+#[test]
+fn the_search_buys_as_few_servers_as_plain_loops() {
+    for model in [dense_model(), moe_model()] {
+        for rate in [3.0, 40.0, 150.0] {
+            let asked = problem(model.clone(), Some(rate));
+            let found = search(&asked).unwrap();
+            let best = found.best.expect("some service does");
+            assert_eq!(best.cards.total, 8 * by_loops(&asked, rate), "{} at {rate}", model.id);
+            assert!(best.broken_rules.is_empty(), "{:?}", best.broken_rules);
+            assert_eq!(best.verdict, Verdict::Stable);
+        }
+    }
+}
+
+#[test]
+fn no_operating_point_beyond_the_best_is_allowed() {
+    let asked = problem(dense_model(), Some(10.0));
+    let ground = Ground::new(&asked, Place { cluster: 0, fabric: 0, cap: 0, precision: 0 }).unwrap().unwrap();
+    for instance in instances(&asked) {
+        let Ok(item) = ground.candidate(instance, None) else { continue };
+        for (together, best) in [(true, item.together), (false, item.decoding)] {
+            let Some(best) = best else { continue };
+            assert!(ground.allowed(&item, together, &best));
+            for step in 1..=20 {
+                let batch = (best.batch * (1.0 + 0.02 * f64::from(step))).min(item.limit);
+                let beyond = ground.at(&item, together, batch).unwrap();
+                assert!(batch <= best.batch * 1.002 || !ground.allowed(&item, together, &beyond));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_limits_allow_is_what_that_load_needs() {
+    let mut open = problem(dense_model(), None);
+    open.limits.cards_max = 48;
+    open.search.objective = Objective::Throughput;
+    let most = search(&open).unwrap().best.unwrap();
+    assert!(most.cards.total <= 48);
+    let again =
+        search(&problem(dense_model(), Some(most.requests_per_second * 0.999))).unwrap().best.unwrap();
+    assert!(again.cards.total <= 48);
+    let more = search(&problem(dense_model(), Some(most.requests_per_second * 1.01))).unwrap().best.unwrap();
+    assert!(more.cards.total > 48);
+}
+
+#[test]
+fn more_load_never_needs_fewer_cards_and_spares_come_on_top() {
+    let mut last = 0;
+    for rate in [1.0, 5.0, 20.0, 80.0, 320.0] {
+        let cards = search(&problem(dense_model(), Some(rate))).unwrap().best.unwrap().cards.total;
+        assert!(cards >= last);
+        last = cards;
+    }
+    let mut spared = problem(dense_model(), Some(320.0));
+    spared.target.spare_instances = 8;
+    assert!(search(&spared).unwrap().best.unwrap().cards.total > last);
+}
+
+#[test]
+fn an_impossible_latency_is_named_with_the_best_that_can_be() {
+    let mut asked = problem(dense_model(), Some(10.0));
+    asked.target.tpot = Some(LatencyTarget { seconds: 1e-4, quantile: 0.5 });
+    let found = search(&asked).unwrap();
+    assert!(!found.feasible);
+    let nearest = found.nearest.unwrap();
+    assert_eq!(nearest.what, "target");
+    assert!(nearest.why.contains("tpot binds"), "{}", nearest.why);
+    assert!(nearest.best_tpot_seconds.unwrap() > 1e-4);
+}
+
+#[test]
+fn a_model_that_fits_nowhere_is_told_so() {
+    let huge = Model { layers: 20_000, ..dense_model() };
+    let found = search(&problem(huge, Some(1.0))).unwrap();
+    assert_eq!(found.nearest.unwrap().what, "memory");
+}
+
+#[test]
+fn a_named_service_beyond_its_reach_is_overloaded() {
+    let asked = problem(dense_model(), Some(1e4));
+    let choice = ServiceChoice {
+        cluster: 0,
+        fabric: 0,
+        cooling: 0,
+        cap: 0,
+        precision: 0,
+        cards: None,
+        prefill: None,
+        main: NamedPool { instance: Instance { tp: 4, dp: 1, pp: 1, ep: 1, etp: 1 }, instances: 2 },
+    };
+    let told = evaluate(&asked, &choice).unwrap();
+    assert_eq!(told.verdict, Verdict::Overloaded);
+    assert!(told.broken_rules.contains(&"target"));
+    assert_eq!(told.ttft, None);
+    assert_eq!(told.cards.total, 8);
+}
+
+#[test]
+fn cost_of_a_million_tokens_is_the_yearly_cost_over_the_tokens() {
+    let best = search(&problem(dense_model(), Some(40.0))).unwrap().best.unwrap();
+    let tokens = best.most_requests_per_second * 300.0 * 365.0 * 86_400.0;
+    let by_hand = best.cost.tco_usd_per_year.unwrap() / (tokens / 1e6);
+    assert!((best.cost_per_million[0].usd.unwrap() / by_hand - 1.0).abs() < 1e-12);
+    assert!((best.cost_per_million[1].usd.unwrap() / by_hand - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_trade_is_a_front() {
+    let found = search(&problem(dense_model(), Some(40.0))).unwrap();
+    assert!(found.trade.len() > 3);
+    for pair in found.trade.windows(2) {
+        assert!(pair[0].tokens_per_second_per_user > pair[1].tokens_per_second_per_user);
+        assert!(pair[0].tokens_per_second_per_card < pair[1].tokens_per_second_per_card);
+    }
+}
+
+#[test]
+fn generic_items_run_at_the_roofline_of_one_device() {
+    let mut asked = problem(dense_model(), Some(20_000.0));
+    asked.served = Served::Generic {
+        item: GenericItem {
+            flops: 8e9,
+            bytes: 30e6,
+            memory: 50e6,
+            weights: 50e6,
+            precision: Precision::Bf16,
+            most_batch: 64,
+        },
+    };
+    asked.target.ttft = Some(LatencyTarget { seconds: 0.02, quantile: 0.99 });
+    asked.target.tpot = None;
+    asked.space.modes = vec![Mode::Aggregated];
+    let best = search(&asked).unwrap().best.unwrap();
+    // 30 MB per item at 0.85 x 2 TB/s: 56,667 items/s a device at most, without weights, arithmetic and host.
+    let each = best.most_requests_per_second / best.pools[0].instances as f64;
+    assert!(each < 56_667.0 && each > 5_000.0, "{each}");
+    assert!(best.ttft.unwrap().quantile <= 0.02);
+}
+
+#[test]
+fn a_stricter_percentile_never_needs_fewer_cards() {
+    let mut asked = problem(dense_model(), Some(150.0));
+    asked.target.ttft = Some(LatencyTarget { seconds: 1.5, quantile: 0.999 });
+    let tight = search(&asked).unwrap().best.unwrap().cards.total;
+    let loose = search(&problem(dense_model(), Some(150.0))).unwrap().best.unwrap().cards.total;
+    assert!(tight >= loose);
+}

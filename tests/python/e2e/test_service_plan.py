@@ -1,0 +1,194 @@
+"""Services from the scenario to the plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import planner
+from planner import api
+from planner.errors import PlannerError, ScenarioError
+from planner.plan.model import Plan
+from planner.plan.service_parts import ServicePool
+from planner.report.memo import sections
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+SMALL: dict[str, Any] = {
+    "site": "shanghai",
+    "workload": {
+        "kind": "serving",
+        "model": "llama3.1-8b",
+        "input_tokens": 1000,
+        "output_tokens": 200,
+    },
+    "target": {"requests_per_second": 20, "ttft": "2 s", "tpot": "50 ms"},
+    "hardware": {"systems": ["dgx-h100"]},
+    "layout": {"pp": 1},
+}
+
+
+def _changed(**tables: dict[str, Any]) -> dict[str, Any]:
+    return {**SMALL, **{name: {**SMALL.get(name, {}), **table} for name, table in tables.items()}}
+
+
+def _text(plan: Plan) -> str:
+    return "\n".join(f"{label}: {text}" for section in sections(plan) for label, text in section.rows)
+
+
+def test_a_service_is_a_plan_with_pools_costs_and_bands() -> None:
+    """Whole instances in whole servers, within both latencies, and the same bytes again."""
+    plan = planner.size(SMALL)
+    assert plan.feasible
+    service = plan.serving
+    assert service is not None
+    assert service.tpot is not None
+    assert service.ttft is not None
+    assert service.tpot.quantile <= 0.05
+    assert service.ttft.quantile <= 2.0
+    assert service.most_requests_per_second >= 20
+    assert plan.cards is not None
+    assert plan.cards.total % 8 == 0
+    for pool in plan.pools:
+        assert isinstance(pool, ServicePool)
+        assert sum(pool.performance.breakdown.values()) == pytest.approx(pool.performance.step_seconds)
+    costs = [row.usd for row in service.cost_per_million]
+    assert costs[0] is not None
+    assert costs[1] == pytest.approx(2 * costs[0])
+    assert plan.bands is not None
+    band = plan.bands.requests_per_second
+    assert band is not None
+    assert band.p10 < band.p50 < band.p90
+    assert plan.confidence is not None
+    assert (plan.confidence.cards or 0) >= plan.cards.total
+    assert Plan.from_json(plan.to_json()) == plan
+    again, first = planner.size(SMALL).to_dict(), plan.to_dict()
+    assert {**again, "run": None} == {**first, "run": None}
+    assert "a million output tokens" in _text(plan)
+
+
+def test_limits_alone_ask_for_the_most_requests() -> None:
+    """The same cards serve at least what they were bought for."""
+    bought = planner.size(SMALL)
+    assert bought.cards is not None
+    target = {"ttft": "2 s", "tpot": "50 ms"}
+    plan = planner.size({**SMALL, "target": target, "limits": {"cards": bought.cards.total}})
+    assert plan.serving is not None
+    assert plan.serving.requests_per_second >= 20
+    assert plan.question == "limits"
+
+
+def test_evaluate_says_what_a_cluster_serves_and_whether_that_is_enough() -> None:
+    """The load judges the cluster; it does not choose it."""
+    enough = planner.evaluate(SMALL, cards=8, layout="tp=1,mode=aggregated")
+    assert enough.feasible
+    assert enough.comparison is not None
+    assert enough.comparison.meets_target
+    short = planner.evaluate(_changed(target={"requests_per_second": 2000}), cards=8)
+    assert not short.feasible
+    assert short.serving is not None
+    assert short.serving.verdict == "overloaded"
+    assert short.headline.startswith("No:")
+
+
+def test_an_impossible_latency_names_the_best_reachable() -> None:
+    """The answer is no, with the latency that binds."""
+    plan = planner.size(_changed(target={"tpot": "0.1 ms"}))
+    assert not plan.feasible
+    assert plan.nearest is not None
+    assert "tpot binds" in plan.nearest.why
+    assert plan.headline.startswith("No: tpot binds")
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "message"),
+    [
+        ({"workload": {"input_tokens": 200_000}}, "workload.input_tokens", "longer than the"),
+        ({"workload": {"precisions": ["fp4"]}}, "workload.precisions", "has no fp4 peak"),
+        (
+            {"workload": {"speculation": {"acceptance": 1.2}}},
+            "workload.speculation.acceptance",
+            "between 0 and 1",
+        ),
+        ({"workload": {"trace": "t.csv"}}, "workload.trace", "leave input_tokens"),
+        ({"workload": {"prefix_hit": 1.0}}, "workload.prefix_hit", "less than 1"),
+        ({"workload": {"software": "sglan-2025"}}, "workload.software", "no serving profile"),
+        ({"target": {"days": 3}}, "target.days", "belongs to training"),
+        ({"target": {"latency": "1 s"}}, "target.latency", "generic items"),
+        ({"target": {"tokens_per_second": 5}}, "target.tokens_per_second", "excludes"),
+        ({"layout": {"mode": "split"}}, "layout.mode[0]", "must be"),
+        ({"workload": {"tokens": 5}}, "workload.tokens", "unknown key"),
+    ],
+)
+def test_bad_input_is_told_with_its_key(change: dict[str, Any], key: str, message: str) -> None:
+    """File, key and remedy; never a traceback."""
+    with pytest.raises(PlannerError) as fault:
+        planner.size(_changed(**change))
+    assert fault.value.key == key
+    assert message in fault.value.message
+
+
+def test_a_trace_gives_lengths_and_peak(tmp_path: Path) -> None:
+    """The service is sized for the busiest window."""
+    rows = [f"{second},1000,200" for second in range(0, 200, 2)]
+    rows += [f"{200 + tenth / 10},1000,200" for tenth in range(100)]
+    (tmp_path / "t.csv").write_text(
+        "arrival_seconds,input_tokens,output_tokens\n" + "\n".join(rows) + "\n", encoding="utf-8"
+    )
+    text = (
+        'site = "shanghai"\n[workload]\nkind = "serving"\nmodel = "llama3.1-8b"\ntrace = "t.csv"\n'
+        'peak_window = "10 s"\n[target]\ntpot = "50 ms"\n'
+        '[hardware]\nsystems = ["dgx-h100"]\n[layout]\npp = 1\n'
+    )
+    path = tmp_path / "service.toml"
+    path.write_text(text, encoding="utf-8")
+    plan = planner.size(path)
+    assert plan.target.peak_requests_per_second == pytest.approx(10.0, rel=0.02)
+    assert plan.target.requests_per_second is not None
+    assert plan.target.requests_per_second < 1.0
+    (tmp_path / "t.csv").write_text("arrival_seconds,input_tokens,output_tokens\n", encoding="utf-8")
+    with pytest.raises(ScenarioError) as fault:
+        planner.size(path)
+    assert fault.value.key == "workload.trace"
+
+
+def test_generic_items_are_sized_for_chips_built_for_them() -> None:
+    """Images a second on Hanguang 800 alike cards: one device each, latency at the percentile."""
+    plan = planner.size(
+        {
+            "site": "shanghai",
+            "workload": {
+                "kind": "generic",
+                "name": "resnet-50",
+                "flops": "8.2G",
+                "bytes": "25M",
+                "memory": "10M",
+                "weights": "26M",
+                "precision": "int8",
+            },
+            "target": {"requests_per_second": 50_000, "latency": {"value": "20 ms", "percentile": 99}},
+            "hardware": {"systems": ["mlu370-x8-server"]},
+        }
+    )
+    assert plan.feasible
+    assert plan.serving is not None
+    assert plan.serving.ttft is not None
+    assert plan.serving.ttft.quantile <= 0.02
+    assert "a million items" in _text(plan)
+
+
+def test_training_verbs_refuse_a_service() -> None:
+    """No traceback where a verb is for training only."""
+    with pytest.raises(ScenarioError, match="size and evaluate"):
+        api.explain(SMALL)
+
+
+@pytest.mark.parametrize("name", ["deepseek-r1-p800-service", "deepseek-r1-cloudmatrix", "llama70b-compare"])
+def test_the_examples_of_services_have_an_answer(name: str) -> None:
+    """They run as shipped."""
+    plan = planner.size(EXAMPLES / f"{name}.toml")
+    assert plan.feasible
+    assert json.loads(plan.to_json())["serving"]["verdict"] == "stable"
