@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.scenario.schema import Axis, Objective, Scenario, Search, Degrees, _table_of
+from planner.scenario.schema import Axis, Degrees, Objective, Scenario, Search, _table_of
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
