@@ -1,7 +1,8 @@
 """Capacity planner for AI accelerator clusters: from hardware spec files to the cluster that meets a target.
 
-``planner.size(scenario)`` and ``planner.evaluate(scenario)`` answer with a ``planner.Plan``; names are loaded
-when they are first used, so that ``import planner`` costs nothing.
+``planner.size(scenario)`` and ``planner.evaluate(scenario)`` answer with a ``planner.Plan``,
+``planner.sweep(file)`` with rows; ``planner.specs`` is the library of hardware. Names are loaded when they
+are first used, so that ``import planner`` costs nothing. docs/tutorial.md shows them at work.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner import specs
-    from planner.api import evaluate, size, supply
+    from planner.api import evaluate, explain, size, supply, sweep
     from planner.errors import PlannerError
     from planner.plan.model import Plan
     from planner.scenario import Scenario
@@ -23,9 +24,11 @@ __all__ = [
     "Scenario",
     "SpecLibrary",
     "evaluate",
+    "explain",
     "size",
     "specs",
     "supply",
+    "sweep",
     "version",
 ]
 
@@ -35,7 +38,9 @@ _HOMES = {
     "Scenario": "planner.scenario",
     "SpecLibrary": "planner.specs.library",
     "evaluate": "planner.api",
+    "explain": "planner.api",
     "size": "planner.api",
+    "sweep": "planner.api",
     "supply": "planner.api",
 }
 

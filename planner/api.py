@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.engine import Interrupt, Progress
 from planner.errors import ScenarioError
@@ -30,6 +30,9 @@ from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
+
+if TYPE_CHECKING:
+    from planner.sweeps import Rows, SweepFile
 
 Question = Scenario | Path | str | Mapping[str, Any]
 """A scenario: read already, a file, or the table that would stand in the file."""
@@ -128,6 +131,39 @@ def evaluate(
         interrupt=interrupt,
     )
     return judge(case, named, cards)
+
+
+def sweep(
+    question: SweepFile | Path | str | Mapping[str, Any],
+    *,
+    limit: int | None = None,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    library: SpecLibrary | None = None,
+) -> Rows:
+    """Thousands of what-ifs, row by row; see docs/sweep.md.
+
+    Args:
+        question: a sweep file, its path, or the tables that would stand in it.
+        limit: only so many points from the start.
+        threads: searches at a time; default: all cores.
+        scheduler: address of a Dask cluster that does the work instead.
+        library: as for `size`; a cluster must have the same spec files.
+
+    Returns:
+        An iterator of rows (dictionaries); ``.to_polars()`` and ``.to_pandas()`` take them all.
+
+    Raises:
+        PlannerError: the sweep cannot be used. A point that fails is a row with its reason.
+    """
+    from planner.sweeps import Rows, Sweep, SweepFile, load  # noqa: PLC0415 (most callers ask one question)
+    from planner.sweeps.schema import from_table as sweep_from_table  # noqa: PLC0415
+
+    folder = None
+    if isinstance(question, str | Path):
+        folder, question = Path(question).parent, load(Path(question))
+    file = question if isinstance(question, SweepFile) else sweep_from_table(question)
+    return Rows(Sweep(file, _library(library), folder, limit), threads, scheduler)
 
 
 def with_host(scenario: Scenario, named: Mapping[str, Any] | None) -> Scenario:

@@ -158,6 +158,11 @@ def _names(table: Mapping[str, Any]) -> list[str]:
 def _files(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
+    return _listed(directory, directory.stat().st_mtime_ns)
+
+
+@cache
+def _listed(directory: Path, _changed: int) -> list[Path]:
     # cases.toml is long and rarely wanted, so it comes last.
     files = [path for path in directory.glob("*.toml") if path.name != UNSUPPORTED_FILE]
     return sorted(files, key=lambda path: (path.name == "cases.toml", path.name))

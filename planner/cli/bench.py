@@ -16,7 +16,10 @@ def bench(
     ] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per case.")] = False,
 ) -> None:
-    """How fast this machine searches (all cores, bounds on) and evaluates (one core, bounds off)."""
+    """How fast this machine searches (all cores, bounds on) and evaluates (one core, bounds off).
+
+    Example: planner bench gpt3-175b-1024-a100 --seconds 0.1
+    """
     from planner.bench import CASES, measure  # noqa: PLC0415
 
     if not as_json:

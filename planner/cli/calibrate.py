@@ -48,6 +48,8 @@ def calibrate(
     then holds efficiency files that extend the library's: put DIR into PLANNER_SPEC_PATH. Without: the fit
     behind
     the shipped figures is done again. Exit code 0: done; 2: the file cannot be used, or has no run to fit.
+
+    Example: planner calibrate --cases runs.json
     """
     from planner.cli.calibrate_serving import serving_calibration  # noqa: PLC0415 (keeps --help fast)
 

@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from planner.cli import complete
 from planner.errors import EXIT_ANSWER, EXIT_INTERRUPTED, EXIT_NO, PlannerError
 
 if TYPE_CHECKING:
     from planner.engine import Interrupt
     from planner.plan.model import Plan
 
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario, a TOML file.")]
+ScenarioFile = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="The scenario, a TOML file; - reads stdin.")
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="A.B=VALUE", help="Change one key of the scenario; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="A.B=VALUE",
+        help="Change one key of the scenario; may be repeated.",
+        autocompletion=complete.scenario_keys,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the plan as JSON (plan/1) instead of a memo.")]
 Output = Annotated[

@@ -41,6 +41,8 @@ def compare(  # noqa: PLR0917 (the command line names them)
     """Set systems side by side under one limit: throughput, power, racks, cost, and why each loses.
 
     Exit code 0: at least one system has a plan; 1: none has; 2: bad input.
+
+    Example: planner compare examples/cloudmatrix-384.toml --limit cards=384
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 

@@ -43,6 +43,8 @@ def evaluate(  # noqa: PLR0917 (the command line names them)
 
     A named layout is evaluated exactly, lawful or not: the answer says which rule it breaks, or how far
     behind the best it is. Exit code 0: it works and meets the target; 1: it does not; 2: bad input.
+
+    Example: planner evaluate examples/llama3-405b-h100.toml --layout tp=8,pp=16
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 

@@ -27,6 +27,8 @@ def explain(  # noqa: PLR0917 (the command line names them)
     """Explain a plan: its step time and memory by cause, and the value of 10 % more of each resource.
 
     Exit code 0: explained; 1: no design answers the scenario; 2: bad input.
+
+    Example: planner explain examples/cloudmatrix-384.toml --json > account.json
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
     from planner.report.explain import text  # noqa: PLC0415

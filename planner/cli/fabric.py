@@ -44,6 +44,8 @@ def fabric(  # noqa: PLR0917 (the command line names them)
     """Count the switches, cables, transceivers and ports that connect so many cards of a system.
 
     Exit code 0: the bill; 2: unknown names, or a fabric that cannot reach so far.
+
+    Example: planner fabric dgx-h100 --cards 16384
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 

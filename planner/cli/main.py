@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from planner.cli import settings
 from planner.cli.bench import bench
 from planner.cli.calibrate import calibrate
 from planner.cli.compare import compare
+from planner.cli.diff import diff
+from planner.cli.doctor import doctor
 from planner.cli.evaluate import evaluate
 from planner.cli.explain import explain
 from planner.cli.fabric import fabric
+from planner.cli.report import report
 from planner.cli.size import size
 from planner.cli.specs import app as specs
 from planner.cli.supply import supply
+from planner.cli.sweep import sweep
 from planner.cli.validate import validate
 from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
 
@@ -27,12 +32,15 @@ app = typer.Typer(
     name="planner",
     help="Which cluster of AI accelerators meets this target, and what does it take?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command()(size)
 app.command()(evaluate)
+app.command()(sweep)
+app.command()(report)
+app.command()(diff)
+app.command()(doctor)
 app.command()(compare)
 app.command()(fabric)
 app.command()(explain)
@@ -63,7 +71,9 @@ def planner(
 def run() -> None:
     """Console entry. Bad input is told on stderr (exit 2), a bug of ours without a traceback (exit 70)."""
     try:
-        app()
+        # A broken configuration must not keep anybody from help, or from finding out what is broken.
+        plain = {"doctor", "--help", "--version"} & set(sys.argv[1:])
+        app(default_map={} if plain else _settings(), prog_name="planner")
     except PlannerError as error:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
@@ -77,6 +87,26 @@ def run() -> None:
             f"  and the output of a run with {DEBUG_VARIABLE}=1.",
             EXIT_BUG,
         )
+
+
+def _settings(verbs: typer.Typer = app) -> dict[str, Any]:
+    """Defaults of options from the environment and the configuration file (`planner.cli.settings`)."""
+    command: Any = typer.main.get_command(verbs)
+    options = {
+        verb: {
+            opt.removeprefix("--"): parameter.name
+            for parameter in found.params
+            for opt in parameter.opts
+            if opt.startswith("--")
+        }
+        for verb, found in command.commands.items()
+        if not hasattr(found, "commands")
+    }
+    if os.environ.keys().isdisjoint({settings.SPEC_PATH_VARIABLE}):
+        path = settings.spec_path(os.environ)
+        if path is not None:
+            os.environ[settings.SPEC_PATH_VARIABLE] = path
+    return settings.defaults(os.environ, options)
 
 
 def _leave(message: str, code: int) -> None:

@@ -25,6 +25,8 @@ def size(  # noqa: PLR0917 (the command line names them)
     A target alone: the fewest cards. Limits alone: the most throughput inside them. Both: yes or no, with
     the margin. Exit code 0: an answer; 1: the answer is no; 2: bad input; 130: interrupted (the best so far
     is printed).
+
+    Example: planner size examples/kunlun-30k.toml --set target.days=240
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 

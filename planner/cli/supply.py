@@ -38,6 +38,8 @@ def supply(  # noqa: PLR0917 (the command line names them)
 
     Nearly all figures behind it are estimates with wide ranges; they are listed and can be replaced.
     Exit code 0: an answer; 1: not by the date; 2: bad input.
+
+    Example: planner supply kunlun-p800-8 --cards 8192
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
     from planner.report.supply import text  # noqa: PLC0415

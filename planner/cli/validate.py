@@ -35,6 +35,8 @@ def validate(
     Without --cases: the shipped runs, each predicted by a fit that had not seen its group. Exit code 0: every
     scored row was answered (of the shipped ones, known gaps do not count); 1: some were not (the reason
     stands beside them); 2: the file is not of the format.
+
+    Example: planner validate --cases runs.json
     """
     from planner.validation.run import validate as check  # noqa: PLC0415 (keeps --help fast)
 

@@ -142,8 +142,8 @@ def best_shares(costs: Mapping[str, Floats]) -> dict[str, float]:
 def _scipy() -> ModuleType:
     try:
         # 0.6 s: only when draws are asked for.
-        from scipy import stats  # type: ignore[import-untyped]  # noqa: PLC0415
-        from scipy.stats import qmc  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+        from scipy import stats  # noqa: PLC0415
+        from scipy.stats import qmc  # noqa: F401, PLC0415
     except ImportError as fault:
         raise PlannerError(
             "sampling needs scipy, which is not installed",

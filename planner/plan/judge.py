@@ -31,7 +31,7 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
     Raises:
         ScenarioError: cards that are not whole units, no number of cards, a layout that cannot be built.
     """
-    asked = _asked(case, named, cards)
+    asked = settled(case, named, cards)
     best = _fastest(case, asked)
     # A named layout is judged with the spares it leaves: few of them cost time, not lawfulness.
     asked = asked if named is None else _spares_as_given(asked)
@@ -50,8 +50,8 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
     return _unlawful(case, asked, fastest, named, best["best"])
 
 
-def _asked(case: Case, named: Named | None, cards: int | None) -> wire.Request:
-    """The request with the number of cards settled."""
+def settled(case: Case, named: Named | None = None, cards: int | None = None) -> wire.Request:
+    """The request with the number of cards settled; arguments and errors as for `judge`."""
     request, origin = case.request, case.problem.scenario.origin
     units = [cluster.unit_cards for cluster in request.clusters]
     limited = case.problem.scenario.limits.cards
@@ -94,18 +94,29 @@ def _spares_as_given(request: wire.Request) -> wire.Request:
 
 def _fastest(case: Case, request: wire.Request) -> Wire:
     """The fastest design on so many cards, whatever the target; over other limits only if none is within."""
-    free = request.model_copy(
+    result = case.search(without_target(request))
+    unlimited = without_other_limits(request)
+    if result["best"] is None and unlimited is not None:
+        result = case.search(without_target(unlimited))
+    return result
+
+
+def without_target(request: wire.Request) -> wire.Request:
+    """The request for the fastest design, whatever the target."""
+    return request.model_copy(
         update={
             "target": wire.Target(days=None, tokens_per_second=None),
             "search": request.search.model_copy(update={"objective": "throughput"}),
         }
     )
-    result = case.search(free)
+
+
+def without_other_limits(request: wire.Request) -> wire.Request | None:
+    """The request without limits but that on cards; None where it has no others."""
     other = ("facility_watts", "it_watts", "nameplate_watts", "racks", "capex_usd")
-    if result["best"] is None and any(getattr(free.limits, name) is not None for name in other):
-        unlimited = free.limits.model_copy(update=dict.fromkeys(other))
-        result = case.search(free.model_copy(update={"limits": unlimited}))
-    return result
+    if all(getattr(request.limits, name) is None for name in other):
+        return None
+    return request.model_copy(update={"limits": request.limits.model_copy(update=dict.fromkeys(other))})
 
 
 def _restricted(request: wire.Request, named: Named) -> wire.Request:
@@ -177,13 +188,8 @@ def _plan(  # noqa: PLR0917
     target = asked.target
     missed = "target" in broken
     wanted = target.days is not None or target.tokens_per_second is not None
-    margin = None
     asked_for = "target.days" if target.days is not None else "target.tokens_per_second"
-    if target.days is not None:
-        margin = target.days / design["performance"]["days"] - 1.0
-    elif target.tokens_per_second is not None:
-        speed = design["performance"]
-        margin = speed["tokens_per_second"] * speed["goodput"] / target.tokens_per_second - 1.0
+    margin = margin_of(design, target)
     comparison = Comparison(
         named=best is not None or bool(set(broken) - {"target", "limits"}),
         broken_rules=[rule for rule in broken if rule not in ("target", "limits")],
@@ -201,3 +207,13 @@ def _plan(  # noqa: PLR0917
     }
     kept = design if set(broken) <= STILL_MEANT else None
     return plan_of(case, judged, kept, comparison, sure=False, basis=design)
+
+
+def margin_of(design: Wire, target: wire.Target) -> float | None:
+    """Head-room of a design to the target as a fraction of it; negative: missed; None without a target."""
+    speed = design["performance"]
+    if target.days is not None:
+        return float(target.days / speed["days"] - 1.0)
+    if target.tokens_per_second is not None:
+        return float(speed["tokens_per_second"] * speed["goodput"] / target.tokens_per_second - 1.0)
+    return None

@@ -54,6 +54,9 @@ else:
     AnyWorkload = Workload | ServiceWorkload
     AnyPool = Pool | ServicePool
 
+if TYPE_CHECKING:
+    from planner.table import Table
+
 SCHEMA = "plan/1"
 FRONT_POINTS = 50
 
@@ -154,6 +157,24 @@ class Plan(Part):
     def to_json(self, indent: int | None = 2) -> str:
         """The plan as JSON text; the same problem gives the same text but for ``run``."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def table(self, name: str) -> Table:
+        """Rows with unit and meaning of every column.
+
+        Args:
+            name: parts (bill of materials), front, runners_up, figures, estimates or breakdown (of a step).
+
+        Raises:
+            PlannerError: no such table.
+        """
+        from planner.plan.tables import table  # noqa: PLC0415 (it knows this type)
+
+        return table(self, name)
+
+    def _repr_html_(self) -> str:
+        from planner.plan.notebook import html  # noqa: PLC0415 (notebooks alone)
+
+        return html(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

@@ -46,6 +46,8 @@ class Case:
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    design: Wire | None = None
+    """What the plan describes, once it is made."""
 
     @property
     def library(self) -> SpecLibrary:
@@ -207,6 +209,7 @@ def plan_of(
         found: what draws say of it.
         studied: one figure at a time, where that is known already.
     """
+    case.design = design
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
     if studied is None and design:

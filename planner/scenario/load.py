@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,20 @@ from planner.scenario.schema import OF_SERVING, RESERVED, Origin, Scenario
 from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 
+STDIN = "-"
+"""Stands for standard input."""
 LARGEST_FILE = 1024 * 1024
 """Bytes. A scenario is a page of text."""
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
-    """The scenario of a TOML file with ``--set`` texts (``"target.days=120"``) put in.
+    """The scenario of a TOML file (``-``: stdin) with ``--set`` texts (``"target.days=120"``) put in.
 
     Raises:
         ScenarioError: the file cannot be read, a key is unknown, a value impossible or contradictory.
     """
     path = Path(path)
-    source = _read(path)
+    source = _read_stdin() if str(path) == STDIN else _read(path)
     try:
         table = parse_table(source)
     except SpecError as fault:
@@ -124,6 +127,14 @@ _HINTS: dict[tuple[str, str], str] = {
     ("limits.power.value", ""): 'e.g. power = "30 MW"',
     ("limits.capex", ""): 'e.g. capex = "200 MUSD" or "1400 MCNY"',
 }
+
+
+def _read_stdin() -> SpecText:
+    try:
+        content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        return SpecText(Path("stdin"), content, content.decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ScenarioError(f"cannot be read: {fault}", file="stdin") from fault
 
 
 def _read(path: Path) -> SpecText:

@@ -15,6 +15,13 @@ from planner.scenario.schema import RESERVED, SHORTHANDS, Scenario, reserved_mes
 from planner.scenario.service import SERVICE_SHORTHANDS, SERVICE_TABLES
 from planner.specs.reading import model_at
 
+ALIASES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("site", "power"): ("limits", "power"),
+    ("site", "racks"): ("limits", "racks"),
+    ("workload", "days"): ("target", "days"),
+}
+"""Where people look for a key, and where it stands."""
+
 Override = tuple[tuple[str, ...], Any]
 """Key path and value."""
 
@@ -31,6 +38,7 @@ def parse(text: str) -> Override:
         raise ScenarioError(
             f"{text!r} is not of the form KEY=VALUE", file="--set", hint="e.g. --set target.days=120"
         )
+    path = ALIASES.get(path, path)
     dotted = ".".join(path)
     if dotted in RESERVED:
         raise ScenarioError(reserved_message(dotted), file="--set", key=dotted)

@@ -41,8 +41,15 @@ Index = dict[str, dict[str, Entry]]
 """Kind -> id -> the file that counts (of the latest directory)."""
 
 
-def index_directories(directories: Sequence[Path]) -> tuple[Index, list[SpecError]]:
-    """The files of all directories, earliest first, and those that could not be indexed."""
+def index_directories(
+    directories: Sequence[Path], added: Sequence[tuple[str, SpecText]] = ()
+) -> tuple[Index, list[SpecError]]:
+    """The files of all directories, earliest first, and those that could not be indexed.
+
+    Args:
+        directories: with a folder for each kind.
+        added: kind and text of specs that stand in no file; they come last, like a directory of their own.
+    """
     index: Index = {kind: {} for kind in KINDS}
     problems: list[SpecError] = []
     for directory in directories:
@@ -52,6 +59,9 @@ def index_directories(directories: Sequence[Path]) -> tuple[Index, list[SpecErro
                 _add(index[kind], earlier[kind], kind, read_text(path))
             except SpecError as error:
                 problems.append(error)
+    earlier = {kind: dict(entries) for kind, entries in index.items()}
+    for kind, source in added:
+        _add(index[kind], earlier[kind], kind, source)
     return index, problems
 
 

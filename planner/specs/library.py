@@ -19,8 +19,17 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from planner.errors import SpecError
+from planner.specs.custom import Custom
 from planner.specs.index import Entry, Index, extends_chain, index_directories, merged
-from planner.specs.reading import Fault, brief, locate_in_chain, parse_table, translate, undotted
+from planner.specs.reading import (
+    Fault,
+    brief,
+    locate_in_chain,
+    parse_head,
+    parse_table,
+    translate,
+    undotted,
+)
 from planner.specs.schema import KINDS, Accelerator, Efficiency, Fabric, Part, Site, SpecFile, System
 
 SPEC_PATH_VARIABLE = "PLANNER_SPEC_PATH"
@@ -69,9 +78,10 @@ def name_key(name: str) -> str:
 class SpecLibrary:
     """Spec files by id or name; each file is validated when it is first asked for."""
 
-    def __init__(self, directories: Sequence[Path] | None = None) -> None:
-        """A library over ``directories``, earliest first; the shipped one alone by default."""
+    def __init__(self, directories: Sequence[Path] | None = None, added: Sequence[Custom] = ()) -> None:
+        """A library over ``directories``, earliest first (the shipped one alone by default), and objects."""
         self.directories = [shipped_directory()] if directories is None else list(directories)
+        self._added = tuple(added)
         self._loaded: dict[tuple[str, str], SpecFile] = {}
         self._found: dict[tuple[str, str, tuple[str, ...]], str | None] = {}
 
@@ -88,6 +98,17 @@ class SpecLibrary:
             if not directory.is_dir():
                 raise SpecError(f"{SPEC_PATH_VARIABLE} names no directory here", file=str(directory))
         return cls([shipped_directory(), *own])
+
+    def adding(self, *specs: Custom) -> SpecLibrary:
+        """This library with specs of your own (`planner.specs.custom`) put in; each is validated at once.
+
+        Raises:
+            SpecError: a fault in one of them, or an id that is taken (``extends`` of the same id changes it).
+        """
+        more = SpecLibrary(self.directories, (*self._added, *specs))
+        for item in specs:
+            more.get(item.kind, str(parse_head(item.source)["id"]))
+        return more
 
     def accelerator(self, name: str) -> Accelerator:
         """An accelerator by id or name."""
@@ -321,7 +342,7 @@ class SpecLibrary:
 
     @cached_property
     def _indexed(self) -> tuple[Index, list[SpecError]]:
-        return index_directories(self.directories)
+        return index_directories(self.directories, [(item.kind, item.source) for item in self._added])
 
     @cached_property
     def _names(self) -> dict[str, dict[str, dict[str, list[str]]]]:

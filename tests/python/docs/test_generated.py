@@ -20,7 +20,8 @@ def _regenerate() -> ModuleType:
 
 
 regenerate = _regenerate()
-WITH_OUTPUT = [path for path in regenerate.DOCUMENTS if regenerate.BLOCK.search(read(path))]
+MARKS = (regenerate.BLOCK, regenerate.COMMANDS, regenerate.PRINTS)
+WITH_OUTPUT = [path for path in regenerate.DOCUMENTS if any(mark.search(read(path)) for mark in MARKS)]
 
 
 @pytest.mark.parametrize("document", WITH_OUTPUT, ids=name)

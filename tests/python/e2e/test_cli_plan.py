@@ -184,7 +184,7 @@ def test_bad_usage_exits_with_2() -> None:
 def test_a_bug_of_ours_exits_with_70_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken() -> None:
+    def broken(**_settings: object) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr(main, "app", broken)

@@ -1,0 +1,15 @@
+"""Two answers: what changed, and why, as waterfalls in days, megawatts and money, with paired bands."""
+
+from planner.difference.answer import Cause, Difference, OutputChange, Span, difference
+from planner.difference.sides import Side, side_of_plan, side_of_scenario
+
+__all__ = [
+    "Cause",
+    "Difference",
+    "OutputChange",
+    "Side",
+    "Span",
+    "difference",
+    "side_of_plan",
+    "side_of_scenario",
+]
