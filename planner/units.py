@@ -115,21 +115,21 @@ def parse(text: str | float, dimension: Dimension) -> tuple[float, str]:
         except OverflowError:
             raise UnitError("the number is too large") from None
     elif not isinstance(text, str):
-        raise UnitError(f"{text!r} is not a number with a unit")
+        raise UnitError(f"{_cut(text)} is not a number with a unit")
     else:
         match = _NUMBER.match(text)
         if match is None:
             comma = " (the decimal sign is a point)" if re.search(r"\d,\d", text) else ""
-            raise UnitError(f"{text!r} is not a number with a unit{comma}")
+            raise UnitError(f"{_cut(text)} is not a number with a unit{comma}")
         value, unit = float(match[1].replace("_", "").replace(",", "")), match[2]
     if not math.isfinite(value):
-        raise UnitError(f"{text!r} is not a finite number")
+        raise UnitError(f"{_cut(text)} is not a finite number")
     factor = _UNITS[dimension].get(unit)
     if factor is None:
         raise UnitError(_wrong_unit(text, unit, dimension))
     scaled = value * factor
     if not math.isfinite(scaled):
-        raise UnitError(f"{text!r} is too large")
+        raise UnitError(f"{_cut(text)} is too large")
     return scaled, unit
 
 
@@ -143,6 +143,12 @@ def currency_of(unit: str) -> str | None:
     return next((c for c in CURRENCIES if c in unit), None)
 
 
+def _cut(text: object) -> str:
+    """What was written, as Python shows it, cut where it is long."""
+    shown = repr(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
 def _wrong_unit(text: object, unit: str, dimension: Dimension) -> str:  # noqa: PLR0911 (one slip a line)
     table = _UNITS[dimension]
     if dimension in _CURRENCY_DIMENSIONS:
@@ -152,22 +158,22 @@ def _wrong_unit(text: object, unit: str, dimension: Dimension) -> str:  # noqa: 
         usual = [u for u in table if len(table) <= 12 or u[:1] in "GTM" or u == dimension.value]
         sample = ", ".join(u or "a plain number" for u in usual)
     if unit == "":
-        return f"{text!r} has no unit; a {dimension.value} figure needs one of: {sample}"
+        return f"{_cut(text)} has no unit; a {dimension.value} figure needs one of: {sample}"
     if _BITS_SIZE.fullmatch(unit) and dimension is Dimension.BYTES:
-        return f"{text!r} is in bits; sizes are in bytes: write {unit[0].upper()}B if bytes are meant"
+        return f"{_cut(text)} is in bits; sizes are in bytes: write {unit[0].upper()}B if bytes are meant"
     if dimension is Dimension.BYTES_PER_SECOND and f"{unit}/s" in table:
-        return f"{text!r} is a size, not a rate: write {unit}/s"
+        return f"{_cut(text)} is a size, not a rate: write {unit}/s"
     if dimension is Dimension.BYTES_PER_SECOND and unit.endswith("bps"):
-        return f"{text!r}: write {unit[:-3]}b/s for bits per second"
+        return f"{_cut(text)}: write {unit[:-3]}b/s for bits per second"
     if dimension is Dimension.BYTES and unit.removesuffix("/s") != unit:
-        return f"{text!r} is a rate, not a size: sizes are in bytes, e.g. GB or GiB"
+        return f"{_cut(text)} is a rate, not a size: sizes are in bytes, e.g. GB or GiB"
     if dimension is Dimension.FLOPS_PER_SECOND and unit.upper().endswith(("FLOPS", "OPS")):
         operations = "FLOP/s" if "FL" in unit.upper() else "OP/s"
-        return f"{text!r}: write {unit[0]}{operations} for operations per second"
+        return f"{_cut(text)}: write {unit[0]}{operations} for operations per second"
     same_letters = [u for u in table if u and u.lower() == unit.lower()]
     near = same_letters or get_close_matches(unit, [u for u in table if u], n=1, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{text!r}: unit {unit!r} is not a unit of {dimension.value}; {hint}known: {sample}"
+    return f"{_cut(text)}: unit {_cut(unit)} is not a unit of {dimension.value}; {hint}known: {sample}"
 
 
 _SHOW_PREFIXES = [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)]

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from planner.architectures import huggingface
 from planner.architectures.schema import Architecture
 from planner.errors import SpecError
+from planner.specs.reading import brief
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "architectures"
 UNSUPPORTED_FILE = "unsupported.toml"
@@ -246,7 +247,7 @@ def _unknown(name: str, directories: Sequence[Path]) -> SpecError:
     near = [by_folded[match] for match in get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)]
     hint = f"nearest: {', '.join(near)}; " if near else ""
     return SpecError(
-        f"unknown model {name!r}",
+        f"unknown model {brief(name)}",
         key="model",
         hint=f"{hint}or give the path of a Hugging Face config.json or of a .toml file in our schema",
     )

@@ -88,7 +88,7 @@ class Architecture(Frozen):
     read: Read = "recalled"
     note: str | None = None
 
-    layers: PositiveInt
+    layers: int = Field(gt=0, le=10_000)
     hidden: PositiveInt
     heads: PositiveInt = Field(description="query heads")
     kv_heads: PositiveInt = Field(description="key-value heads: heads = MHA, 1 = MQA")
@@ -117,7 +117,9 @@ class Architecture(Frozen):
     ffn_bias: bool = Field(default=False, description="bias of feed-forward products, experts, router")
     attention_sinks: bool = Field(default=False, description="one learned sink per query head")
     parallel_block: bool = Field(default=False, description="attention and feed-forward read the same input")
-    mtp_layers: int = Field(default=0, ge=0, description="multi-token-prediction layers, counted apart")
+    mtp_layers: int = Field(
+        default=0, ge=0, le=1_000, description="multi-token-prediction layers, counted apart"
+    )
 
     published: Published | None = None
 

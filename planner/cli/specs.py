@@ -367,6 +367,8 @@ def schema(
 
     with _told():
         if output is not None:
+            if output.exists() and not output.is_dir():
+                raise SpecError("is not a directory", file=str(output), hint="give a directory with -o")
             for path in export.write(output):
                 typer.echo(f"wrote {path}", err=True)
         elif kind is None:

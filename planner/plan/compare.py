@@ -218,7 +218,7 @@ def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
 
 def _head(system_id: str, library: SpecLibrary) -> Contender:
     system = library.system(system_id)
-    card = library.accelerator(system.accelerator)
+    card = library.accelerator_of(system)
     mature = maturity_of(library, card, "llm-training")
     months, staff = mature.porting_months, mature.porting_staff
     export = export_figures(card)

@@ -81,14 +81,17 @@ def _no(facts: Facts) -> str:
     wanted = _wanted(facts.target)
     nearest = facts.nearest
     if nearest is None:
-        return f"No: nothing {wanted}" + ("" if facts.complete else " so far")
+        return f"No: nothing {wanted or 'fits the limits'}" + ("" if facts.complete else " so far")
     if nearest.design is None:
         return f"No: {nearest.why}"
     row = _row(nearest.design, facts.nearest_chip or facts.chip)
+    wanted = f"nothing inside the limits {wanted}" if wanted else "nothing fits the limits"
     if nearest.what == "target":
-        return f"No: nothing inside the limits {wanted}; nearest: {row}"
+        return f"No: {wanted}; nearest: {row}"
+    if nearest.over_limits == ["limits.cards_min"]:
+        return f"No: {wanted}; nearest, with fewer cards than asked for: {row}"
     over = ", ".join(_over(limit) for limit in nearest.over_limits) or "the limits"
-    return f"No: nothing inside the limits {wanted}; nearest, over {over}: {row}"
+    return f"No: {wanted}; nearest, over {over}: {row}"
 
 
 def _over(limit: str) -> str:
@@ -101,7 +104,7 @@ def _wanted(target: Target) -> str:
         return f"meets {days(target.days)}"
     if target.tokens_per_second is not None:
         return f"meets {rate(target.tokens_per_second)}"
-    return "fits the limits"
+    return ""
 
 
 def _row(design: Summary, chip: str) -> str:

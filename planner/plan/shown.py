@@ -24,6 +24,16 @@ def scaled(value: float, unit: str) -> str:
     return f"{number(value)} {unit}".rstrip()
 
 
+def power(megawatts: float) -> str:
+    """Power given in megawatts: ``16.4 MW``, ``8.49 kW``."""
+    return scaled(megawatts * 1e6, "W")
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 server``, ``6,336 servers``; the plural of ``switch`` is ``switches``."""
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
 def spaced(value: float, noun: str) -> str:
     """With the prefix apart from the noun: ``15.6 T tokens``."""
     for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner import engine
+from planner.architectures.counts import parameter_counts
 from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
@@ -407,8 +408,11 @@ def _software(case: Case, design: Wire | None) -> SoftwareProfile:
 
 def _workload(case: Case, design: Wire | None) -> Workload:
     training = case.request.training
+    counts = parameter_counts(case.problem.architecture)
     return Workload(
         model=case.request.model.id,
+        parameters=counts.total,
+        active_parameters=counts.active,
         tokens=training.tokens,
         sequence_tokens=training.sequence,
         global_batch_sequences=training.global_batch,

@@ -93,12 +93,12 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
         leaf_oversubscription=question.leaf_oversubscription,
         planes=question.planes,
     )
-    accelerator = library.accelerator(system.accelerator)
+    accelerator = library.accelerator_of(system)
     item = Alternative(
         index=0,
         system=system,
         accelerator=accelerator,
-        efficiency=library.efficiency(accelerator.efficiency),
+        efficiency=library.efficiency_of(accelerator),
         fabrics=(fabric,),
         coolings=(),
     )

@@ -26,6 +26,9 @@ from planner.scenario import Scenario
 from planner.scenario.schema import Axis
 from planner.software import SoftwareProfile, default_profile, profile
 from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Part, Site, SpecLibrary, System
+from planner.specs.check import refuse_impossible
+from planner.specs.library import shipped
+from planner.specs.reading import shown_path
 
 MOST_CARDS = 1_000_000
 """Where the scenario sets no limit on cards: far beyond any cluster built."""
@@ -153,6 +156,8 @@ class _Builder:
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
+        if not figures.overridden:  # a sampled value lies inside the range that was judged with its file
+            self._judge_files()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
         front, dropped = self._front()
@@ -199,6 +204,17 @@ class _Builder:
             spec_hashes=figures.spec_hashes,
             pue_by_month=by_month,
         )
+
+    def _judge_files(self) -> None:
+        """Refuse impossible values of the files in use; doubts about the user's own files become notes."""
+        files = self.figures.spec_files
+        own = {
+            shown_path(path) for path in (self.library.path(*place) for place in files) if not shipped(path)
+        }
+        for doubt in refuse_impossible(self.library, files):
+            if doubt.file in own:
+                where = f"{doubt.file}:{doubt.line}" if doubt.line else doubt.file
+                self.notes.append(f"{where}: {doubt.key}: {doubt.message}; {doubt.remedy}")
 
     def _named(self, key: str, find: Callable[[], _T]) -> _T:
         """What a name in the scenario stands for; an unknown name is told as a fault of the scenario."""
@@ -252,7 +268,7 @@ class _Builder:
         """Without those that origin, date and country of the limits rule out."""
         limits, kept, reasons = self.scenario.limits, [], []
         for system in systems:
-            why = excluded(system, self.library.accelerator(system.accelerator), limits)
+            why = excluded(system, self.library.accelerator_of(system), limits)
             if why is None:
                 kept.append(system)
             else:
@@ -276,7 +292,7 @@ class _Builder:
         name = self.scenario.workload.software
         if name is not None:
             return self._named("workload.software", lambda: profile(name))
-        return default_profile(self.library.accelerator(system.accelerator).vendor)
+        return default_profile(self.library.accelerator_of(system).vendor)
 
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
@@ -324,8 +340,8 @@ class _Builder:
         self._refuse_unused_cooling(systems, hall.site)
         clusters, calibrations = [], []
         for index, system in enumerate(systems):
-            accelerator = self.library.accelerator(system.accelerator)
-            efficiency = self.library.efficiency(accelerator.efficiency)
+            accelerator = self.library.accelerator_of(system)
+            efficiency = self.library.efficiency_of(accelerator)
             item = Alternative(
                 index=index,
                 system=system,
@@ -347,6 +363,7 @@ class _Builder:
                 self.notes.append(
                     f"{system.id}: the switches of a domain are not published, so their failures do not count"
                 )
+            self._refuse_caps_below_idle(clusters[-1])
             residual = efficiency.residual.value
             calibrations.append(
                 Calibration(
@@ -356,6 +373,19 @@ class _Builder:
             if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:
                 self.notes.append(f"{accelerator.id} lists no bf16 peak: its fp16 peak is used")
         return tuple(clusters), tuple(calibrations)
+
+    def _refuse_caps_below_idle(self, built: wire.Cluster) -> None:
+        asked = self.scenario.hardware.power_caps
+        if asked is None or self.figures.missing or self.figures.overridden:
+            return  # a figure that is missing stands as 1 until all of them are refused
+        lowest = min(asked)
+        if lowest * built.card_tdp <= built.card_idle:
+            raise self.scenario.origin.error(
+                "hardware.power_caps",
+                f"{lowest:.3g} of the {built.card_tdp:.4g} W of {built.accelerator} is no more than the "
+                f"{built.card_idle:.4g} W that it draws when idle",
+                "caps of 0.5 to 1 are usual",
+            )
 
     def _precision(self) -> str | tuple[str, ...]:
         """What the devices must be able to compute at, as `cluster` takes it."""
@@ -372,7 +402,7 @@ class _Builder:
         return DEFAULT_CAPS if limited or by_watts else (1.0,)
 
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
-        candidates = chosen or [self.library.fabric(system.scale_out.fabric)]
+        candidates = chosen or [self.library.fabric_of(system)]
         kinds = self.scenario.hardware.kinds
         fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & set(f.kinds))
         if not fabrics:
@@ -456,6 +486,9 @@ class _Builder:
             self.notes.append(
                 f"{site.id} offers {available / 1e6:.4g} MW at the grid intake, taken as a limit"
             )
+        if watts.nameplate_watts is not None or watts.nameplate_intake_watts is not None:
+            for system in systems:  # a rating that nobody knows is neither inside nor over a limit
+                self.figures.of("systems", system).need("host.nameplate", "power", "nameplate")
         capex = None
         if limits.capex is not None:
             self.figures.refuse_missing_prices("limits.capex")

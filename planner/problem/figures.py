@@ -53,6 +53,11 @@ class Figures:
             self._sheets[place] = Sheet(self, kind, spec)
         return self._sheets[place]
 
+    @property
+    def overridden(self) -> bool:
+        """Whether other values stand in for some of the files'."""
+        return bool(self._overrides)
+
     @contextmanager
     def scope(self, scope: Scope) -> Iterator[None]:
         """Figures read inside belong to ``scope``."""
@@ -97,8 +102,12 @@ class Figures:
     @property
     def spec_hashes(self) -> dict[str, str]:
         """``kind/id`` -> SHA-256 of each spec file that was read."""
-        places = sorted(place for place in self._sheets if place[0] not in PROFILES)
-        return {f"{kind}/{spec_id}": self.library.hash(kind, spec_id) for kind, spec_id in places}
+        return {f"{kind}/{spec_id}": self.library.hash(kind, spec_id) for kind, spec_id in self.spec_files}
+
+    @property
+    def spec_files(self) -> list[tuple[str, str]]:
+        """Kind and id of each spec file that was read, sorted."""
+        return sorted(place for place in self._sheets if place[0] not in PROFILES)
 
     def refuse_missing(self) -> None:
         """Refuse with everything that is missing at once.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from planner.errors import MissingFigureError
 from planner.problem import wire
@@ -56,7 +57,7 @@ def cluster(  # noqa: PLR0917
     rooms = []
     for kind in item.coolings:
         with figures.scope(Scope(cluster=item.index, cooling=kind)):
-            rooms.append(_cooling(kind, hall, figures))
+            rooms.append(_cooling(kind, item, hall, figures))
     return without_hall(item, hall.facility, hardware, precision, figures, offloads).model_copy(
         update={"coolings": tuple(rooms)}
     )
@@ -277,12 +278,12 @@ def _fabric_options(
     item: Alternative, fabric: Fabric, hardware: Hardware, figures: Figures
 ) -> list[wire.FabricOption]:
     parts = [
-        figures.library.part(name)
-        for name in (
-            fabric.switch,
-            fabric.transceiver_switch,
+        cast(Part, figures.library.referred(owner, key, "parts", name))
+        for owner, key, name in (
+            (fabric, "switch", fabric.switch),
+            (fabric, "transceiver_switch", fabric.transceiver_switch),
             _host_transceiver(item.system, fabric),
-            fabric.cable,
+            (fabric, "cable", fabric.cable),
         )
     ]
     switch, near, far, cable = (figures.of("parts", part) for part in parts)
@@ -325,10 +326,12 @@ def _fabric_options(
     ]
 
 
-def _host_transceiver(system: System, fabric: Fabric) -> str:
-    """The fabric's, or that which the server's vendor puts into its ports of the same fabric."""
+def _host_transceiver(system: System, fabric: Fabric) -> tuple[System | Fabric, str, str]:
+    """The fabric's, or that which the server's vendor puts into the same ports: file, key, part."""
     own = system.scale_out.transceiver
-    return own if own is not None and system.scale_out.fabric == fabric.id else fabric.transceiver_host
+    if own is not None and system.scale_out.fabric == fabric.id:
+        return system, "scale_out.transceiver", own
+    return fabric, "transceiver_host", fabric.transceiver_host
 
 
 def _ports_per_server(system: System, figures: Figures) -> int:
@@ -355,7 +358,7 @@ def _scale_out_bandwidth(system: System, fabric: Fabric, figures: Figures) -> fl
     A fabric faster than the system's own is used in full only where the NICs can be exchanged, that is where
     the own fabric names one; else they are part of the card.
     """
-    own = figures.library.fabric(system.scale_out.fabric)
+    own = figures.library.fabric_of(system)
     bandwidth = figures.of("systems", system).want("scale_out.bandwidth", "timing", "scale-out bandwidth")
     if bandwidth is not None and own.port_rate.value == fabric.port_rate.value:
         return bandwidth
@@ -366,7 +369,17 @@ def _scale_out_bandwidth(system: System, fabric: Fabric, figures: Figures) -> fl
     return bandwidth * (ratio if own.nic is not None else min(ratio, 1.0))
 
 
-def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
+def _rack_limit(kind: str, item: Alternative, hall: Hall, figures: Figures) -> float:
+    """Watts of a compute rack: its own rating where it is sold as one machine, else what cooling takes."""
+    own = figures.of("systems", item.system).want("rack.power", "space", "rating of its rack")
+    if own is not None:
+        return own
+    return figures.of("parts", hall.facility).need(
+        f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"
+    )
+
+
+def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire.CoolingOption:
     choice = hall.choice
     site = figures.of("sites", hall.site)
     facility = figures.of("parts", hall.facility)
@@ -384,7 +397,7 @@ def _cooling(kind: str, hall: Hall, figures: Figures) -> wire.CoolingOption:
         # An override of the annual mean may lie above the site's figure for the design day.
         pue_design_day=max(design, pue),
         wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
-        rack_limit=facility.need(f"rack_limits.{kind}", "space", f"limit of a rack with {kind}"),
+        rack_limit=_rack_limit(kind, item, hall, figures),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
         liquid_share=facility.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}"),

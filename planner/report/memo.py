@@ -7,8 +7,20 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
-from planner.plan.parts import Cards, Layout, Performance, Spares
-from planner.plan.shown import days, duration, number, percent, rate, scaled, signed_percent, spaced, usd
+from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
+from planner.plan.shown import (
+    counted,
+    days,
+    duration,
+    number,
+    percent,
+    power,
+    rate,
+    scaled,
+    signed_percent,
+    spaced,
+    usd,
+)
 from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.shares import shares
@@ -64,8 +76,8 @@ def _asked(plan: Plan) -> Iterator[Row]:
     work = plan.workload
     yield (
         "workload",
-        f"{work.model} on {spaced(work.tokens, 'tokens')}, sequences of {work.sequence_tokens:,}, "
-        f"batch {work.global_batch_sequences:,}, {work.precision}"
+        f"{work.model}{_parameters(work)} on {spaced(work.tokens, 'tokens')}, "
+        f"sequences of {work.sequence_tokens:,}, batch {work.global_batch_sequences:,}, {work.precision}"
         + (f", software {work.software}" if work.software else ""),
     )
     wanted = []
@@ -98,6 +110,14 @@ def _asked(plan: Plan) -> Iterator[Row]:
         yield "note", note
 
 
+def _parameters(work: Workload) -> str:
+    if work.parameters is None:
+        return ""
+    active = work.active_parameters
+    sparse = f", {number(active / 1e9)} B active" if active and active < 0.9 * work.parameters else ""
+    return f" ({number(work.parameters / 1e9)} B parameters{sparse})"
+
+
 def _nearest(plan: Plan) -> Iterator[Row]:
     if plan.comparison is not None and (plan.comparison.broken_rules or plan.comparison.over_limits):
         for rule in plan.comparison.broken_rules:
@@ -127,15 +147,15 @@ def _buy(plan: Plan) -> Iterator[Row]:
     held += [f"{racks.interconnect:,} scale-up interconnect"] if racks.interconnect else []
     yield (
         "servers, racks",
-        f"{plan.facility.servers:,} servers of {plan.cards.per_server} cards ({plan.system}); "
-        f"{racks.total:,} racks ({', '.join(held)})",
+        f"{counted(plan.facility.servers, 'server')} of {plan.cards.per_server} cards ({plan.system}); "
+        f"{counted(racks.total, 'rack')} ({', '.join(held)})",
     )
     fabric = plan.fabric
     if fabric is not None:
         modules = fabric.transceivers
         yield (
             "network",
-            f"{fabric.switches:,} switches, {modules.switch_side + modules.host_side:,} transceivers "
+            f"{counted(fabric.switches, 'switch')}, {modules.switch_side + modules.host_side:,} transceivers "
             f"({modules.switch_side:,} switch side, {modules.host_side:,} host side), "
             f"{fabric.cables:,} cables, {fabric.nics:,} NIC ports",
         )
@@ -175,10 +195,10 @@ def _power(plan: Plan) -> Iterator[Row]:
     hall = plan.facility
     if hall is None:
         return
-    nameplate = "not known" if hall.nameplate_megawatts is None else f"{number(hall.nameplate_megawatts)} MW"
+    nameplate = "not known" if hall.nameplate_megawatts is None else power(hall.nameplate_megawatts)
     yield (
         "IT",
-        f"{number(hall.it_megawatts)} MW typical, nameplate {nameplate}; {number(hall.card_watts)} W a card",
+        f"{power(hall.it_megawatts)} typical, nameplate {nameplate}; {number(hall.card_watts)} W a card",
     )
     cap = (
         ""
@@ -187,15 +207,15 @@ def _power(plan: Plan) -> Iterator[Row]:
     )
     yield (
         "at the grid",
-        f"{number(hall.facility_megawatts)} MW annual mean (PUE {hall.pue:.2f}), "
-        f"{number(hall.facility_design_megawatts)} MW on the design day (PUE {hall.pue_design_day:.2f}){cap}",
+        f"{power(hall.facility_megawatts)} annual mean (PUE {hall.pue:.2f}), "
+        f"{power(hall.facility_design_megawatts)} on the design day (PUE {hall.pue_design_day:.2f}){cap}",
     )
     yield from boundaries(hall)
     water = "not known" if hall.water_m3_per_year is None else f"{number(hall.water_m3_per_year)} m3 a year"
     yield "cooling", f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack, water {water}"
     yield (
         "a year",
-        f"{number(hall.energy_mwh_per_year / 1e3)} GWh, {number(hall.carbon_tonnes_per_year / 1e3)} kt CO2"
+        f"{scaled(hall.energy_mwh_per_year * 1e6, 'Wh')}, {scaled(hall.carbon_tonnes_per_year, 't')} CO2"
         + (f" ({hall.site})" if hall.site else ""),
     )
 
@@ -210,7 +230,7 @@ def _use(plan: Plan) -> Iterator[Row]:
             "step",
             f"{duration(performance.step_seconds)}, {rate(performance.tokens_per_second)} "
             f"({number(performance.tokens_per_second_per_card)} a card), "
-            f"batch {layout.global_batch_sequences:,} in {layout.micro_batches:,} micro-batches",
+            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}",
         )
         yield "goes to", shares(performance.breakdown, performance.step_seconds)
         yield "MFU", _utilisation(performance)
@@ -333,9 +353,9 @@ def _sure(plan: Plan) -> Iterator[Row]:
         if sure.cards is None:
             yield f"{share} sure", f"no cluster within the limits, up to {sure.cards_tried:,} cards"
         else:
-            power = "" if sure.facility_megawatts is None else f", {number(sure.facility_megawatts)} MW"
+            drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
-            yield f"{share} sure", f"{sure.cards:,} cards{middle}{power}"
+            yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
     yield from _risk(plan)
     if evidence.estimates:
         words = [
@@ -405,7 +425,7 @@ def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:
         ("days", bands.days, number),
         ("tokens/s", bands.tokens_per_second, lambda value: scaled(value, "")),
         ("MFU", bands.mfu, percent),
-        ("facility MW", bands.facility_megawatts, number),
+        ("facility", bands.facility_megawatts, power),
         ("capital", bands.capex_usd, usd),
     ]
     for label, band, show in shown:
@@ -449,7 +469,7 @@ def _row(row: Summary) -> str:
     price = "" if row.capex_usd is None else f", {usd(row.capex_usd)}"
     return (
         f"{row.cards:,} cards {row.system}, {row.fabric}{over} {row.fabric_kind}, {row.cooling}{cap}: "
-        f"{days(row.days)}, {number(row.facility_megawatts)} MW{price} [{row.layout.short()}]"
+        f"{days(row.days)}, {power(row.facility_megawatts)}{price} [{row.layout.short()}]"
     )
 
 

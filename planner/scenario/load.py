@@ -67,6 +67,8 @@ def _schema(table: Mapping[str, Any]) -> type[Scenario]:
 def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) -> ScenarioError:
     source = SpecText(Path(origin.file or "scenario"), b"", origin.text)
     faults = [_told(item.error, schema) for item in translate(fault, schema, [source])]
+    # An entry of a list that is refused leaves the list empty: the entry is the fault.
+    faults = [item for item in faults if not (item[1] == "is an empty list" and _inside(item[0], faults))]
     # A missing table is told after faults of what stands there: the latter are what the author looks at.
     faults.sort(key=lambda item: item[1] == "is missing")
     key, message, hint = faults[0]
@@ -75,6 +77,10 @@ def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) ->
         others = "; ".join(f"{k}: {m}" if k else m for k, m, _ in faults[1:6])
         message += f" (1 of {len(faults)} faults; also {others})"
     return origin.error_at(undotted(key), message, hint)
+
+
+def _inside(key: str, faults: Sequence[tuple[str, str, str | None]]) -> bool:
+    return any(other.startswith(f"{key}[") for other, _, _ in faults)
 
 
 def _told(error: SpecError, schema: type[Scenario]) -> tuple[str, str, str | None]:

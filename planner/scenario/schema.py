@@ -43,7 +43,12 @@ Axis = Literal[
 Texts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(as_list)]
 Truths = Annotated[tuple[bool, ...], Field(min_length=1), BeforeValidator(as_list)]
 Tiers = Annotated[tuple[Tier, ...], Field(min_length=1), BeforeValidator(as_list)]
-Wholes = Annotated[tuple[Whole, ...], Field(min_length=1), BeforeValidator(as_list)]
+Cards = Annotated[Whole, Field(le=4_000_000)]
+Degrees = Annotated[
+    tuple[Annotated[Whole, Field(le=4096)], ...], Field(min_length=1), BeforeValidator(as_list)
+]
+Ranks = Annotated[tuple[Cards, ...], Field(min_length=1), BeforeValidator(as_list)]
+# The core takes no more (MOST_RANKS, MOST_DEGREE in rust/core/src/problem.rs): larger ones are slips.
 
 SHORTHANDS: dict[tuple[str, ...], str] = {
     ("site",): "id",
@@ -92,7 +97,9 @@ class Workload(Frozen):
     batch_tokens: Amount | None = Field(default=None, description='tokens per optimizer step, e.g. "16M"')
     batch_sequences: Whole | None = Field(default=None, description="sequences per optimizer step")
     batch_tolerance: Share = Field(
-        default=0.02, description="largest relative departure from that batch (the layout must divide it)"
+        default=0.02,
+        lt=1,
+        description="largest relative departure from that batch (the layout must divide it)",
     )
     batch_at_most: bool = Field(
         default=False,
@@ -153,9 +160,9 @@ class Target(Frozen):
 class CardLimit(Frozen):
     """How many cards may be bought, spares included."""
 
-    min: Whole | None = None
-    max: Whole | None = None
-    exactly: Whole | None = None
+    min: Cards | None = None
+    max: Cards | None = None
+    exactly: Cards | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -347,16 +354,16 @@ class SiteChoice(Frozen):
 class LayoutChoice(Frozen):
     """Dimensions of the layout to fix (one value) or to choose from (a list); absent: the default space."""
 
-    tp: Wholes | None = None
-    pp: Wholes | None = None
-    vpp: Wholes | None = None
-    dp: Wholes | None = None
-    cp: Wholes | None = None
-    ep: Wholes | None = None
+    tp: Degrees | None = None
+    pp: Degrees | None = None
+    vpp: Degrees | None = None
+    dp: Ranks | None = None
+    cp: Degrees | None = None
+    ep: Degrees | None = None
     etp: Annotated[tuple[Literal["one", "tensor"], ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="one: an expert is whole on a device; tensor: cut over tp"
     )
-    micro_batch: Wholes | None = None
+    micro_batch: Degrees | None = None
     recompute: Annotated[tuple[Recompute, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1
     )

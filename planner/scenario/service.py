@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.scenario.schema import Axis, Objective, Scenario, Search, Wholes, _table_of
+from planner.scenario.schema import Axis, Degrees, Objective, Scenario, Search, _table_of
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
@@ -189,10 +189,10 @@ class ServiceTarget(Frozen):
 class ServiceLayout(Frozen):
     """Dimensions of instances to fix (one value) or to choose from (a list); absent: the default space."""
 
-    tp: Wholes | None = None
-    dp: Wholes | None = None
-    pp: Wholes | None = None
-    ep: Wholes | None = None
+    tp: Degrees | None = None
+    dp: Degrees | None = None
+    pp: Degrees | None = None
+    ep: Degrees | None = None
     mode: Annotated[tuple[Literal["aggregated", "disaggregated"], ...], BeforeValidator(as_list)] | None = (
         Field(default=None, min_length=1, description="prefill and decode together or apart; default: both")
     )

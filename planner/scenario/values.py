@@ -18,7 +18,11 @@ _COUNT_UNITS = {
 }  # fmt: skip
 _COUNT = re.compile(r"\s*(.*?\d\.?)\s*([A-Za-z]*)\s*\Z", re.DOTALL)
 _LARGEST_WHOLE = 2**53
+LARGEST_COUNT = 1e17
+"""Tokens, or tokens a second. Thousands of times what was ever written: beyond it a digit slipped."""
 SECONDS_PER_DAY = 86400.0
+MOST_DAYS = 36_500.0
+LEAST_DAYS = 1 / SECONDS_PER_DAY
 
 
 class Money(Frozen):
@@ -57,10 +61,18 @@ def count(value: object) -> float:
         if match and match[2]:
             known = ", ".join(unit for unit in _COUNT_UNITS if unit)
             raise ValueError(
-                f"{value!r} is not a count: {match[2]!r} is no suffix of counts; known: {known}, "
+                f"{_shown(value)} is not a count: {_shown(match[2])} is no suffix of counts; known: {known}, "
                 'e.g. "15.6T" for 15.6e12'
             )
     return _above_zero(number(value), value)
+
+
+def amount(value: object) -> float:
+    """Like `count`, where more than `LARGEST_COUNT` can only be a slip."""
+    found = count(value)
+    if found > LARGEST_COUNT:
+        raise ValueError(f"{_shown(value)} is beyond what can be meant (at most {LARGEST_COUNT:g})")
+    return found
 
 
 def whole(value: object) -> int:
@@ -88,12 +100,15 @@ def days(value: object) -> float:
     """A duration in days; a plain number is in days.
 
     Raises:
-        ValueError: not a positive duration.
+        ValueError: not a duration between a second and a century.
     """
     try:
-        return positive(value)
+        found = positive(value)
     except units.UnitError:
-        return _quantity(value, Dimension.SECONDS) / SECONDS_PER_DAY
+        found = _quantity(value, Dimension.SECONDS) / SECONDS_PER_DAY
+    if not LEAST_DAYS <= found <= MOST_DAYS:
+        raise ValueError(f"must lie between a second and {MOST_DAYS:,.0f} days, but is {_shown(value)}")
+    return found
 
 
 def seconds(value: object) -> float:
@@ -180,7 +195,7 @@ def _shown(value: object) -> str:
 
 
 Positive = Annotated[float, BeforeValidator(positive)]
-Amount = Annotated[float, BeforeValidator(count)]
+Amount = Annotated[float, BeforeValidator(amount)]
 Whole = Annotated[int, BeforeValidator(whole)]
 WholeOrZero = Annotated[int, BeforeValidator(whole_or_zero)]
 Days = Annotated[float, BeforeValidator(days)]

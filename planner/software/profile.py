@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from planner.errors import SpecError
 from planner.specs.quantity import Count, Duration, Fraction, Size, Text
-from planner.specs.reading import parse_table, read_text, translate
+from planner.specs.reading import brief, parse_table, read_text, translate
 from planner.specs.schema.common import SpecFile
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "software"
@@ -109,7 +109,8 @@ def profile(name: str) -> SoftwareProfile:
     near = get_close_matches(wanted, names, n=2, cutoff=0.5)
     guess = f"did you mean {' or '.join(dict.fromkeys(names[n].id for n in near))}? " if near else ""
     raise SpecError(
-        f"there is no software profile {name!r}", hint=f"{guess}known: {', '.join(p.id for p in profiles())}"
+        f"there is no software profile {brief(name)}",
+        hint=f"{guess}known: {', '.join(p.id for p in profiles())}",
     )
 
 

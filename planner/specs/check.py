@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
+from planner.errors import SpecError
 from planner.specs.checks import accelerators, figures, files, others, sites, systems
 from planner.specs.checks.base import Finding, Library
 from planner.specs.library import SpecLibrary
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "check", "refuse_impossible"]
 
-_RULES = (files.check, figures.check, accelerators.check, systems.check, sites.check, others.check)
+_Rule = Callable[[Library], Iterator[Finding]]
+_MULTIPLIED_OUT: tuple[_Rule, ...] = (accelerators.check, systems.check, sites.check, others.check)
+_RULES: tuple[_Rule, ...] = (files.check, figures.check, *_MULTIPLIED_OUT)
 
 
 def check(library: SpecLibrary) -> list[Finding]:
@@ -18,7 +23,33 @@ def check(library: SpecLibrary) -> list[Finding]:
     ``schema``, ``unit`` and ``unsourced``).
     """
     seen = Library(library)
-    findings = dict.fromkeys(seen.faults)
-    for rule in _RULES:
-        findings.update(dict.fromkeys(rule(seen)))
-    return sorted(findings, key=lambda f: (f.file, f.line or 0, f.key, f.rule, f.message))
+    return _sorted([*seen.faults, *_found(seen, _RULES)])
+
+
+def refuse_impossible(library: SpecLibrary, places: Iterable[tuple[str, str]]) -> list[Finding]:
+    """Judge the files (kind, id) that an answer rests on: impossible values are refused, not computed with.
+
+    Returns:
+        What asks for a second look.
+
+    Raises:
+        SpecError: a value that no hardware has, or values that contradict each other.
+    """
+    findings = _sorted(_found(Library(library, places), (figures.check_values, *_MULTIPLIED_OUT)))
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        first, message = errors[0], errors[0].message
+        if len(errors) > 1:
+            message += f" (1 of {len(errors)} faults; `planner specs check` lists all)"
+        raise SpecError(message, first.file, first.key, first.line, first.remedy)
+    return findings
+
+
+def _found(seen: Library, rules: Iterable[_Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        yield from rule(seen)
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    distinct = dict.fromkeys(findings)
+    return sorted(distinct, key=lambda f: (f.file, f.line or 0, f.key, f.rule, f.message))

@@ -21,7 +21,15 @@ from pydantic import ValidationError
 from planner.errors import SpecError
 from planner.specs.custom import Custom
 from planner.specs.index import Entry, Index, extends_chain, index_directories, merged
-from planner.specs.reading import Fault, parse_head, parse_table, translate
+from planner.specs.reading import (
+    Fault,
+    brief,
+    locate_in_chain,
+    parse_head,
+    parse_table,
+    translate,
+    undotted,
+)
 from planner.specs.schema import KINDS, Accelerator, Efficiency, Fabric, Part, Site, SpecFile, System
 
 SPEC_PATH_VARIABLE = "PLANNER_SPEC_PATH"
@@ -39,6 +47,11 @@ def shipped_directory() -> Path:
     if not directory.is_dir():
         raise SpecError("is missing from the installation", file=str(directory), hint="reinstall the planner")
     return directory
+
+
+def shipped(path: Path) -> bool:
+    """Whether a file is one of ours."""
+    return path.is_relative_to(shipped_directory())
 
 
 def kind_of(text: str) -> str:
@@ -135,6 +148,36 @@ class SpecLibrary:
                 raise _first_of([fault.error for fault in faults])
             self._loaded[kind, spec_id] = loaded
         return self._loaded[kind, spec_id]
+
+    def referred(self, by: SpecFile, key: str, kind: str, name: str) -> SpecFile:
+        """The file of ``kind`` that the file ``by`` names at ``key``.
+
+        Raises:
+            SpecError: as for `get`; an unknown name is told as a fault of the file that has it.
+        """
+        try:
+            return self.get(kind, name)
+        except SpecError as fault:
+            if fault.file is not None:
+                raise
+            owner = next(kind for kind, schema in KINDS.items() if isinstance(by, schema))
+            chain = [entry.source for entry in self.chain(owner, by.id)]
+            source, line = locate_in_chain(chain, undotted(key))
+            raise SpecError(fault.message, source.shown, key, line, fault.hint) from fault
+
+    def accelerator_of(self, system: System) -> Accelerator:
+        """The card that a system holds."""
+        return cast(Accelerator, self.referred(system, "accelerator", "accelerators", system.accelerator))
+
+    def efficiency_of(self, accelerator: Accelerator) -> Efficiency:
+        """What software reaches on a card."""
+        return cast(
+            Efficiency, self.referred(accelerator, "efficiency", "efficiency", accelerator.efficiency)
+        )
+
+    def fabric_of(self, system: System) -> Fabric:
+        """The usual scale-out fabric of a system."""
+        return cast(Fabric, self.referred(system, "scale_out.fabric", "fabrics", system.scale_out.fabric))
 
     def validate(self, kind: str, spec_id: str) -> tuple[SpecFile | None, list[Fault]]:
         """Read and validate one file; all its faults instead of an exception."""
@@ -282,7 +325,7 @@ class SpecLibrary:
         )
         listing = f" {kinds[0]}" if len(kinds) < len(KINDS) else ""
         return SpecError(
-            f"there is no {what} {name!r}", hint=f"{guess}`planner specs list{listing}` lists all"
+            f"there is no {what} {brief(name)}", hint=f"{guess}`planner specs list{listing}` lists all"
         )
 
     def _entry(self, kind: str, name: str) -> Entry:

@@ -107,7 +107,10 @@ class Quantity(Frozen):
         low = self.value if self.low is None else self.low
         high = self.value if self.high is None else self.high
         if not low <= self.value <= high:
-            raise ValueError(f"low <= value <= high does not hold: {low}, {self.value}, {high}")
+            low_shown, shown, high_shown = (units.show(x, self.dimension) for x in (low, self.value, high))
+            raise ValueError(
+                f"low <= value <= high does not hold: {low_shown}, {shown}, {high_shown}; check the units"
+            )
         return self
 
     @property

@@ -190,15 +190,28 @@ def locate(text: str, path: KeyPath) -> tuple[int, int | None]:
                 table = (*names, index)
             else:
                 table = _indexed(names, counts)
-            here = table
+            here, inline = table, ""
         else:
             assignment = _ASSIGNMENT.match(line)
             if not assignment:
                 continue
-            here = (*table, *_names(assignment[1]))
-        if len(here) <= len(path) and here == path[: len(here)] and len(here) > best[0]:
-            best = (len(here), number)
+            here, inline = (*table, *_names(assignment[1])), line[assignment.end() :]
+        if len(here) <= len(path) and here == path[: len(here)]:
+            length = len(here) + _inline_depth(inline, path[len(here) :])
+            if length > best[0]:
+                best = (length, number)
     return best
+
+
+def _inline_depth(text: str, path: KeyPath) -> int:
+    """How many parts of ``path`` an inline table ``{ a = { b = 1 } }`` holds one inside the other."""
+    depth = 0
+    for part in path:
+        found = re.search(rf"[{{,]\s*{re.escape(str(part))}\s*=", text)
+        if found is None:
+            break
+        depth, text = depth + 1, text[found.end() :]
+    return depth
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -261,10 +274,15 @@ def _translated(details: ErrorDetails, model: type[BaseModel], chain: Sequence[S
     return Fault(rule, SpecError(message, file=source.shown, key=dotted(path) or None, line=line, hint=hint))
 
 
+def brief(given: object) -> str:
+    """What somebody wrote, as Python shows it, cut where it is long."""
+    text = repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _sentence(details: ErrorDetails) -> str:
     context = details.get("ctx", {})
-    given = repr(details["input"])
-    given = given if len(given) <= 60 else f"{given[:57]}..."
+    given = brief(details["input"])
     words = {
         "missing": "is missing",
         "literal_error": f"is {given}, but must be one of {context.get('expected', '')}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Literal, TypeVar, cast
@@ -72,16 +72,21 @@ class Subject(Generic[SpecT_co]):
 class Library:
     """The valid files of a library, each read once, with what could not be read."""
 
-    def __init__(self, library: SpecLibrary) -> None:
-        """Read and validate every file of ``library``."""
+    def __init__(self, library: SpecLibrary, only: Iterable[tuple[str, str]] | None = None) -> None:
+        """Read and validate every file of ``library``, or ``only`` the files (kind, id) named."""
         self.source = library
+        self._only = None if only is None else sorted(set(only))
 
     @cached_property
     def _read(self) -> tuple[dict[str, list[Subject[SpecFile]]], list[Finding]]:
-        valid: dict[str, list[Subject[SpecFile]]] = {}
+        valid: dict[str, list[Subject[SpecFile]]] = {kind: [] for kind in self.source.kinds}
+        if self._only is not None:
+            for kind, spec_id in self._only:
+                chain = self.source.chain(kind, spec_id)
+                valid[kind].append(Subject(kind, self.source.get(kind, spec_id), chain))
+            return valid, []
         findings = [Finding.of_error("file", problem) for problem in self.source.problems]
         for kind in self.source.kinds:
-            valid[kind] = []
             for entry in self.source.entries(kind):
                 spec, faults = self.source.validate(kind, entry.id)
                 findings += [Finding.of_error(fault.rule, fault.error) for fault in faults]

@@ -69,12 +69,18 @@ _KEY_BOUNDS: dict[str, tuple[float, float]] = {
 
 def check(library: Library) -> Iterator[Finding]:
     """All rules of this module over all files."""
+    yield from check_values(library)
+    for subject in library.all():
+        yield from _sources(subject)
+
+
+def check_values(library: Library) -> Iterator[Finding]:
+    """The rules about figures themselves, without those about the sources' table."""
     for subject in library.all():
         for key, figure in subject.spec.figures():
             yield from _range(subject, key, figure)
             yield from _magnitude(subject, key, figure)
             yield from _text(subject, key, figure)
-        yield from _sources(subject)
 
 
 def _range(subject: Subject[SpecFile], key: str, figure: Quantity) -> Iterator[Finding]:

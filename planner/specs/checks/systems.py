@@ -10,6 +10,9 @@ from planner.specs.schema import Accelerator, Fabric, System
 
 Built = Subject[System]
 
+_BITS_FOR_BYTES = 4.0
+"""Cards that send this many times what their ports carry were rated in bytes where bits were meant."""
+
 
 def check(library: Library) -> Iterator[Finding]:
     """All rules of this module over all systems."""
@@ -17,6 +20,7 @@ def check(library: Library) -> Iterator[Finding]:
         card = library.card(system.spec.accelerator)
         yield from _power(system, card)
         yield from _counts(system)
+        yield from _rack(system, card)
         if card is not None:
             yield from _level_sizes(system, card)
             yield from _level_bandwidths(system, card)
@@ -144,17 +148,51 @@ def _counts(system: Built) -> Iterator[Finding]:
         )
 
 
+def _rack(system: Built, card: Accelerator | None) -> Iterator[Finding]:
+    rack, host = system.spec.rack, system.spec.host
+    supply, machines = value(rack.power), rack.servers_per_rack
+    if supply is None:
+        return
+    if machines is None:
+        yield system.error(
+            "rack-power",
+            "rack.power",
+            "a rating of the rack without servers_per_rack",
+            "only a rack-scale system has a rack of its own",
+        )
+        return
+    tdp = value(card.power.tdp) if card else None
+    rated = value(host.nameplate) or system.spec.cards_per_server * (tdp or 0.0)
+    if machines * rated > supply:
+        yield system.error(
+            "rack-power",
+            "rack.power",
+            f"{machines} servers of {rated / 1e3:.4g} kW exceed the {supply / 1e3:.4g} kW of the rack",
+            "the rack holds what it is sold with",
+        )
+
+
 def _ports(system: Built, fabric: Fabric) -> Iterator[Finding]:
     scale_out = system.spec.scale_out
     rate, ports = value(scale_out.bandwidth), scale_out.ports_per_server
     if rate is None or ports is None:
         return
     cards, by_ports = rate * system.spec.cards_per_server, ports * fabric.port_rate.value
-    if differs(cards, by_ports, 0.02):
+    text = (
+        f"{ports} ports of {fabric.id!r} carry {by_ports / 1e9:.4g} GB/s, the cards of a server "
+        f"{cards / 1e9:.4g} GB/s"
+    )
+    if cards > _BITS_FOR_BYTES * by_ports:
+        yield system.error(
+            "ports",
+            "scale_out.bandwidth",
+            text,
+            "bits against bytes? ports are rated in Gb/s: 400 Gb/s is 50 GB/s",
+        )
+    elif differs(cards, by_ports, 0.02):
         yield system.warning(
             "ports",
             "scale_out.ports_per_server",
-            f"{ports} ports of {fabric.id!r} carry {by_ports / 1e9:.4g} GB/s, the cards of a server "
-            f"{cards / 1e9:.4g} GB/s",
+            text,
             "bandwidth is one way and per card; ports count at the port rate of the fabric",
         )

@@ -96,6 +96,11 @@ class Rack(Frozen):
     servers_per_rack: int | None = Field(
         default=None, ge=1, description="the vendor's packing where it is fixed (rack-scale systems)"
     )
+    power: Power | None = Field(
+        default=None,
+        description="what a rack-scale system's own rack supplies and cools; takes the place of the limit "
+        "that a cooling kind sets for other racks",
+    )
 
 
 class System(SpecFile):

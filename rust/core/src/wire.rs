@@ -291,6 +291,12 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
     (binding, margin)
 }
 
+/// What keeps sizes inside the limits from being built, if anything but a limit does.
+fn unbuilt(outcome: &Outcome) -> String {
+    let cause = outcome.refusals.iter().find(|refusal| !refusal.cause.starts_with("limits."));
+    cause.map_or_else(String::new, |refusal| format!("{}; ", refusal.example))
+}
+
 /// Relaxes one thing after the other until there is a plan: the target, then the limits.
 fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     let mut relaxed = problem.clone();
@@ -310,6 +316,17 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         }
         relaxed.target = problem.target;
     }
+    if problem.limits.cards_min > 1 {
+        // So many cards cannot be joined, powered or paid for: the most of what can, with the other limits kept.
+        relaxed.limits.cards_min = 1;
+        relaxed.search.objective = crate::problem::Objective::Throughput;
+        if let Some(found) = search(&relaxed, &mut silent)?.best {
+            let design = evaluate(problem, &choice(&found))?;
+            let why =
+                format!("{}inside the other limits {} cards are the best", unbuilt(outcome), found.cards);
+            return Ok(Nearest { what: "limits", design: Some(design), why });
+        }
+    }
     relaxed.search.objective = crate::problem::Objective::Cards;
     relaxed.limits = crate::problem::Limits {
         cards_min: 1,
@@ -328,20 +345,26 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
     if let Some(found) = search(&relaxed, &mut silent)?.best {
         let design = evaluate(problem, &choice(&found))?;
         let why = format!(
-            "without the limits {} cards do it; over: {}",
+            "{}without the limits {} cards do it; over: {}",
+            unbuilt(outcome),
             found.cards,
             design.over_limits.join(", ")
         );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
-    let worst = outcome.tally.rejected.iter().max_by_key(|(_, count)| *count).map(|(rule, _)| rule);
-    let what = if worst == Some(Rule::Memory) { "memory" } else { "layout" };
-    let why = match outcome.refusals.first() {
-        Some(refusal) => format!("no size can be built: {}", refusal.example),
-        None => format!(
-            "no layout of the space is lawful; most candidates fail the rule {}",
-            worst.map_or("(none: the space is empty)", Rule::name)
-        ),
+    // Rules are looked at in their order: the last one broken stopped those that came furthest.
+    let last = outcome.tally.rejected.iter().last().map(|(rule, _)| rule);
+    let what = if last == Some(Rule::Memory) { "memory" } else { "layout" };
+    let why = match (outcome.refusals.first(), last) {
+        (Some(refusal), _) => format!("no size can be built: {}", refusal.example),
+        (None, Some(Rule::Memory)) => "no lawful layout fits into the memory of a device".to_string(),
+        (None, Some(rule)) => {
+            format!(
+                "no layout of the space is lawful; those that come furthest fail the rule {}",
+                rule.name()
+            )
+        }
+        (None, None) => "no layout of the space is lawful: the space is empty".to_string(),
     };
     Ok(Nearest { what, design: None, why })
 }

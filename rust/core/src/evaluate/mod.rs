@@ -76,7 +76,7 @@ pub fn exceeded(limits: &Limits, plant: &Plant) -> Vec<&'static str> {
 /// Evaluates `choice`, lawful or not: rules it breaks and limits it exceeds are listed in the answer.
 ///
 /// # Errors
-/// An index out of range, more devices than cards, or a plant that cannot be built.
+/// An index out of range, more devices than cards, more cards than the vendor builds, or a plant that cannot be built.
 pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, CoreError> {
     let at = plant_choice(problem, choice)?;
     let cluster = at.cluster;
@@ -89,6 +89,10 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         return Err(CoreError::invalid("design.cards", message));
     }
     let units = standby.units(problem, cluster, choice.cards);
+    if let Some(most) = cluster.max_cards.filter(|most| units * cluster.unit_cards > *most) {
+        let message = format!("{} is built with at most {most} cards, more are wanted", cluster.system);
+        return Err(CoreError::invalid("design.cards", message));
+    }
     let mut plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
     plant.goodput = plant.goodput.losing(standby.lost(&plant, layout.dp), 0.0);
     let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)

@@ -99,7 +99,9 @@ impl<'a> Units<'a> {
 
 /// Device-seconds that the layers of a sequence take under `layout`, network included, pipeline and data not.
 fn seconds_per_sequence(problem: &Problem, variant: &Variant, layout: &Layout) -> f64 {
-    let pieces = pieces(&bench(problem, variant, variant.networks.len() - 1), layout);
+    // Where the fabric reaches none of the sizes nothing is timed, and the order of units does not matter.
+    let Some(outermost) = variant.networks.len().checked_sub(1) else { return 0.0 };
+    let pieces = pieces(&bench(problem, variant, outermost), layout);
     let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
     let dense = f64::from(problem.model.layers) - moe;
     let all = pieces.dense.total() * dense + pieces.moe.total() * moe + pieces.head.total();

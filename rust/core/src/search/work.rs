@@ -164,7 +164,13 @@ impl Sweep<'_> {
         let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
         tally.bounded.size += (lawful.len() - (to - from)) as u64;
         let lawful = &lawful[from..to];
-        let Some(network) = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest)) else {
+        let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
+        // Where the fabric reaches none of the sizes there is no network to time anything on.
+        if self.variant.networks.is_empty() {
+            tally.reject(Rule::Limits, lawful.len() as u64);
+            return;
+        }
+        let Some(network) = reached else {
             // No size holds any of them: those that would fit bare lack the room for their spares.
             let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
             tally.reject(Rule::Spares, bare);

@@ -83,6 +83,16 @@ def test_no_names_the_nearest_design() -> None:
     )
 
 
+def test_more_cards_than_can_be_built_are_told_the_most_that_can() -> None:
+    nearest = Nearest(
+        what="limits", why="too large", design=summary(65536, 40), over_limits=["limits.cards_min"]
+    )
+    line = headline(facts(cards=None, performance=None, nearest=nearest, target=Target()))
+    assert line.startswith(
+        "No: nothing fits the limits; nearest, with fewer cards than asked for: 65,536 Kunlun P800 in 40 days"
+    )
+
+
 def test_no_without_a_nearest_design_says_why() -> None:
     nearest = Nearest(what="memory", why="no layout fits into memory", design=None)
     assert headline(facts(cards=None, performance=None, nearest=nearest)).startswith(

@@ -25,6 +25,10 @@ def test_three_significant_digits(value: float, text: str) -> None:
 
 def test_units() -> None:
     assert shown.days(1.0) == "1 day"
+    assert shown.power(16.4) == "16.4 MW"
+    assert shown.power(0.00849) == "8.49 kW"
+    assert shown.counted(1, "server") == "1 server"
+    assert shown.counted(1280, "switch") == "1,280 switches"
     assert shown.days(74.2) == "74.2 days"
     assert shown.rate(2.512e6) == "2.51 M tokens/s"
     assert shown.usd(1.234e9) == "$1.23 bn"

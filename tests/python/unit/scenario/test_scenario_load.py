@@ -103,6 +103,12 @@ def test_an_unknown_table_is_told(write: Write) -> None:
     [
         ("days = 180", "days = -1", "target.days", "above zero"),
         ("days = 180", "days = 0", "target.days", "above zero"),
+        ("days = 180", "days = 1e300", "target.days", "between a second and 36,500 days"),
+        ("days = 180", 'days = "1 ms"', "target.days", "between a second and 36,500 days"),
+        ("days = 180", "tokens_per_second = 1e30", "target.tokens_per_second", "beyond what can be meant"),
+        ('tokens = "15.6T"', "tokens = 1e300", "workload.tokens", "beyond what can be meant"),
+        ("cards = 30_000", "cards = 10_000_000_000", "limits.cards.max", "less than or equal to 4000000"),
+        ("[site]", "[layout]\ntp = 1_000_000\n[site]", "layout.tp[0]", "less than or equal to 4096"),
         ("days = 180", "days = nan", "target.days", "not a finite number"),
         ("days = 180", "days = -inf", "target.days", "not a finite number"),
         ("days = 180", "days = true", "target.days", "must be a number"),
@@ -166,6 +172,11 @@ def test_a_missing_site_is_told_with_a_remedy(write: Write) -> None:
 def test_all_faults_are_counted(write: Write) -> None:
     fault = fault_of(write, GOOD.replace("days = 180", "days = -1").replace("8192", "0"))
     assert "1 of 2 faults" in fault.message
+
+
+def test_a_refused_entry_of_a_list_is_one_fault(write: Write) -> None:
+    fault = fault_of(write, GOOD.replace("[site]", "[layout]\ntp = -1\n[site]"))
+    assert (fault.key, fault.message) == ("layout.tp[0]", "must be above zero, but is -1")
 
 
 def test_an_empty_file_is_refused(write: Write) -> None:

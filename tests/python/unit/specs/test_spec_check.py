@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 from spec_files import CARD, EFFICIENCY, FABRIC, NIC, SITE, SWITCH, SYSTEM, MakeLibrary
 
-from planner.specs.check import Finding, check
+from planner.errors import SpecError
+from planner.specs.check import Finding, check, refuse_impossible
 
 S = 'kind = "vendor", source = "s"'
 TDP = f'tdp = {{ value = "400 W", {S} }}'
@@ -135,6 +136,10 @@ ERRORS: list[tuple[str, str, dict[str, str]]] = [
      _changed("parts/switch-a.toml", SWITCH, ("ports = 64", f'ports = 64\npower_max = {_figure("800 W")}'))),
     ("counts", "max_cards", _system(("domain_cards = 8", "domain_cards = 8\nmax_cards = 4"))),
     ("counts", "scale_out.nics_per_server", _system(("{ value = 8,", "{ value = 7.5,"))),
+    ("rack-power", "rack.power", _system(("[host]", f'[rack]\npower = {_figure("40 kW")}\n\n[host]'))),
+    ("rack-power", "rack.power",
+     _system(("[host]", f'[rack]\nservers_per_rack = 8\npower = {_figure("39 kW")}\n\n[host]'))),
+    ("ports", "scale_out.bandwidth", _system(('value = "200 Gb/s"', 'value = "200 GB/s"'))),
     ("pue", "cooling.contained-air.pue", _site(("value = 1.25", "value = 0.9"))),
     ("pue", "cooling.contained-air.pue_design_day", _site(("value = 1.4", "value = 1.1"))),
     ("pue", "cooling", _site((re.search(r"\[cooling.*?\n\n", SITE, re.DOTALL)[0], "[cooling]\n\n"))),  # type: ignore[index]
@@ -262,3 +267,38 @@ def test_an_inherited_fault_is_told_once_where_it_stands(make_library: MakeLibra
 def test_several_broken_files_are_all_found(make_library: MakeLibrary) -> None:
     changes = {"accelerators/x.toml": "", "parts/y.toml": "id = ", "stray.toml": 'id = "z"\n'}
     assert len([f for f in _found(make_library, changes) if f.rule == "file"]) == 3
+
+
+USED = [("accelerators", "card-a"), ("systems", "server-a"), ("fabrics", "roce-a")]
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("power.tdp", _card('"400 W"', '"400 kW"')),
+        ("peak_sparse.bf16", _more(peak_sparse=f"bf16 = {_figure('300 TFLOP/s')}")),
+        ("levels[0].size", _system(("domain_cards = 8", "domain_cards = 16"))),
+        ("scale_out.bandwidth", _system(('value = "200 Gb/s"', 'value = "200 GB/s"'))),
+    ],
+)
+def test_an_answer_is_refused_where_the_check_fails(
+    make_library: MakeLibrary, key: str, changes: dict[str, str]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        refuse_impossible(make_library(changes), USED)
+    assert caught.value.key == key
+    assert caught.value.line
+    assert caught.value.hint
+
+
+def test_an_answer_looks_at_no_file_that_it_does_not_use(make_library: MakeLibrary) -> None:
+    changes = _changed("parts/switch-a.toml", SWITCH, ("ports = 64\n", "")) | {
+        "accelerators/card-b.toml": 'id = "card-b"\nname = "B"\nextends = "card-a"\n'
+        f"[power]\n{TDP.replace('400 W', '400 kW')}\n"
+    }
+    assert refuse_impossible(make_library(changes), USED) == []
+
+
+def test_doubts_are_handed_back(make_library: MakeLibrary) -> None:
+    changes = _system(("ports_per_server = 8", "ports_per_server = 16"))
+    assert [doubt.rule for doubt in refuse_impossible(make_library(changes), USED)] == ["ports"]
