@@ -21,10 +21,13 @@ __all__ = [
 class CoreError(ValueError):
     """The core refused a request; the message names the key."""
 
-def size(request: bytes, progress: Callable[[int, int, int], bool] | None = None) -> bytes:
+def size(
+    request: bytes, progress: Callable[[int, int, int, bool, float | None], bool] | None = None
+) -> bytes:
     """Search: a ``problem/1`` request to a ``result/1`` answer.
 
-    ``progress(done, total, candidates)`` is called now and then; when it returns False the best so far is
+    ``progress(done, total, candidates, found, gap)`` is called now and then: whether a plan is known, and how
+    much better than it the answer can be at most. When it returns False the best so far is
     returned, with ``complete`` false. The interpreter lock is released meanwhile.
     """
 

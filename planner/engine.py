@@ -54,9 +54,10 @@ def size(
         KeyboardInterrupt: as said.
     """
 
-    def report(done: int, total: int, candidates: int) -> bool:
+    def report(done: int, total: int, candidates: int, found: bool, gap: float | None) -> bool:
         if progress is not None:
-            progress({"done": done, "total": total, "candidates": candidates})
+            told = {"done": done, "total": total, "candidates": candidates, "found": found, "gap": gap}
+            progress(told)
         return interrupt is None or not interrupt.pressed
 
     with _translated(), _catching(interrupt):

@@ -108,13 +108,23 @@ class Watch:
         done, total = counts.get("done", 0), counts.get("total", 0)
         share = f" {100 * done / total:.0f} %" if total else ""
         typer.echo(
-            f"{CLEAR_LINE}searching{share}, {counts.get('candidates', 0):,} candidates", err=True, nl=False
+            f"{CLEAR_LINE}searching{share}, {_standing(counts, now - self._started)}", err=True, nl=False
         )
 
     def done(self) -> None:
         """Leave the line empty."""
         if self._last:
             typer.echo(CLEAR_LINE, err=True, nl=False)
+
+
+def _standing(counts: Mapping[str, Any], seconds: float) -> str:
+    """How many candidates, how fast, and how good the best plan is known to be."""
+    candidates = counts.get("candidates", 0)
+    words = f"{candidates:,} candidates, {candidates / seconds:.2g} a second"
+    if not counts.get("found"):
+        return f"{words}, no plan yet"
+    gap = counts.get("gap")
+    return words if gap is None else f"{words}, at most {100 * gap:.0f} % better is possible"
 
 
 def answer(

@@ -164,6 +164,11 @@ class Search(Part):
     enumerated: int
     rejected: dict[str, int] = Field(description="by the first rule broken")
     bounded: int = Field(description="skipped because a bound proved them no better")
+    bounded_by: dict[str, int] = Field(
+        default={},
+        description="by the bound: size (cannot be part of the answer), stage (the slowest stage is too "
+        "slow on any network), step (passes, bubble, sends and stragglers are too slow)",
+    )
     timed: int
     bound_gap: float | None = Field(
         default=None, description="of an incomplete search: how much better at most"

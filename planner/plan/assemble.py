@@ -229,6 +229,7 @@ def search(result: Wire) -> Search:
         enumerated=found["enumerated"],
         rejected={name: count for name, count in sorted(found["rejected"].items()) if count},
         bounded=found["bounded"],
+        bounded_by=dict(sorted(found.get("bounded_by", {}).items())),
         timed=found["timed"],
         bound_gap=found.get("bound_gap"),
         refused_sizes=_refused_sizes(found.get("refused_sizes", [])),

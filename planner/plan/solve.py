@@ -69,7 +69,15 @@ class Case:
 
     def search(self, request: wire.Request, stage: str = "search") -> Wire:
         """The engine's answer to ``request``."""
-        result: Wire = self.timed(stage, lambda: engine.size(request, self.progress, self.interrupt))
+        begun = time.perf_counter()
+
+        def watch(counts: dict[str, Any]) -> None:
+            if counts["found"]:
+                self.seconds.setdefault("first_plan", time.perf_counter() - begun)
+            if self.progress is not None:
+                self.progress(counts)
+
+        result: Wire = self.timed(stage, lambda: engine.size(request, watch, self.interrupt))
         return result
 
 

@@ -179,6 +179,10 @@ class _Builder:
             space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
             search=wire.Search(
                 objective=scenario.objective,
+                weights=tuple(
+                    wire.Weight(axis=axis, weight=weight)
+                    for axis, weight in (scenario.search.weights or {}).items()
+                ),
                 front=front,
                 time_limit_seconds=scenario.search.time_limit,
                 threads=scenario.search.threads,
@@ -575,6 +579,8 @@ class _Builder:
         objective = self.scenario.objective
         if objective in _MONEY_OBJECTIVES:
             self.figures.refuse_missing_prices(f'search.objective = "{objective}"')
+        if any(axis in _MONEY_AXES for axis in self.scenario.search.weights or ()):
+            self.figures.refuse_missing_prices("search.weights")
         axes = self.scenario.front
         dropped = tuple(axis for axis in axes if axis in _MONEY_AXES) if self.figures.missing_prices else ()
         kept = tuple(axis for axis in axes if axis not in dropped)

@@ -412,10 +412,18 @@ class Space(Wire):
     factorized: bool = False
 
 
+class Weight(Wire):
+    """Part of a weighted objective."""
+
+    axis: str
+    weight: float
+
+
 class Search(Wire):
     """How to search."""
 
     objective: Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
+    weights: tuple[Weight, ...] = ()
     front: tuple[str, ...]
     front_points: Unsigned = 50
     time_limit_seconds: float | None

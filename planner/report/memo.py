@@ -488,6 +488,8 @@ def _search(plan: Plan) -> Iterator[Row]:
             "rejected by",
             ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in causes if count),
         )
+    if search.bounded_by:
+        yield "bounded by", ", ".join(f"{name} {count:,}" for name, count in search.bounded_by.items())
     for refused in search.refused_sizes[:2]:
         yield "not built", f"{refused.count:,} sizes: {refused.why}"
     if plan.front_total > 1:

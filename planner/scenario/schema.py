@@ -422,6 +422,12 @@ class Search(Frozen):
     objective: Objective | None = Field(
         default=None, description="default: cards where there is a target, else throughput"
     )
+    weights: dict[Axis, Positive] | None = Field(
+        default=None,
+        min_length=1,
+        description="instead of an objective: least sum of these axes, each times its weight, e.g. "
+        "{ tco_usd_per_year = 1.0, days = 50000.0 }; tokens per second count as a gain",
+    )
     front: Annotated[tuple[Axis, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, max_length=4, description="axes of the Pareto front, at most four"
     )
@@ -429,6 +435,12 @@ class Search(Frozen):
     confidence: Share = Field(default=0.9, gt=0.5, lt=1, description='of the "90 % sure needs" figure')
     seed: WholeOrZero = Field(default=0, description="of the sampling behind the bands")
     threads: Annotated[Whole, Field(le=4096)] | None = Field(default=None, description="default: all cores")
+
+    @model_validator(mode="after")
+    def _one_objective(self) -> Self:
+        if self.objective is not None and self.weights is not None:
+            raise ValueError("weights: and objective exclude each other; keep one")
+        return self
 
     @field_validator("front")
     @classmethod

@@ -192,12 +192,25 @@ pub enum Axis {
     EnergyMwhPerYear,
 }
 
+/// Part of a weighted objective.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weight {
+    /// The axis; tokens per second count as a gain.
+    pub axis: Axis,
+    /// Cost of one of its units, above zero.
+    pub weight: f64,
+}
+
 /// How to search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
-    /// What is best.
+    /// What is best, unless weights say so.
     pub objective: Objective,
+    /// Least weighted sum over these axes instead; empty: the objective.
+    #[serde(default)]
+    pub weights: Vec<Weight>,
     /// At most four.
     pub front: Vec<Axis>,
     /// Points of the front to return.
@@ -319,6 +332,9 @@ impl Problem {
             if let Some(value) = value {
                 positive(key, value)?;
             }
+        }
+        for weight in &self.search.weights {
+            positive("search.weights", weight.weight)?;
         }
         if self.search.front.len() > 4 {
             return Err(CoreError::invalid("search.front", "has more than four axes"));

@@ -20,12 +20,14 @@ macro_rules! quantity {
 
             /// The larger of two.
             #[must_use]
+            #[inline]
             pub fn max(self, other: Self) -> Self {
                 Self(self.0.max(other.0))
             }
 
             /// The smaller of two.
             #[must_use]
+            #[inline]
             pub fn min(self, other: Self) -> Self {
                 Self(self.0.min(other.0))
             }
@@ -33,12 +35,14 @@ macro_rules! quantity {
 
         impl Add for $name {
             type Output = Self;
+            #[inline]
             fn add(self, other: Self) -> Self {
                 Self(self.0 + other.0)
             }
         }
 
         impl AddAssign for $name {
+            #[inline]
             fn add_assign(&mut self, other: Self) {
                 self.0 += other.0;
             }
@@ -46,6 +50,7 @@ macro_rules! quantity {
 
         impl Sub for $name {
             type Output = Self;
+            #[inline]
             fn sub(self, other: Self) -> Self {
                 Self(self.0 - other.0)
             }
@@ -53,6 +58,7 @@ macro_rules! quantity {
 
         impl Mul<f64> for $name {
             type Output = Self;
+            #[inline]
             fn mul(self, factor: f64) -> Self {
                 Self(self.0 * factor)
             }
@@ -60,6 +66,7 @@ macro_rules! quantity {
 
         impl Mul<$name> for f64 {
             type Output = $name;
+            #[inline]
             fn mul(self, quantity: $name) -> $name {
                 $name(self * quantity.0)
             }
@@ -67,6 +74,7 @@ macro_rules! quantity {
 
         impl Div<f64> for $name {
             type Output = Self;
+            #[inline]
             fn div(self, divisor: f64) -> Self {
                 Self(self.0 / divisor)
             }
@@ -74,6 +82,7 @@ macro_rules! quantity {
 
         impl Div for $name {
             type Output = f64;
+            #[inline]
             fn div(self, other: Self) -> f64 {
                 self.0 / other.0
             }
@@ -132,6 +141,7 @@ impl Seconds {
 
 impl Div<BytesPerSecond> for Bytes {
     type Output = Seconds;
+    #[inline]
     fn div(self, rate: BytesPerSecond) -> Seconds {
         Seconds(self.0 / rate.0)
     }
@@ -139,6 +149,7 @@ impl Div<BytesPerSecond> for Bytes {
 
 impl Div<FlopsPerSecond> for Flops {
     type Output = Seconds;
+    #[inline]
     fn div(self, rate: FlopsPerSecond) -> Seconds {
         Seconds(self.0 / rate.0)
     }

@@ -63,6 +63,7 @@ struct Counts {
     enumerated: u64,
     rejected: std::collections::BTreeMap<&'static str, u64>,
     bounded: u64,
+    bounded_by: std::collections::BTreeMap<&'static str, u64>,
     timed: u64,
     bound_gap: Option<f64>,
     refused_sizes: Vec<(String, u64)>,
@@ -184,8 +185,9 @@ fn counts(outcome: &Outcome) -> Counts {
     let Outcome { tally, refusals, gap, .. } = outcome;
     Counts {
         enumerated: tally.enumerated,
-        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), *count)).collect(),
-        bounded: tally.bounded,
+        rejected: tally.rejected.iter().map(|(rule, count)| (rule.name(), count)).collect(),
+        bounded: tally.bounded.total(),
+        bounded_by: tally.bounded.iter().filter(|(_, count)| *count > 0).collect(),
         timed: tally.timed,
         bound_gap: *gap,
         refused_sizes: refusals.iter().map(|refusal| (refusal.example.clone(), refusal.count)).collect(),
@@ -351,7 +353,7 @@ fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
     // Rules are looked at in their order: the last one broken stopped those that came furthest.
-    let last = outcome.tally.rejected.keys().next_back().copied();
+    let last = outcome.tally.rejected.iter().filter(|(_, count)| *count > 0).map(|(rule, _)| rule).max();
     let what = if last == Some(Rule::Memory) { "memory" } else { "layout" };
     let why = match (outcome.refusals.first(), last) {
         (Some(refusal), _) => format!("no size can be built: {}", refusal.example),

@@ -5,7 +5,7 @@ mod common;
 use planner_core::evaluate::design::Design;
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::fabric::FabricKind;
-use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace};
+use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace, Weight};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
 use planner_core::training::schedule::{ContextKind, Schedule};
@@ -126,6 +126,10 @@ fn cost(problem: &Problem, design: &Design, axis: Axis) -> f64 {
 }
 
 fn objective(problem: &Problem, design: &Design) -> f64 {
+    if !problem.search.weights.is_empty() {
+        let weights = problem.search.weights.iter();
+        return weights.map(|part| part.weight * cost(problem, design, part.axis)).sum();
+    }
     let rate = design.performance.tokens_per_second * design.performance.goodput;
     match problem.search.objective {
         Objective::Cards => cost(problem, design, Axis::Cards),
@@ -181,9 +185,9 @@ fn agree(problem: &Problem) {
     let outcome = search(problem, &mut |_| true).unwrap();
     let designs = brute_force(problem);
     let counts = &outcome.tally;
-    let rejected: u64 = counts.rejected.values().sum();
+    let rejected: u64 = counts.rejected.total();
     // A candidate timed and then found too slow is counted as timed and as rejected.
-    assert!(counts.enumerated <= rejected + counts.bounded + counts.timed);
+    assert!(counts.enumerated <= rejected + counts.bounded.total() + counts.timed);
     let best = designs.iter().map(|design| objective(problem, design)).fold(f64::INFINITY, f64::min);
     match outcome.best {
         None => assert!(designs.is_empty(), "the search found nothing, brute force {}", designs.len()),
@@ -236,6 +240,7 @@ struct Variation {
     power: Option<f64>,
     capex: Option<f64>,
     objective: Objective,
+    weights: Vec<Weight>,
     with_rate_axis: bool,
     memory: f64,
     dies: u64,
@@ -295,6 +300,15 @@ fn widened() -> impl Strategy<Value = Widened> {
     )
 }
 
+/// Power against days, or against cards.
+fn weights((power, other, in_days): (f64, f64, bool)) -> Vec<Weight> {
+    let second = if in_days { Axis::Days } else { Axis::Cards };
+    vec![
+        Weight { axis: Axis::FacilityMegawatts, weight: power },
+        Weight { axis: second, weight: other * 0.01 },
+    ]
+}
+
 fn variation() -> impl Strategy<Value = Variation> {
     let workload = (any::<bool>(), 3..14_u32, 8..96_u64, prop::sample::select(vec![0.0, 0.02, 0.1]));
     let limits = (
@@ -318,6 +332,7 @@ fn variation() -> impl Strategy<Value = Variation> {
             Objective::TokensPerJoule,
         ]),
         any::<bool>(),
+        prop::option::of((0.1..10.0_f64, 0.1..10.0_f64, any::<bool>())),
     );
     let hardware = (
         prop::sample::select(vec![20e9, 40e9, 80e9]),
@@ -351,6 +366,7 @@ fn variation() -> impl Strategy<Value = Variation> {
         capex: l.4,
         objective: o.0,
         with_rate_axis: o.1,
+        weights: o.2.map_or(Vec::new(), weights),
         memory: h.0,
         dies: h.1,
         mesh: h.2,
@@ -393,6 +409,7 @@ fn build(v: &Variation) -> Problem {
     problem.rack.kilograms = v.heavy;
     problem.limits.capex_usd = v.capex;
     problem.search.objective = v.objective;
+    problem.search.weights.clone_from(&v.weights);
     if v.with_rate_axis {
         problem.search.front[0] = Axis::TokensPerSecond;
     }

@@ -161,7 +161,7 @@ fn each_rule_is_counted_by_the_search() {
         let outcome = search(&only(problem, layout), &mut |_| true).unwrap();
         assert!(outcome.best.is_none(), "{rule:?}");
         assert_eq!(outcome.tally.enumerated, 1, "{rule:?}");
-        assert_eq!(outcome.tally.rejected.get(&rule), Some(&1), "{rule:?}: {:?}", outcome.tally.rejected);
+        assert_eq!(outcome.tally.rejected.of(rule), 1, "{rule:?}: {:?}", outcome.tally.rejected);
     }
 }
 

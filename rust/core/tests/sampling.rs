@@ -10,13 +10,8 @@ use serde_json::json;
 fn choice(tp: u64, dp: u64) -> DesignChoice {
     let layout = Layout {
         pp: 2,
-        vpp: 1,
         tp,
-        cp: 1,
-        ep: 1,
-        etp: 1,
         dp,
-        micro_batch: 1,
         recompute: Recompute::Full,
         sharding: 1,
         sequence_parallel: true,

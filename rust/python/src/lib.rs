@@ -71,7 +71,7 @@ fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result
             };
             wire::size_json(request, &mut tell)
         });
-        let mut step = Progress { done: 0, total: 0, candidates: 0 };
+        let mut step = Progress { done: 0, total: 0, candidates: 0, found: false, gap: None };
         let mut trouble = None;
         loop {
             match receiver.recv_timeout(TICK) {
@@ -130,7 +130,7 @@ mod _core {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Answers a problem/1 (JSON bytes) with a result/1. `progress(done, total, candidates)` may return False to
+    /// Answers a problem/1 (JSON bytes) with a result/1. `progress(done, total, candidates, found, gap)` may return False to
     /// stop with the best so far; signals are checked between batches.
     #[pyfunction]
     #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned references
@@ -144,9 +144,9 @@ mod _core {
             Python::attach(|py| {
                 py.check_signals()?;
                 match &progress {
-                    Some(callback) => {
-                        callback.call1(py, (step.done, step.total, step.candidates))?.is_truthy(py)
-                    }
+                    Some(callback) => callback
+                        .call1(py, (step.done, step.total, step.candidates, step.found, step.gap))?
+                        .is_truthy(py),
                     None => Ok(true),
                 }
             })

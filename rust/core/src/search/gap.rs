@@ -1,9 +1,9 @@
 //! How far an unfinished search may be from the best: a bound that needs no layout.
 
 use crate::kernel::Kernels;
-use crate::problem::{Objective, Problem};
-use crate::search::Found;
-use crate::search::variant::Variant;
+use crate::problem::Problem;
+use crate::search::objective_cost;
+use crate::search::variant::{Point, Variant};
 use crate::units::{Flops, FlopsPerSecond};
 
 /// Tokens per second that one device cannot exceed, whatever the layout.
@@ -24,29 +24,36 @@ fn device_rate(problem: &Problem, kernels: &Kernels, factor: f64) -> f64 {
     1.0 / (fastest(products, product) + fastest(scores, score * factor))
 }
 
-/// The share by which the answer could still improve: (best - bound) / best on the objective, at least 0.
+/// The least objective that any plan could have: every size at the rate that its devices cannot exceed.
 ///
-/// Known for the fewest cards, the fewest days and the most throughput; none for other objectives, or without a
-/// plan.
+/// Admissible: at a given size and cooling every objective improves with the rate, and a size whose ceiling misses the
+/// target has no plan. Infinite where no size can reach it.
 #[must_use]
-pub fn gap(problem: &Problem, variants: &[Variant], best: Option<&Found>) -> Option<f64> {
-    let best = best?;
-    let per_card = |variant: &Variant| {
+pub fn objective_bound(problem: &Problem, variants: &[Variant]) -> f64 {
+    let mut least = f64::INFINITY;
+    for variant in variants {
         let cluster = &problem.clusters[variant.cluster];
-        device_rate(problem, &variant.kernels, problem.software_of(cluster).attention_factor.max(1.0))
-            * cluster.devices_per_card as f64
-    };
-    let share = match problem.search.objective {
-        Objective::Cards => {
-            let fastest = variants.iter().map(per_card).fold(0.0, f64::max);
-            let fewest = problem.needed_rate(1.0) / fastest;
-            1.0 - fewest.max(problem.limits.cards_min as f64) / best.cards as f64
+        let factor = problem.software_of(cluster).attention_factor.max(1.0);
+        let per_card = device_rate(problem, &variant.kernels, factor) * cluster.devices_per_card as f64;
+        for size in &variant.sizes {
+            let rate = per_card * size.cards as f64;
+            if rate < problem.needed_rate(size.goodput) {
+                continue;
+            }
+            for row in &size.rows {
+                let point = Point { size, row, rate, tokens: problem.training.tokens };
+                least = least.min(objective_cost(&problem.search, &point));
+            }
         }
-        Objective::Days | Objective::Throughput => {
-            let most = variants.iter().map(|variant| per_card(variant) * variant.most_cards() as f64);
-            1.0 - best.effective_rate / most.fold(0.0, f64::max)
-        }
-        _ => return None,
-    };
-    Some(share.max(0.0))
+    }
+    least
+}
+
+/// The share of the best objective known by which the answer could still improve, at least 0.
+#[must_use]
+pub fn share(bound: f64, best: Option<f64>) -> Option<f64> {
+    let best = best.filter(|best| best.is_finite() && bound.is_finite() && *best != 0.0)?;
+    // A rate is a negative cost: what could be added is told as a share of what could be reached.
+    let whole = if best < 0.0 { bound.abs() } else { best };
+    Some(((best - bound) / whole).max(0.0))
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::problem::{Axis, Objective, Problem};
-use crate::search::units::{Best, Sink};
+use crate::search::units::Best;
 use crate::search::variant::{Variant, size_cost};
+use crate::search::work::Sink;
 
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
@@ -14,11 +15,17 @@ pub struct Incumbents {
     useful: Vec<Vec<bool>>,
     /// First and last useful size by variant.
     ranges: Vec<(usize, usize)>,
+    /// Rate below which nothing matters, by variant and size; endless for sizes that do not matter.
+    floors: Vec<Vec<f64>>,
+    /// The least of them by variant.
+    least: Vec<f64>,
     axes: Option<Vec<Axis>>,
     /// Only the fastest plan counts: no front, and the objective is the rate.
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
     fastest: f64,
+    /// A plan is known.
+    any: bool,
 }
 
 impl Incumbents {
@@ -29,23 +36,44 @@ impl Incumbents {
             best: variants.iter().map(|variant| vec![None; variant.sizes.len()]).collect(),
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
+            floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            least: vec![0.0; variants.len()],
             axes: size_axes(problem),
             fastest_only: problem.search.front.is_empty()
+                && problem.search.weights.is_empty()
                 && matches!(problem.search.objective, Objective::Days | Objective::Throughput),
             fastest: 0.0,
+            any: false,
         }
     }
 
     /// Takes over what a unit found.
-    pub fn merge(&mut self, variants: &[Variant], found: HashMap<(usize, usize), Best>) {
-        for ((variant, size), best) in found {
+    pub fn merge(&mut self, variants: &[Variant], variant: usize, found: HashMap<usize, Best>) {
+        self.any |= !found.is_empty();
+        for (size, best) in found {
             if self.fastest_only {
                 self.fastest = self.fastest.max(best.rate * variants[variant].sizes[size].goodput);
             }
             let entry = &mut self.best[variant][size];
             if best.beats(entry.as_ref()) {
+                self.floors[variant][size] = self.floors[variant][size].max(best.rate);
                 *entry = Some(best);
             }
+        }
+    }
+
+    /// Whether any plan is known.
+    #[must_use]
+    pub fn found(&self) -> bool {
+        self.any
+    }
+
+    /// What the next batch may rely on: sizes that cannot matter any more, and the least floors.
+    pub fn settle(&mut self, variants: &[Variant]) {
+        self.prune(variants);
+        for ((floors, range), least) in self.floors.iter().zip(&self.ranges).zip(&mut self.least) {
+            let useful = floors.get(range.0..=range.1.min(floors.len().saturating_sub(1))).unwrap_or(&[]);
+            *least = useful.iter().copied().fold(f64::INFINITY, f64::min);
         }
     }
 
@@ -55,7 +83,7 @@ impl Incumbents {
     /// of its coolings some feasible plan is no worse on every axis and better on one. That plan is in the answer
     /// or is itself beaten by one that is; ties are never pruned. `axes` holds the front, the objective, and the
     /// tie-breakers cards and power, so the scalar optimum with its tie-break is kept too.
-    pub fn prune(&mut self, variants: &[Variant]) {
+    fn prune(&mut self, variants: &[Variant]) {
         let Some(axes) = &self.axes else { return };
         let mut front: Vec<Vec<f64>> = Vec::new();
         for (variant, best) in variants.iter().zip(&self.best) {
@@ -70,13 +98,18 @@ impl Incumbents {
                 }
             }
         }
-        for ((variant, useful), range) in variants.iter().zip(&mut self.useful).zip(&mut self.ranges) {
+        for (((variant, useful), range), floors) in
+            variants.iter().zip(&mut self.useful).zip(&mut self.ranges).zip(&mut self.floors)
+        {
             for (size, useful) in variant.sizes.iter().zip(useful.iter_mut()) {
                 *useful = *useful
                     && size.rows.iter().any(|row| {
                         let point: Vec<f64> = axes.iter().map(|axis| size_cost(size, row, *axis)).collect();
                         !front.iter().any(|other| dominates(other, &point))
                     });
+            }
+            for (floor, _) in floors.iter_mut().zip(useful.iter()).filter(|(_, useful)| !**useful) {
+                *floor = f64::INFINITY;
             }
             let first = useful.iter().position(|useful| *useful);
             let last = useful.iter().rposition(|useful| *useful);
@@ -103,55 +136,59 @@ pub fn dominates(left: &[f64], right: &[f64]) -> bool {
 /// Objective, tie-breakers and front, if all of them depend on the size alone.
 fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
     let objective = match problem.search.objective {
-        Objective::Cards => Axis::Cards,
-        Objective::Power => Axis::FacilityMegawatts,
-        Objective::Capex => Axis::CapexUsd,
-        Objective::Tco => Axis::TcoUsdPerYear,
-        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => {
-            return None;
-        }
+        Objective::Cards => Some(Axis::Cards),
+        Objective::Power => Some(Axis::FacilityMegawatts),
+        Objective::Capex => Some(Axis::CapexUsd),
+        Objective::Tco => Some(Axis::TcoUsdPerYear),
+        Objective::Days | Objective::Throughput | Objective::Energy | Objective::TokensPerJoule => None,
     };
-    let mut axes = vec![objective, Axis::Cards, Axis::FacilityMegawatts];
+    let mut axes = vec![Axis::Cards, Axis::FacilityMegawatts];
+    // A sum of costs with positive weights is no worse where no cost is.
+    if problem.search.weights.is_empty() {
+        axes.push(objective?);
+    }
+    axes.extend(problem.search.weights.iter().map(|weight| weight.axis));
     axes.extend(&problem.search.front);
     (!axes.iter().any(|axis| matches!(axis, Axis::Days | Axis::TokensPerSecond))).then_some(axes)
 }
 
-/// A unit's view: the incumbents as of the last barrier and what the unit itself found.
+/// A unit's view: the incumbents of its variant as of the last barrier and what the unit itself found.
 pub struct View<'a> {
     known: &'a Incumbents,
-    /// Improvements of this unit.
-    pub found: HashMap<(usize, usize), Best>,
+    variant: usize,
+    /// Improvements of this unit by size.
+    pub found: HashMap<usize, Best>,
 }
 
 impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
-    pub fn new(known: &'a Incumbents) -> Self {
-        Self { known, found: HashMap::new() }
+    pub fn new(known: &'a Incumbents, variant: usize) -> Self {
+        Self { known, variant, found: HashMap::new() }
     }
 }
 
 impl Sink for View<'_> {
-    fn sizes(&self, variant: usize) -> (usize, usize) {
-        self.known.ranges[variant]
+    fn sizes(&self) -> (usize, usize) {
+        self.known.ranges[self.variant]
     }
 
-    /// Goodput is at most 1, so a rate below the best productive rate cannot beat it.
+    /// Where only the fastest plan counts, a rate below the best productive rate cannot beat it (goodput is at most
+    /// 1); and none matters that is slower than the slowest incumbent of the sizes that do.
     fn floor(&self) -> f64 {
-        self.known.fastest
+        self.known.fastest.max(self.known.least[self.variant])
     }
 
-    fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool {
-        let own = self.found.get(&(variant, size)).map_or(0.0, |best| best.rate);
-        let known = self.known.best[variant][size].map_or(0.0, |best| best.rate);
-        self.known.useful[variant][size] && ceiling >= own.max(known)
+    fn wants(&self, size: usize, ceiling: f64) -> bool {
+        ceiling >= self.known.floors[self.variant][size]
+            && self.found.get(&size).is_none_or(|own| ceiling >= own.rate)
     }
 
-    fn take(&mut self, variant: usize, size: usize, best: Best) {
-        let known = self.known.best[variant][size];
-        let own = self.found.get(&(variant, size)).copied();
+    fn take(&mut self, size: usize, best: Best) {
+        let known = self.known.best[self.variant][size];
+        let own = self.found.get(&size).copied();
         if best.beats(known.as_ref()) && best.beats(own.as_ref()) {
-            self.found.insert((variant, size), best);
+            self.found.insert(size, best);
         }
     }
 }

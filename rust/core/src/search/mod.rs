@@ -9,22 +9,31 @@ pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
 pub mod rate;
+pub mod tally;
 pub mod units;
 pub mod variant;
+pub mod work;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use crate::error::CoreError;
-use crate::problem::{Axis, Objective, Problem};
+use crate::problem::{Axis, Objective, Problem, Search};
 use incumbents::{Incumbents, View, dominates};
 use neighbours::neighbours;
-use units::{Batches, Best, Tally, Unit, batches, units, work};
+use tally::Tally;
+use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
+use work::work;
 
-/// Units between two barriers. Small, so that good incumbents spread early.
-const BATCH: usize = 48;
+/// Units between the first two barriers; each batch is twice the one before. Small, so that a first plan and good
+/// incumbents are known early.
+const FIRST_BATCH: usize = 8;
+
+/// Units of the largest batch.
+const LARGEST_BATCH: usize = 256;
 
 /// A plan found: where it stands in the problem, and its layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +96,14 @@ pub struct Progress {
     pub total: usize,
     /// Candidates disposed of.
     pub candidates: u64,
+    /// Whether a plan that meets the target is known.
+    pub found: bool,
+    /// How much better than the best plan known the answer can be at most, as a share of the objective.
+    pub gap: Option<f64>,
 }
+
+/// Seconds between two looks at the gap, which takes a pass over all sizes.
+const GAP_EVERY: f64 = 0.05;
 
 /// Searches the space of `problem`. `progress` is called between batches and may stop the search by `false`.
 ///
@@ -97,55 +113,81 @@ pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
     problem.validate()?;
     let start = Instant::now();
     let variants = variants(problem)?;
-    let all_units = units(problem, variants.len());
-    let batches = all_batches(problem, &variants);
+    let units = Units::new(problem, &variants);
+    let tables = Tables::new(problem, most_devices(problem, &variants));
     let mut known = Incumbents::new(problem, &variants);
     let mut tally = Tally::default();
     let mut done = 0;
     let mut complete = true;
-    for batch in all_units.chunks(BATCH) {
-        let results: Vec<_> = batch
-            .par_iter()
-            .with_max_len(1)
-            .map(|unit| {
-                let mut view = View::new(&known);
-                let mut tally = Tally::default();
-                work(problem, &variants, &batches, unit, &mut view, &mut tally);
-                (view.found, tally)
-            })
-            .collect();
-        for (found, counts) in results {
-            known.merge(&variants, found);
-            tally.add(&counts);
-        }
-        known.prune(&variants);
-        done += batch.len();
-        let candidates = tally.enumerated;
-        let wanted = progress(Progress { done, total: all_units.len(), candidates });
-        let late =
-            problem.search.time_limit_seconds.is_some_and(|limit| start.elapsed().as_secs_f64() >= limit);
-        if done < all_units.len() && (late || !wanted) {
-            complete = false;
-            break;
+    let bound = gap::objective_bound(problem, &variants);
+    let (mut gap_now, mut looked) = (None, f64::NEG_INFINITY);
+    let mut size = FIRST_BATCH;
+    'space: for block in units.blocks() {
+        let mut rest = &block[..];
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(size.min(rest.len()));
+            rest = others;
+            size = (size * 2).min(LARGEST_BATCH);
+            for (variant, found, counts) in worked(problem, &variants, &tables, batch, &known) {
+                known.merge(&variants, variant, found);
+                tally.add(&counts);
+            }
+            known.settle(&variants);
+            done += batch.len();
+            let seconds = start.elapsed().as_secs_f64();
+            if known.found() && seconds - looked >= GAP_EVERY {
+                gap_now = gap::share(bound, best_value(problem, &variants, &known));
+                looked = seconds;
+            }
+            let (total, candidates, found) = (units.total, tally.enumerated, known.found());
+            let wanted = progress(Progress { done, total, candidates, found, gap: gap_now });
+            let late = problem.search.time_limit_seconds.is_some_and(|limit| seconds >= limit);
+            if done < units.total && (late || !wanted) {
+                complete = false;
+                break 'space;
+            }
         }
     }
-    Ok(answer(problem, &variants, &batches, &all_units, &known, tally, complete))
+    Ok(answer(problem, &variants, &tables, &units, &known, tally, complete))
 }
 
-fn all_batches(problem: &Problem, variants: &[Variant]) -> Batches {
-    let most = variants
+/// What a unit found, by size of its variant, with its counts.
+type Worked = (usize, HashMap<usize, Best>, Tally);
+
+/// Works through a batch of units on all cores; the results stand in the order of the units.
+fn worked(
+    problem: &Problem,
+    variants: &[Variant],
+    tables: &Tables,
+    batch: &[Unit],
+    known: &Incumbents,
+) -> Vec<Worked> {
+    batch
+        .par_iter()
+        .with_max_len(1)
+        .map(|unit| {
+            let mut view = View::new(known, unit.variant);
+            let mut tally = Tally::default();
+            work(problem, variants, tables, unit, &mut view, &mut tally);
+            (unit.variant, view.found, tally)
+        })
+        .collect()
+}
+
+/// Devices of the largest size of any variant.
+fn most_devices(problem: &Problem, variants: &[Variant]) -> u64 {
+    variants
         .iter()
         .map(|variant| variant.most_cards() * problem.clusters[variant.cluster].devices_per_card)
         .max()
-        .unwrap_or(0);
-    batches(problem, most)
+        .unwrap_or(0)
 }
 
 fn answer(
     problem: &Problem,
     variants: &[Variant],
-    batches: &Batches,
-    units: &[Unit],
+    tables: &Tables,
+    units: &Units,
     known: &Incumbents,
     tally: Tally,
     complete: bool,
@@ -166,7 +208,7 @@ fn answer(
     let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
         let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
         let (similar, others) =
-            neighbours(problem, variants, batches, units, (found.variant, index.unwrap_or(0), found.best));
+            neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), found.best));
         (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
     });
     let mut refusals = Vec::new();
@@ -181,7 +223,11 @@ fn answer(
         similar,
         tally,
         complete,
-        gap: if complete { None } else { gap::gap(problem, variants, best.as_ref()) },
+        gap: if complete {
+            None
+        } else {
+            gap::share(gap::objective_bound(problem, variants), best_value(problem, variants, known))
+        },
         refusals,
     }
 }
@@ -220,7 +266,7 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
                     tco_usd_per_year: row.tco_usd_per_year,
                 };
                 let key = [
-                    objective_cost(problem.search.objective, &point),
+                    objective_cost(&problem.search, &point),
                     size.cards as f64,
                     row.facility_megawatts,
                     -best.rate,
@@ -233,9 +279,28 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
     plans
 }
 
+/// The least objective among the plans known.
+fn best_value(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Option<f64> {
+    let mut least: Option<f64> = None;
+    for (variant, column) in variants.iter().zip(&known.best) {
+        for (size, best) in variant.sizes.iter().zip(column) {
+            let Some(best) = best else { continue };
+            for row in &size.rows {
+                let point = Point { size, row, rate: best.rate, tokens: problem.training.tokens };
+                let cost = objective_cost(&problem.search, &point);
+                least = Some(least.map_or(cost, |known| known.min(cost)));
+            }
+        }
+    }
+    least
+}
+
 /// The objective as a cost, smaller is better.
-fn objective_cost(objective: Objective, point: &Point) -> f64 {
-    match objective {
+fn objective_cost(search: &Search, point: &Point) -> f64 {
+    if !search.weights.is_empty() {
+        return search.weights.iter().map(|part| part.weight * point.cost(part.axis)).sum();
+    }
+    match search.objective {
         Objective::Cards => point.cost(Axis::Cards),
         Objective::Days => point.days(),
         Objective::Throughput => point.cost(Axis::TokensPerSecond),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::problem::Problem;
-use crate::search::units::{Batches, Best, Sink, Tally, Unit, work};
+use crate::search::tally::Tally;
+use crate::search::units::{Best, Tables, Units};
 use crate::search::variant::Variant;
+use crate::search::work::{Sink, work};
 use crate::training::layout::Recompute;
 
 /// Layouts of one kind differ only in batch details, interleaving and sharding.
@@ -19,7 +21,6 @@ fn kind(best: &Best) -> Kind {
 
 /// Collects layouts of one size.
 struct Collector {
-    variant: usize,
     size: usize,
     floor: f64,
     similar: u64,
@@ -30,7 +31,7 @@ struct Collector {
 const RUNNER_UP_FLOOR: f64 = 0.7;
 
 impl Sink for Collector {
-    fn sizes(&self, _variant: usize) -> (usize, usize) {
+    fn sizes(&self) -> (usize, usize) {
         (self.size, self.size)
     }
 
@@ -38,11 +39,11 @@ impl Sink for Collector {
         self.floor * RUNNER_UP_FLOOR
     }
 
-    fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool {
-        variant == self.variant && size == self.size && ceiling >= self.floor * RUNNER_UP_FLOOR
+    fn wants(&self, size: usize, ceiling: f64) -> bool {
+        size == self.size && ceiling >= self.floor * RUNNER_UP_FLOOR
     }
 
-    fn take(&mut self, _variant: usize, _size: usize, best: Best) {
+    fn take(&mut self, _size: usize, best: Best) {
         if best.rate >= self.floor {
             self.similar += 1;
         }
@@ -59,29 +60,31 @@ impl Sink for Collector {
 pub fn neighbours(
     problem: &Problem,
     variants: &[Variant],
-    batches: &Batches,
-    units: &[Unit],
+    tables: &Tables,
+    units: &Units,
     winner: (usize, usize, Best),
 ) -> (u64, Vec<Best>) {
     let (variant, size, best) = winner;
     let floor = best.rate * (1.0 - problem.search.similar);
-    let collected: Vec<Collector> = units
-        .par_iter()
-        .filter(|unit| unit.variant == variant)
-        .map(|unit| {
-            let mut collector = Collector { variant, size, floor, similar: 0, kinds: BTreeMap::new() };
-            work(problem, variants, batches, unit, &mut collector, &mut Tally::default());
-            collector
-        })
-        .collect();
     let mut similar = 0;
     let mut kinds: BTreeMap<Kind, Best> = BTreeMap::new();
-    for collector in collected {
-        similar += collector.similar;
-        for (kind, best) in collector.kinds {
-            let entry = kinds.entry(kind).or_insert(best);
-            if best.beats(Some(entry)) {
-                *entry = best;
+    for block in units.blocks() {
+        let collected: Vec<Collector> = block
+            .par_iter()
+            .filter(|unit| unit.variant == variant)
+            .map(|unit| {
+                let mut collector = Collector { size, floor, similar: 0, kinds: BTreeMap::new() };
+                work(problem, variants, tables, unit, &mut collector, &mut Tally::default());
+                collector
+            })
+            .collect();
+        for collector in collected {
+            similar += collector.similar;
+            for (kind, best) in collector.kinds {
+                let entry = kinds.entry(kind).or_insert(best);
+                if best.beats(Some(entry)) {
+                    *entry = best;
+                }
             }
         }
     }

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::error::CoreError;
 use crate::problem::{Axis, Problem};
-use crate::search::units::{Best, Sink, Tally, Unit, batches, units, work};
+use crate::search::tally::Tally;
+use crate::search::units::{Best, Tables, Unit, Units};
 use crate::search::variant::{Point, Variant, variants};
+use crate::search::work::{Sink, work};
 
 /// A rate measured on one core.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -26,7 +28,7 @@ pub struct Rate {
 
 /// Wants everything and costs each candidate on every cooling of its size.
 struct Everything<'a> {
-    variants: &'a [Variant],
+    variant: &'a Variant,
     tokens: f64,
     /// Keeps the costs alive; also a check that they are finite.
     sum: f64,
@@ -35,20 +37,20 @@ struct Everything<'a> {
 impl Sink for Everything<'_> {
     const EVERY_MEMORY: bool = true;
 
-    fn sizes(&self, variant: usize) -> (usize, usize) {
-        (0, self.variants[variant].sizes.len())
+    fn sizes(&self) -> (usize, usize) {
+        (0, self.variant.sizes.len())
     }
 
     fn floor(&self) -> f64 {
         0.0
     }
 
-    fn wants(&self, _variant: usize, _size: usize, _ceiling: f64) -> bool {
+    fn wants(&self, _size: usize, _ceiling: f64) -> bool {
         true
     }
 
-    fn take(&mut self, variant: usize, size: usize, best: Best) {
-        let size = &self.variants[variant].sizes[size];
+    fn take(&mut self, size: usize, best: Best) {
+        let size = &self.variant.sizes[size];
         for row in &size.rows {
             let point = Point { size, row, rate: best.rate, tokens: self.tokens };
             let energy = row.mean_megawatts * point.days();
@@ -68,14 +70,16 @@ pub fn evaluation_rate(problem: &Problem, seconds: f64) -> Result<Rate, CoreErro
     open.target = crate::problem::Target::default();
     open.validate()?;
     let variants = variants(&open)?;
-    let all = units(&open, variants.len());
+    let units = Units::new(&open, &variants);
+    // A part of the largest spaces is enough to measure a rate.
+    let all: Vec<Unit> = units.blocks().next().unwrap_or_default();
     let most = variants
         .iter()
         .map(|variant| variant.most_cards() * open.clusters[variant.cluster].devices_per_card)
         .max()
         .unwrap_or(0);
-    let batches = batches(&open, most);
-    let mut sink = Everything { variants: &variants, tokens: open.training.tokens, sum: 0.0 };
+    let tables = Tables::new(&open, most);
+    let mut sum = 0.0;
     let mut tally = Tally::default();
     let stride =
         (1..all.len()).rev().find(|step| coprime(*step, all.len()) && *step <= all.len() / 2).unwrap_or(1);
@@ -83,17 +87,20 @@ pub fn evaluation_rate(problem: &Problem, seconds: f64) -> Result<Rate, CoreErro
     let mut done = 0;
     while done < all.len() && start.elapsed().as_secs_f64() < seconds {
         let unit: &Unit = &all[done * stride % all.len()];
-        work(&open, &variants, &batches, unit, &mut sink, &mut tally);
+        let variant = &variants[unit.variant];
+        let mut sink = Everything { variant, tokens: open.training.tokens, sum: 0.0 };
+        work(&open, &variants, &tables, unit, &mut sink, &mut tally);
+        sum += sink.sum;
         done += 1;
     }
     let elapsed = start.elapsed().as_secs_f64();
-    debug_assert!(sink.sum.is_finite());
+    debug_assert!(sum.is_finite());
     Ok(Rate {
         evaluated: tally.timed,
         candidates: tally.enumerated,
         seconds: elapsed,
         evaluations_per_second: tally.timed as f64 / elapsed,
-        whole_space: done == all.len(),
+        whole_space: done == units.total,
     })
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::problem::space::StepChoice;
+use rayon::prelude::*;
+
 use crate::problem::{ExpertTensor, Problem};
-use crate::search::variant::Variant;
-use crate::training::layer::{Bench, LayerCost};
-use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
-use crate::training::memory::Pieces;
-use crate::training::step::{Family, pieces};
-use crate::units::Seconds;
+use crate::search::variant::{Variant, bench};
+use crate::training::layout::{Layout, micro_batches};
+use crate::training::stages::{Stage, stages};
+use crate::training::step::pieces;
+use crate::training::switches::Switches;
 
 /// The best layout known for a size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,37 +30,6 @@ impl Best {
     }
 }
 
-/// What happened to the candidates, by count.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally {
-    /// Candidates of the declared space.
-    pub enumerated: u64,
-    /// Refused by a rule.
-    pub rejected: BTreeMap<Rule, u64>,
-    /// Proven no better than one known, without timing.
-    pub bounded: u64,
-    /// Timed end to end.
-    pub timed: u64,
-}
-
-impl Tally {
-    fn reject(&mut self, rule: Rule, count: u64) {
-        if count > 0 {
-            *self.rejected.entry(rule).or_default() += count;
-        }
-    }
-
-    /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &Self) {
-        self.enumerated += other.enumerated;
-        self.bounded += other.bounded;
-        self.timed += other.timed;
-        for (rule, count) in &other.rejected {
-            self.reject(*rule, *count);
-        }
-    }
-}
-
 /// A part of the space whose layers cost the same: one variant and one choice of tp, cp, ep, etp, micro-batch,
 /// recomputation and sequence parallelism.
 #[derive(Clone, Copy, Debug)]
@@ -71,39 +40,95 @@ pub struct Unit {
     pub layout: Layout,
 }
 
-/// All units of the space, in its declared order.
-#[must_use]
-pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
+/// Plain layouts beyond this many are taken in declared order: costing them all would take longer than it saves.
+const MOST_SORTED: usize = 20_000;
+
+/// Units that are laid out in memory at a time; a larger space is streamed in such blocks.
+const BLOCK: usize = 65_536;
+
+/// All units of the space, the most promising first, without holding them in memory.
+pub struct Units<'a> {
+    problem: &'a Problem,
+    variants: usize,
+    /// Layouts with plain switches.
+    plains: Vec<Layout>,
+    /// How many units there are.
+    pub total: usize,
+}
+
+impl<'a> Units<'a> {
+    /// Layouts that are fast per device, by their layers alone, come first: good plans are known early, which is what
+    /// the bounds live on. The order is the same for any number of threads, and the answer for any order.
+    #[must_use]
+    pub fn new(problem: &'a Problem, variants: &[Variant]) -> Self {
+        let mut plains = plain_layouts(problem);
+        if let (Some(variant), true) = (variants.first(), plains.len() <= MOST_SORTED)
+            && !variant.networks.is_empty()
+        {
+            let mut rated: Vec<(f64, Layout)> = plains
+                .par_iter()
+                .map(|plain| (seconds_per_sequence(problem, variant, plain), *plain))
+                .collect();
+            // A stable sort: declared order among equals.
+            rated.sort_by(|a, b| a.0.total_cmp(&b.0));
+            plains = rated.into_iter().map(|(_, plain)| plain).collect();
+        }
+        let choices: usize = plains.iter().map(|plain| problem.space.switches.of_layers(plain).len()).sum();
+        Self { problem, variants: variants.len(), plains, total: choices * variants.len() }
+    }
+
+    /// The units in blocks.
+    pub fn blocks(&self) -> impl Iterator<Item = Vec<Unit>> + '_ {
+        let mut rest = self.plains.iter();
+        std::iter::from_fn(move || {
+            let mut block = Vec::new();
+            for plain in rest.by_ref() {
+                let choices = self.problem.space.switches.of_layers(plain);
+                for variant in 0..self.variants {
+                    let with = |switches: &Switches| Layout { switches: *switches, ..*plain };
+                    block.extend(choices.iter().map(|switches| Unit { variant, layout: with(switches) }));
+                }
+                if block.len() >= BLOCK {
+                    break;
+                }
+            }
+            (!block.is_empty()).then_some(block)
+        })
+    }
+}
+
+/// Device-seconds that the layers of a sequence take under `layout`, network included, pipeline and data not.
+fn seconds_per_sequence(problem: &Problem, variant: &Variant, layout: &Layout) -> f64 {
+    let pieces = pieces(&bench(problem, variant, variant.networks.len() - 1), layout);
+    let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
+    let dense = f64::from(problem.model.layers) - moe;
+    let all = pieces.dense.total() * dense + pieces.moe.total() * moe + pieces.head.total();
+    all.0 * (layout.tp * layout.cp) as f64 / layout.micro_batch as f64
+}
+
+/// All layouts with plain switches of the part that layers see, in declared order.
+fn plain_layouts(problem: &Problem) -> Vec<Layout> {
     let space = &problem.space;
     let manners = space.manners();
     let mut found = Vec::new();
-    for variant in 0..variants {
-        for &tp in &space.tp {
-            for &cp in &space.cp {
-                for &ep in &space.ep {
-                    for &etp in &space.etp {
-                        for &micro_batch in &space.micro_batch {
-                            for &recompute in &space.recompute {
-                                for &sequence_parallel in &space.sequence_parallel {
-                                    let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
-                                    for manner in &manners {
-                                        let plain = Layout {
-                                            tp,
-                                            cp,
-                                            ep,
-                                            etp,
-                                            micro_batch,
-                                            recompute,
-                                            sequence_parallel,
-                                            ..*manner
-                                        };
-                                        let choices = space.switches.of_layers(&plain).into_iter();
-                                        found.extend(choices.map(|switches| Unit {
-                                            variant,
-                                            layout: Layout { switches, ..plain },
-                                        }));
-                                    }
-                                }
+    for &tp in &space.tp {
+        for &cp in &space.cp {
+            for &ep in &space.ep {
+                for &etp in &space.etp {
+                    for &micro_batch in &space.micro_batch {
+                        for &recompute in &space.recompute {
+                            for &sequence_parallel in &space.sequence_parallel {
+                                let etp = if etp == ExpertTensor::Tensor { tp } else { 1 };
+                                found.extend(manners.iter().map(|manner| Layout {
+                                    tp,
+                                    cp,
+                                    ep,
+                                    etp,
+                                    micro_batch,
+                                    recompute,
+                                    sequence_parallel,
+                                    ..*manner
+                                }));
                             }
                         }
                     }
@@ -114,12 +139,41 @@ pub fn units(problem: &Problem, variants: usize) -> Vec<Unit> {
     found
 }
 
-/// Lawful (dp, micro-batches) pairs per micro-batch size, dp ascending.
-pub type Batches = BTreeMap<u64, Vec<(u64, u64)>>;
+/// What all units share: lawful batches, and how layers are dealt to stages.
+pub struct Tables {
+    batches: BTreeMap<u64, Vec<(u64, u64)>>,
+    stages: BTreeMap<(u64, u64), Vec<Stage>>,
+}
+
+impl Tables {
+    /// Those of the problem on up to `devices` devices.
+    #[must_use]
+    pub fn new(problem: &Problem, devices: u64) -> Self {
+        let layers = u64::from(problem.model.layers);
+        let mut dealt = BTreeMap::new();
+        for &pp in problem.space.pp.iter().filter(|pp| **pp <= layers) {
+            for &vpp in problem.space.vpp.iter().filter(|vpp| **vpp * pp <= layers + 2) {
+                dealt.insert((pp, vpp), stages(&problem.model, pp, vpp));
+            }
+        }
+        Self { batches: batches(problem, devices), stages: dealt }
+    }
+
+    /// Lawful (dp, micro-batches) pairs of a micro-batch size, dp ascending.
+    #[must_use]
+    pub fn batches(&self, micro_batch: u64) -> &[(u64, u64)] {
+        self.batches.get(&micro_batch).map_or(&[], Vec::as_slice)
+    }
+
+    /// The stages of `pp` x `vpp` chunks; none where the layers do not reach.
+    #[must_use]
+    pub fn stages(&self, pp: u64, vpp: u64) -> &[Stage] {
+        self.stages.get(&(pp, vpp)).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// The lawful pairs of the problem up to `devices` devices.
-#[must_use]
-pub fn batches(problem: &Problem, devices: u64) -> Batches {
+fn batches(problem: &Problem, devices: u64) -> BTreeMap<u64, Vec<(u64, u64)>> {
     // Beyond twice the batch no multiple can be within a tolerance below 1.
     let most = 2 * problem.training.global_batch;
     problem
@@ -134,312 +188,4 @@ pub fn batches(problem: &Problem, devices: u64) -> Batches {
             (micro_batch, pairs)
         })
         .collect()
-}
-
-/// Says which candidates are worth timing, and receives those that are lawful, fit and meet the target.
-pub trait Sink {
-    /// Whether memory is worked out for every candidate, though halving has already found those that fit.
-    const EVERY_MEMORY: bool = false;
-
-    /// First and last size of a variant that may still matter; the others count as bounded.
-    fn sizes(&self, variant: usize) -> (usize, usize);
-
-    /// A rate below which no candidate matters, whatever its size.
-    fn floor(&self) -> f64;
-
-    /// Whether a candidate of this size whose rate is at most `ceiling` may still matter. A refusal counts as
-    /// bounded.
-    fn wants(&self, variant: usize, size: usize, ceiling: f64) -> bool;
-
-    /// A timed candidate.
-    fn take(&mut self, variant: usize, size: usize, best: Best);
-}
-
-/// Works through all candidates of `unit`.
-///
-/// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
-/// that any network would allow, memory; then one by one divisibility at dp, limits, target by its bound, incumbent
-/// by its bound, target by timing.
-pub fn work(
-    problem: &Problem,
-    variants: &[Variant],
-    batches: &Batches,
-    unit: &Unit,
-    sink: &mut impl Sink,
-    tally: &mut Tally,
-) {
-    let variant = &variants[unit.variant];
-    let cluster = &problem.clusters[variant.cluster];
-    let host = Host::of(cluster);
-    let devices = variant.most_cards() * cluster.devices_per_card;
-    let mut pieces = vec![None; variant.networks.len()];
-    let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
-    let pairs = &batches[&unit.layout.micro_batch];
-    let space = &problem.space;
-    let steps = [false, true]
-        .map(|staged| space.switches.of_steps(unit.layout.sequence_parallel, staged, unit.layout.switches));
-    for &pp in &space.pp {
-        for &vpp in &space.vpp {
-            let shape = Layout { pp, vpp, ..unit.layout };
-            let declared = declared(problem, &shape, devices, pairs);
-            if declared.count == 0 {
-                continue;
-            }
-            families.fill(None);
-            for (index, &sharding) in space.sharding.iter().enumerate() {
-                for choice in &steps[usize::from(pp > 1)] {
-                    let layout = Layout { sharding, switches: choice.switches, ..shape };
-                    let declared = declared.of(choice, index == 0);
-                    tally.enumerated += declared.count;
-                    if let Some(rule) = broken_rule(&problem.model, &problem.training, host, &layout) {
-                        tally.reject(rule, declared.count);
-                        continue;
-                    }
-                    tally.reject(Rule::Batch, declared.count - declared.lawful.len() as u64);
-                    let (pieces, families) = (&mut pieces, &mut families);
-                    let mut sweep = Sweep { problem, variant, unit, layout, host, pieces, families };
-                    sweep.run(declared.lawful, sink, tally);
-                }
-            }
-        }
-    }
-}
-
-/// The dp of a layout that the space declares.
-#[derive(Clone, Copy)]
-struct Declared<'a> {
-    /// How many.
-    count: u64,
-    /// Those whose batch is lawful, with their micro-batches, ascending.
-    lawful: &'a [(u64, u64)],
-    /// A single data rank is one of them, and has nothing to shard or hide.
-    single: bool,
-}
-
-impl<'a> Declared<'a> {
-    /// Those that are candidates under `choice`: a single data rank counts once, under the first choices.
-    fn of(&self, choice: &StepChoice, first_sharding: bool) -> Self {
-        if !self.single || (choice.first && first_sharding) {
-            return *self;
-        }
-        let lawful: &'a [(u64, u64)] = match self.lawful {
-            [(1, _), rest @ ..] => rest,
-            all => all,
-        };
-        Self { count: self.count - 1, lawful, single: false }
-    }
-}
-
-/// The declared dp of `shape` on up to `devices` devices; `pairs` are the lawful ones of any shape.
-fn declared<'a>(problem: &Problem, shape: &Layout, devices: u64, pairs: &'a [(u64, u64)]) -> Declared<'a> {
-    let ranks = shape.tp * shape.cp * shape.pp;
-    let most = devices / ranks;
-    let listed = |dp: u64| problem.space.dp.as_ref().is_none_or(|list| list.contains(&dp));
-    // Experts are sharded over the tensor ranks too.
-    let single = |has_one: bool| has_one && shape.cp == 1 && problem.model.moe.is_none();
-    if problem.space.factorized {
-        let (layers, batch) = (u64::from(problem.model.layers), problem.training.global_batch);
-        let chunks = shape.pp * shape.vpp;
-        let even = devices.is_multiple_of(ranks)
-            && layers.is_multiple_of(chunks)
-            && (shape.pp > 1 || shape.vpp == 1)
-            && most > 0
-            && batch >= most
-            && (batch / most).is_multiple_of(shape.micro_batch);
-        if !even || !listed(most) {
-            return Declared { count: 0, lawful: &[], single: false };
-        }
-        let at = pairs.partition_point(|(dp, _)| *dp < most);
-        let found = pairs.get(at).is_some_and(|(dp, _)| *dp == most);
-        let lawful = if found { &pairs[at..=at] } else { &[] };
-        return Declared { count: 1, lawful, single: single(most == 1) };
-    }
-    let count =
-        problem.space.dp.as_ref().map_or(most, |list| list.iter().filter(|dp| **dp <= most).count() as u64);
-    let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most)];
-    Declared { count, lawful, single: single(most > 0 && listed(1)) }
-}
-
-/// All dp of one layout.
-struct Sweep<'a> {
-    problem: &'a Problem,
-    variant: &'a Variant,
-    unit: &'a Unit,
-    layout: Layout,
-    host: Host,
-    /// Costs of the layers by network, made when first needed.
-    pieces: &'a mut [Option<Pieces>],
-    /// Timed stages by network, made when first needed.
-    families: &'a mut [Option<Family>],
-}
-
-impl Sweep<'_> {
-    fn run(&mut self, lawful: &[(u64, u64)], sink: &mut impl Sink, tally: &mut Tally) {
-        let Some(&(largest, _)) = lawful.last() else { return };
-        let cluster = &self.problem.clusters[self.variant.cluster];
-        let size = |dp: u64| {
-            let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
-            self.variant.size_for(cluster.unit_cards, active)
-        };
-        // Sizes grow with dp: those that may matter are a range of it.
-        let (first, last) = sink.sizes(self.unit.variant);
-        let from = lawful.partition_point(|(dp, _)| size(*dp).is_some_and(|index| index < first));
-        let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
-        tally.bounded += (lawful.len() - (to - from)) as u64;
-        let lawful = &lawful[from..to];
-        let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
-        // Where the fabric reaches none of the sizes there is no network to time anything on.
-        if self.variant.networks.is_empty() {
-            tally.reject(Rule::Limits, lawful.len() as u64);
-            return;
-        }
-        let Some(network) = reached else {
-            // No size holds any of them: those that would fit bare lack the room for their spares.
-            let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
-            tally.reject(Rule::Spares, bare);
-            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
-            return;
-        };
-        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
-        // with the mean stage, which needs no dealing of layers, then with the slowest.
-        let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
-        let needed = self.problem.needed_rate(1.0);
-        let wanted = needed.max(sink.floor());
-        let reaches = |rate: f64, micro_batch: Seconds| {
-            lawful.partition_point(|(dp, _)| *dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING))
-        };
-        let network = self.variant.sizes[network].network;
-        let mut floor = self.mean_stage(network);
-        if reaches(wanted, floor) < lawful.len() {
-            floor = self.family(network).micro_batch_floor();
-        }
-        let too_slow = reaches(needed, floor);
-        let start = too_slow.max(reaches(wanted, floor));
-        tally.reject(Rule::Target, too_slow as u64);
-        tally.bounded += (start - too_slow) as u64;
-        let lawful = &lawful[start..];
-        let (fitting, hosted) = self.first_that_fits(lawful);
-        tally.reject(Rule::Memory, fitting as u64);
-        tally.reject(Rule::HostMemory, (hosted - fitting) as u64);
-        for &(dp, count) in &lawful[hosted..] {
-            self.candidate(dp, count, sink, tally);
-        }
-    }
-
-    /// Whether the cards alone, without spares, would fit the largest size.
-    fn fits_bare(&self, dp: u64) -> bool {
-        let cluster = &self.problem.clusters[self.variant.cluster];
-        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
-        active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
-    }
-
-    /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
-    ///
-    /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
-    /// do not. So the border is found by halving.
-    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> (usize, usize) {
-        let (problem, variant) = (self.problem, self.variant);
-        let device = &problem.clusters[variant.cluster].device;
-        if lawful.is_empty() {
-            return (0, 0);
-        }
-        // Memory does not depend on the network: any of them will do.
-        let bench = bench(problem, variant, 0);
-        let family = self.family(0);
-        let fits =
-            lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > device.memory);
-        let Some(there) = device.host_memory.filter(|_| family.offloads()) else { return (fits, fits) };
-        let over = |pair: &(u64, u64)| family.host_memory(&bench, pair.0, pair.1) > there;
-        (fits, fits + lawful[fits..].partition_point(over))
-    }
-
-    /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
-    fn mean_stage(&mut self, network: usize) -> Seconds {
-        let (problem, variant, unit) = (self.problem, self.variant, self.unit);
-        let pieces = self.pieces[network]
-            .get_or_insert_with(|| pieces(&bench(problem, variant, network), &unit.layout));
-        let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
-        let dense = f64::from(problem.model.layers) - moe;
-        // Where only some layers of a stage recompute, the bound counts none of it.
-        let layer = |piece: &LayerCost| {
-            if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
-        };
-        let all = layer(&pieces.dense) * dense
-            + layer(&pieces.moe) * moe
-            + pieces.embedding.on_device()
-            + pieces.head.on_device();
-        all / self.layout.pp as f64
-    }
-
-    fn candidate<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
-        let (problem, variant, place) = (self.problem, self.variant, self.unit.variant);
-        let cluster = &problem.clusters[variant.cluster];
-        let layout = Layout { dp, ..self.layout };
-        if let Some(rule) = broken_rule_at(self.host, &layout, count) {
-            tally.reject(rule, 1);
-            return;
-        }
-        let active = layout.devices().div_ceil(cluster.devices_per_card);
-        let lawful_size = variant
-            .size_for(cluster.unit_cards, active)
-            .filter(|index| !variant.sizes[*index].rows.is_empty());
-        let Some(index) = lawful_size else {
-            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
-            let spares = no_room && self.fits_bare(dp);
-            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
-            return;
-        };
-        let size = &variant.sizes[index];
-        let tokens = problem.tokens_per_step(dp, layout.micro_batch, count);
-        let needed = problem.needed_rate(size.goodput);
-        let bench = bench(problem, variant, size.network);
-        let family = self.family(size.network);
-        let ceiling = tokens / family.lower_bound(count).0;
-        if ceiling < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        if !sink.wants(place, index, ceiling) {
-            tally.bounded += 1;
-            return;
-        }
-        if S::EVERY_MEMORY {
-            std::hint::black_box(family.memory(&bench, dp, count));
-        }
-        let rate = tokens / family.step(&bench, dp, count).total().0;
-        tally.timed += 1;
-        if rate < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        sink.take(place, index, Best { rate, layout });
-    }
-
-    /// The layout on a network, its stages timed.
-    fn family(&mut self, network: usize) -> &Family {
-        let (problem, variant) = (self.problem, self.variant);
-        let (layout, unit) = (self.layout, self.unit);
-        let cached = &mut self.pieces[network];
-        let family = self.families[network].get_or_insert_with(|| {
-            let bench = bench(problem, variant, network);
-            let pieces = *cached.get_or_insert_with(|| pieces(&bench, &unit.layout));
-            Family::new(&problem.model, layout, pieces)
-        });
-        family.set_step(&layout);
-        family
-    }
-}
-
-/// Slack for the rounding of the bulk bound, which is worked out in another order than the rate.
-const ROUNDING: f64 = 1e-9;
-
-fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Bench<'a> {
-    Bench {
-        model: &problem.model,
-        training: &problem.training,
-        software: problem.software_of(&problem.clusters[variant.cluster]),
-        kernels: &variant.kernels,
-        network: &variant.networks[network],
-        domain: variant.domain,
-    }
 }

@@ -12,6 +12,7 @@ use crate::network::Network;
 use crate::plant::{Choice, Plant, SparePolicy, fabric_design, plant, spare_rule};
 use crate::problem::{Axis, Problem};
 use crate::reliability::spares::SpareTable;
+use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
 pub struct Variant {
@@ -276,5 +277,18 @@ pub fn size_cost(size: &Size, row: &Row, axis: Axis) -> f64 {
         Axis::TcoUsdPerYear => row.tco_usd_per_year.unwrap_or(f64::INFINITY),
         Axis::EnergyMwhPerYear => row.energy_mwh_per_year,
         Axis::Days | Axis::TokensPerSecond => f64::NEG_INFINITY,
+    }
+}
+
+/// What layers on a variant's network are costed against.
+#[must_use]
+pub fn bench<'a>(problem: &'a Problem, variant: &'a Variant, network: usize) -> Bench<'a> {
+    Bench {
+        model: &problem.model,
+        training: &problem.training,
+        software: problem.software_of(&problem.clusters[variant.cluster]),
+        kernels: &variant.kernels,
+        network: &variant.networks[network],
+        domain: variant.domain,
     }
 }

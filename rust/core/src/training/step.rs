@@ -113,6 +113,7 @@ pub struct Family {
     recompute: Seconds,
     weight_gradient: Seconds,
     mean: Seconds,
+    bubble: Seconds,
     slowest: Seconds,
     slowest_on_device: Seconds,
 }
@@ -121,7 +122,12 @@ impl Family {
     /// Times the stages of `layout`; its dp is ignored.
     #[must_use]
     pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
-        let found = stages(model, layout.pp, layout.vpp);
+        Self::with_stages(model, layout, pieces, &stages(model, layout.pp, layout.vpp))
+    }
+
+    /// The same with the stages at hand.
+    #[must_use]
+    pub fn with_stages(model: &Model, layout: Layout, pieces: Pieces, found: &[Stage]) -> Self {
         let mut forward = Phase::default();
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
@@ -129,7 +135,7 @@ impl Family {
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
-        for stage in &found {
+        for stage in found {
             let share = stage.count / pp;
             let mut total = Seconds::ZERO;
             let mut on_device = Seconds::ZERO;
@@ -153,9 +159,8 @@ impl Family {
             slowest_on_device = slowest_on_device.max(on_device);
         }
         let mean = forward.total() + backward.total() + recompute;
-        let stages =
-            found.into_iter().map(|stage| (stage, local_parameters(model, &layout, &stage))).collect();
-        Self {
+        let stages = found.iter().map(|stage| (*stage, local_parameters(model, &layout, stage))).collect();
+        let mut family = Self {
             layout,
             pieces,
             stages,
@@ -164,9 +169,12 @@ impl Family {
             recompute,
             weight_gradient,
             mean,
+            bubble: Seconds::ZERO,
             slowest,
             slowest_on_device,
-        }
+        };
+        family.bubble = family.idle();
+        family
     }
 
     /// Takes over from `layout` what the times of the stages do not depend on: sharding and the switches of a step.
@@ -216,11 +224,24 @@ impl Family {
     /// stragglers) to micro-batches x slowest stage + bubble.
     #[must_use]
     pub fn lower_bound(&self, micro_batches: u64) -> Seconds {
-        self.slowest * micro_batches as f64 + self.bubble()
+        self.slowest * micro_batches as f64 + self.bubble
+    }
+
+    /// A closer lower bound of the step time at `dp` with `micro_batches`.
+    ///
+    /// Admissible: it is [`Family::step`] without the exposed gradient traffic and the optimizer's update, which are
+    /// not negative; stragglers are a share of the rest. Summed in another order, so rounding may lift it by some 1e-15
+    /// of itself: take a slack off it before cutting by it.
+    #[must_use]
+    pub fn closer_bound(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Seconds {
+        let layout = self.layout_at(dp);
+        let sends = Self::sends(bench, &layout, &places(&layout, bench.domain), micro_batches as f64);
+        let all = self.lower_bound(micro_batches) + sends + bench.software.fixed_step;
+        all * (1.0 + stragglers_share(bench, &layout))
     }
 
     /// Of the mean stage under the layout's schedule.
-    fn bubble(&self) -> Seconds {
+    fn idle(&self) -> Seconds {
         if self.layout.pp == 1 {
             return Seconds::ZERO;
         }
@@ -292,15 +313,14 @@ impl Family {
             expert_parallel: both.ep * m,
             offload: both.offload * m,
             pipeline_sends: Self::sends(bench, &layout, &places, m),
-            pipeline_bubble: self.bubble(),
+            pipeline_bubble: self.bubble,
             stage_imbalance: (self.slowest - self.mean) * m,
             data_parallel: traffic,
             optimizer: update,
             fixed: bench.software.fixed_step,
             stragglers: Seconds::ZERO,
         };
-        let doublings = libm::log2(layout.devices() as f64 / 8.0).max(0.0);
-        times.stragglers = times.total() * (bench.software.jitter_per_doubling * doublings);
+        times.stragglers = times.total() * stragglers_share(bench, &layout);
         times
     }
 
@@ -379,4 +399,9 @@ impl Family {
         };
         (hidden, update)
     }
+}
+
+/// What stragglers and jitter add to a step, as a share of it: so much per doubling of the devices above 8.
+fn stragglers_share(bench: &Bench, layout: &Layout) -> f64 {
+    bench.software.jitter_per_doubling * libm::log2(layout.devices() as f64 / 8.0).max(0.0)
 }

@@ -280,6 +280,7 @@ pub fn problem() -> Problem {
         space: space(),
         search: Search {
             objective: Objective::Cards,
+            weights: Vec::new(),
             front: vec![Axis::Cards, Axis::FacilityMegawatts, Axis::CapexUsd],
             front_points: 50,
             time_limit_seconds: None,

@@ -26,7 +26,6 @@ def test_the_default_follows_the_vendor(vendor: str, wanted: str) -> None:
     ("framework", "date", "wanted"),
     [
         ("megatron-lm", "2021-04", "megatron-2021"),
-        ("megatron-lm", "2023-09", "megatron-lm-2023"),
         ("megatron-lm", "2025-10", "megatron-lm-2025"),
         ("megatron-deepspeed", "2021-10", "megatron-deepspeed-2021"),
         ("megatron-bridge", "2025-09", "megatron-2025-summer"),
