@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band
 from planner.plan.model import Plan
-from planner.plan.shown import number, percent, scaled, signed_percent
+from planner.plan.shown import duration, number, percent, scaled, signed_percent
 from planner.report.words import Words
 
 SHOWN = 6
@@ -50,6 +50,8 @@ def headline(plan: Plan, words: Words) -> str:
             if band
             else words("target_days", days=days)
         )
+    if plan.serving is not None:
+        parts.append(words("target_requests", rate=number(plan.serving.requests_per_second)))
     if plan.cards is not None:
         parts.append(words("headline_cards", cards=f"{plan.cards.total:,}"))
     if plan.facility is not None:
@@ -65,13 +67,11 @@ def headline(plan: Plan, words: Words) -> str:
 def _asked(plan: Plan, words: Words) -> Iterator[Fact]:
     work = plan.workload
     yield words("model"), work.model
-    yield words("tokens"), scaled(work.tokens, "").strip()
-    yield (
-        words("batch"),
-        words(
-            "batch_value", sequences=f"{work.global_batch_sequences:,}", tokens=f"{work.sequence_tokens:,}"
-        ),
-    )
+    if work.kind == "training":
+        yield words("tokens"), scaled(work.tokens, "").strip()
+        batch, length = f"{work.global_batch_sequences:,}", f"{work.sequence_tokens:,}"
+        yield words("batch"), words("batch_value", sequences=batch, tokens=length)
+    yield from _lengths(plan, words)
     yield words("precision"), work.precision
     if work.software:
         yield words("software"), work.software
@@ -79,8 +79,43 @@ def _asked(plan: Plan, words: Words) -> Iterator[Fact]:
     wanted = [words("target_days", days=number(target.days))] if target.days is not None else []
     if target.tokens_per_second is not None:
         wanted.append(words("target_rate", rate=scaled(target.tokens_per_second, "")))
+    wanted += _service_targets(plan, words)
     yield words("target"), "; ".join(wanted) or words("none")
     yield words("limits"), "; ".join(_limits(plan, words)) or words("none")
+
+
+def _lengths(plan: Plan, words: Words) -> Iterator[Fact]:
+    """Of a service's requests."""
+    for key in ("input_tokens", "output_tokens"):
+        length = getattr(plan.workload, key, None)
+        if length is not None:
+            yield words(key), number(length)
+
+
+def _service_targets(plan: Plan, words: Words) -> list[str]:
+    target = plan.target
+    wanted = []
+    if target.requests_per_second is not None:
+        wanted.append(words("target_requests", rate=number(target.requests_per_second)))
+    for name, seconds in (("TTFT", target.ttft_seconds), ("TPOT", target.tpot_seconds)):
+        if seconds is not None:
+            wanted.append(f"{name} {duration(seconds)}")
+    return wanted
+
+
+def _serve(plan: Plan, words: Words) -> Iterator[Fact]:
+    """What a service does, and its pools."""
+    served = plan.serving
+    if served is None:
+        return
+    yield words("requests"), number(served.requests_per_second)
+    for name, latency in (("TTFT", served.ttft), ("TPOT", served.tpot)):
+        if latency is not None:
+            yield name, duration(latency.quantile)
+    for pool in plan.pools:
+        layout = ", ".join(f"{name}={value}" for name, value in pool.layout.model_dump().items())
+        said = words("pool_value", cards=f"{pool.cards:,}", replicas=f"{pool.replicas:,}", layout=layout)
+        yield words("pool", role=pool.role), said
 
 
 def _limits(plan: Plan, words: Words) -> Iterator[str]:
@@ -249,6 +284,7 @@ MAKERS: tuple[tuple[str, Callable[[Plan, Words], Iterator[Fact]]], ...] = (
     ("wire", _wire),
     ("power", _power),
     ("use", _use),
+    ("serve", _serve),
     ("when", _when),
     ("money", _money),
     ("sure", _sure),

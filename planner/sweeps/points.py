@@ -14,7 +14,7 @@ from typing import Any
 from planner import units
 from planner.errors import PlannerError, ScenarioError
 from planner.problem import FigureKey
-from planner.scenario import Scenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.scenario.load import from_table
 from planner.scenario.overrides import Override, apply, known_keys, parse
 from planner.scenario.schema import Origin
@@ -91,7 +91,7 @@ def question(job: Job, point: Point, library: SpecLibrary) -> Question:
     changed = {str(job.keys[name]): point.values[name] for name in job.figure_keys}
     asked = Question(point, _hash(job, table, changed))
     try:
-        asked.scenario = from_table(table)
+        asked.scenario = _training(from_table(table))
         asked.scenario._origin = Origin(
             file=job.base_file, set_keys=tuple(".".join(path) for path, _ in overrides)
         )
@@ -100,6 +100,16 @@ def question(job: Job, point: Point, library: SpecLibrary) -> Question:
     except PlannerError as fault:
         asked.fault = fault
     return asked
+
+
+def _training(scenario: Scenario) -> Scenario:
+    if isinstance(scenario, ServiceScenario):
+        raise ScenarioError(
+            "sweeps ask training questions; a service is answered by size and evaluate",
+            key="workload.kind",
+            hint="call planner.size(...) for each point",
+        )
+    return scenario
 
 
 def _hash(job: Job, table: Mapping[str, Any], changed: Mapping[str, Any]) -> str:

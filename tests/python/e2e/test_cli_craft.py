@@ -155,3 +155,17 @@ def test_help_does_not_load_what_it_does_not_need() -> None:
     code = f"import sys, planner.cli.main; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_service_has_its_report_and_is_told_what_cannot_be_asked_of_it(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("vl_convert")
+    scenario = ROOT / "examples" / "deepseek-r1-cloudmatrix.toml"
+    plan = planner("size", str(scenario), "--json", "--quiet").stdout
+    done = planner("report", "-", "-o", "r.html", text=plan, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "requests/s" in (tmp_path / "r.html").read_text()
+    axes = '[[axes]]\nkey = "limits.cards.max"\nvalues = [384]\n'
+    sweep = planner("sweep", "-", text=f'base = "{scenario}"\n{axes}')
+    assert sweep.returncode == 2
+    assert "a service is answered by size and evaluate" in sweep.stderr
