@@ -55,6 +55,8 @@ def measure(case: str, seconds: float, library: SpecLibrary | None = None) -> Me
     start = time.perf_counter()
     result = engine.size(problem.request)
     took = time.perf_counter() - start
+    if result["best"] is None:
+        raise PlannerError(f"benchmark case {case!r} has no design: {(result['nearest'] or {}).get('why')}")
     rate = engine.evaluation_rate(problem.request, seconds)
     candidates = int(result["search"]["enumerated"])
     return Measured(

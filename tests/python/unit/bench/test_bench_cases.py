@@ -13,6 +13,18 @@ def test_a_case_searches_its_space_and_evaluates_distinct_feasible_layouts() -> 
     assert found.evaluations_per_second > 0
 
 
+@pytest.mark.parametrize(
+    ("case", "candidates"),
+    [
+        ("calculon-gpt3-175b-1024-a100", 11_698_528),
+        ("calculon-mg-1t-3072-a100", 7_002_336),
+        ("calculon-mtnlg-530b-5120-a100", 1_746_176),
+    ],
+)
+def test_the_published_spaces_have_their_published_size_and_an_answer(case: str, candidates: int) -> None:
+    assert measure(case, 0.01).candidates == candidates
+
+
 def test_every_case_is_named_by_its_model_and_size() -> None:
     assert len(CASES) >= 4
     assert all(name.rsplit("-", 2)[1].isdigit() for name in CASES)
