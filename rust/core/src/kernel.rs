@@ -1,8 +1,8 @@
 //! Times of kernels on one device: one law for every operation.
 //!
 //! t = (tc^p + tm^p)^(1/p): tc the compute bound and tm the memory bound, each over the share of its peak that
-//! software reaches. Source: `facts/lessons_serving.md` (smooth roofline, p 1.2 to 1.4), `lessons_training.md`
-//! (shape terms).
+//! software reaches. Source: the roofline of Williams, Waterman and Patterson 2009 (CACM 52(4)), made smooth; p (1.2 to 1.4) and
+//! the shape terms are fits on the published runs in `planner/data/cases`.
 
 use crate::hardware::{Device, Precision};
 use crate::units::{Bytes, BytesPerSecond, Flops, FlopsPerSecond, Seconds};
@@ -111,7 +111,7 @@ impl Kernels {
 
     /// Fused attention, forward: FLOPs over a rate that grows with the sequence and with small heads falls.
     ///
-    /// rate = peak x share x s/(s + half) x min(1, d/128)^0.46 (`lessons_training.md`).
+    /// rate = peak x share x s/(s + half) x min(1, d/128)^0.46; the form and its exponent are a fit on published runs.
     #[must_use]
     pub fn attention_forward(&self, flops: Flops, sequence: f64, head: f64) -> Seconds {
         let length = sequence / (sequence + self.attention_half_length);

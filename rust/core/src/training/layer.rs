@@ -16,7 +16,8 @@ use crate::workload::{Software, Training};
 /// Bytes of an activation in 16 bits.
 const ACTIVATION: f64 = 2.0;
 
-/// Memory traffic of element-wise work in the backward pass over the forward pass (`lessons_training.md`).
+/// Memory traffic of element-wise work in the backward pass over the forward pass (a fit on
+/// the published runs of `planner/data/cases`).
 const ELEMENTWISE_BACKWARD: f64 = 1.7;
 
 /// Kernels launched per layer in the forward pass; the backward pass launches twice as many.
@@ -281,7 +282,7 @@ fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
         cost.backward.attention += kernels.attention_backward(flops, local, sizes.query) * factor;
     } else {
         // The whole matrix is computed by plain products and its scores cross memory: 9 B each forward, 11 B
-        // backward (`lessons_training.md`).
+        // backward (a fit on published runs).
         let scores = sizes.tokens * sequence * sizes.heads;
         let products = [
             Product { m: sequence, k: sizes.query, n: sequence, groups: scores / (sequence * sequence) },
@@ -297,7 +298,7 @@ fn add_attention(bench: &Bench, layout: &Layout, sizes: &Sizes, cost: &mut Layer
     }
 }
 
-/// Norms, residuals, rotary, activation, permutation: bytes through memory (`lessons_training.md`).
+/// Norms, residuals, rotary, activation, permutation: bytes through memory (counts, in docs/physics.md).
 fn add_elementwise(bench: &Bench, layout: &Layout, sizes: &Sizes, kind: LayerKind, cost: &mut LayerCost) {
     let model = bench.model;
     let rotary = 4.0 * (sizes.heads + sizes.kv_heads) * sizes.query * sizes.tokens;
