@@ -129,18 +129,6 @@ class ServiceSummary(Part):
     tco_usd_per_year: float | None
 
 
-class Simulated(Part):
-    """What the seeded simulation of the plan measured."""
-
-    requests: int
-    seed: int
-    ttft_p50_seconds: float
-    ttft_quantile_seconds: float
-    tpot_p50_seconds: float
-    tpot_quantile_seconds: float
-    confirmed: bool = Field(description="both latencies are within their targets there too")
-
-
 class Service(Part):
     """What the service does, at the load that it is sized for."""
 
@@ -166,7 +154,6 @@ class Service(Part):
     runners_up: list[ServiceSummary]
     best_tpot_seconds: float | None = Field(default=None, description="least that any layout reaches")
     best_ttft_seconds: float | None = Field(default=None, description="least that any layout reaches")
-    simulated: Simulated | None = None
 
 
 def precision_name(precisions: dict[str, Any] | None) -> str | None:

@@ -29,6 +29,12 @@ from planner.specs import SpecLibrary, System
 LARGEST_EXPERT_GROUP = 320
 """Data-parallel ranks that the default space looks at: the largest that was published (CloudMatrix)."""
 
+SERVICE_CAVEATS = (
+    "latency percentiles, batches and the ratio of pools are closed forms that no simulation has confirmed",
+    "power of a card at work is taken as in training; how prefill and decode differ is not modelled",
+)
+"""What every answer about a service rests on beside its figures."""
+
 
 @dataclass(frozen=True)
 class ServiceProblem:
@@ -79,6 +85,13 @@ class _ServiceBuilder(_Builder):
 
     def service(self, no_estimates: bool) -> ServiceProblem:
         scenario, figures, workload = self.scenario, self.figures, self.scenario.workload
+        if scenario.search.time_limit is not None:
+            raise scenario.origin.error(
+                "search.time_limit",
+                "the search of a service cannot be cut short yet",
+                "leave it out; fix dimensions under [layout] or [hardware] to make the search quicker",
+            )
+        self.notes += SERVICE_CAVEATS
         trace = self._trace()
         architecture = self._served_architecture(trace) if isinstance(workload, ServingWorkload) else None
         systems = self._systems()
@@ -122,7 +135,6 @@ class _ServiceBuilder(_Builder):
                 objective=scenario.objective,
                 front=front,
                 threads=scenario.search.threads,
-                seed=scenario.search.seed,
             ),
         )
         if no_estimates:

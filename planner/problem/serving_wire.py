@@ -302,8 +302,6 @@ class ServiceSearch(Wire):
     objective: str
     front: tuple[str, ...]
     threads: Unsigned | None
-    seed: Unsigned = 0
-    simulated_requests: Unsigned = 0
 
 
 class ServiceRequest(Wire):

@@ -160,15 +160,6 @@ def _serves(plan: Plan) -> Iterator[Row]:
             f"{number(found.output_tokens_per_second_per_card)} a card over all cards bought; at most "
             f"{number(found.most_tokens_per_second_per_card)} a card at work, prefill included",
         )
-    if found.simulated is not None:
-        run = found.simulated
-        yield (
-            "simulated",
-            f"{run.requests:,} requests, seed {run.seed}: "
-            f"first token {duration(run.ttft_p50_seconds)} median, "
-            f"{duration(run.ttft_quantile_seconds)} at the percentile; per token "
-            f"{duration(run.tpot_quantile_seconds)}: {'confirmed' if run.confirmed else 'NOT confirmed'}",
-        )
     if found.mode == "disaggregated":
         ratio = found.prefill_per_decode or 0.0
         yield (

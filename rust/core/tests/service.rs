@@ -149,8 +149,6 @@ fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
             objective: Objective::Cards,
             front: vec![Axis::Cards, Axis::FacilityMegawatts],
             threads: None,
-            seed: 0,
-            simulated_requests: 0,
         },
     }
 }

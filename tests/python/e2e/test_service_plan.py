@@ -121,6 +121,7 @@ def test_an_impossible_latency_names_the_best_reachable() -> None:
         ({"target": {"tokens_per_second": 5}}, "target.tokens_per_second", "excludes"),
         ({"layout": {"mode": "split"}}, "layout.mode[0]", "must be"),
         ({"workload": {"tokens": 5}}, "workload.tokens", "unknown key"),
+        ({"search": {"time_limit": "5 s"}}, "search.time_limit", "cannot be cut short"),
     ],
 )
 def test_bad_input_is_told_with_its_key(change: dict[str, Any], key: str, message: str) -> None:

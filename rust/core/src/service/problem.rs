@@ -110,10 +110,6 @@ pub struct ServiceSearch {
     pub front: Vec<Axis>,
     /// Threads; none: all cores.
     pub threads: Option<usize>,
-    /// Of the simulation that confirms the plan.
-    pub seed: u64,
-    /// Requests to simulate; 0: none.
-    pub simulated_requests: u32,
 }
 
 /// The whole problem.

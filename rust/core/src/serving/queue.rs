@@ -1,4 +1,4 @@
-//! Queues in closed form, with their validity. A seeded simulation confirms what rests on them.
+//! Queues in closed form, with their validity.
 
 use crate::serving::units::whole;
 
