@@ -88,6 +88,7 @@ def software(
     """
     idle = (() if architecture.moe else _EXPERTS_ONLY) + (_QUANTISED_ONLY if precision == "bf16" else ())
     values: dict[str, float | bool] = {name: getattr(profile, name) for name in _SWITCHES}
+    values["fused_attention"] = profile.fused_attention and (profile.fused_alibi or not architecture.alibi)
     sheet = figures.of(SOFTWARE, profile)
     for name in wire.Software.model_fields:
         if name in idle:

@@ -201,6 +201,8 @@ class Desk:
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
             tuned = profile_of_run("nemo", row.software_date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
+        if found is not None and found.covers("mindspeed-llm", None) and _before_megatron_core(row):
+            found = profile_of_run(f"{row.framework}-legacy", row.software_date) or found
         if "Megatron-LM baseline" in (row.note or ""):
             found = profile_of_run("megatron-lm", row.software_date) or found
         if found is None:
@@ -240,6 +242,15 @@ class Desk:
         if needed:
             raise SpecError(f"nobody published the {', '.join(needed)}")
         return built, efficiency
+
+
+def _before_megatron_core(row: Row) -> bool:
+    """Whether a row of MindSpeed-LLM ran a script of its older back end.
+
+    The source marks each row "Legacy" or "Mcore"; scripts of the latter stand in ``examples/mcore``.
+    """
+    table = row.source_table or ""
+    return "script examples/" in table and "script examples/mcore/" not in table
 
 
 def _as_measured(hardware: wire.Cluster, row: Row) -> wire.Cluster:

@@ -101,6 +101,7 @@ class Row(BaseModel):
     measured: dict[str, Any] = {}
     derived: dict[str, Any] = {}
     metric_definition: str | None = None
+    source_table: str | None = Field(default=None, description="where in the source the row stands")
     completeness: str | None = None
     note: str | None = None
 
