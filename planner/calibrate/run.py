@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     engines = [item.engine for item in found]
     runs, groups = _evidence(engines)
     parameters = [p if groups[p.name] >= LEAST_GROUPS else replace(p, sigma=HELD) for p in PARAMETERS]
-    model = Model(engines, parameters, ridges(library))
+    model = Model(engines, parameters, ridges(library, {engine.ready.accelerator for engine in engines}))
     best = fit(model, say)
     folds, _ = left_out(model, best, lambda engine: engine.ready.row.source)
     new_chip, _ = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
@@ -121,15 +121,23 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     )
 
 
-def ridges(library: SpecLibrary) -> dict[str, float]:
-    """Efficiency file -> 16-bit peak over memory bandwidth (FLOP per byte), the median of its chips."""
-    found: dict[str, list[float]] = {}
+def ridges(library: SpecLibrary, with_runs: Collection[str] = ()) -> dict[str, float]:
+    """Efficiency file -> 16-bit peak over memory bandwidth (FLOP per byte), the median of its chips.
+
+    Of the chips ``with_runs`` where it has some: a chip added to the library must not move what runs of
+    others say.
+    """
+    found: dict[str, dict[str, float]] = {}
     for name in library.ids("accelerators"):
         chip = library.accelerator(name)
         if chip.peak.bf16 is not None and chip.memory.bandwidth is not None:
             ridge = chip.peak.bf16.value / chip.memory.bandwidth.value
-            found.setdefault(chip.efficiency, []).append(ridge)
-    return {name: float(np.median(values)) for name, values in found.items()}
+            found.setdefault(chip.efficiency, {})[name] = ridge
+    out = {}
+    for file, chips in found.items():
+        measured = [ridge for name, ridge in chips.items() if name in with_runs]
+        out[file] = float(np.median(measured or list(chips.values())))
+    return out
 
 
 def _evidence(engines: Sequence[Engine]) -> tuple[dict[str, int], dict[str, int]]:

@@ -19,8 +19,13 @@ FORWARD = 1.0 / 3.0
 """Share of a step in which activations can leave for the host: the forward passes."""
 SLACK = 1.2
 """Where nothing fits by our count: layouts that need up to this much more than the least are all possible."""
+MEMORY_ERROR = 1.02
+"""Of the layouts that a row may mean, those that need up to this much count as fitting: our count's usual error."""
 MEMORY_TOLERANCE = 1.05
-"""A layout that ran may need so much by our count, whose own error is a few percent."""
+"""Where none does, those up to this: a layout that ran did fit."""
+SHARDED = 3
+WHOLLY = "as printed it is more than the memory without any activation: read as wholly sharded"
+"""Said of rows whose stated sharding no card could hold; the column of such tables is often left empty."""
 
 
 class Engine:
@@ -118,6 +123,12 @@ def choose(desk: Desk, row: Row) -> Prediction:
         UnanswerableError: with the reason.
     """
     fits, tight, refusal = _evaluated(desk.prepare(row))
+    if not fits and tight and row.sharding != SHARDED and all(_states_alone(found) for _, _, found in tight):
+        # No recomputation and no offloading of activations lets it run as printed.
+        sharded = desk.prepare(row.model_copy(update={"sharding": SHARDED}))
+        read = (replace(ready, notes=(*ready.notes, WHOLLY), contradicts=True) for ready in sharded)
+        fits, other, _ = _evaluated(read)
+        tight = other or tight
     if not fits and tight:
         # It ran, so our count of its memory is too high: the fastest of those that need little more than
         # the least; or some of its activations went to the host.
@@ -131,6 +142,13 @@ def choose(desk: Desk, row: Row) -> Prediction:
     if not ranked:
         raise UnanswerableError(refusal)
     return ranked[0][2]
+
+
+def _states_alone(found: Prediction) -> bool:
+    """Whether what is there without any activation is more than the memory."""
+    memory = found.design["memory"]
+    without = memory["per_device_bytes"] - memory["breakdown"]["activations"]
+    return bool(without > memory["capacity_bytes"])
 
 
 def _could_offload(found: Prediction) -> bool:
@@ -157,8 +175,10 @@ _Ranked = list[tuple[float, int, Prediction]]
 
 
 def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
-    """Those that fit by time, those that do not by memory, and the last refusal."""
+    """Those that fit by time (where none does, those within the tolerance), those that do not by memory, and the
+    last refusal."""
     fits: _Ranked = []
+    nearly: _Ranked = []
     tight: _Ranked = []
     refusal = "no layout can be evaluated"
     for place, ready in enumerate(candidates):
@@ -169,11 +189,14 @@ def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
             refusal = fault.message
             continue
         memory = found.design["memory"]
-        if memory["per_device_bytes"] <= MEMORY_TOLERANCE * memory["capacity_bytes"]:
+        share = memory["per_device_bytes"] / memory["capacity_bytes"]
+        if share <= MEMORY_ERROR:
             fits.append((found.predicted, place, found))
+        elif share <= MEMORY_TOLERANCE:
+            nearly.append((found.predicted, place, found))
         else:
             tight.append((memory["per_device_bytes"], place, found))
-    return fits, tight, refusal
+    return fits or nearly, tight, refusal
 
 
 def predictions(desk: Desk, rows: Sequence[Row]) -> tuple[list[Prediction], dict[str, str]]:

@@ -66,12 +66,14 @@ class Ready:
     card_peak: float
     devices_per_card: int
     notes: tuple[str, ...]
+    contradicts: bool = False
+    """The row's layout cannot have run as printed and was read otherwise."""
 
     @property
     def doubt(self) -> float:
         """Standard deviation of ln(time) for what the row leaves open, beside that of chip and software."""
         row = self.row
-        open_layout = row.micro_batch is None or row.tp is None or row.pp is None
+        open_layout = None in {row.micro_batch, row.tp, row.pp} or self.contradicts
         known = row.framework is not None and profile_of_run(row.framework) is not None
         return math.hypot(
             0.0 if known else DOUBT_FRAMEWORK,
