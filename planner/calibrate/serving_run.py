@@ -12,7 +12,7 @@ from planner.calibrate.serving_fit import ServingFit, ServingModel, fit, left_ou
 from planner.calibrate.serving_parameters import SGLANG, TENSORRT, VLLM, parameters
 from planner.specs import SpecLibrary
 from planner.validation.files import read
-from planner.validation.request import UnanswerableError
+from planner.validation.layouts import UnanswerableError
 from planner.validation.serving_predict import Battery, Tables, refusal, seconds, shipped_tables
 from planner.validation.serving_request import ServingDesk, ServingReady
 from planner.validation.serving_rows import ServingRow

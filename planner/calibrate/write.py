@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -269,7 +269,7 @@ def folds_file(found: Shipped) -> str:
             "the software profile": _score(found.new_software),
             "the framework, whatever its age": _score(found.new_framework),
             "the chip family": _score(found.new_chip),
-            "the group, but one run of it with the same software anchors": _score(anchored(found)),
+            "the group, but one run of it with the same software anchors": _score_of_rows(anchored(found)),
         },
         "predicted": dict(sorted(rows.items())),
         "in_fit": dict(sorted(in_fit.items())),
@@ -282,20 +282,29 @@ def _score(errors: NDArray[np.float64]) -> dict[str, float]:
     return {"mape": round(float(np.abs(off).mean()), 4), "bias": round(float(off.mean()), 4)}
 
 
-def anchored(found: Shipped) -> NDArray[np.float64]:
-    """ln errors of rows left out with their group, anchored in turn by each other row of the group that ran
-    on the same version of the software."""
-    left: list[float] = []
+def _score_of_rows(errors: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """Rows count alike, whatever the number of their anchors."""
+    off = [np.expm1(row) for row in errors]
+    mape = np.mean([np.abs(row).mean() for row in off])
+    bias = np.mean([row.mean() for row in off])
+    return {"mape": round(float(mape), 4), "bias": round(float(bias), 4)}
+
+
+def anchored(found: Shipped) -> list[NDArray[np.float64]]:
+    """ln errors of rows left out with their group, one array a row: anchored in turn by each other row of
+    the group that ran on the same version of the software."""
+    left: list[NDArray[np.float64]] = []
     keys = [
         (e.ready.row.source, e.ready.software.id, e.ready.row.software_date or "")
         for e in found.model.engines
     ]
     for key in sorted(set(keys)):
         members = found.folds[np.array([other == key for other in keys])]
-        for place, anchor in enumerate(members):
+        for place in range(len(members)):
             others = np.delete(members, place)
-            left += (others - anchor_weight(1) * anchor).tolist()
-    return np.array(left)
+            if len(others):
+                left.append(members[place] - anchor_weight(1) * others)
+    return left
 
 
 def write(directory: Path, files: Iterable[tuple[str, str]]) -> list[Path]:

@@ -39,7 +39,8 @@ class SoftwareProfile(SpecFile):
 
     fused_attention: bool = Field(description="attention in one kernel; otherwise scores go through memory")
     fused_alibi: bool = Field(
-        default=True, description="that kernel takes a bias by position (ALiBi); false: such models go without"
+        default=True,
+        description="that kernel takes a bias by position (ALiBi); false: such models go without",
     )
     recompute_stops_early: bool = Field(
         default=False, description="full recomputation ends before a layer's last product"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.errors import EngineError
+from planner.validation.layouts import UnanswerableError
 from planner.validation.measured import measured_memory, measured_seconds
-from planner.validation.request import Desk, Ready, UnanswerableError
+from planner.validation.request import Desk, Ready
 from planner.validation.rows import Row
 
 _EFFICIENCY = "@efficiency@"
@@ -20,7 +21,7 @@ FORWARD = 1.0 / 3.0
 SLACK = 1.2
 """Where nothing fits by our count: layouts that need up to this much more than the least are all possible."""
 MEMORY_ERROR = 1.02
-"""Of the layouts that a row may mean, those that need up to this much count as fitting: our count's usual error."""
+"""Of the layouts that a row may mean, those that need up to this much fit: our count's usual error."""
 MEMORY_TOLERANCE = 1.05
 """Where none does, those up to this: a layout that ran did fit."""
 SHARDED = 3
@@ -175,8 +176,8 @@ _Ranked = list[tuple[float, int, Prediction]]
 
 
 def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
-    """Those that fit by time (where none does, those within the tolerance), those that do not by memory, and the
-    last refusal."""
+    """Those that fit by time (where none does, those within the tolerance), those that do not by memory,
+    and the last refusal."""
     fits: _Ranked = []
     nearly: _Ranked = []
     tight: _Ranked = []

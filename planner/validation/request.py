@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from planner.problem.workload import model as wire_model
 from planner.problem.workload import software as wire_software
 from planner.scenario.schema import Hardware, SiteChoice
 from planner.software import SoftwareProfile, default_profile, profile_of_run
+from planner.software import profile as profile_called
 from planner.specs import Efficiency, SpecLibrary
+from planner.validation.layouts import UnanswerableError, layouts
 from planner.validation.measured import Measure, measure
 from planner.validation.models import architecture_of_file
 from planner.validation.rows import Row
@@ -27,11 +28,11 @@ from planner.validation.rows import Row
 SITE = "virginia"
 """Where the runs are put; power and price do not enter the step time."""
 GBIT = 1e9 / 8.0
-NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
-MICRO_BATCHES = (1, 2, 4, 8)
 OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overlap", "cp_overlap")
 
 
+GENERIC = "generic"
+"""Profile of runs whose framework is unknown, where the chip's own default is tuned software."""
 KNOWN_RECOMPUTE = ("none", "attention", "selective", "full")
 DOUBT_FRAMEWORK = 0.12
 """Standard deviation of ln(time) that an unnamed or unknown framework adds: profiles left out of the fit."""
@@ -39,10 +40,6 @@ DOUBT_LAYOUT = 0.08
 """The same for a micro-batch or a degree that the row does not state."""
 DOUBT_PRECISION = 0.15
 """The same for a precision that it does not state: the next one is up to 1.4 times as fast."""
-
-
-class UnanswerableError(Exception):
-    """Why a row cannot be predicted."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class Desk:
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
         peak = getattr(hardware.device.peak, precision) or 0.0
         found = measure(row, peak * hardware.devices_per_card) or found
-        for layout, filled in _layouts(row, shape, profile, hardware.devices_per_card):
+        for layout, filled in layouts(row, shape, profile, hardware.devices_per_card):
             yield Ready(
                 row=row,
                 request=_request(row, precision, wire_model(shape), tools, profile, fitted, layout),
@@ -209,6 +206,9 @@ class Desk:
             found = profile_of_run("megatron-lm", row.software_date) or found
         if found is None:
             found = default_profile(self.library.accelerator(accelerator).vendor)
+            if found.tuning == "tuned":
+                # Nobody says that this run was tuned; tuned figures would be too fast for it.
+                found = profile_called(GENERIC)
             said = "not given" if row.framework is None else f"{row.framework!r} has no profile"
             notes.append(f"framework {said}: {found.id}, with a wider band")
         return found
@@ -340,156 +340,3 @@ def _request(  # noqa: PLR0917
     )
     choice = wire.DesignChoice(cluster=0, fabric=0, cooling=0, power_cap=1.0, cards=None, layout=layout)
     return wire.EvaluateRequest(problem=problem, design=choice)
-
-
-def _layouts(
-    row: Row, shape: Architecture, profile: SoftwareProfile, devices_per_card: int
-) -> Iterator[tuple[wire.LayoutOfDesign, tuple[str, ...]]]:
-    """Every layout that the row may mean; one where it states all.
-
-    Raises:
-        UnanswerableError: it contradicts itself.
-    """
-    assert row.cards is not None
-    devices = row.cards * devices_per_card
-    batch = row.global_batch or 1
-    powers = [1, 2, 4, 8]
-    # Null degrees that the sources leave out because they are one.
-    cp, ep_given = row.cp or 1, row.ep or (1 if shape.moe is None else None)
-    domain = (row.scaleup_domain or 8) * devices_per_card
-    tps = [row.tp] if row.tp else [tp for tp in powers if tp <= domain and shape.heads % tp == 0]
-    pps = [row.pp] if row.pp else [pp for pp in (1, 2, 4, 8, 16, 32) if pp <= shape.layers]
-    found = False
-    for tp, pp in itertools.product(tps, pps):
-        if devices % (tp * pp * cp):
-            continue
-        dp = devices // (tp * pp * cp)
-        if row.dp is not None and dp != row.dp:
-            continue
-        if shape.layers < pp or shape.heads % tp:
-            continue
-        for options in _options(row, profile, shape, pp, dp, tp, cp, batch, ep_given):
-            found = True
-            layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
-            filled += tuple(
-                f"{key} not given: {value}"
-                for key, value in (("tp", tp), ("pp", pp))
-                if not getattr(row, key)
-            )
-            if batch % (dp * options[0]):
-                filled += (f"a batch of {batch} is no multiple of dp x micro-batch: time in proportion",)
-            yield layout, filled
-    if not found:
-        stated = ", ".join(
-            f"{key}={getattr(row, key)}" for key in ("tp", "pp", "cp", "dp") if getattr(row, key)
-        )
-        raise UnanswerableError(
-            f"the layout contradicts the machine: {devices} devices, {stated or 'no degrees'}, "
-            f"batch {batch}, "
-            f"{shape.layers} layers, {shape.heads} heads"
-        )
-
-
-def _options(  # noqa: PLR0917
-    row: Row,
-    profile: SoftwareProfile,
-    shape: Architecture,
-    pp: int,
-    dp: int,
-    tp: int,
-    cp: int,
-    batch: int,
-    ep_given: int | None,
-) -> Iterator[tuple[int, int, int, str]]:
-    """(micro-batch, vpp, ep, recompute) to try."""
-    micros = (
-        [row.micro_batch] if row.micro_batch else [m for m in MICRO_BATCHES if batch % (m * dp) == 0] or [1]
-    )
-    if row.vpp and not (row.vpp == 1 and "no virtual pipeline printed" in (row.note or "")):
-        chunks = [row.vpp]
-    elif pp == 1 or not profile.interleaves:
-        chunks = [1]
-    else:
-        chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
-    if ep_given:
-        experts = [ep_given]
-    else:
-        limit = shape.moe.experts if shape.moe else 1
-        experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
-    recomputes = [row.recompute] if row.recompute else ["none", "attention", "cheap", "full"]
-    for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
-        if ep_given and (tp * cp * dp) % ep:
-            raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
-        if shape.moe is not None and shape.moe.experts % ep:
-            raise UnanswerableError(f"ep={ep} does not divide {shape.moe.experts} experts")
-        yield micro, vpp, ep, recompute
-
-
-def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
-    """What "selective" redoes: by the parts that the row names, else by the habit of its framework."""
-    if recompute != "selective":
-        return "selective" if recompute == "cheap" else recompute
-    parts = row.recompute_parts or ()
-    if not parts:
-        return profile.selective
-    return "attention" if all("att" in part for part in parts) else "selective"
-
-
-def _layout(  # noqa: PLR0917
-    row: Row,
-    profile: SoftwareProfile,
-    shape: Architecture,
-    tp: int,
-    pp: int,
-    cp: int,
-    dp: int,
-    options: tuple[int, int, int, str],
-) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
-    micro, vpp, ep, recompute = options
-    schedule = profile.schedule if pp > 1 else "1f1b"
-    if schedule != "1f1b" and pp % 2 == 0:
-        # What sources print as two chunks are the two directions of such a pipeline.
-        vpp = 1
-    filled = [
-        f"{key} not given: {value}"
-        for key, value, asked in (
-            ("micro_batch", micro, True),
-            ("vpp", vpp, pp > 1),
-            ("recompute", _recompute(row, profile, recompute), True),
-            ("ep", ep, shape.moe is not None),
-        )
-        if asked and getattr(row, key) is None
-    ]
-    if shape.moe is None:
-        ep = 1
-    etp = row.etp
-    if etp is None:
-        wanted = tp if shape.moe is not None and profile.expert_tensor == "tensor" else 1
-        etp = wanted if (tp * cp * dp) % (ep * wanted) == 0 else 1
-    sharding = row.sharding
-    if sharding is None:
-        sharding = 3 if "fsdp" in (row.framework or "") or row.framework == "llm-foundry" else 1
-        filled.append(f"sharding not given: {sharding}")
-    sequence_parallel = row.sequence_parallel
-    if sequence_parallel is None:
-        sequence_parallel = tp > 1 and profile.sequence_parallel
-        if tp > 1:
-            filled.append(f"sequence_parallel not given: {str(sequence_parallel).lower()}")
-    return (
-        wire.LayoutOfDesign(
-            pp=pp,
-            vpp=vpp,
-            tp=tp,
-            cp=cp,
-            ep=ep,
-            etp=etp,
-            dp=dp,
-            micro_batch=micro,
-            recompute=_recompute(row, profile, recompute),
-            recompute_layers=row.recompute_layers or 0,
-            schedule=schedule,
-            sharding=sharding,
-            sequence_parallel=sequence_parallel and tp > 1,
-        ),
-        tuple(filled),
-    )

@@ -11,7 +11,7 @@ from planner.engine import evaluate_serving_many
 from planner.problem import serving_tools
 from planner.problem.figures import Figures
 from planner.software.serving import serving_profiles
-from planner.validation.request import UnanswerableError
+from planner.validation.layouts import UnanswerableError
 from planner.validation.serving_measured import Figure
 from planner.validation.serving_request import ServingDesk, ServingReady
 from planner.validation.serving_rows import ServingRow

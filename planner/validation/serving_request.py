@@ -28,8 +28,9 @@ from planner.problem.serving_wire import (
 from planner.problem.workload import model as wire_model
 from planner.software.serving import ServingProfile, default_serving_profile, serving_profile_of_run
 from planner.specs import Accelerator, SpecLibrary
+from planner.validation.layouts import UnanswerableError
 from planner.validation.models import architecture_of_file
-from planner.validation.request import Desk, UnanswerableError
+from planner.validation.request import Desk
 from planner.validation.serving_fill import (
     DECODE_DEVICES,
     ContradictionError,
