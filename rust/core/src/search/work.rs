@@ -5,9 +5,9 @@ use crate::problem::space::StepChoice;
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit};
 use crate::search::variant::{Variant, bench};
-use crate::training::layer::LayerCost;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at};
 use crate::training::memory::Pieces;
+use crate::training::phases::LayerCost;
 use crate::training::step::{Family, pieces};
 use crate::units::Seconds;
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::model::{LayerKind, Model};
-use crate::training::layer::LayerCost;
 use crate::training::layout::Layout;
 use crate::training::offload::{activations_on_device, host_bytes, optimizer_on_device, weights_on_device};
+use crate::training::phases::LayerCost;
 use crate::training::stages::{Stage, in_flight};
 use crate::units::Bytes;
 use crate::workload::{Software, Training};

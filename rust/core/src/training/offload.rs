@@ -4,9 +4,10 @@
 //! Isaev et al. 2023 (Calculon, doi 10.1145/3581784.3607102) for doing so with weights, activations and optimizer
 //! independently. The link is full duplex; each direction carries its own bytes.
 
-use crate::training::layer::{Bench, LayerCost};
+use crate::training::layer::Bench;
 use crate::training::layout::Layout;
 use crate::training::memory::LocalParameters;
+use crate::training::phases::LayerCost;
 use crate::training::stages::{Stage, in_flight};
 use crate::units::{Bytes, Seconds};
 use crate::workload::Training;

@@ -5,17 +5,18 @@ use serde::Serialize;
 use crate::collective::{Phases, all_gather, all_reduce};
 use crate::model::LayerKind;
 use crate::model::Model;
-use crate::training::layer::{
-    Bench, LayerCost, Phase, embedding_cost, exposed, head_cost, largest_weight, layer_cost,
-};
+use crate::training::activations::largest_weight;
+use crate::training::layer::{Bench, embedding_cost, head_cost, layer_cost};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{
     LocalParameters, Memory, Pieces, local_parameters, stage_host_bytes, stage_memory,
 };
 use crate::training::offload::optimizer_streams;
+use crate::training::phases::{LayerCost, Phase};
 use crate::training::schedule::StagePasses;
 use crate::training::stages::{Stage, stages};
 use crate::training::switches::{Places, places};
+use crate::training::traffic::exposed;
 use crate::units::{Bytes, Seconds};
 
 /// Bytes that the optimizer moves per parameter: reads gradient, master and two moments, writes the latter three
