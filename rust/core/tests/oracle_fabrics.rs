@@ -353,11 +353,12 @@ proptest! {
     fn four_tiers_join_every_host_without_blocking_below_the_top(
         radix in prop::sample::select(vec![4_u32, 6, 8, 12]),
         over in prop::sample::select(vec![1.0, 2.0, 3.0]),
-        share in 0.0..1.0_f64,
+        part in 0_u64..=1000,
         module in 1_u32..3,
     ) {
-        let k = f64::from(radix);
-        let count = (k * k * k / 4.0 + 1.0 + share * (k.powi(4) / 8.0 - k * k * k / 4.0 - 1.0)) as u64;
+        let k = u64::from(radix);
+        let (least, most) = (k.pow(3) / 4 + 1, k.pow(4) / 8);
+        let count = least + part * (most - least) / 1000;
         let fabric = design(&FabricSpec {
             oversubscription: over,
             switch_module_ports: module,
