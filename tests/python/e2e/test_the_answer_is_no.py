@@ -17,13 +17,13 @@ def table(model: str, system: str, **limits: Any) -> dict[str, Any]:
 
 
 def test_a_fabric_too_small_is_named_with_the_most_that_it_joins() -> None:
-    # Four tiers of 40-port switches join 40^4 / 8 ports.
+    # Four tiers of 40-port switches join 40 regions x 20 pods x 16 leaves x 20 ports.
     plan = planner.size(table("llama3.1-405b", "dgx-a100", cards={"exactly": 400_000}))
     assert not plan.feasible
     assert plan.nearest is not None
-    assert "400000 host ports are more than the 320000" in plan.nearest.why
+    assert "400000 host ports are more than the 256000" in plan.nearest.why
     assert plan.nearest.design is not None
-    assert 1_000 < plan.nearest.design.cards <= 320_000
+    assert 1_000 < plan.nearest.design.cards <= 256_000
     assert plan.nearest.over_limits == ["limits.cards_min"]
     assert "nearest, with fewer cards than asked for" in plan.headline
 
