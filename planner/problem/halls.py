@@ -125,8 +125,8 @@ def mean_tariff(choice: SiteChoice, flat: float, figures: Figures) -> float:
 def cards_within(limits: wire.Limits, clusters: Sequence[wire.Cluster], chain: Sheet) -> int:
     """Cards that the power limits could feed at the very most, never fewer than one unit more than they do.
 
-    A card draws at least its idle power and its part of its host without fans, and IT draws no more than what any
-    boundary upstream of it lets through. Rated limits bound nothing here: a rating may lie below a draw.
+    A card draws at least its idle power and its part of its host without fans, and IT draws no more than what
+    any boundary upstream of it lets through. Rated limits bound nothing here: a rating may lie below a draw.
     """
     transformer = limits.transformer_watts
     if transformer is not None:
