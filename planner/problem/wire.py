@@ -65,6 +65,22 @@ class ScaleUpLevel(Wire):
     in_network_reduction: bool
 
 
+class Share(Wire):
+    """A share of board power with its range."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PhaseShares(Wire):
+    """Draw of a card over its board power by what it is doing."""
+
+    compute: Share
+    memory: Share
+    communication: Share
+
+
 class FabricOption(Wire):
     """One scale-out fabric of one kind and oversubscription."""
 
@@ -90,6 +106,7 @@ class FabricOption(Wire):
     host_module_price: float | None
     cable_price: float | None
     switch_height: float
+    nic_power: float = 0.0
 
 
 class CoolingOption(Wire):
@@ -126,6 +143,8 @@ class Cluster(Wire):
     cap_exponent: float
     host_power: float
     fan_power: float
+    conversion_loss: float = 0.0
+    phase_shares: PhaseShares | None = None
     server_nameplate: float | None
     domain_power: float
     domain_interconnect_racks: float
