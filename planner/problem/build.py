@@ -21,6 +21,7 @@ from planner.problem.halls import (
     cards_within,
     chain_spec,
     hall_limits,
+    halls_of,
     least,
     mean_tariff,
     rack_ceiling,
@@ -152,6 +153,8 @@ class _Builder:
         systems = self._systems()
         profiles = [self._software(system) for system in systems]
         site = self._named("site.id", lambda: self.library.site(scenario.site.id))
+        self._housed(site)
+        scenario = self.scenario
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
         wired = model(architecture)
@@ -397,6 +400,15 @@ class _Builder:
                 f"{built.card_idle:.4g} W that it draws when idle",
                 "caps of 0.5 to 1 are usual",
             )
+
+    def _housed(self, site: Site) -> None:
+        """Puts the halls of the site's file into a scenario that names none itself."""
+        scenario = self.scenario
+        if site.hall and not scenario.site.hall:
+            halls = halls_of(site, scenario.site, self.figures)
+            choice = scenario.site.model_copy(update={"hall": halls})
+            self.scenario = scenario.model_copy(update={"site": choice})
+            self.notes.append(f"the halls of {site.id} ({len(halls)}) bound the plan")
 
     def _precision(self) -> str | tuple[str, ...]:
         """What the devices must be able to compute at, as `cluster` takes it."""
