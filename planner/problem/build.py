@@ -26,7 +26,7 @@ from planner.problem.halls import (
     mean_tariff,
     rack_ceiling,
 )
-from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
+from planner.problem.hardware import DIRECT, Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.market import excluded
 from planner.problem.reliability import reliability
 from planner.problem.space import space
@@ -427,7 +427,7 @@ class _Builder:
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
         candidates = chosen or [self.library.fabric_of(system)]
         kinds = self.scenario.hardware.kinds
-        fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & set(f.kinds))
+        fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & {*f.kinds, *DIRECT})
         if not fabrics:
             raise self.scenario.origin.error(
                 "hardware.kinds", f"no fabric for {system.id} is built as {' or '.join(kinds or ())}"

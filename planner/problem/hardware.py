@@ -17,6 +17,8 @@ from planner.specs.reading import shown_path
 LIQUID = ("cold-plate", "immersion")
 """Cooling kinds whose building costs the liquid premium."""
 RACK_UNITS = 42.0
+DIRECT = ("dragonfly", "slim-fly", "full-mesh", "torus")
+"""Fabrics without tiers: any switches can be wired so, where a question asks for it."""
 
 
 @dataclass(frozen=True)
@@ -347,9 +349,9 @@ def _fabric_options(
                 "leaf_oversubscription": hardware.leaf_oversubscription,
             }
         )
-        for kind in (fabric.kinds[:1] if hardware.kinds is None else fabric.kinds)
+        for kind in (fabric.kinds[:1] if hardware.kinds is None else (*fabric.kinds, *DIRECT))
         if hardware.kinds is None or kind in hardware.kinds
-        for ratio in hardware.oversubscription or fabric.oversubscription
+        for ratio in ((1.0,) if kind in DIRECT else hardware.oversubscription or fabric.oversubscription)
     ]
 
 

@@ -85,7 +85,9 @@ class FabricOption(Wire):
     """One scale-out fabric of one kind and oversubscription."""
 
     id: str
-    kind: Literal["rail-optimised", "leaf-spine", "multi-plane"]
+    kind: Literal[
+        "rail-optimised", "leaf-spine", "multi-plane", "dragonfly", "slim-fly", "full-mesh", "torus"
+    ]
     planes: Unsigned = 1
     leaf_oversubscription: float = 1.0
     oversubscription: float
@@ -570,7 +572,7 @@ class DetailRequest(Wire):
 
     cluster: Cluster
     cards: Unsigned
-    direct: Literal["dragonfly", "slim-fly", "full-mesh"] | None = None
+    direct: Literal["dragonfly", "slim-fly", "full-mesh", "torus"] | None = None
     reserved_ports: Unsigned = 0
     scale_up: ScaleUpSpec | None = None
     side_networks: tuple[SideNetwork, ...] = ()
