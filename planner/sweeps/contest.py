@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.solve import Case
+from planner.plan.case import Case
 from planner.problem import build
 from planner.problem.market import excluded
 from planner.specs import SpecLibrary

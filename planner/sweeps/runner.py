@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.solve import Case, plan_of
+from planner.plan.case import Case
+from planner.plan.solve import plan_of
 from planner.problem import build
 from planner.problem.evidence import leading_estimates
 from planner.specs import SpecLibrary
