@@ -407,7 +407,7 @@ fn validate_cluster(index: usize, cluster: &Cluster, problem: &Problem) -> Resul
             return Err(CoreError::invalid(key(name), "is empty"));
         }
     }
-    if cluster.levels.len() + 3 > crate::network::MAX_LEVELS {
+    if cluster.levels.len() + 4 > crate::network::MAX_LEVELS {
         return Err(CoreError::invalid(key("levels"), "has more levels than a network may have"));
     }
     for cap in &cluster.power_caps {
