@@ -10,6 +10,7 @@ from planner.errors import ScenarioError
 from planner.plan.account import Comparison
 from planner.plan.model import Plan
 from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.plan.service_solve import drawn_service
 from planner.problem import serving_wire
 
 _DEGREES = ("tp", "dp", "pp", "ep")
@@ -68,7 +69,11 @@ def judge_service(
         behind_best=None,
     )
     margin = None if rate is None else most / rate - 1.0
-    return service_plan(case, {**found, "best": design, "margin": margin}, comparison)
+    answer = {**found, "best": design, "margin": margin}
+    if not case.samples:
+        return service_plan(case, answer, comparison)
+    risk, studied = case.timed("draws", lambda: drawn_service(case, design))
+    return service_plan(case, answer, comparison, found=risk, studied=studied)
 
 
 def _cards(case: ServiceCase, cards: int | None) -> int:
