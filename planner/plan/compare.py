@@ -10,6 +10,7 @@ from pydantic import Field
 
 from planner.errors import PlannerError, ScenarioError
 from planner.plan.account import Band
+from planner.plan.case import open_case
 from planner.plan.compare_why import level_with, why_behind
 from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, maturity_of
@@ -18,12 +19,12 @@ from planner.plan.parts import Part
 from planner.plan.rivals import rivals
 from planner.plan.service_parts import CostPerMillion
 from planner.plan.shown import duration, number, spaced
-from planner.plan.solve import open_case
 from planner.problem.contender import alone
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SpecLibrary
 from planner.specs.export_control import export_figures
+from planner.specs.schema.part import WorkloadClass
 
 SECONDS_PER_YEAR = 365 * 86400.0
 MEGA = 1e6
@@ -93,7 +94,11 @@ class Contender(Part):
     )
     maturity: str | None = Field(default=None, description="level of its software for this class of workload")
     porting_months: float | None = Field(default=None, description="estimate; in no measure and no rank")
-    porting_engineer_months: float | None = Field(default=None, description="estimate; the cost of a port")
+    porting_engineer_months: float | None = Field(default=None, description="estimate; the work of a port")
+    porting_usd: Band | None = Field(default=None, description="estimate; in no total and no rank")
+    days_with_port: Band | None = Field(
+        default=None, description="calendar days of port and run together; null for a service"
+    )
     export_control: str | None = Field(
         default=None, description="ECCN 3A090 of October 2023 by arithmetic; not legal advice"
     )
@@ -159,7 +164,7 @@ def compare(
     for system_id in _systems(scenario, library):
         if seen is not None:
             seen(system_id)
-        contender = _head(system_id, library, scenario.workload.kind)
+        contender = _head(system_id, library, CLASS_OF.get(scenario.workload.kind))
         why = excluded(library.system(system_id), library.accelerator(contender.accelerator), scenario.limits)
         if why is not None:
             found.append(contender.model_copy(update={"refused": why}))
@@ -242,11 +247,11 @@ def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
     return ids
 
 
-def _head(system_id: str, library: SpecLibrary, kind: str) -> Contender:
+def _head(system_id: str, library: SpecLibrary, workload: WorkloadClass | None) -> Contender:
     system = library.system(system_id)
     card = library.accelerator_of(system)
-    mature = maturity_of(library, card, CLASS_OF.get(kind, "llm-training"))
-    months, staff = mature.porting_months, mature.porting_staff
+    mature = maturity_of(library, card, workload) if workload else None
+    months, staff = (mature.porting_months, mature.porting_staff) if mature else (None, None)
     export = export_figures(card)
     return Contender(
         system=system.id,
@@ -257,7 +262,7 @@ def _head(system_id: str, library: SpecLibrary, kind: str) -> Contender:
         released=system.released,
         feasible=False,
         refused=None,
-        maturity=mature.level,
+        maturity=mature.level if mature else None,
         porting_months=months.value if months else None,
         porting_engineer_months=months.value * staff.value if months and staff else None,
         export_control=export.classified if export else None,
@@ -293,6 +298,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
     assert plan.cards is not None
     year = cost.tco_usd_per_year if cost else None
     layouts = [pool.layout.short() for pool in plan.pools]
+    port = plan.maturity.port if plan.maturity else None
     return contender.model_copy(
         update={
             "feasible": True,
@@ -316,6 +322,8 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "evidence": plan.evidence.grade,
             "binding": list(plan.binding),
             "waterfall": waterfall(plan),
+            "porting_usd": port.usd if port else None,
+            "days_with_port": port.days_to_finish if port else None,
         }
     )
 

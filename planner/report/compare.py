@@ -178,9 +178,13 @@ def _chance(item: Contender) -> str:
 def _terms(item: Contender) -> str:
     port = ""
     if item.porting_months is not None and item.porting_engineer_months is not None:
+        cost = "" if item.porting_usd is None else f", {usd(item.porting_usd.p50)}"
+        end = ""
+        if item.days_with_port is not None:
+            end = f", done {number(item.days_with_port.p50)} days after its start"
         port = (
             f", a port about {number(item.porting_months)} months and "
-            f"{number(item.porting_engineer_months)} engineer-months (estimates, in no rank)"
+            f"{number(item.porting_engineer_months)} engineer-months{cost}{end} (estimates, in no rank)"
         )
     return (
         f"software {item.maturity or 'not known'}{port}; ECCN 3A090 (2023): "
