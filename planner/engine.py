@@ -108,6 +108,18 @@ def evaluate_many(
     return _many("evaluate_many", [request.encoded() for request in requests], threads)
 
 
+def size_services(requests: Sequence[ServiceRequest], threads: int = 1) -> list[dict[str, Any] | EngineError]:
+    """Search many services; as for `size_many`, with the answers of `size_service`."""
+    return _many("size_services", [request.encoded() for request in requests], threads)
+
+
+def evaluate_services(
+    requests: Sequence[EvaluateServiceRequest], threads: int = 1
+) -> list[dict[str, Any] | EngineError]:
+    """Evaluate many services; as for `size_many`, with the answers of `evaluate_service`."""
+    return _many("evaluate_services", [request.encoded() for request in requests], threads)
+
+
 def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
     """Good packages a month, what limits them and what one costs, for each of many inputs.
 

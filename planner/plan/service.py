@@ -15,9 +15,11 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run, Search, Space
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
+from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Cost, Facility, Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
+from planner.plan.port import port_errors, port_of
 from planner.plan.service_bands import study_service
 from planner.plan.service_headline import ServiceFacts, service_headline
 from planner.plan.service_parts import (
@@ -121,6 +123,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
     question = _question(case)
     target = _target(case)
     chip = _chip(case, basis)
+    mature = _maturity(case, basis, design)
     facts = ServiceFacts(
         question=question,
         chip=chip,
@@ -131,6 +134,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         bands=studied.bands if studied else None,
         evidence=proof,
         confidence=sure,
+        warning=mature.warning if mature else None,
         nearest_why=(result["nearest"] or {}).get("why"),
         comparison=comparison,
     )
@@ -162,6 +166,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         bands=studied.bands if studied else None,
         swings=studied.swings if studied else {},
         confidence=sure,
+        maturity=mature,
         network=assemble.network(design) if design else [],
         fabric=assemble.fabric(design) if design else None,
         facility=_facility(case, design, site) if design else None,
@@ -196,6 +201,19 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
             detail=dict(case.seconds),
         ),
     )
+
+
+def _maturity(case: ServiceCase, basis: Wire | None, design: Wire | None) -> PlanMaturity | None:
+    """Of the chip for serving language models; generic items do not say what class of workload they are."""
+    if isinstance(case.request.served, serving_wire.ServedItem):
+        return None
+    card = case.library.accelerator(_accelerator(case, basis))
+    mature = maturity_of(case.library, card, CLASS_OF["serving"])
+    if design is None:
+        return mature
+    country = case.library.site(case.problem.scenario.site.id).country
+    port = port_of(mature, case.library, country, None, design["cost"]["capex_usd"])
+    return mature.model_copy(update={"port": port})
 
 
 def _facility(case: ServiceCase, design: Wire, site: str) -> Facility:
@@ -467,12 +485,23 @@ def _study(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     errors = [
         ModelError("the serving model's own error", known),
         ModelError(f"software ({software.id})", software.spread.value),
+        *_port_errors(case, design),
     ]
     # The residual and the spread are scatter of runs that neither constants nor profile had seen: they hold
     # their errors, which are not counted again.
     held = (SERVING_CONSTANTS, SERVING_SOFTWARE)
     moving = [item for item in figures.uncertain(used) if item.place.kind not in held]
     return study_service(design, moving, moved, errors)
+
+
+def _port_errors(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """What a first port adds to the slow side, where no published run is on the chip or its kin."""
+    mature = _maturity(case, design, None)
+    if mature is None:
+        return []
+    card = case.library.accelerator(design["accelerator"])
+    known = evidence.runs_on(_kin(case, card.efficiency), published_serving_runs())
+    return port_errors(mature, "runs" if known else "none", 1.0, None)
 
 
 def _confidence(case: ServiceCase, design: Wire, studied: Study) -> Confidence | None:

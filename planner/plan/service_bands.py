@@ -53,9 +53,9 @@ def study_service(
             ends.append(_changes(middle, outputs_of(design) if design else {}))
         deviations.append(_Deviation(figure.label, figure.key, *ends))
     for error in model_errors:
-        if error.sigma_ln > 0.0:
-            slower = {name: sign * Z90 * error.sigma_ln for name, sign in TIMED.items()}
-            faster = {name: -change for name, change in slower.items()}
+        if error.moves:
+            faster = {name: -sign * Z90 * error.sigma_ln for name, sign in TIMED.items()}
+            slower = {name: sign * (Z90 * error.sigma_ln + error.slow_ln) for name, sign in TIMED.items()}
             deviations.append(_Deviation(error.label, None, faster, slower))
     bands: dict[str, Band | None] = {name: _band(name, middle[name], deviations) for name in OUTPUTS}
     return Study(
