@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from planner.problem import wire
 from planner.problem.figures import Figures, Sheet
 from planner.scenario.schema import Hall, PowerLimit, SiteChoice
+from planner.specs import Site
 
 HOURS = 24.0
 
@@ -49,6 +50,25 @@ def boundary_limits(power: PowerLimit | None, chain: Sheet) -> PowerLimits:
     if boundary == "transformer":
         share = chain.need("chain.transformer_efficiency", "power", "transformers")
     return PowerLimits(nameplate_intake_watts=value / share)
+
+
+def halls_of(site: Site, choice: SiteChoice, figures: Figures) -> tuple[Hall, ...]:
+    """The halls of the scenario, else those of the site's file with their figures taken down."""
+    if choice.hall or not site.hall:
+        return choice.hall
+    sheet = figures.of("sites", site)
+    watts = ("rack_power", "liquid_power", "air_power")
+    found = []
+    for place, hall in enumerate(site.hall):
+        label = hall.name or f"hall {place + 1}"
+        known: dict[str, float | str | None] = {
+            key: sheet.want(f"hall[{place}].{key}", "space", f"{key.replace('_', ' ')} of {label}")
+            for key in (*watts, "floor_load", "transformer_kva")
+        }
+        known |= {key: f"{known[key]!r} W" for key in watts if known[key] is not None}
+        plain = {"racks": hall.racks, "transformers": hall.transformers, "redundancy": hall.redundancy}
+        found.append(Hall.model_validate({**plain, **known}))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,25 @@ def mean_tariff(choice: SiteChoice, flat: float, figures: Figures) -> float:
             total += price.amount * figures.usd_per(price.currency) * count
             hours += count
     return (total + flat * max(HOURS - hours, 0.0)) / max(hours, HOURS)
+
+
+def cards_within(limits: wire.Limits, clusters: Sequence[wire.Cluster], chain: Sheet) -> int:
+    """Cards that the power limits could feed at the very most, never fewer than one unit more than they do.
+
+    A card draws at least its idle power and its part of its host without fans, and IT draws no more than what
+    any boundary upstream of it lets through. Rated limits bound nothing here: a rating may lie below a draw.
+    """
+    transformer = limits.transformer_watts
+    if transformer is not None:
+        transformer /= chain.need("chain.transformer_efficiency", "power", "transformers")
+    watts = least(limits.facility_watts, limits.it_watts, limits.ups_watts, transformer)
+    if watts is None:
+        return limits.cards_max
+    most = 0
+    for cluster in clusters:
+        host = max(cluster.host_power - cluster.fan_power, 0.0) / cluster.cards_per_server
+        most = max(most, int(watts / (cluster.card_idle + host)) + cluster.unit_cards)
+    return max(min(limits.cards_max, most), limits.cards_min)
 
 
 def least(*values: float | None) -> float | None:

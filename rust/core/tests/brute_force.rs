@@ -342,7 +342,13 @@ fn variation() -> impl Strategy<Value = Variation> {
         any::<bool>(),
         any::<bool>(),
         prop::sample::select(vec![8_u64, 16]),
-        prop::sample::select(vec![FabricKind::RailOptimised, FabricKind::LeafSpine, FabricKind::MultiPlane]),
+        prop::sample::select(vec![
+            FabricKind::RailOptimised,
+            FabricKind::LeafSpine,
+            FabricKind::MultiPlane,
+            FabricKind::Dragonfly,
+            FabricKind::Torus,
+        ]),
         prop::sample::select(vec![
             Failing::AtOnce,
             Failing::OftenAnywhere,
@@ -602,7 +608,7 @@ fn a_fabric_that_reaches_no_size_is_an_answer() {
     let outcome = search(&problem, &mut |_| true).unwrap();
     assert!(outcome.best.is_none() && outcome.complete);
     assert_eq!(outcome.refusals[0].cause, "fabric");
-    assert!(outcome.refusals[0].example.contains("more than the 16"), "{}", outcome.refusals[0].example);
+    assert!(outcome.refusals[0].example.contains("more than the 32"), "{}", outcome.refusals[0].example);
 }
 
 #[test]

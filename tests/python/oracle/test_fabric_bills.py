@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import planner
 from planner import api
 from planner.errors import EngineError, SpecError
 from planner.plan.bill import FabricBill
@@ -73,9 +74,45 @@ def test_planes_save_a_tier_against_one_fabric_of_the_same_switches() -> None:
 
 
 def test_a_fabric_that_cannot_reach_names_its_limit() -> None:
-    with pytest.raises(EngineError, match="more than the 65536 that three tiers of 64-port") as caught:
-        api.fabric("dgx-h100", cards=100_000)
+    with pytest.raises(EngineError, match="more than the 2097152 that four tiers of 64-port") as caught:
+        api.fabric("dgx-h100", cards=2_500_000)
     assert caught.value.hint == "--kind multi-plane joins them, in 8 planes"
-    assert api.fabric("dgx-h100", cards=100_000, kind="multi-plane").planes == 8
-    with pytest.raises(SpecError, match="no fabric kind 'torus'"):
-        api.fabric("dgx-h100", cards=64, kind="torus")
+    assert api.fabric("dgx-h100", cards=2_500_000, kind="multi-plane").planes == 8
+    with pytest.raises(SpecError, match="no fabric kind 'hypercube'"):
+        api.fabric("dgx-h100", cards=64, kind="hypercube")
+
+
+def test_a_million_cards_are_joined_by_four_tiers_or_by_planes_of_three() -> None:
+    # 7N/k and 5N/k switches of full builds; partial ones have a little more.
+    four = api.fabric("dgx-h100", cards=1_000_000)
+    assert [tier.name for tier in four.tiers] == ["leaf", "spine", "core", "super-core"]
+    assert 1 <= four.switches / (7 * 1_000_000 / 64) < 1.03
+    planes = api.fabric("kunlun-p800-8", cards=1_000_000)
+    assert 1 <= planes.switches / (5 * 500_000 / 128) < 1.03
+
+
+@pytest.mark.parametrize("kind", ["dragonfly", "slim-fly", "full-mesh", "torus"])
+def test_a_fabric_without_tiers_is_timed_and_a_run_on_it_is_slower(kind: str) -> None:
+    question = {
+        "workload": {"model": "llama3.1-70b", "tokens": "1T", "sequence": 8192, "batch_sequences": 2048},
+        "limits": {"cards": {"exactly": 4096}},
+        "hardware": {"systems": "dgx-h100", "power_caps": [1.0], "cooling": "contained-air"},
+        "site": "texas",
+        "layout": {"tp": 8, "pp": 1, "cp": 1, "micro_batch": 1, "recompute": "full", "sharding": 3},
+    }
+    hardware = question["hardware"]
+    assert isinstance(hardware, dict)
+    tree = planner.size(question)
+    own = planner.size({**question, "hardware": {**hardware, "kinds": [kind]}})
+    assert tree.performance is not None
+    assert own.performance is not None
+    assert own.fabric is not None
+    assert own.fabric.kind == kind
+    assert own.performance.tokens_per_second < tree.performance.tokens_per_second
+    # What the plan counts is what the bill alone counts.
+    bill = api.fabric("dgx-h100", cards=own.cards.total if own.cards else 0, kind=kind)
+    assert (own.fabric.switches, own.fabric.cables) == (bill.switches, bill.cables)
+    # A torus of eight switches a side still carries the even pattern whole, over more hops.
+    even = api.fabric("dgx-h100", cards=4096).network[-1].bytes_per_second
+    share = 1.0 if kind == "torus" else 0.5
+    assert bill.network[-1].bytes_per_second == pytest.approx(share * even)
