@@ -141,8 +141,8 @@ class MovedService:
         )
         self._load = design["requests_per_second"]
         tool = case.problem.softwares[design["cluster"]]
-        # Chips of one family differ in what binds them, and pools apart from pools together: only the same chip
-        # in the same mode shares the model's error.
+        # Chips of one family differ in what binds them, and pools apart from pools together: only the same
+        # chip in the same mode shares the model's error.
         self.errors = [
             (f"{design['accelerator']} {design['mode']}", serving_constants().residual.value),
             (tool.id, tool.spread.value),
