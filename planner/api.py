@@ -24,9 +24,10 @@ from planner.plan.interval import curve
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
-from planner.plan.service import open_service, service_space, solve_service
+from planner.plan.service import open_service, service_space
 from planner.plan.service_explain import explain_service
 from planner.plan.service_judge import judge_service
+from planner.plan.service_solve import solve_service
 from planner.plan.solve import solve
 from planner.plan.supply import SupplyPlan
 from planner.problem.bill import FabricQuestion, fabric_request
@@ -76,7 +77,13 @@ def size(
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
         served = open_service(
-            question, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+            question,
+            _library(library),
+            command=command,
+            no_estimates=no_estimates,
+            interrupt=interrupt,
+            samples=samples,
+            plan_for=confidence,
         )
         return solve_service(served)
     case = open_case(
@@ -122,7 +129,12 @@ def evaluate(
     asked = read(scenario, set)
     if isinstance(asked, ServiceScenario):
         served = open_service(
-            asked, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+            asked,
+            _library(library),
+            command=command,
+            no_estimates=no_estimates,
+            interrupt=interrupt,
+            samples=samples,
         )
         return judge_service(served, layout, cards)
     named = None if layout is None else parse(layout)

@@ -17,6 +17,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.problem.serving_wire import (
     Constants,
     EvaluateServiceRequest,
+    ServiceChoice,
     ServiceRequest,
     ServingCase,
     ServingRequest,
@@ -134,12 +135,13 @@ def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]
 
 
 OUTPUTS = 6
-"""Of `sample`: days, facility MW, facility MW on the design day, capital, cost of a year, reasons."""
+"""Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
+a year, reasons."""
 
 
 def sample(
-    problem: Request,
-    designs: Sequence[DesignChoice],
+    problem: Request | ServiceRequest,
+    designs: Sequence[DesignChoice] | Sequence[ServiceChoice],
     pointers: Sequence[str],
     values: NDArray[np.float64],
     threads: int = 0,

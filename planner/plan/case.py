@@ -95,7 +95,7 @@ def open_case(
     if samples or plan_for is not None:
         samples = samples or DEFAULT_SAMPLES
         check_samples(samples, scenario.search.seed)
-        refuse_no_target(scenario, plan_for)
+        refuse_no_target(scenario.target.any, plan_for, "target.days or target.tokens_per_second")
     problem = build(scenario, library, no_estimates=no_estimates)
     case = Case(
         problem, command, progress, interrupt, list(problem.notes), samples, plan_for, started=started
@@ -108,14 +108,19 @@ DEFAULT_SAMPLES = 1024
 """With ``--confidence`` and no number of samples."""
 
 
-def refuse_no_target(scenario: Scenario, plan_for: float | None) -> None:
+def refuse_no_target(target: bool, plan_for: float | None, keys: str) -> None:
+    """Refuse a probability that is none, or that has no target to meet.
+
+    Raises:
+        PlannerError: with ``keys`` as what may be given.
+    """
     if plan_for is None:
         return
     if not 0.0 < plan_for < 1.0:
         raise PlannerError(f"a probability lies between 0 and 1, not {plan_for}", file="--confidence")
-    if not scenario.target.any:
+    if not target:
         raise PlannerError(
             "a probability of meeting the target needs a target",
             file="--confidence",
-            hint="give target.days or target.tokens_per_second, or leave --confidence out",
+            hint=f"give {keys}, or leave --confidence out",
         )

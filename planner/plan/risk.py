@@ -26,6 +26,7 @@ from planner.plan.draws import Floats, Range, normal, normals, percentiles, sobo
 from planner.plan.leaves import Leaves, leaves_of
 from planner.plan.risk_parts import Check, Index, Risk
 from planner.problem import Problem, build, wire
+from planner.specs import Quantity
 from planner.units import Dimension
 
 Wire = Mapping[str, Any]
@@ -75,12 +76,16 @@ def inputs_of(problem: Problem, errors: Sequence[Sequence[ModelError]]) -> Input
     used = {figure.key: figure for figure in problem.figures}
     found = []
     for item in figures.uncertain(problem.figures):
-        quantity = used[item.place].quantity
-        share = quantity.dimension is Dimension.FRACTION and item.high <= 1.0
-        least = 1.0 if item.low >= 1.0 and item.key.endswith(NEVER_BELOW_ONE) else 0.0
-        found.append((item, Range(quantity.value, item.low, item.high, least, 1.0 if share else np.inf)))
+        found.append((item, range_of(item, used[item.place].quantity)))
     kept = tuple(tuple(error for error in own if error.moves) for own in errors)
     return Inputs(tuple(found), kept)
+
+
+def range_of(item: Uncertain, quantity: Quantity) -> Range:
+    """What a figure can be: shares end at 1, and some ratios begin there."""
+    share = quantity.dimension is Dimension.FRACTION and item.high <= 1.0
+    least = 1.0 if item.low >= 1.0 and item.key.endswith(NEVER_BELOW_ONE) else 0.0
+    return Range(quantity.value, item.low, item.high, least, 1.0 if share else np.inf)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from planner.plan.account import Band, Bands
-from planner.plan.bands import Z90, ModelError, Study, Uncertain, _band, _Deviation, _swings
+from planner.plan.bands import Z90, ModelError, Study, Uncertain, _band, _Deviation, _swings, _variances
 
 OUTPUTS = ("requests_per_second", "tpot_seconds", "ttft_seconds", "facility_megawatts", "capex_usd")
 TIMED = {"requests_per_second": -1.0, "tpot_seconds": 1.0, "ttft_seconds": 1.0}
@@ -62,6 +62,8 @@ def study_service(
         bands=Bands(step_seconds=None, days=None, tokens_per_second=None, mfu=None, **bands),
         swings={name: _swings(name, deviations) for name in OUTPUTS if middle[name] is not None},
         weight={d.key: _weight(d) for d in deviations if d.key is not None and _weight(d) > 1e-9},
+        variance={name: _variances(name, deviations) for name in OUTPUTS},
+        keys={d.label: d.key for d in deviations if d.key is not None},
         risks=risks,
         evaluations=evaluations,
     )

@@ -10,6 +10,7 @@ from planner.errors import ScenarioError
 from planner.plan.account import Comparison
 from planner.plan.model import Plan
 from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.plan.service_solve import drawn_service
 from planner.problem import serving_wire
 
 _DEGREES = ("tp", "dp", "pp", "ep")
@@ -34,11 +35,12 @@ def judge_service(
     if found["best"] is None:
         return service_plan(case, found)
     design = engine.evaluate_service(held(case.request, found["best"], count))
-    return service_plan(
-        case,
-        {**found, "best": design, "margin": margin_of(case.request, design)},
-        verdict(case.request, design, named=layout is not None),
-    )
+    answer = {**found, "best": design, "margin": margin_of(case.request, design)}
+    comparison = verdict(case.request, design, named=layout is not None)
+    if not case.samples:
+        return service_plan(case, answer, comparison)
+    risk, studied = case.timed("draws", lambda: drawn_service(case, design))
+    return service_plan(case, answer, comparison, found=risk, studied=studied)
 
 
 def best_on(
@@ -59,7 +61,7 @@ def best_on(
                 update={"requests_per_second": None, "tokens_per_second_per_card": None}
             ),
             "space": _restricted(asked.space, layout),
-            "search": asked.search.model_copy(update={"objective": "throughput"}),
+            "search": asked.search.model_copy(update={"objective": "throughput", "seed": None}),
         }
     )
 

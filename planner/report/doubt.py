@@ -31,6 +31,10 @@ def ported(plan: Plan) -> Iterator[Row]:
     yield "first port", f"{words} (estimates, not in days, capital or ranks)"
 
 
+def _designs(count: int) -> str:
+    return "this design" if count == 1 else f"{count:,} designs"
+
+
 def _range(band: Band, show: Callable[[float], str]) -> str:
     return f"{show(band.p50)} ({show(band.p10)} - {show(band.p90)})"
 
@@ -43,11 +47,12 @@ def draws(plan: Plan) -> Iterator[Row]:
     target = "" if found.met is None else f"; {percent(found.met)} of them meet the target"
     yield (
         "draws",
-        f"{found.samples:,} of {found.inputs} inputs together on {found.candidates:,} designs, seed "
+        f"{found.samples:,} of {found.inputs} inputs together on {_designs(found.candidates)}, seed "
         f"{found.seed}; "
         f"{percent(found.works)} of them fit memory and limits{target}",
     )
     shown: list[tuple[str, str, Callable[[float], str]]] = [
+        ("requests_per_second", "requests/s at most", number),
         ("cards", "cards needed", lambda value: f"{value:,.0f}"),
         ("days", "days", number),
         ("facility_megawatts", "facility MW", number),

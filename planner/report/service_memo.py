@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from planner.plan.model import Plan
 from planner.plan.parts import Pool
-from planner.plan.service_parts import ServicePool, ServiceSummary, ServiceWorkload
+from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload
 from planner.plan.shown import duration, number, percent, rate, signed_percent, usd
+from planner.report.doubt import draws, ported
 from planner.report.memo import (
     PHYSICS,
     SHOWN_ESTIMATES,
@@ -153,6 +154,7 @@ def _serves(plan: Plan) -> Iterator[Row]:
             f"mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user); at the "
             f"percentile {duration(found.tpot.quantile)}",
         )
+    yield from _simulated(found)
     if not generic:
         yield (
             "tokens",
@@ -168,6 +170,29 @@ def _serves(plan: Plan) -> Iterator[Row]:
         )
     if found.precision is not None:
         yield "precision", f"{plan.workload.precision}; whether quality is the same is not judged"
+
+
+def _simulated(found: Service) -> Iterator[Row]:
+    ran = found.simulated
+    if ran is None:
+        return
+    yield (
+        "simulated",
+        f"{ran.requests:,} requests at {number(ran.requests_per_second)}/s: first token mean "
+        f"{duration(ran.ttft_mean_seconds)}, P50 {duration(ran.ttft_p50_seconds)}, "
+        f"P90 {duration(ran.ttft_p90_seconds)}, P99 {duration(ran.ttft_p99_seconds)}; per token mean "
+        f"{duration(ran.tpot_mean_seconds)}, P50 {duration(ran.tpot_p50_seconds)}, "
+        f"P90 {duration(ran.tpot_p90_seconds)}, P99 {duration(ran.tpot_p99_seconds)}: "
+        + ("confirmed" if ran.confirmed else "NOT confirmed"),
+    )
+    if found.refuted:
+        row, seen = found.refuted[0].service, found.refuted[0].simulated
+        more = f"; {len(found.refuted) - 1} more after it" if len(found.refuted) > 1 else ""
+        yield (
+            "not taken",
+            f"{_row(row)}: first by the closed forms, but simulated at first token "
+            f"{duration(seen.ttft_quantile_seconds)}, per token {duration(seen.tpot_quantile_seconds)}{more}",
+        )
 
 
 def _pools(plan: Plan) -> Iterator[Row]:
@@ -215,6 +240,7 @@ def _cost(plan: Plan) -> Iterator[Row]:
 def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
+    yield from ported(plan)
     if plan.bands is not None:
         bands = plan.bands
         for label, band, show in (
@@ -226,6 +252,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
         ):
             if band is not None:
                 yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+    yield from draws(plan)
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)
