@@ -126,8 +126,9 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
         let bytes = Bytes(2.0 * work.tokens() * f64::from(model.hidden) / f64::from(bench.instance.tp));
         times.pipeline = bench.exchange.send(bytes) * stages;
     }
-    let host =
-        (bench.software.host_step + bench.software.host_sequence * (work.sequences + work.finished)) * stages;
+    let software = bench.software;
+    let per_request = software.host_sequence * (work.sequences + work.finished);
+    let host = (software.host_step + per_request + software.host_start * work.finished) * stages;
     let device = times.total();
     times.host = exposed_host(host, device, bench.software.host_hidden);
     times
