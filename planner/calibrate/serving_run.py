@@ -94,9 +94,7 @@ def fitted_on(ready: Sequence[ServingReady]) -> list[ServingReady]:
             if row.scored:
                 kept.append(item)
             continue
-        if row.concurrency is None or (
-            row.phase == "disaggregated" and (row.decode_pool is None or row.decode_pool.workers is None)
-        ):
+        if row.concurrency is None or row.unstated:
             continue
         seen[row.phase] += 1
         if seen[row.phase] % (EVERY_POINT if row.phase == "mixed" else EVERY_APART) == 0:
@@ -150,10 +148,7 @@ def times(
 
 def stated(item: ServingReady) -> bool:
     """Whether the row is scored and says what ran."""
-    row = item.row
-    if row.phase == "disaggregated":
-        return row.decode_pool is not None and row.decode_pool.workers is not None
-    return row.scored
+    return item.row.scored and not item.row.unstated
 
 
 def errors_of(

@@ -116,6 +116,12 @@ class ServingRow(BaseModel):
         return BENCHMARK_ROUNDS * self.concurrency if self.length_spread and self.concurrency else None
 
     @property
+    def unstated(self) -> bool:
+        """Pools apart, and the row does not say how many instances of each ran."""
+        pools = (self.prefill_pool, self.decode_pool)
+        return self.phase == "disaggregated" and any(pool is None or pool.workers is None for pool in pools)
+
+    @property
     def fixed_batch(self) -> bool:
         """One batch at a time: all prompts together, then all tokens."""
         return "at fixed batch" in (self.note or "")

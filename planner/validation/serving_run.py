@@ -144,7 +144,8 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
                 memory=None,
                 fits=None,
                 notes=item.notes,
-                reason=None if shown is not None else f"no {figure.quantity} is predicted in this mode",
+                reason=None if shown is not None else _no_figure(row, figure.quantity),
+                gap=shown is None and row.completeness is None,
                 primary=place == 0,
                 quantity=figure.quantity,
                 serving=_mode(row),
@@ -153,11 +154,16 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
     return out
 
 
+def _no_figure(row: ServingRow, quantity: str) -> str:
+    if row.unstated:
+        return f"{quantity}: the queue depends on how many instances ran, which the row does not say"
+    return f"no {quantity} is predicted in this mode"
+
+
 def _mode(row: ServingRow) -> str:
     if row.phase != "disaggregated":
         return row.phase
-    said = row.decode_pool is not None and row.decode_pool.workers is not None
-    return "disaggregated" if said else UNSTATED
+    return UNSTATED if row.unstated else "disaggregated"
 
 
 def serving_parts(cases: Sequence[Case]) -> dict[str, Any]:

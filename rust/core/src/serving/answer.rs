@@ -210,7 +210,7 @@ impl World<'_> {
             return told;
         }
         let front = self.front(round);
-        let service = front.service + self.software.host_request.0;
+        let service = front.service + self.software.host_request.0 + self.around(round);
         let shared = if self.front.is_some() { 1.0 } else { self.main.lanes() };
         told.transfer_seconds = self.transfer();
         told.ttft_service_seconds = Some(service + told.transfer_seconds);

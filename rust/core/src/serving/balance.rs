@@ -79,6 +79,12 @@ impl World<'_> {
         if self.front.is_some() { self.main.lanes() } else { 1.0 }
     }
 
+    /// What a newcomer to an instance that decodes loses around its own steps: half of the step under way, and as
+    /// much of a step as the scheduler runs ahead, since its first token is told only when the next step is launched.
+    pub(super) fn around(&self, round: &Round) -> f64 {
+        if self.front.is_some() { 0.0 } else { round.step * (0.5 + self.software.host_hidden) }
+    }
+
     /// Seconds between the first and the last token.
     pub(super) fn decode_time(&self, round: &Round) -> f64 {
         steps_of_request(&self.decoder) * round.step
@@ -106,7 +112,10 @@ impl World<'_> {
             let round = self.round(batch);
             let front = self.front(&round);
             let queue_service = front.busy / front.servers;
-            let delay = self.decode_time(&round) + (front.service - queue_service).max(0.0) + outside;
+            let delay = self.decode_time(&round)
+                + (front.service - queue_service).max(0.0)
+                + outside
+                + self.around(&round);
             let (rate, stay) = closed_loop(inside, queue_service, spread, delay);
             (round, rate, (stay - queue_service).max(0.0))
         };
@@ -123,7 +132,7 @@ impl World<'_> {
         }
         let front = self.front(&round);
         // Little: whoever is in the loop and neither computed nor decoded waits.
-        queue = queue.max(requests / rate - time - front.service - outside);
+        queue = queue.max(requests / rate - time - front.service - outside - self.around(&round));
         let verdict = if requests > most { Verdict::Backlogged } else { Verdict::Stable };
         Balance { batch, rate: rate * self.main.lanes() / shared, queue, bunched: 0.0, round, verdict }
     }

@@ -60,7 +60,8 @@ pub fn aggregated_at(bench: &Bench, batch: f64, quantiles: Quantiles) -> Operati
         offered: rate * round.prompt_busy,
         busy: round.prompt_busy,
         service: round.prompt_service,
-        fixed: bench.software.host_request.0,
+        // The scheduler runs ahead: a token is told when the next step is launched.
+        fixed: bench.software.host_request.0 + bench.software.host_hidden * round.step,
         // A newcomer finds a step under way.
         residual: round.step / 2.0,
     };
