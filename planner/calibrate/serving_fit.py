@@ -133,6 +133,7 @@ class ServingModel:
 _OF_EXPERTS = (
     "ridge_grouped",
     "grouped_width",
+    "group_rows",
     "expert_skew",
     "exchange_alpha",
     "nic_share",

@@ -57,7 +57,8 @@ def parameters() -> tuple[ServingParameter, ...]:
     return (
         law("peak_share", 0.84, 0.25, share=True),
         law("ridge_dense", 1690.0, 0.3),
-        law("ridge_grouped", 300.0, 0.3),
+        law("ridge_grouped", 500.0, 0.5),
+        law("group_rows", 64.0, 0.7),
         law("grouped_width", 150.0, 0.7),
         law("ridge_prefill_attention", 367.0, 0.25),
         law("ridge_latent_attention", 580.0, 0.2),
