@@ -71,6 +71,16 @@ class ShippedServing:
         ]
         return float(np.quantile(errors, 0.8) / Z90)
 
+    @property
+    def queue_spread(self) -> float:
+        """The same of times to the first token that hold a queue."""
+        errors = [
+            abs(error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if item.figures[place].quantity == "ttft" and item.row.queued and stated(item)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
 
 def prepared(desk: ServingDesk) -> list[ServingReady]:
     """All shipped serving rows that the core answers."""

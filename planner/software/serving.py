@@ -115,9 +115,7 @@ class ServingConstants(SpecFile):
         description="how far the ridge point follows the memory (1) or the peak alone (0)"
     )
     smoothness: Count = Field(description="p of the smooth roofline")
-    memory_depth: Rate = Field(
-        description="memory bandwidth of which requests in flight let through half"
-    )
+    memory_depth: Rate = Field(description="memory bandwidth of which requests in flight let through half")
     weight_share: Fraction = Field(description="share of memory bandwidth, weights")
     cache_share: Fraction = Field(description="share of memory bandwidth, cache")
     elementwise_share: Fraction = Field(description="share of memory bandwidth, element-wise work")

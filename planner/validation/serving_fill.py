@@ -12,9 +12,9 @@ DECODE_DEVICES = 32
 """Devices of the decode pool of a disaggregated run that does not say how many instances it ran: the most
 usual number of the published points that do."""
 MANY = 256
-"""Requests in flight from which an unstated decode pool of an expert model runs its attention data-parallel: of
-the published points that state their pools, those with 128 or more sequences per instance nearly all do, those with
-fewer nearly none."""
+"""Requests in flight from which an unstated decode pool of an expert model runs its attention data-parallel:
+of the published points that state their pools, those with 128 or more sequences per instance nearly all do,
+those with fewer nearly none."""
 FITS = 0.85
 """Share of the memory that weights may take where the layout is chosen here."""
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.515625}

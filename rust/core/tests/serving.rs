@@ -276,6 +276,7 @@ fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
         let software = ServingSoftware {
             host_step: Seconds(20e-3),
             host_sequence: Seconds(0.0),
+            host_layer: Seconds(0.0),
             host_hidden: hidden,
             ..software()
         };
@@ -287,6 +288,23 @@ fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
     let longer = at(1.0).step_seconds;
     assert!((longer / device.max(20e-3) - 1.0).abs() < 0.01, "{longer} against {device}");
     assert!(at(0.5).step_seconds < apart.step_seconds && at(0.5).step_seconds > at(1.0).step_seconds);
+}
+
+#[test]
+fn with_graphs_only_steps_with_prompts_are_launched_by_the_host() {
+    // Nothing overlaps: the host adds 1 ms per layer to the share of steps that hold prompts, and nothing to decode.
+    let slow = ServingSoftware { host_layer: Seconds(1e-3), host_hidden: 0.0, ..software() };
+    let fast = ServingSoftware { host_layer: Seconds(0.0), ..slow };
+    let asked = question(Load::Batch { sequences: 8.0 });
+    let (one, other) = (ask_with(&dense_model(), &asked, &slow), ask_with(&dense_model(), &asked, &fast));
+    let layers = f64::from(dense_model().layers);
+    let added = one.step.host.0 - other.step.host.0;
+    assert!(one.mixed_share > 0.0);
+    assert!((added - one.mixed_share * layers * 1e-3).abs() < 1e-9, "{added}");
+    let decoding = Question { mode: Mode::Decode, ..asked };
+    let (one, other) =
+        (ask_with(&dense_model(), &decoding, &slow), ask_with(&dense_model(), &decoding, &fast));
+    assert!((one.step_seconds - other.step_seconds).abs() < 1e-12);
 }
 
 #[test]

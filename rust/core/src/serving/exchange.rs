@@ -183,3 +183,46 @@ impl Exchange {
         bytes / rate + self.send_latency + self.send_alpha
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::BytesPerSecond;
+
+    #[test]
+    fn small_all_reduces_take_one_stage_and_large_ones_two() {
+        let level = crate::network::Level {
+            name: "switch".to_string(),
+            size: 8.0,
+            bandwidth: BytesPerSecond(100e9),
+            latency: Seconds::ZERO,
+            mesh: None,
+            in_network_reduction: false,
+        };
+        let network = Network { levels: vec![level] };
+        let group = network.group(1.0, 8.0);
+        let none = Seconds::ZERO;
+        let exchange = Exchange {
+            tensor: group,
+            experts: group,
+            whole: group,
+            instances: 1.0,
+            send_bandwidth: BytesPerSecond(100e9),
+            outer_bandwidth: BytesPerSecond(100e9),
+            send_latency: none,
+            all_reduce_alpha: Seconds(5e-6),
+            outer_alpha: none,
+            alpha: none,
+            send_alpha: none,
+            transfer_share: 1.0,
+            nic_share: 1.0,
+            factor: 1.0,
+        };
+        // 8 ranks, 1 MB: one stage 5 us + 7 x 10 us, two 10 us + 2 x 7/8 x 10 us.
+        let large = exchange.tensor_all_reduce(Bytes(1e6));
+        assert!((large.0 - 27.5e-6).abs() < 1e-12, "{large:?}");
+        // 10 kB: one stage 5 us + 0.7 us, two 10.175 us.
+        let small = exchange.tensor_all_reduce(Bytes(1e4));
+        assert!((small.0 - 5.7e-6).abs() < 1e-12, "{small:?}");
+    }
+}

@@ -56,10 +56,10 @@ pub fn ridge_bandwidth(bandwidth: BytesPerSecond, follows: f64) -> BytesPerSecon
     BytesPerSecond(REFERENCE_BANDWIDTH * libm::pow(bandwidth.0 / REFERENCE_BANDWIDTH, follows))
 }
 
-/// Bandwidth that kernels reach before their own share: B / (1 + B / B_half), bytes/s.
+/// Bandwidth that kernels reach before their own share: B / (1 + B / `B_half`), bytes/s.
 ///
 /// A chip keeps so many bytes in flight (registers, queues); over the latency of the memory that is a rate of its
-/// own, B_half, and time per byte adds: 1/B + 1/B_half. The faster the memory, the smaller the share reached.
+/// own, `B_half`, and time per byte adds: 1/B + 1/`B_half`. The faster the memory, the smaller the share reached.
 #[must_use]
 pub fn reached_bandwidth(bandwidth: BytesPerSecond, depth: f64) -> BytesPerSecond {
     BytesPerSecond(bandwidth.0 / (1.0 + bandwidth.0 / depth))
@@ -184,5 +184,25 @@ impl Rates {
     #[must_use]
     pub fn traffic(&self, bytes: Bytes) -> Seconds {
         bytes / self.elementwise
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_as_fast_as_the_requests_in_flight_reaches_half() {
+        assert!((reached_bandwidth(BytesPerSecond(4e12), 4e12).0 - 2e12).abs() < 1.0);
+        assert!((reached_bandwidth(BytesPerSecond(1e12), 1e30).0 - 1e12).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_ridge_follows_the_memory_by_its_exponent() {
+        // Four times an H100's memory: as it is, by its square root, or not at all.
+        let fast = BytesPerSecond(4.0 * REFERENCE_BANDWIDTH);
+        for (follows, times) in [(1.0, 4.0), (0.5, 2.0), (0.0, 1.0)] {
+            assert!((ridge_bandwidth(fast, follows).0 / REFERENCE_BANDWIDTH - times).abs() < 1e-12);
+        }
     }
 }
