@@ -429,6 +429,7 @@ class Search(Wire):
     time_limit_seconds: float | None
     threads: Unsigned | None
     similar: float = 0.02
+    runners_up: Unsigned = 5
 
 
 class Request(Wire):
