@@ -1,6 +1,9 @@
 //! The boundary: a versioned JSON request in, a versioned JSON result out.
 
+mod prices;
+
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,7 @@ use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::problem::Problem;
 use crate::search::rate::evaluation_rate;
-use crate::search::{Found, Outcome, Progress, search};
+use crate::search::{Found, Outcome, Progress, search, solved};
 use crate::service;
 use crate::service::evaluate::ServiceChoice;
 use crate::service::problem::ServiceProblem;
@@ -83,6 +86,7 @@ struct Answer {
     nearest: Option<Nearest>,
     binding: Vec<String>,
     margin: Option<f64>,
+    prices: Option<Vec<prices::PriceAnswer>>,
     search: Counts,
 }
 
@@ -161,7 +165,11 @@ pub fn rate_json(request: &[u8], seconds: f64) -> Result<Vec<u8>, CoreError> {
 }
 
 fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
-    let outcome = search(problem, progress)?;
+    let start = Instant::now();
+    let solved = solved(problem, progress)?;
+    let prices =
+        if problem.search.prices { Some(prices::prices(problem, &solved, start, progress)?) } else { None };
+    let outcome = solved.outcome;
     let best = outcome.best.map(|found| design(problem, &found)).transpose()?;
     let nearest = if best.is_none() && outcome.complete { Some(nearest(problem, &outcome)?) } else { None };
     let (binding, margin) = best.as_ref().map_or((Vec::new(), None), |best| binding(problem, best));
@@ -177,6 +185,7 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         nearest,
         best,
         margin,
+        prices,
         search: counts(&outcome),
     })
 }

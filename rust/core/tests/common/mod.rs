@@ -286,6 +286,7 @@ pub fn problem() -> Problem {
             time_limit_seconds: None,
             threads: None,
             similar: 0.02,
+            prices: false,
         },
     }
 }
