@@ -7,6 +7,7 @@ __all__ = [
     "evaluate",
     "evaluate_many",
     "evaluate_service",
+    "evaluate_services",
     "evaluate_serving",
     "evaluation_rate",
     "fabric",
@@ -14,6 +15,7 @@ __all__ = [
     "size",
     "size_many",
     "size_service",
+    "size_services",
     "supply",
     "version",
 ]
@@ -58,6 +60,12 @@ def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError
 
 def evaluate_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
     """Evaluate many designs; as for ``size_many``, with the requests of ``evaluate``."""
+
+def size_services(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Search many services; as for ``size_many``, with the requests of ``size_service``."""
+
+def evaluate_services(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
+    """Evaluate many services; as for ``size_many``, with the requests of ``evaluate_service``."""
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""

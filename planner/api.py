@@ -17,14 +17,17 @@ from planner.plan import explain as accounts
 from planner.plan import supply as supplies
 from planner.plan.account import Space
 from planner.plan.bill import FabricBill, bill
+from planner.plan.case import open_case
 from planner.plan.compare import Comparison
 from planner.plan.compare import compare as compare_systems
+from planner.plan.interval import curve
 from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
-from planner.plan.service import open_service, service_space, solve_service
+from planner.plan.service import open_service, service_space
 from planner.plan.service_judge import judge_service
-from planner.plan.solve import open_case, solve
+from planner.plan.service_solve import solve_service
+from planner.plan.solve import solve
 from planner.plan.supply import SupplyPlan
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
@@ -73,7 +76,13 @@ def size(
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
         served = open_service(
-            question, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+            question,
+            _library(library),
+            command=command,
+            no_estimates=no_estimates,
+            interrupt=interrupt,
+            samples=samples,
+            plan_for=confidence,
         )
         return solve_service(served)
     case = open_case(
@@ -100,6 +109,7 @@ def evaluate(
     progress: Progress | None = None,
     interrupt: Interrupt | None = None,
     command: str | None = None,
+    samples: int = 0,
 ) -> Plan:
     """The plan of so many cards, in a named layout or the best one; ``Plan.comparison`` judges it.
 
@@ -110,6 +120,7 @@ def evaluate(
         cards: cards bought; default: those of the layout if it names dp, else what the scenario allows at
             most.
         set, no_estimates, library, progress, interrupt, command: as for `size`.
+        samples: draws of everything uncertain together, for this design alone: ``Plan.risk``.
 
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
@@ -117,7 +128,12 @@ def evaluate(
     asked = read(scenario, set)
     if isinstance(asked, ServiceScenario):
         served = open_service(
-            asked, _library(library), command=command, no_estimates=no_estimates, interrupt=interrupt
+            asked,
+            _library(library),
+            command=command,
+            no_estimates=no_estimates,
+            interrupt=interrupt,
+            samples=samples,
         )
         return judge_service(served, layout, cards)
     named = None if layout is None else parse(layout)
@@ -129,6 +145,7 @@ def evaluate(
         no_estimates=no_estimates,
         progress=progress,
         interrupt=interrupt,
+        samples=samples,
     )
     return judge(case, named, cards)
 
@@ -188,6 +205,16 @@ def explain(
 ) -> dict[str, Any]:
     """Where the time and the memory of a plan go; see `planner.plan.explain.explain`."""
     return accounts.explain(open_case(read(scenario, set), _library(library)), layout, cards)
+
+
+def goodput_curve(
+    scenario: Question, plan: Plan, *, set: Sets | None = None, library: SpecLibrary | None = None
+) -> list[tuple[float, float]]:
+    """(seconds between checkpoints, goodput) of a training plan that answers ``scenario``; else empty."""
+    question = read(scenario, set)
+    if isinstance(question, ServiceScenario) or plan.layout is None:
+        return []
+    return curve(open_case(question, _library(library)).request, plan)
 
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:

@@ -17,6 +17,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.problem.serving_wire import (
     Constants,
     EvaluateServiceRequest,
+    ServiceChoice,
     ServiceRequest,
     ServingCase,
     ServingRequest,
@@ -108,6 +109,18 @@ def evaluate_many(
     return _many("evaluate_many", [request.encoded() for request in requests], threads)
 
 
+def size_services(requests: Sequence[ServiceRequest], threads: int = 1) -> list[dict[str, Any] | EngineError]:
+    """Search many services; as for `size_many`, with the answers of `size_service`."""
+    return _many("size_services", [request.encoded() for request in requests], threads)
+
+
+def evaluate_services(
+    requests: Sequence[EvaluateServiceRequest], threads: int = 1
+) -> list[dict[str, Any] | EngineError]:
+    """Evaluate many services; as for `size_many`, with the answers of `evaluate_service`."""
+    return _many("evaluate_services", [request.encoded() for request in requests], threads)
+
+
 def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
     """Good packages a month, what limits them and what one costs, for each of many inputs.
 
@@ -122,12 +135,13 @@ def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]
 
 
 OUTPUTS = 6
-"""Of `sample`: days, facility MW, facility MW on the design day, capital, cost of a year, reasons."""
+"""Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
+a year, reasons."""
 
 
 def sample(
-    problem: Request,
-    designs: Sequence[DesignChoice],
+    problem: Request | ServiceRequest,
+    designs: Sequence[DesignChoice] | Sequence[ServiceChoice],
     pointers: Sequence[str],
     values: NDArray[np.float64],
     threads: int = 0,

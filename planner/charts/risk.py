@@ -15,6 +15,11 @@ NAMES = {
     "facility_design_megawatts": "MW, design day",
     "capex_usd": "capital",
     "tco_usd_per_year": "cost of a year",
+    "tokens_per_second": "tokens/s",
+    "mfu": "MFU",
+    "requests_per_second": "requests/s at most",
+    "tpot_seconds": "TPOT",
+    "ttft_seconds": "TTFT",
 }
 
 
@@ -77,7 +82,7 @@ def goodput(plan: Plan, curve: list[tuple[float, float]]) -> Drawn:
         return empty("Goodput", "nothing fails, or there is no design")
     rows = [{"interval": seconds / 60, "goodput": 100 * share} for seconds, share in curve]
     best = [{"interval": failures.checkpoint_interval_seconds / 60, "goodput": 100 * failures.goodput}]
-    x = alt.X("interval:Q", title="minutes between checkpoints", scale=alt.Scale(type="log"))
+    x = alt.X("interval:Q", title="minutes between checkpoints", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("goodput:Q", title="goodput, %", scale=alt.Scale(zero=False))
     line = alt.Chart(data(rows)).mark_line(color=PALETTE[0]).encode(x=x, y=y)
     point = alt.Chart(data(best)).mark_point(size=120, color="black").encode(x=x, y=y)

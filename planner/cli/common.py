@@ -72,6 +72,16 @@ ChartFile = Annotated[
 ]
 
 
+ChartsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--charts",
+        metavar="DIR",
+        help="Also draw bands, tornado, goodput over the checkpoint interval and an overview into DIR (SVG).",
+    ),
+]
+
+
 def overrides(sets: list[str] | None, threads: int | None) -> list[str]:
     """The ``--set`` texts with the number of threads put in."""
     return [*(sets or []), *([f"search.threads={threads}"] if threads is not None else [])]
@@ -134,6 +144,8 @@ def answer(
     output: Path | None,
     quiet: bool,
     chart: Path | None = None,
+    charts: Path | None = None,
+    curve: Callable[[Plan], list[tuple[float, float]]] | None = None,
 ) -> None:
     """Ask, write the answer to stdout (and FILE), and leave with the exit code that it means.
 
@@ -147,6 +159,8 @@ def answer(
         from planner.charts import check_path  # noqa: PLC0415 (keeps --help fast)
 
         check_path(chart)
+    if charts is not None:
+        check_folder(charts)
     from planner.engine import Interrupt  # noqa: PLC0415 (keeps --help fast)
 
     watch, interrupt = Watch(quiet), Interrupt()
@@ -161,6 +175,11 @@ def answer(
         from planner.charts.plan import overview  # noqa: PLC0415 (an extra)
 
         save(overview(plan), chart)
+    if charts is not None:
+        from planner.charts.folder import draw  # noqa: PLC0415 (an extra)
+
+        for path in draw(plan, curve(plan) if curve is not None else [], charts):
+            typer.echo(f"wrote {path}", err=True)
     try:
         _print(plan, as_json)
     except BrokenPipeError:
@@ -196,6 +215,23 @@ def check_output(path: Path) -> None:
         raise PlannerError(
             "cannot be written: it is a folder", file=str(path), hint="give the name of a file"
         )
+
+
+def check_folder(path: Path) -> None:
+    """Make the DIR of ``--charts``, and refuse it before the work is done where nothing can be drawn.
+
+    Raises:
+        PlannerError: it cannot be made, it is a file, or the drawing libraries are missing.
+    """
+    from planner.charts import check_path  # noqa: PLC0415 (keeps --help fast)
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise PlannerError(
+            f"cannot be a folder of charts: {fault.strerror}", file=str(path), hint="give another DIR"
+        ) from fault
+    check_path(path / "bands.svg")
 
 
 def write(path: Path, text: str) -> None:

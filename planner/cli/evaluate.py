@@ -38,6 +38,8 @@ def evaluate(  # noqa: PLR0917 (the command line names them)
     space: common.ShowSpace = False,
     threads: common.Threads = None,
     quiet: common.Quiet = False,
+    samples: common.Samples = 0,
+    charts: common.ChartsFolder = None,
 ) -> None:
     """Evaluate a cluster of a given size, in a named layout or the best one.
 
@@ -53,6 +55,7 @@ def evaluate(  # noqa: PLR0917 (the command line names them)
         typer.echo(api.space(scenario, set=sets_and_threads).model_dump_json(indent=2))
         return
     more = {"--layout": layout, "--cards": cards, "--no-estimates": no_estimates}
+    more |= {"--samples": samples or None}
     common.answer(
         lambda watch, interrupt: api.evaluate(
             scenario,
@@ -63,8 +66,11 @@ def evaluate(  # noqa: PLR0917 (the command line names them)
             progress=watch,
             interrupt=interrupt,
             command=common.command_line("evaluate", scenario, sets, more),
+            samples=samples,
         ),
         as_json=as_json,
         output=output,
         quiet=quiet,
+        charts=charts,
+        curve=lambda plan: api.goodput_curve(scenario, plan, set=sets_and_threads),
     )

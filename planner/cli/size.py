@@ -16,6 +16,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     space: common.ShowSpace = False,
     threads: common.Threads = None,
     chart: common.ChartFile = None,
+    charts: common.ChartsFolder = None,
     quiet: common.Quiet = False,
     samples: common.Samples = 0,
     confidence: common.PlanFor = None,
@@ -55,4 +56,6 @@ def size(  # noqa: PLR0917 (the command line names them)
         output=output,
         quiet=quiet,
         chart=chart,
+        charts=charts,
+        curve=lambda plan: api.goodput_curve(scenario, plan, set=sets_and_threads),
     )

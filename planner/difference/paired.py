@@ -18,7 +18,8 @@ from planner.difference.causes import OUTPUTS
 from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import figures
 from planner.plan.bands import Z90, Uncertain, outputs_of
-from planner.plan.solve import Case, only_this
+from planner.plan.case import Case
+from planner.plan.studied import only_this
 from planner.problem import build, wire
 
 Logs = Mapping[str, float]

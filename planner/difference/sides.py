@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from planner.errors import PlannerError
+from planner.plan.case import Case, open_case
 from planner.plan.judge import judge
 from planner.plan.model import Plan
-from planner.plan.solve import Case, open_case, solve
+from planner.plan.solve import solve
 from planner.scenario.load import from_table, load
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary

@@ -45,10 +45,17 @@ class Uncertain:
 
 @dataclass(frozen=True)
 class ModelError:
-    """An error of the model itself on step time: the sigma of ln(time)."""
+    """An error of the model itself on step time: sigma of ln(time), and what the slow side has besides."""
 
     label: str
-    sigma_ln: float
+    sigma_ln: float = 0.0
+    slow_ln: float = 0.0
+    """ln(time) at P90 over the centre, of what can only be slower."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether it does anything."""
+        return self.sigma_ln > 0.0 or self.slow_ln > 0.0
 
 
 @dataclass
@@ -114,7 +121,7 @@ def study(
                 risks.append(f"with {figure.label} at its {name} {risk}")
             ends.append(_ln_changes(middle, outputs_of(design or {})))
         deviations.append(_Deviation(figure.label, figure.key, *ends))
-    deviations += [_model_deviation(error) for error in model_errors if error.sigma_ln > 0.0]
+    deviations += [_model_deviation(error) for error in model_errors if error.moves]
     return Study(
         bands=Bands(**{name: _band(name, middle[name], deviations) for name in OUTPUTS}),
         swings={name: _swings(name, deviations) for name in OUTPUTS if middle[name] is not None},
@@ -136,10 +143,16 @@ def _ln_changes(middle: Outputs, moved: Outputs) -> dict[str, float]:
 
 
 def _model_deviation(error: ModelError) -> _Deviation:
-    slower = Z90 * error.sigma_ln
+    faster = Z90 * error.sigma_ln
+    slower = faster + error.slow_ln
     # Slower steps mean fewer tokens per second and a lower utilisation.
-    at_high = {"step_seconds": slower, "days": slower, "tokens_per_second": -slower, "mfu": -slower}
-    return _Deviation(error.label, None, {name: -change for name, change in at_high.items()}, at_high)
+    signs = {"step_seconds": 1.0, "days": 1.0, "tokens_per_second": -1.0, "mfu": -1.0}
+    return _Deviation(
+        error.label,
+        None,
+        {name: -sign * faster + 0.0 for name, sign in signs.items()},
+        {name: sign * slower for name, sign in signs.items()},
+    )
 
 
 def _band(name: str, centre: float | None, deviations: Sequence[_Deviation]) -> Band | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,17 +10,21 @@ from pydantic import Field
 
 from planner.errors import PlannerError, ScenarioError
 from planner.plan.account import Band
+from planner.plan.case import open_case
+from planner.plan.compare_why import level_with, why_behind
 from planner.plan.draws import check_samples
-from planner.plan.maturity import maturity_of
+from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Part
 from planner.plan.rivals import rivals
-from planner.plan.shown import number, spaced
-from planner.plan.solve import open_case
+from planner.plan.service_parts import CostPerMillion
+from planner.plan.shown import duration, number, spaced
+from planner.problem.contender import alone
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SpecLibrary
 from planner.specs.export_control import export_figures
+from planner.specs.schema.part import WorkloadClass
 
 SECONDS_PER_YEAR = 365 * 86400.0
 MEGA = 1e6
@@ -35,6 +38,19 @@ class Waterfall(Part):
     kernel: float = Field(description="model FLOP/s while products and attention run")
     step: float = Field(description="model FLOP/s over the whole step: bubbles, traffic and host work too")
     goodput: float = Field(description="with failures and checkpoints: effective compute")
+
+
+class ServiceTerms(Part):
+    """What only a service has, at the load asked for (else at its most)."""
+
+    mode: str
+    requests_per_second: float = Field(description="most within the latencies")
+    tokens_per_second_per_card: float = Field(description="output (generic: items), over all cards bought")
+    ttft_seconds: float | None = Field(description="at the percentile of the target; generic: latency")
+    tpot_seconds: float | None = Field(description="at the percentile of the target")
+    usd_per_million: list[CostPerMillion] = Field(
+        description="output tokens (generic: items), at shares of the most the service could do"
+    )
 
 
 class Contender(Part):
@@ -62,6 +78,7 @@ class Contender(Part):
     capex_usd: float | None = None
     tco_usd_per_year: float | None = None
     usd_per_million_tokens: float | None = None
+    service: ServiceTerms | None = Field(default=None, description="of a service: latencies and cost")
     power_cap: float | None = None
     cooling: str | None = None
     layout: str | None = None
@@ -77,7 +94,11 @@ class Contender(Part):
     )
     maturity: str | None = Field(default=None, description="level of its software for this class of workload")
     porting_months: float | None = Field(default=None, description="estimate; in no measure and no rank")
-    porting_engineer_months: float | None = Field(default=None, description="estimate; the cost of a port")
+    porting_engineer_months: float | None = Field(default=None, description="estimate; the work of a port")
+    porting_usd: Band | None = Field(default=None, description="estimate; in no total and no rank")
+    days_with_port: Band | None = Field(
+        default=None, description="calendar days of port and run together; null for a service"
+    )
     export_control: str | None = Field(
         default=None, description="ECCN 3A090 of October 2023 by arithmetic; not legal advice"
     )
@@ -95,6 +116,7 @@ class Comparison(Part):
     schema_: Literal["compare/1"] = Field(default="compare/1", alias="schema")
     workload: str
     limit: str = Field(description="what all of them keep")
+    kind: Literal["training", "serving", "generic"] = Field(default="training")
     measure: Literal["tokens_per_second", "cards"] = Field(
         description="most of the one, or fewest of the other"
     )
@@ -138,28 +160,28 @@ def compare(
     found: list[Contender] = []
     measured: list[_Measured] = []
     answered: dict[str, tuple[Scenario, Plan]] = {}
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
     for system_id in _systems(scenario, library):
         if seen is not None:
             seen(system_id)
-        contender = _head(system_id, library)
+        contender = _head(system_id, library, CLASS_OF.get(scenario.workload.kind))
         why = excluded(library.system(system_id), library.accelerator(contender.accelerator), scenario.limits)
         if why is not None:
             found.append(contender.model_copy(update={"refused": why}))
             continue
         try:
-            hardware = scenario.hardware.model_copy(update={"systems": (system_id,)})
-            alone = scenario.model_copy(update={"hardware": hardware})
-            plan = answer(alone)
+            asked, dropped = alone(scenario, system_id, library)
+            plan = answer(asked)
         except PlannerError as fault:
             found.append(contender.model_copy(update={"refused": fault.message}))
             continue
-        told = (f"{system_id}: {note.replace(f' for {system_id}', '')}" for note in plan.notes)
-        notes += [note for note in told if note not in notes]
+        for note in (*dropped, *plan.notes):
+            names = notes.setdefault(note.replace(f" for {system_id}", ""), [])
+            names += [system_id] if system_id not in names else []
         rated = _rate(plan)
         if plan.feasible and rated is not None:
             measured.append(_Measured(_filled(contender, plan, *rated), plan))
-            answered[system_id] = (alone, plan)
+            answered[system_id] = (asked, plan)
         else:
             found.append(contender.model_copy(update={"refused": _no(plan)}))
     by_cards = scenario.target.any
@@ -169,11 +191,20 @@ def compare(
     return Comparison(
         workload=_workload(scenario),
         limit=limit,
+        kind=scenario.workload.kind,
         measure="cards" if by_cards else "tokens_per_second",
         headline=_headline(ranked, by_cards, limit),
         contenders=[*ranked, *found],
-        notes=notes,
+        notes=_told(notes, len(answered) + len(found)),
     )
+
+
+def _told(notes: Mapping[str, Sequence[str]], contenders: int) -> list[str]:
+    """Each note once, with the systems of which it was said where it was not said of all."""
+    return [
+        note if 1 < contenders == len(names) else f"{', '.join(names)}: {note}"
+        for note, names in notes.items()
+    ]
 
 
 def _drawn(
@@ -189,7 +220,7 @@ def _drawn(
     """
     if any(plan.performance is None for _, plan in answered.values()):
         raise ScenarioError("only training plans are drawn", file="--samples", hint="leave --samples out")
-    cases = {name: (open_case(alone, library), plan) for name, (alone, plan) in answered.items()}
+    cases = {name: (open_case(asked, library), plan) for name, (asked, plan) in answered.items()}
     seed = next(iter(answered.values()))[0].search.seed
     found = rivals(cases, ranked[0].system, samples, seed, "tokens_per_second")
     return [
@@ -216,11 +247,11 @@ def _systems(scenario: Scenario, library: SpecLibrary) -> list[str]:
     return ids
 
 
-def _head(system_id: str, library: SpecLibrary) -> Contender:
+def _head(system_id: str, library: SpecLibrary, workload: WorkloadClass | None) -> Contender:
     system = library.system(system_id)
     card = library.accelerator_of(system)
-    mature = maturity_of(library, card, "llm-training")
-    months, staff = mature.porting_months, mature.porting_staff
+    mature = maturity_of(library, card, workload) if workload else None
+    months, staff = (mature.porting_months, mature.porting_staff) if mature else (None, None)
     export = export_figures(card)
     return Contender(
         system=system.id,
@@ -231,7 +262,7 @@ def _head(system_id: str, library: SpecLibrary) -> Contender:
         released=system.released,
         feasible=False,
         refused=None,
-        maturity=mature.level,
+        maturity=mature.level if mature else None,
         porting_months=months.value if months else None,
         porting_engineer_months=months.value * staff.value if months and staff else None,
         export_control=export.classified if export else None,
@@ -267,6 +298,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
     assert plan.cards is not None
     year = cost.tco_usd_per_year if cost else None
     layouts = [pool.layout.short() for pool in plan.pools]
+    port = plan.maturity.port if plan.maturity else None
     return contender.model_copy(
         update={
             "feasible": True,
@@ -277,6 +309,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "tokens_per_second": rate,
             "tokens_per_second_band": band,
             "days": plan.performance.days if plan.performance else None,
+            "service": _service_terms(plan, rate),
             "tokens_per_joule": rate / (facility.facility_megawatts * MEGA),
             "capex_usd": cost.capex_usd if cost else None,
             "tco_usd_per_year": year,
@@ -289,7 +322,23 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "evidence": plan.evidence.grade,
             "binding": list(plan.binding),
             "waterfall": waterfall(plan),
+            "porting_usd": port.usd if port else None,
+            "days_with_port": port.days_to_finish if port else None,
         }
+    )
+
+
+def _service_terms(plan: Plan, rate: float) -> ServiceTerms | None:
+    served = plan.serving
+    if served is None or plan.cards is None:
+        return None
+    return ServiceTerms(
+        mode=served.mode,
+        requests_per_second=served.most_requests_per_second,
+        tokens_per_second_per_card=rate / plan.cards.total,
+        ttft_seconds=served.ttft.quantile if served.ttft else None,
+        tpot_seconds=served.tpot.quantile if served.tpot else None,
+        usd_per_million=served.cost_per_million,
     )
 
 
@@ -333,7 +382,7 @@ def _ranked(measured: Sequence[_Measured], by_cards: bool) -> list[Contender]:
                 "rank": place + 1,
                 "relative": _relative(item.contender, order[0].contender, by_cards),
                 "why": None if place == 0 else why_behind(item.contender, order[0].contender),
-                "level_with": _level(item.contender, [other.contender for other in order]),
+                "level_with": level_with(item.contender, [other.contender for other in order], by_cards),
             }
         )
         for place, item in enumerate(order)
@@ -346,83 +395,27 @@ def _relative(own: Contender, best: Contender, by_cards: bool) -> float:
     return (own.tokens_per_second or 0.0) / (best.tokens_per_second or 1.0)
 
 
-def _level(own: Contender, others: Sequence[Contender]) -> list[str]:
-    """Systems whose 80 % range of throughput overlaps that of ``own``: the model cannot tell them apart."""
-    mine = own.tokens_per_second_band
-    if mine is None:
-        return []
-    return [
-        other.system
-        for other in others
-        if other.system != own.system
-        and (theirs := other.tokens_per_second_band) is not None
-        and mine.p10 <= theirs.p90
-        and theirs.p10 <= mine.p90
-    ]
-
-
-def why_behind(own: Contender, best: Contender) -> str:
-    """The factors of throughput that ``own`` has less of than ``best``, the weightiest first.
-
-    Tokens/s = matrix peak of all cards x (kernel / matrix) x (step / kernel) x goodput, up to the FLOPs of a
-    token, which are the same for all.
-    """
-    mine, theirs = own.waterfall, best.waterfall
-    if not own.cards or not best.cards:
-        return "not known: a figure of the comparison is missing"
-    if mine is None or theirs is None:
-        return _yields(own, best)
-    ratios: Mapping[str, float] = {
-        _bought(own, best): mine.matrix_engine / theirs.matrix_engine,
-        "kernels nearer to their peak": (mine.kernel / mine.matrix_engine)
-        / (theirs.kernel / theirs.matrix_engine),
-        "less traffic, bubble and overhead in the step": (mine.step / mine.kernel)
-        / (theirs.step / theirs.kernel),
-        "fewer failures": (mine.goodput / mine.step) / (theirs.goodput / theirs.step),
-    }
-    losses = sorted((math.log(ratio), words, ratio) for words, ratio in ratios.items() if ratio < 0.99)
-    if not losses:
-        return "behind by rounding only"
-    return "; ".join(_loss(words, ratio) for _, words, ratio in losses[:2])
-
-
-def _yields(own: Contender, best: Contender) -> str:
-    """Of services, and where no peak is known: cards within the limit, and tokens/s of one."""
-    cards = (own.cards or 1) / (best.cards or 1)
-    each = (own.tokens_per_second or 0.0) / (best.tokens_per_second or 1.0) / cards
-    sides = [(item.tokens_per_second or 0.0) / (item.cards or 1) for item in (own, best)]
-    return (
-        f"x{each:.2f} a card ({number(sides[0])} against {number(sides[1])} tokens/s), "
-        f"x{cards:.2f} the cards ({own.cards:,} against {best.cards:,})"
-    )
-
-
-def _loss(words: str, ratio: float) -> str:
-    if words.startswith(("kernels", "less", "fewer")):
-        return f"x{ratio:.2f}: the best has {words}"
-    return f"x{ratio:.2f}: {words}"
-
-
-def _bought(own: Contender, best: Contender) -> str:
-    """The compute that the limit buys, and what one card of each takes and gives."""
-    sides = [_card(item) for item in (own, best)]
-    return f"compute that the limit buys ({sides[0]} against {sides[1]})"
-
-
-def _card(item: Contender) -> str:
-    cards = item.cards or 1
-    peak = item.waterfall.matrix_engine / cards * 1e3 if item.waterfall else 0.0
-    power = (
-        "" if item.facility_megawatts is None else f" at {number(item.facility_megawatts * 1e3 / cards)} kW"
-    )
-    return f"{cards:,} cards of {number(peak)} TFLOP/s{power}"
-
-
 def _workload(scenario: Scenario) -> str:
-    """The model and, of training, the length of its sequences."""
-    model = getattr(scenario.workload, "model", None) or scenario.workload.kind
-    sequence = getattr(scenario.workload, "sequence", None)
-    return f"{model}, {scenario.workload.kind}" if sequence is None else f"{model}, sequences of {sequence:,}"
+    """The model and, of training, the length of sequences; of a service lengths, load and latencies."""
+    work = scenario.workload
+    model = getattr(work, "model", None) or getattr(work, "name", None) or work.kind
+    sequence = getattr(work, "sequence", None)
+    if sequence is not None:
+        return f"{model}, sequences of {sequence:,}"
+    words = [f"{model}, {work.kind}"]
+    for name, what in (("input_tokens", "in"), ("output_tokens", "out")):
+        length = getattr(work, name, None)
+        if length is not None:
+            words.append(f"{number(length.moments[0])} tokens {what}")
+    rate = getattr(scenario.target, "requests_per_second", None)
+    if rate is not None:
+        words.append(f"{number(rate)} requests/s")
+    for name in ("ttft", "tpot", "latency"):
+        wanted = getattr(scenario.target, name, None)
+        if wanted is not None:
+            label = name if name == "latency" else name.upper()
+            words.append(f"{label} {duration(wanted.value)} for {number(wanted.percentile)} %")
+    return ", ".join(words)
 
 
 def _headline(ranked: Sequence[Contender], by_cards: bool, limit: str) -> str:

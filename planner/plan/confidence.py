@@ -44,12 +44,8 @@ def confidence(
     )
 
 
-def tighter_request(
-    request: wire.Request, design: Wire, bands: Bands, probability: float = 0.9
-) -> wire.Request:
-    """The problem narrowed to the plant of ``design``, with the tightened target and more cards allowed."""
-    assert bands.days is not None
-    assert bands.tokens_per_second is not None
+def only_plant(request: wire.Request, design: Wire) -> wire.Request:
+    """The problem with nothing but the system, fabric, cooling and power cap of ``design`` to choose."""
     cluster = request.clusters[design["cluster"]]
     only = cluster.model_copy(
         update={
@@ -58,15 +54,23 @@ def tighter_request(
             "power_caps": (design["power_cap"],),
         }
     )
+    return request.model_copy(update={"clusters": (only,)})
+
+
+def tighter_request(
+    request: wire.Request, design: Wire, bands: Bands, probability: float = 0.9
+) -> wire.Request:
+    """The problem narrowed to the plant of ``design``, with the tightened target and more cards allowed."""
+    assert bands.days is not None
+    assert bands.tokens_per_second is not None
     # The band's ends are 80 % ends; other probabilities lie further out or in on the same log-normal.
     reach = NormalDist().inv_cdf(probability) / Z90
     days, rate = request.target.days, request.target.tokens_per_second
     days_factor = (bands.days.p50 / bands.days.p90) ** reach
     rate_factor = (bands.tokens_per_second.p50 / bands.tokens_per_second.p10) ** reach
     limits = request.limits
-    return request.model_copy(
+    return only_plant(request, design).model_copy(
         update={
-            "clusters": (only,),
             "target": wire.Target(
                 days=None if days is None else days * days_factor,
                 tokens_per_second=None if rate is None else rate * rate_factor,

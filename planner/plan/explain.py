@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner import engine
+from planner.plan.case import Case
 from planner.plan.evidence import tight_memory
 from planner.plan.judge import judge
 from planner.plan.named import parse
 from planner.plan.rivals import layout_of
-from planner.plan.solve import Case, only_this
+from planner.plan.studied import only_this
 from planner.problem import build, wire
 
 MORE = 1.10

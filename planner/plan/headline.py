@@ -38,6 +38,8 @@ class Facts:
     complete: bool = True
     warning: str | None = None
     """What has to be said before anything else."""
+    met: float | None = None
+    """Of an evaluated design: the share of draws in which it meets the target."""
 
 
 def headline(facts: Facts) -> str:
@@ -128,6 +130,8 @@ def _named(facts: Facts) -> str:
     if comparison.behind_best is not None:
         behind = comparison.behind_best
         text += f", {percent(behind)} behind the best" if behind >= 5e-4 else ", as fast as the best"
+    if facts.met is not None:
+        text += f", meets the target in {percent(facts.met, 0)} of the draws"
     return text
 
 

@@ -10,9 +10,10 @@ from planner import engine
 from planner.errors import EngineError, ScenarioError
 from planner.plan import assemble
 from planner.plan.account import Comparison
+from planner.plan.case import Case
 from planner.plan.model import Plan
 from planner.plan.named import SWITCHES, Named
-from planner.plan.solve import Case, plan_of
+from planner.plan.solve import drawn_alone, plan_of
 from planner.problem import wire
 
 Wire = Mapping[str, Any]
@@ -206,7 +207,10 @@ def _plan(  # noqa: PLR0917
         "margin": margin,
     }
     kept = design if set(broken) <= STILL_MEANT else None
-    return plan_of(case, judged, kept, comparison, sure=False, basis=design)
+    if kept is None or not case.samples:
+        return plan_of(case, judged, kept, comparison, sure=False, basis=design)
+    studied, found = drawn_alone(case, kept)
+    return plan_of(case, judged, kept, comparison, sure=False, basis=design, found=found, studied=studied)
 
 
 def margin_of(design: Wire, target: wire.Target) -> float | None:

@@ -15,13 +15,14 @@ import numpy as np
 
 from planner.plan.bands import Uncertain
 from planner.plan.draws import Floats
-from planner.problem import wire
+from planner.problem import serving_wire, wire
 
-Rebuild = Callable[[Mapping[Any, float]], wire.Request]
+Asked = wire.Request | serving_wire.ServiceRequest
+Rebuild = Callable[[Mapping[Any, float]], Asked]
 EXACT = 1e-9
 
 
-def numbers(request: wire.Request) -> dict[str, float]:
+def numbers(request: Asked) -> dict[str, float]:
     """JSON pointer -> number, of every float of a request."""
     return dict(_walk("", request.model_dump(by_alias=True)))
 
@@ -119,7 +120,7 @@ class Leaves:
         return out
 
 
-def leaves_of(request: wire.Request, figures: Sequence[tuple[Uncertain, float]], rebuild: Rebuild) -> Leaves:
+def leaves_of(request: Asked, figures: Sequence[tuple[Uncertain, float]], rebuild: Rebuild) -> Leaves:
     """Find the leaves of ``request``.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from planner.plan.account import FigureSource
+from planner.plan.account import Band, FigureSource
 from planner.plan.parts import Part
 from planner.specs import Accelerator, Quantity, SpecLibrary
 from planner.specs.maturity import stack_of
@@ -26,8 +26,24 @@ class Estimated(Part):
     method: str | None
 
 
+class PlanPort(Part):
+    """What the first port of the workload takes; 80 % ranges of estimates that nobody published."""
+
+    engineer_months: Band
+    engineer_usd_per_year: Estimated
+    usd: Band = Field(description="pay of the engineers; in no total and no rank")
+    capex_with_port_usd: Band | None = Field(description="capital of the plan with it; null: not known")
+    days_before_start: Band = Field(description="calendar days until the workload runs")
+    days_to_finish: Band | None = Field(
+        description="calendar days from the start of the port to the end of training; null for a service"
+    )
+
+
 class PlanMaturity(Part):
-    """How far software carries this pair of card and workload; it changes no time and no rank."""
+    """How far software carries this pair of card and workload.
+
+    It moves the slow side of the bands where no run has calibrated the chip's family; no centre and no rank.
+    """
 
     workload_class: WorkloadClass
     level: MaturityLevel | None = Field(description="null: no file says anything of the vendor's software")
@@ -42,6 +58,7 @@ class PlanMaturity(Part):
     stability: Estimated | None = Field(
         default=None, description="failures by software over those of a mature stack"
     )
+    port: PlanPort | None = Field(default=None, description="what a first port takes in days and money")
 
     @property
     def warning(self) -> str | None:
@@ -49,7 +66,11 @@ class PlanMaturity(Part):
         if self.level in ("proven-at-scale", "proven", "partial"):
             return None
         words = self.workload_class.replace("llm", "LLM").replace("-", " ")
-        return f"UNPROVEN: {words} on this chip ({self.evidence})"
+        port = ""
+        if self.porting_months is not None:
+            months = self.porting_months
+            port = f"; a port takes {months.low:g}-{months.high:g} months first"
+        return f"UNPROVEN: {words} on this chip ({self.evidence}{port})"
 
 
 def maturity_of(library: SpecLibrary, card: Accelerator, workload: WorkloadClass) -> PlanMaturity:

@@ -20,18 +20,21 @@ from planner import engine
 from planner.errors import EngineError
 from planner.plan import figures, worth
 from planner.plan.account import Band
-from planner.plan.bands import ModelError, Study, Uncertain
-from planner.plan.confidence import MOST_TIMES, RELAXED
+from planner.plan.bands import Z90, ModelError, Study, Uncertain
+from planner.plan.confidence import MOST_TIMES, RELAXED, only_plant
 from planner.plan.draws import Floats, Range, normal, normals, percentiles, sobol
 from planner.plan.leaves import Leaves, leaves_of
 from planner.plan.risk_parts import Check, Index, Risk
 from planner.problem import Problem, build, wire
+from planner.specs import Quantity
 from planner.units import Dimension
 
 Wire = Mapping[str, Any]
 Flags = NDArray[np.bool_]
 CANDIDATES = 320
 """Designs evaluated under every draw, at most."""
+RUNNERS_UP = 200
+"""Designs besides the chosen one that every draw evaluates at least, where the space has so many."""
 CHECKED = 64
 INDEXED = 12
 """Inputs with the largest swings that Sobol indices are worked out for."""
@@ -62,17 +65,27 @@ def error_key(error: ModelError) -> str:
     return f"error: {error.label}"
 
 
+def ln_of(error: ModelError, z: Floats) -> Floats:
+    """ln(time over the model's time) at standard normal deviates."""
+    out: Floats = error.sigma_ln * z + error.slow_ln * np.maximum(z, 0.0) / Z90
+    return out
+
+
 def inputs_of(problem: Problem, errors: Sequence[Sequence[ModelError]]) -> Inputs:
     """Every figure of the problem with a range, and the errors of each cluster."""
     used = {figure.key: figure for figure in problem.figures}
     found = []
     for item in figures.uncertain(problem.figures):
-        quantity = used[item.place].quantity
-        share = quantity.dimension is Dimension.FRACTION and item.high <= 1.0
-        least = 1.0 if item.low >= 1.0 and item.key.endswith(NEVER_BELOW_ONE) else 0.0
-        found.append((item, Range(quantity.value, item.low, item.high, least, 1.0 if share else np.inf)))
-    kept = tuple(tuple(error for error in own if error.sigma_ln > 0.0) for own in errors)
+        found.append((item, range_of(item, used[item.place].quantity)))
+    kept = tuple(tuple(error for error in own if error.moves) for own in errors)
     return Inputs(tuple(found), kept)
+
+
+def range_of(item: Uncertain, quantity: Quantity) -> Range:
+    """What a figure can be: shares end at 1, and some ratios begin there."""
+    share = quantity.dimension is Dimension.FRACTION and item.high <= 1.0
+    least = 1.0 if item.low >= 1.0 and item.key.endswith(NEVER_BELOW_ONE) else 0.0
+    return Range(quantity.value, item.low, item.high, least, 1.0 if share else np.inf)
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ def draw(  # noqa: PLR0917
     factors = np.ones((samples, len(inputs.errors)))
     for cluster, errors in enumerate(inputs.errors):
         for error in errors:
-            factors[:, cluster] *= np.exp(error.sigma_ln * z[error_key(error)])
+            factors[:, cluster] *= np.exp(ln_of(error, z[error_key(error)]))
     columns[:, :, DAYS] *= factors[:, [choice.cluster for choice in candidates]]
     return Sampled(tuple(candidates), columns, factors, leaves, matrix)
 
@@ -160,9 +173,58 @@ def untargeted(request: wire.Request) -> wire.Request:
 
 
 def candidates_of(problem: Problem, result: Wire, design: Wire) -> list[wire.DesignChoice]:
-    """The chosen design first; then runners-up, the front, and the best layout of every size around it."""
+    """The chosen design first; then the front, the best layout of every size around it, and runners-up.
+
+    At most `CANDIDATES`, and at least `RUNNERS_UP` besides the chosen one where the space has so many: what
+    sizes leave of them are plants of other networks and coolings, and other layouts on the chosen plant.
+    """
     request = problem.request
     base = design["cards"]["total"]
+    found = _Choices(request, design)
+    found.add([*result["front"], *result["runners_up"]])
+    sizes = _around(request, base, ("cards", "days"), 5)["front"]
+    # Half of the room at first, so that sizes alone do not crowd out what is cheaper or draws less.
+    found.add(_thinned(sizes, base, (CANDIDATES - len(found.choices)) // 2))
+    if len(found.choices) <= RUNNERS_UP:
+        found.add(_around(request, base, ("cards", "facility_megawatts", "days"), 5)["front"])
+    if len(found.choices) <= RUNNERS_UP:
+        same = request.limits.model_copy(update={"cards_min": base, "cards_max": base})
+        only = only_plant(request, design).model_copy(update={"limits": same})
+        found.add(_fastest(only, ("cards", "days"), RUNNERS_UP)["runners_up"], design)
+    found.add(sizes)
+    return found.choices
+
+
+class _Choices:
+    """Different designs, up to `CANDIDATES`."""
+
+    def __init__(self, request: wire.Request, design: Wire) -> None:
+        self.request = request
+        self.choices = [chosen(design)]
+
+    def add(self, rows: Iterable[Wire], plant: Wire | None = None) -> None:
+        for row in rows:
+            if len(self.choices) >= CANDIDATES:
+                return
+            choice = _choice(self.request, row, plant)
+            if choice not in self.choices:
+                self.choices.append(choice)
+
+
+def chosen(design: Wire) -> wire.DesignChoice:
+    """A design of the engine as a choice of the request that it answers."""
+    return wire.DesignChoice(
+        cluster=design["cluster"],
+        fabric=design["fabric_index"],
+        cooling=design["cooling_index"],
+        power_cap=design["power_cap"],
+        cards=design["cards"]["total"],
+        layout=wire.LayoutOfDesign.model_validate(dict(design["layout"])),
+    )
+
+
+def _around(request: wire.Request, base: int, axes: tuple[str, ...], runners_up: int) -> Wire:
+    """The fastest layouts of all sizes from a third of ``base`` cards on."""
     limits = request.limits
     wide = limits.model_copy(
         update={
@@ -170,27 +232,21 @@ def candidates_of(problem: Problem, result: Wire, design: Wire) -> list[wire.Des
             "cards_max": min(limits.cards_max * RELAXED, base * MOST_TIMES),
         }
     )
+    return _fastest(untargeted(request).model_copy(update={"limits": wide}), axes, runners_up)
+
+
+def _fastest(request: wire.Request, axes: tuple[str, ...], runners_up: int) -> Wire:
     search = request.search.model_copy(
-        update={"objective": "throughput", "front": ("cards", "days"), "front_points": 4096}
+        update={
+            "objective": "throughput",
+            "weights": (),
+            "front": axes,
+            "front_points": 4096,
+            "runners_up": runners_up,
+        }
     )
-    sizes = engine.size(untargeted(request).model_copy(update={"limits": wide, "search": search}))["front"]
-    rows = [*result["front"], *result["runners_up"]]
-    room = CANDIDATES - len(rows) - 1
-    rows += _thinned(sizes, base, room)
-    chosen = wire.DesignChoice(
-        cluster=design["cluster"],
-        fabric=design["fabric_index"],
-        cooling=design["cooling_index"],
-        power_cap=design["power_cap"],
-        cards=base,
-        layout=wire.LayoutOfDesign.model_validate(dict(design["layout"])),
-    )
-    found = [chosen]
-    for row in rows:
-        choice = _choice(request, row)
-        if choice not in found:
-            found.append(choice)
-    return found
+    target = wire.Target(days=None, tokens_per_second=None)
+    return engine.size(request.model_copy(update={"search": search, "target": target}))
 
 
 def _thinned(rows: Sequence[Wire], base: int, room: int) -> list[Wire]:
@@ -205,7 +261,11 @@ def _thinned(rows: Sequence[Wire], base: int, room: int) -> list[Wire]:
     return [ordered[place] for place in sorted({min(int(p), len(ordered) - 1) for p in places})]
 
 
-def _choice(request: wire.Request, row: Wire) -> wire.DesignChoice:
+def _choice(request: wire.Request, row: Wire, plant: Wire | None = None) -> wire.DesignChoice:
+    """A row of a search as a design; ``plant``: the design on whose plant alone was searched."""
+    layout = wire.LayoutOfDesign.model_validate(dict(row["layout"]))
+    if plant is not None:
+        return chosen(plant).model_copy(update={"layout": layout, "cards": row["cards"]})
     cluster = next(i for i, item in enumerate(request.clusters) if item.system == row["system"])
     offered = request.clusters[cluster]
     wanted = (row["fabric"], row["fabric_kind"], row["oversubscription"])
@@ -219,7 +279,7 @@ def _choice(request: wire.Request, row: Wire) -> wire.DesignChoice:
         cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == row["cooling"]),
         power_cap=row["power_cap"],
         cards=row["cards"],
-        layout=wire.LayoutOfDesign.model_validate(dict(row["layout"])),
+        layout=layout,
     )
 
 
@@ -329,7 +389,7 @@ def indices(  # noqa: PLR0917
         usable = np.isfinite(days) & (days > 0)
         logs = np.log(np.where(usable, days, np.median(days[usable]) if usable.any() else 1.0))
         for key, error in errors.items():
-            logs = logs + error.sigma_ln * z[key]
+            logs = logs + ln_of(error, z[key])
         return logs
 
     first, total = sobol(ln_days, [normal()] * len(keys), INDEX_SAMPLES, seed)
@@ -361,7 +421,9 @@ def risk(  # noqa: PLR0917
     request = problem.request
     limit = days_allowed(request)
     works = sampled.works[:, place]
-    needed = cards_needed(sampled, request) if limit is not None else None
+    # One design alone does not say how many cards are needed.
+    asked = limit is not None and len(sampled.candidates) > 1
+    needed = cards_needed(sampled, request) if asked else None
     sure = surest(sampled, request, probability)
     return Risk(
         samples=len(sampled.columns),

@@ -37,7 +37,7 @@ class Measure(Part):
     high: float | None
     unit: str | None
     kind: str | None = Field(description="how it is known today; null: the model or the software itself")
-    share: float = Field(description="of the variance of ln(days) that would go away")
+    share: float = Field(description="of the variance of ln(days), or of ln(requests/s), that would go away")
     test: str = Field(description="what to run")
 
 
@@ -62,7 +62,7 @@ class Risk(Part):
     inputs: int = Field(description="figures drawn, the model's own errors among them")
     approximate: list[str] = Field(description="numbers of the request whose dependence was interpolated")
     bands: dict[str, Band | None] = Field(
-        description="of the chosen design; `cards`: cards needed to meet the target; null: not known, or "
+        description="of the chosen design; `cards`: needed to meet the target; null: not known, or "
         "more than tried in some draws that count"
     )
     met: float | None = Field(description="probability that the chosen design meets the target; null: none")

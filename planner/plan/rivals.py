@@ -14,10 +14,11 @@ import numpy as np
 
 from planner.plan import risk
 from planner.plan.account import Band
+from planner.plan.case import Case
 from planner.plan.draws import Floats, best_shares, difference, normals
 from planner.plan.model import Plan
 from planner.plan.parts import Layout
-from planner.plan.solve import Case, all_errors
+from planner.plan.studied import all_errors
 from planner.problem import wire
 
 By = Literal["tokens_per_second", "days", "tco_usd_per_year", "capex_usd"]

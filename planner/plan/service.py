@@ -15,9 +15,14 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run, Search, Space
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
+from planner.plan.case import refuse_no_target
+from planner.plan.draws import check_samples
+from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Cost, Facility, Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
+from planner.plan.port import port_errors, port_of
+from planner.plan.risk_parts import Risk
 from planner.plan.service_bands import study_service
 from planner.plan.service_headline import ServiceFacts, service_headline
 from planner.plan.service_parts import (
@@ -41,6 +46,8 @@ from planner.software.serving import serving_constants
 from planner.specs import SpecLibrary
 
 Wire = Mapping[str, Any]
+DEFAULT_SAMPLES = 1024
+"""With ``--confidence`` and no number of samples."""
 MOST_TIMES = 8
 """Times the cards of the central answer that "90 % sure" looks at, at most."""
 
@@ -55,6 +62,10 @@ class ServiceCase:
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    samples: int = 0
+    """Draws of everything uncertain; 0: one figure at a time."""
+    plan_for: float | None = None
+    """Plan for the cards that carry the load with this probability, not for the central answer."""
 
     @property
     def library(self) -> SpecLibrary:
@@ -82,35 +93,57 @@ def open_service(
     command: str | None = None,
     no_estimates: bool = False,
     interrupt: engine.Interrupt | None = None,
+    samples: int = 0,
+    plan_for: float | None = None,
 ) -> ServiceCase:
-    """Build the problem of a scenario.
+    """Build the problem of a scenario; ``samples`` and ``plan_for`` as for `planner.plan.case.open_case`.
 
     Raises:
         ScenarioError: names or wishes that cannot be.
         MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
     """
     started = time.perf_counter()
+    if samples or plan_for is not None:
+        samples = samples or DEFAULT_SAMPLES
+        check_samples(samples, scenario.search.seed)
+        loaded = (
+            scenario.target.requests_per_second is not None or scenario.target.tokens_per_second is not None
+        )
+        refuse_no_target(loaded, plan_for, "target.requests_per_second")
     problem = build_service(scenario, library, no_estimates=no_estimates)
     case = ServiceCase(problem, command, interrupt, list(problem.notes), started=started)
+    case.samples, case.plan_for = samples, plan_for
     case.seconds["problem"] = time.perf_counter() - started
     return case
 
 
-def solve_service(case: ServiceCase) -> Plan:
-    """The answer to a scenario of a service: the best one, or no."""
-    result = case.timed("search", lambda: engine.size_service(case.request))
-    return service_plan(case, result)
-
-
-def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None = None) -> Plan:
-    """The plan of the best service of a search."""
+def service_plan(
+    case: ServiceCase,
+    result: Wire,
+    comparison: Comparison | None = None,
+    *,
+    found: Risk | None = None,
+    studied: Study | None = None,
+) -> Plan:
+    """The plan of the best service of a search; ``found`` and ``studied``: what is known of it already."""
     design = result["best"]
     basis = design or (result["nearest"] or {}).get("design")
-    used = _used(case, basis)
-    studied = case.timed("bands", lambda: _study(case, design, used)) if design else None
+    used = used_of(case, basis)
+    if studied is None and design:
+        studied = case.timed("bands", lambda: study_of(case, design, used))
     sure = None
-    if design and studied and comparison is None:
-        sure = case.timed("confidence", lambda: _confidence(case, design, studied))
+    if found is not None and found.met is not None and comparison is None:
+        sure = Confidence(
+            probability=found.probability,
+            cards=found.cards,
+            cards_tried=found.cards_tried,
+            system=design["system"] if found.cards is not None else None,
+            days_p50=None,
+            facility_megawatts=None,
+        )
+    elif found is None and design and studied and comparison is None:
+        central = studied
+        sure = case.timed("confidence", lambda: _confidence(case, design, central))
     proof = _evidence(case, basis, used, studied)
     cards = None
     if design:
@@ -119,6 +152,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
     question = _question(case)
     target = _target(case)
     chip = _chip(case, basis)
+    mature = _maturity(case, basis, design)
     facts = ServiceFacts(
         question=question,
         chip=chip,
@@ -129,6 +163,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         bands=studied.bands if studied else None,
         evidence=proof,
         confidence=sure,
+        warning=mature.warning if mature else None,
         nearest_why=(result["nearest"] or {}).get("why"),
         comparison=comparison,
     )
@@ -160,6 +195,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         bands=studied.bands if studied else None,
         swings=studied.swings if studied else {},
         confidence=sure,
+        maturity=mature,
         network=assemble.network(design) if design else [],
         fabric=assemble.fabric(design) if design else None,
         facility=_facility(case, design, site) if design else None,
@@ -172,6 +208,7 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
         similar_layouts=0,
         nearest=nearest,
         comparison=comparison,
+        risk=found,
         search=Search(
             enumerated=result["search"]["enumerated"],
             rejected=dict(sorted(result["search"]["rejected"].items())),
@@ -196,6 +233,19 @@ def service_plan(case: ServiceCase, result: Wire, comparison: Comparison | None 
     )
 
 
+def _maturity(case: ServiceCase, basis: Wire | None, design: Wire | None) -> PlanMaturity | None:
+    """Of the chip for serving language models; generic items do not say what class of workload they are."""
+    if isinstance(case.request.served, serving_wire.ServedItem):
+        return None
+    card = case.library.accelerator(_accelerator(case, basis))
+    mature = maturity_of(case.library, card, CLASS_OF["serving"])
+    if design is None:
+        return mature
+    country = case.library.site(case.problem.scenario.site.id).country
+    port = port_of(mature, case.library, country, None, design["cost"]["capex_usd"])
+    return mature.model_copy(update={"port": port})
+
+
 def _facility(case: ServiceCase, design: Wire, site: str) -> Facility:
     cluster = case.request.clusters[design["cluster"]].model_dump()
     found = assemble.facility(design, site)
@@ -215,7 +265,7 @@ def _cost(design: Wire, used: Sequence[Figure]) -> Cost:
     )
 
 
-def _used(case: ServiceCase, design: Wire | None) -> list[Figure]:
+def used_of(case: ServiceCase, design: Wire | None) -> list[Figure]:
     """The figures that a design rests on; all of the problem's where there is no design."""
     if design is None:
         return list(case.problem.figures)
@@ -419,7 +469,7 @@ def _only_this(case: ServiceCase, design: Wire) -> ServiceScenario:
     )
 
 
-def _study(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
+def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen service again, with every figure of the hardware at the ends of its range."""
     plant = _only_this(case, design)
     base = build_service(plant, case.library).request
@@ -442,17 +492,37 @@ def _study(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
                 raise
             return None
 
-    known = serving_constants().residual.value
-    software = case.problem.softwares[design["cluster"]]
-    errors = [
-        ModelError("the serving model's own error", known),
-        ModelError(f"software ({software.id})", software.spread.value),
-    ]
-    # The residual and the spread are scatter of runs that neither constants nor profile had seen: they hold
-    # their errors, which are not counted again.
+    return study_service(design, moving(used), moved, errors(case, design))
+
+
+def moving(used: Sequence[Figure]) -> list[Uncertain]:
+    """Figures with a range that are not the serving model's own.
+
+    The residual and the spread are scatter of runs that neither constants nor profile had seen: they hold
+    their errors, which are not counted again.
+    """
     held = (SERVING_CONSTANTS, SERVING_SOFTWARE)
-    moving = [item for item in figures.uncertain(used) if item.place.kind not in held]
-    return study_service(design, moving, moved, errors)
+    return [item for item in figures.uncertain(used) if item.place.kind not in held]
+
+
+def errors(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """The model's own errors on time, and what a first port adds."""
+    software = case.problem.softwares[design["cluster"]]
+    return [
+        ModelError("the serving model's own error", serving_constants().residual.value),
+        ModelError(f"software ({software.id})", software.spread.value),
+        *_port_errors(case, design),
+    ]
+
+
+def _port_errors(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """What a first port adds to the slow side, where no published run is on the chip or its kin."""
+    mature = _maturity(case, design, None)
+    if mature is None:
+        return []
+    card = case.library.accelerator(design["accelerator"])
+    known = evidence.runs_on(_kin(case, card.efficiency), published_serving_runs())
+    return port_errors(mature, "runs" if known else "none", 1.0, None)
 
 
 def _confidence(case: ServiceCase, design: Wire, studied: Study) -> Confidence | None:
@@ -463,6 +533,21 @@ def _confidence(case: ServiceCase, design: Wire, studied: Study) -> Confidence |
     probability = case.problem.scenario.search.confidence
     reach = NormalDist().inv_cdf(probability) / Z90
     factor = (band.p50 / band.p10) ** reach
+    tightened = at_load(case, design, rate * factor)
+    most = tightened.limits.cards_max
+    best = engine.size_service(tightened)["best"]
+    return Confidence(
+        probability=probability,
+        cards=None if best is None else best["cards"]["total"],
+        cards_tried=most,
+        system=None if best is None else best["system"],
+        days_p50=None,
+        facility_megawatts=None if best is None else best["facility"]["facility_megawatts"],
+    )
+
+
+def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.ServiceRequest:
+    """The problem on the plant of ``design``, for another load and the fewest cards."""
     cluster = case.request.clusters[design["cluster"]]
     index = design["cluster"]
     only = cluster.model_copy(
@@ -474,24 +559,15 @@ def _confidence(case: ServiceCase, design: Wire, studied: Study) -> Confidence |
     )
     limits = case.request.limits
     most = min(limits.cards_max, design["cards"]["total"] * MOST_TIMES)
-    tightened = case.request.model_copy(
+    return case.request.model_copy(
         update={
             "clusters": (only,),
             "software": (case.request.software[index],),
             "families": (case.request.families[index],),
-            "target": case.request.target.model_copy(update={"requests_per_second": rate * factor}),
+            "target": case.request.target.model_copy(update={"requests_per_second": load}),
             "limits": limits.model_copy(update={"cards_max": most}),
             "search": case.request.search.model_copy(update={"objective": "cards", "front": ()}),
         }
-    )
-    best = engine.size_service(tightened)["best"]
-    return Confidence(
-        probability=probability,
-        cards=None if best is None else best["cards"]["total"],
-        cards_tried=most,
-        system=None if best is None else best["system"],
-        days_p50=None,
-        facility_megawatts=None if best is None else best["facility"]["facility_megawatts"],
     )
 
 

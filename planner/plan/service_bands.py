@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from planner.plan.account import Band, Bands
-from planner.plan.bands import Z90, ModelError, Study, Uncertain, _band, _Deviation, _swings
+from planner.plan.bands import Z90, ModelError, Study, Uncertain, _band, _Deviation, _swings, _variances
 
 OUTPUTS = ("requests_per_second", "tpot_seconds", "ttft_seconds", "facility_megawatts", "capex_usd")
 TIMED = {"requests_per_second": -1.0, "tpot_seconds": 1.0, "ttft_seconds": 1.0}
@@ -53,15 +53,17 @@ def study_service(
             ends.append(_changes(middle, outputs_of(design) if design else {}))
         deviations.append(_Deviation(figure.label, figure.key, *ends))
     for error in model_errors:
-        if error.sigma_ln > 0.0:
-            slower = {name: sign * Z90 * error.sigma_ln for name, sign in TIMED.items()}
-            faster = {name: -change for name, change in slower.items()}
+        if error.moves:
+            faster = {name: -sign * Z90 * error.sigma_ln for name, sign in TIMED.items()}
+            slower = {name: sign * (Z90 * error.sigma_ln + error.slow_ln) for name, sign in TIMED.items()}
             deviations.append(_Deviation(error.label, None, faster, slower))
     bands: dict[str, Band | None] = {name: _band(name, middle[name], deviations) for name in OUTPUTS}
     return Study(
         bands=Bands(step_seconds=None, days=None, tokens_per_second=None, mfu=None, **bands),
         swings={name: _swings(name, deviations) for name in OUTPUTS if middle[name] is not None},
         weight={d.key: _weight(d) for d in deviations if d.key is not None and _weight(d) > 1e-9},
+        variance={name: _variances(name, deviations) for name in OUTPUTS},
+        keys={d.label: d.key for d in deviations if d.key is not None},
         risks=risks,
         evaluations=evaluations,
     )

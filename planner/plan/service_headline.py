@@ -27,11 +27,13 @@ class ServiceFacts:
     confidence: Confidence | None
     nearest_why: str | None
     comparison: Comparison | None
+    warning: str | None = None
+    """What has to be said before anything else."""
 
 
 def service_headline(facts: ServiceFacts) -> str:
     """One line, parts joined by middle dots."""
-    parts = [_answer(facts), _grade(facts.evidence)]
+    parts = [*([facts.warning] if facts.warning else []), _answer(facts), _grade(facts.evidence)]
     parts += [text for text in (_estimates(facts.evidence), _sure(facts.confidence)) if text]
     return " · ".join(parts)
 

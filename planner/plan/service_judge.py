@@ -10,6 +10,7 @@ from planner.errors import ScenarioError
 from planner.plan.account import Comparison
 from planner.plan.model import Plan
 from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.plan.service_solve import drawn_service
 from planner.problem import serving_wire
 
 _DEGREES = ("tp", "dp", "pp", "ep")
@@ -30,15 +31,30 @@ def judge_service(
         ScenarioError: no number of cards, cards that are not whole units, an unknown dimension.
     """
     count = _cards(case, cards)
-    asked = case.request
+    found = case.timed("search", lambda: engine.size_service(best_on(case.request, count, layout)))
+    if found["best"] is None:
+        return service_plan(case, found)
+    design = engine.evaluate_service(held(case.request, found["best"], count))
+    answer = {**found, "best": design, "margin": margin_of(case.request, design)}
+    comparison = verdict(case.request, design, named=layout is not None)
+    if not case.samples:
+        return service_plan(case, answer, comparison)
+    risk, studied = case.timed("draws", lambda: drawn_service(case, design))
+    return service_plan(case, answer, comparison, found=risk, studied=studied)
+
+
+def best_on(
+    asked: serving_wire.ServiceRequest, cards: int, layout: str | Mapping[str, Any] | None = None
+) -> serving_wire.ServiceRequest:
+    """The question of the most that so many cards serve: no load, and no limit but cards, chooses it."""
     alone = asked.limits.model_copy(
         update={
-            "cards_min": count,
-            "cards_max": count,
+            "cards_min": cards,
+            "cards_max": cards,
             **dict.fromkeys(("facility_watts", "it_watts", "nameplate_watts", "racks", "capex_usd")),
         }
     )
-    free = asked.model_copy(
+    return asked.model_copy(
         update={
             "limits": alone,
             "target": asked.target.model_copy(
@@ -48,27 +64,45 @@ def judge_service(
             "search": asked.search.model_copy(update={"objective": "throughput"}),
         }
     )
-    found = case.timed("search", lambda: engine.size_service(free))
-    if found["best"] is None:
-        return service_plan(case, found)
+
+
+def held(
+    asked: serving_wire.ServiceRequest, best: Mapping[str, Any], cards: int
+) -> serving_wire.EvaluateServiceRequest:
+    """The service found, held against load and limits."""
     judged = asked.model_copy(
-        update={"limits": asked.limits.model_copy(update={"cards_min": 1, "cards_max": count})}
+        update={"limits": asked.limits.model_copy(update={"cards_min": 1, "cards_max": cards})}
     )
-    choice = choice_of(found["best"], asked).model_copy(update={"cards": count})
-    design = engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=judged, design=choice))
-    rate, most = asked.target.requests_per_second, design["most_requests_per_second"]
-    over = [limit for limit in design["over_limits"] if not limit.startswith("limits.cards")]
+    choice = choice_of(best, asked).model_copy(update={"cards": cards})
+    return serving_wire.EvaluateServiceRequest(problem=judged, design=choice)
+
+
+def margin_of(asked: serving_wire.ServiceRequest, design: Mapping[str, Any]) -> float | None:
+    """Head-room to the load asked for, as a fraction of it."""
+    rate = asked.target.requests_per_second
+    return None if rate is None else float(design["most_requests_per_second"] / rate - 1.0)
+
+
+def verdict(asked: serving_wire.ServiceRequest, design: Mapping[str, Any], *, named: bool) -> Comparison:
+    """What the service breaks, and whether it carries the load."""
     broken = [rule for rule in design["broken_rules"] if rule != "limits"]
-    comparison = Comparison(
-        named=layout is not None,
+    return Comparison(
+        named=named,
         broken_rules=broken,
-        over_limits=over,
-        meets_target=not broken if rate is not None else None,
+        over_limits=[limit for limit in design["over_limits"] if not limit.startswith("limits.cards")],
+        meets_target=not broken if asked.target.requests_per_second is not None else None,
         best=None,
         behind_best=None,
     )
-    margin = None if rate is None else most / rate - 1.0
-    return service_plan(case, {**found, "best": design, "margin": margin}, comparison)
+
+
+def cards_of(case: ServiceCase) -> int:
+    """The cards that the scenario allows at most.
+
+    Raises:
+        ScenarioError: it does not say.
+    """
+    return _cards(case, None)
 
 
 def _cards(case: ServiceCase, cards: int | None) -> int:

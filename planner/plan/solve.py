@@ -3,137 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from planner import engine
 from planner.architectures.counts import parameter_counts
-from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
-from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.bands import Study
 from planner.plan.caps import cap_curve
+from planner.plan.case import Case
 from planner.plan.confidence import confidence
-from planner.plan.draws import check_samples
 from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
+from planner.plan.port import port_of
 from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
-from planner.problem import Figure, Problem, build, wire
-from planner.scenario import Scenario, ServiceScenario
-from planner.software import SoftwareProfile
-from planner.specs import SpecLibrary
+from planner.plan.studied import all_errors, software_of, study_design
+from planner.problem import Figure, wire
+from planner.scenario import Scenario
 
 Wire = Mapping[str, Any]
-
-
-@dataclass
-class Case:
-    """A scenario with its problem, and what is noted on the way to the plan."""
-
-    problem: Problem
-    command: str | None
-    progress: engine.Progress | None = None
-    interrupt: engine.Interrupt | None = None
-    notes: list[str] = field(default_factory=list)
-    samples: int = 0
-    """Draws of everything uncertain; 0: one figure at a time."""
-    plan_for: float | None = None
-    """Plan for the cards that meet the target with this probability, not for the central answer."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-    design: Wire | None = None
-    """What the plan describes, once it is made."""
-
-    @property
-    def library(self) -> SpecLibrary:
-        """Where the figures come from."""
-        return self.problem.library
-
-    @property
-    def request(self) -> wire.Request:
-        """``problem/1``."""
-        return self.problem.request
-
-    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and note how long it took."""
-        begun = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
-
-    def search(self, request: wire.Request, stage: str = "search") -> Wire:
-        """The engine's answer to ``request``."""
-        begun = time.perf_counter()
-
-        def watch(counts: dict[str, Any]) -> None:
-            if counts["found"]:
-                self.seconds.setdefault("first_plan", time.perf_counter() - begun)
-            if self.progress is not None:
-                self.progress(counts)
-
-        result: Wire = self.timed(stage, lambda: engine.size(request, watch, self.interrupt))
-        return result
-
-
-def open_case(
-    scenario: Scenario,
-    library: SpecLibrary,
-    *,
-    command: str | None = None,
-    no_estimates: bool = False,
-    progress: engine.Progress | None = None,
-    interrupt: engine.Interrupt | None = None,
-    samples: int = 0,
-    plan_for: float | None = None,
-) -> Case:
-    """Build the problem of a scenario.
-
-    ``samples``: draws of everything uncertain (0: one figure at a time); ``plan_for``: `size` plans for this
-    probability of meeting the target.
-
-    Raises:
-        ScenarioError: names or wishes that cannot be.
-        MissingFigureError: a figure is missing, or ``no_estimates`` and some are estimated (they are listed).
-    """
-    if isinstance(scenario, ServiceScenario):
-        raise scenario.origin.error(
-            "workload.kind", "services are answered by size and evaluate", "ask this of a training scenario"
-        )
-    started = time.perf_counter()
-    if samples or plan_for is not None:
-        samples = samples or DEFAULT_SAMPLES
-        check_samples(samples, scenario.search.seed)
-        _refuse_no_target(scenario, plan_for)
-    problem = build(scenario, library, no_estimates=no_estimates)
-    case = Case(
-        problem, command, progress, interrupt, list(problem.notes), samples, plan_for, started=started
-    )
-    case.seconds["problem"] = time.perf_counter() - started
-    return case
-
-
-DEFAULT_SAMPLES = 1024
-"""With ``--confidence`` and no number of samples."""
-
-
-def _refuse_no_target(scenario: Scenario, plan_for: float | None) -> None:
-    if plan_for is None:
-        return
-    if not 0.0 < plan_for < 1.0:
-        raise PlannerError(f"a probability lies between 0 and 1, not {plan_for}", file="--confidence")
-    if not scenario.target.any:
-        raise PlannerError(
-            "a probability of meeting the target needs a target",
-            file="--confidence",
-            hint="give target.days or target.tokens_per_second, or leave --confidence out",
-        )
 
 
 def solve(case: Case) -> Plan:
@@ -151,7 +46,7 @@ def solve(case: Case) -> Plan:
 def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     """The plan of ``design``, or of the cards that the case plans for, with what draws say of it."""
     problem, seed = case.problem, case.problem.scenario.search.seed
-    inputs = risks.inputs_of(problem, all_errors(case))
+    inputs = risks.inputs_of(problem, all_errors(case, design))
     candidates = case.timed("candidates", lambda: risks.candidates_of(problem, result, design))
     drawn = case.timed("samples", lambda: risks.draw(problem, inputs, candidates, case.samples, seed))
     place = 0
@@ -166,7 +61,7 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
             place = surest
             design = engine.evaluate(wire.EvaluateRequest(problem=case.request, design=candidates[place]))
     probability = case.plan_for or problem.scenario.search.confidence
-    studied = case.timed("bands", lambda: _study(case, design, _used(case, design)))
+    studied = case.timed("bands", lambda: study_design(case, design, _used(case, design)))
     found = case.timed(
         "risk",
         lambda: risks.risk(
@@ -184,16 +79,29 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     return plan_of(case, result, design, found=found, studied=studied)
 
 
-def all_errors(case: Case) -> list[list[ModelError]]:
-    """The model's own errors of every cluster of the problem."""
-    pairs = zip(case.problem.calibrations, case.problem.softwares, strict=True)
-    return [
-        [
-            ModelError(f"the model's own error ({family.efficiency})", family.residual),
-            ModelError(f"software ({software.id})", _spread(case, software)),
-        ]
-        for family, software in pairs
-    ]
+def drawn_alone(case: Case, design: Wire) -> tuple[Study, Risk]:
+    """What draws of everything uncertain say of one design, others left aside."""
+    problem, seed = case.problem, case.problem.scenario.search.seed
+    inputs = risks.inputs_of(problem, all_errors(case, design))
+    choices = [risks.chosen(design)]
+    drawn = case.timed("samples", lambda: risks.draw(problem, inputs, choices, case.samples, seed))
+    studied = case.timed("bands", lambda: study_design(case, design, _used(case, design)))
+    found = case.timed(
+        "risk",
+        lambda: risks.risk(
+            problem,
+            inputs,
+            drawn,
+            0,
+            studied,
+            problem.scenario.search.confidence,
+            seed,
+            planned_for=False,
+            tokens_per_second_per_card=design["performance"]["tokens_per_second_per_card"],
+            check=False,
+        ),
+    )
+    return studied, found
 
 
 def plan_of(
@@ -223,11 +131,11 @@ def plan_of(
     basis = design or basis or (result["nearest"] or {}).get("design")
     used = _used(case, basis)
     if studied is None and design:
-        studied = case.timed("bands", lambda: _study(case, design, used))
+        studied = case.timed("bands", lambda: study_design(case, design, used))
     confident = None
-    if found is not None:
+    if found is not None and sure:
         confident = _sampled_confidence(found, design)
-    elif design and studied and sure and result["feasible"]:
+    elif found is None and design and studied and sure and result["feasible"]:
         confident = case.timed("confidence", lambda: _confidence(case, design, studied))
     proof = _evidence(case, basis, used, studied)
     return _assembled(case, _Answer(result, design, used, studied, confident, proof, comparison, found))
@@ -275,6 +183,12 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     nearest = _nearest(result)
     card = case.library.accelerator(_accelerator(case, design))
     mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
+    if design is not None:
+        cost = parts["cost"]
+        port = port_of(
+            mature, case.library, _country(case), _band_of(answer, "days"), cost and cost.capex_usd
+        )
+        mature = mature.model_copy(update={"port": port})
     facts = Facts(
         question=_question(case.problem.scenario),
         chip=_chip(case, design),
@@ -291,6 +205,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         comparison=answer.comparison,
         complete=result["complete"],
         warning=mature.warning,
+        met=answer.found.met if answer.found is not None and answer.comparison is not None else None,
     )
     return Plan(
         feasible=result["feasible"],
@@ -334,6 +249,10 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
             detail=dict(case.seconds),
         ),
     )
+
+
+def _country(case: Case) -> str:
+    return case.library.site(case.problem.scenario.site.id).country
 
 
 def _band_of(answer: _Answer, name: str) -> Band | None:
@@ -404,11 +323,6 @@ def _accelerator(case: Case, design: Wire | None) -> str:
     return str(design["accelerator"]) if design else case.request.clusters[0].accelerator
 
 
-def _software(case: Case, design: Wire | None) -> SoftwareProfile:
-    """Of the design's cluster; of the first alternative where there is no design."""
-    return case.problem.softwares[design["cluster"] if design else 0]
-
-
 def _workload(case: Case, design: Wire | None) -> Workload:
     training = case.request.training
     counts = parameter_counts(case.problem.architecture)
@@ -420,7 +334,7 @@ def _workload(case: Case, design: Wire | None) -> Workload:
         sequence_tokens=training.sequence,
         global_batch_sequences=training.global_batch,
         precision=training.precision,
-        software=_software(case, design).id,
+        software=software_of(case, design).id,
     )
 
 
@@ -451,62 +365,6 @@ def _nearest(result: Wire) -> Nearest | None:
     )
 
 
-def _study(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
-    """The chosen design again, with every figure at the ends of its range."""
-    plant, choice = only_this(case, design)
-    calibration = case.problem.calibrations[design["cluster"]]
-    software = _software(case, design)
-    errors = [
-        ModelError("the model's own error", calibration.residual),
-        ModelError(f"software ({software.id})", _spread(case, software)),
-    ]
-
-    def moved(figure: Uncertain, value: float) -> Wire | None:
-        try:
-            request = build(plant, case.library, {figure.place: value}).request
-            result: Wire = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
-        except EngineError as fault:
-            if fault.exit_code == EXIT_BUG:
-                raise
-            # The end of a range may make a plant that cannot be built: a finding, not a failure.
-            return None
-        return result
-
-    return study(design, figures.uncertain(used), moved, errors)
-
-
-def _spread(case: Case, software: SoftwareProfile) -> float:
-    """Spread between sources that use the software, that of experts for a mixture of experts."""
-    wide = software.spread_experts if case.problem.architecture.moe is not None else None
-    return (wide or software.spread).value
-
-
-def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
-    """The scenario with nothing but the plant of ``design`` to choose from, and the design in it.
-
-    Hundreds of problems are built from it for the bands; the fewer alternatives, the faster.
-    """
-    scenario = case.problem.scenario
-    fabric = design["fabric"]
-    hardware = {
-        "systems": (design["system"],),
-        "fabrics": (fabric["id"],),
-        "kinds": (fabric["kind"],),
-        "oversubscription": (fabric["oversubscription"],),
-        "cooling": (design["facility"]["cooling"],),
-        "power_caps": (design["power_cap"],),
-    }
-    workload = {"software": _software(case, design).id}
-    plant = scenario.model_copy(
-        update={
-            "hardware": scenario.hardware.model_copy(update=hardware),
-            "workload": scenario.workload.model_copy(update=workload),
-        }
-    )
-    named = assemble.choice(design)
-    return plant, wire.DesignChoice.model_validate({**named, "cluster": 0, "fabric": 0, "cooling": 0})
-
-
 def _confidence(case: Case, design: Wire, studied: Study) -> Confidence | None:
     probability = case.problem.scenario.search.confidence
     return confidence(
@@ -531,7 +389,7 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         grade=grade,
         why=why,
         estimates=found,
-        software=_software(case, design).id,
+        software=software_of(case, design).id,
         calibrated=family.calibrated,
         runs_on_chip=len(own),
         runs_in_family=family.runs,

@@ -6,6 +6,7 @@ from planner.plan.bands import Study
 from planner.plan.figures import address, unit_of
 from planner.plan.risk_parts import Acceptance, Measure
 from planner.problem import Figure, Problem, wire
+from planner.problem.service import ServiceProblem
 
 LISTED = 8
 TESTS = (
@@ -43,13 +44,13 @@ def test_for(kind: str, key: str) -> str:
     return "ask the vendor for a signed figure"
 
 
-def measure_first(problem: Problem, study: Study) -> list[Measure]:
-    """The inputs that make most of the variance of ln(days), one at a time, the weightiest first.
+def measure_first(problem: Problem | ServiceProblem, study: Study, output: str = "days") -> list[Measure]:
+    """The inputs that make most of the variance of ln(output), one at a time, the weightiest first.
 
     ``share`` is what a perfect measurement of the one input would take away.
     """
     used = {address(figure.key): figure for figure in problem.figures}
-    squares = study.variance.get("days", {})
+    squares = study.variance.get(output, {})
     whole = sum(squares.values())
     if whole <= 0.0:
         return []
@@ -79,12 +80,38 @@ def _measure(label: str, study: Study, used: dict[str, Figure], share: float) ->
 
 def acceptance(problem: Problem, choice: wire.DesignChoice, tokens_per_second: float) -> list[Acceptance]:
     """What the delivered machine has to show for the plan to hold, and where the results go."""
-    cluster = problem.request.clusters[choice.cluster]
+    return acceptance_of(
+        problem.request.clusters[choice.cluster],
+        choice.fabric,
+        problem.calibrations[choice.cluster].efficiency,
+        problem.request.training.precision,
+        _line(
+            "training step in the planned layout, tokens per second per card",
+            tokens_per_second,
+            "tokens/s",
+            "a run of `planner calibrate --cases`: tokens_per_s_per_card",
+        ),
+    )
+
+
+def served_line(requests_per_second: float) -> Acceptance:
+    """The line of a service: the highest load within its latencies, per card bought."""
+    return _line(
+        "the service at its planned lengths, highest load within the latencies, requests per second per card",
+        requests_per_second,
+        "requests/s",
+        "a row of `planner validate --cases`",
+    )
+
+
+def acceptance_of(
+    cluster: wire.Cluster, fabric_index: int, family: str, precision: str, whole: Acceptance
+) -> list[Acceptance]:
+    """The sheet of a cluster; ``whole`` is its line for the workload itself."""
     device, shares = cluster.device, cluster.device.efficiency
-    chip, family = f"accelerators/{cluster.accelerator}", problem.calibrations[choice.cluster].efficiency
-    precision = problem.request.training.precision
-    rate = getattr(device.peak, precision) or device.peak.bf16
-    share = getattr(shares.matmul, precision) or shares.matmul.bf16
+    chip = f"accelerators/{cluster.accelerator}"
+    rate = getattr(device.peak, precision, None) or device.peak.bf16
+    share = getattr(shares.matmul, precision, None) or shares.matmul.bf16
     out = [
         _line(
             "large GEMM, per device", rate * share, "FLOP/s", f"{chip}: peak.{precision}; {family}: matmul"
@@ -105,7 +132,7 @@ def acceptance(problem: Problem, choice: wire.DesignChoice, tokens_per_second: f
                 f"systems/{cluster.system}: levels[{place}].bandwidth",
             )
         )
-    fabric = cluster.fabrics[choice.fabric]
+    fabric = cluster.fabrics[fabric_index]
     out.append(
         _line(
             "all-reduce between servers, bus bandwidth per device",
@@ -114,17 +141,10 @@ def acceptance(problem: Problem, choice: wire.DesignChoice, tokens_per_second: f
             f"systems/{cluster.system}: scale_out.bandwidth",
         )
     )
-    out.append(
-        _line(
-            "training step in the planned layout, tokens per second per card",
-            tokens_per_second,
-            "tokens/s",
-            "a run of `planner calibrate --cases`: tokens_per_s_per_card",
-        )
-    )
+    out.append(whole)
     draw = cluster.card_tdp * cluster.card_training_share * cluster.cards_per_server + cluster.host_power
     out.append(
-        _line("server at the plug, training", draw, "W", f"{chip}: power; systems/{cluster.system}: host")
+        _line("server at the plug, at work", draw, "W", f"{chip}: power; systems/{cluster.system}: host")
     )
     return out
 

@@ -16,7 +16,15 @@ from planner.problem import wire
 from planner.problem.climate import months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures, snippets
-from planner.problem.halls import boundary_limits, chain_spec, hall_limits, least, mean_tariff, rack_ceiling
+from planner.problem.halls import (
+    boundary_limits,
+    cards_within,
+    chain_spec,
+    hall_limits,
+    least,
+    mean_tariff,
+    rack_ceiling,
+)
 from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.market import excluded
 from planner.problem.reliability import reliability
@@ -156,6 +164,9 @@ class _Builder:
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
+        if scenario.limits.cards is None or scenario.limits.cards.highest is None:
+            most = cards_within(limits, clusters, figures.of("parts", hall.facility))
+            limits = limits.model_copy(update={"cards_max": most})
         if not figures.overridden:  # a sampled value lies inside the range that was judged with its file
             self._judge_files()
         figures.refuse_missing()

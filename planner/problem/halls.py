@@ -122,6 +122,25 @@ def mean_tariff(choice: SiteChoice, flat: float, figures: Figures) -> float:
     return (total + flat * max(HOURS - hours, 0.0)) / max(hours, HOURS)
 
 
+def cards_within(limits: wire.Limits, clusters: Sequence[wire.Cluster], chain: Sheet) -> int:
+    """Cards that the power limits could feed at the very most, never fewer than one unit more than they do.
+
+    A card draws at least its idle power and its part of its host without fans, and IT draws no more than what
+    any boundary upstream of it lets through. Rated limits bound nothing here: a rating may lie below a draw.
+    """
+    transformer = limits.transformer_watts
+    if transformer is not None:
+        transformer /= chain.need("chain.transformer_efficiency", "power", "transformers")
+    watts = least(limits.facility_watts, limits.it_watts, limits.ups_watts, transformer)
+    if watts is None:
+        return limits.cards_max
+    most = 0
+    for cluster in clusters:
+        host = max(cluster.host_power - cluster.fan_power, 0.0) / cluster.cards_per_server
+        most = max(most, int(watts / (cluster.card_idle + host)) + cluster.unit_cards)
+    return max(min(limits.cards_max, most), limits.cards_min)
+
+
 def least(*values: float | None) -> float | None:
     """The smallest of those that are known."""
     return min((value for value in values if value is not None), default=None)

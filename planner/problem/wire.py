@@ -430,6 +430,7 @@ class Search(Wire):
     threads: Unsigned | None
     similar: float = 0.02
     prices: bool = False
+    runners_up: Unsigned = 5
 
 
 class Request(Wire):

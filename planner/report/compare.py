@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from planner.plan.compare import Comparison, Contender
-from planner.plan.shown import number, percent, scaled, signed_percent, usd
+from planner.plan.shown import duration, number, percent, scaled, signed_percent, usd
 from planner.report.memo import PHYSICS, Section
 from planner.report.sheet import columns, sheet
 
+QUALITY = (
+    "each plan takes the precision it does best with out of workload.precisions; whether answers at "
+    "different precision (or of different kernels) are of the same quality is not judged"
+)
+SERVICE_HEADINGS = (
+    "",
+    "cards",
+    "MW",
+    "capital",
+    "$/M tok",
+    "TTFT",
+    "TPOT",
+    "tok/s/card",
+    "prec",
+    "ev",
+    "of best",
+)
 HEADINGS = (
     "",
     "M tok/s",
@@ -26,9 +43,7 @@ HEADINGS = (
 def render(comparison: Comparison) -> str:
     """The comparison as text."""
     ranked = [item for item in comparison.contenders if item.feasible]
-    unit, name = rate_unit(ranked)
-    head = [name if heading == "M tok/s" else heading for heading in HEADINGS]
-    table = columns(head, [_line(item, unit) for item in ranked]) if ranked else ""
+    table = _table(ranked)
     made = [
         Section("Why not the others", "", [(item.system, item.why) for item in ranked if item.why]),
         Section(
@@ -43,6 +58,20 @@ def render(comparison: Comparison) -> str:
         Section(
             "Left out", "", [(item.system, item.refused) for item in comparison.contenders if item.refused]
         ),
+        Section(
+            "What a card gives",
+            f"{PHYSICS}#serving",
+            [
+                (item.system, _yield(item, "tokens" if comparison.kind == "serving" else "items"))
+                for item in ranked
+                if item.service is not None
+            ],
+        ),
+        Section(
+            "A million output tokens" if comparison.kind == "serving" else "A million items",
+            f"{PHYSICS}#cost",
+            [(item.system, _per_million(item)) for item in ranked if item.service is not None],
+        ),
         Section("How it is built", "", [(item.system, _built(item)) for item in ranked]),
         Section(
             "Chance of being best",
@@ -50,11 +79,67 @@ def render(comparison: Comparison) -> str:
             [(item.system, _chance(item)) for item in ranked if item.best_probability is not None],
         ),
         Section("Software and export control", "", [(item.system, _terms(item)) for item in ranked]),
-        Section("Notes", "", [("note", note) for note in comparison.notes]),
+        Section("Notes", "", _notes(comparison)),
     ]
     body = sheet("", [section for section in made if section.rows], "").lstrip("\n")
     parts = [comparison.headline, f"{comparison.workload}; all within {comparison.limit}", table]
     return "\n\n".join(part.rstrip("\n") for part in [*parts, _waterfall(ranked), body] if part) + "\n"
+
+
+def _notes(comparison: Comparison) -> list[tuple[str, str]]:
+    quality = [("precision", QUALITY)] if comparison.kind == "serving" else []
+    return quality + [("note", note) for note in comparison.notes]
+
+
+def _table(ranked: list[Contender]) -> str:
+    if not ranked:
+        return ""
+    if any(item.service is not None for item in ranked):
+        generic = all(item.service is None or item.service.tpot_seconds is None for item in ranked)
+        words = {"TTFT": "latency", "tok/s/card": "items/s/card", "$/M tok": "$/M items"} if generic else {}
+        head = [words.get(heading, heading) for heading in SERVICE_HEADINGS]
+        return columns(head, [_service_line(item) for item in ranked])
+    unit, name = rate_unit(ranked)
+    head = [name if heading == "M tok/s" else heading for heading in HEADINGS]
+    return columns(head, [_line(item, unit) for item in ranked])
+
+
+def _per_million(item: Contender) -> str:
+    rows = item.service.usd_per_million if item.service is not None else []
+    return ", ".join(
+        f"{'not known' if row.usd is None else usd(row.usd)} at {percent(row.load, 0)} load" for row in rows
+    )
+
+
+def _service_line(item: Contender) -> tuple[str, ...]:
+    found = item.service
+    assert found is not None
+    costs = [row.usd for row in found.usd_per_million]
+    return (
+        f"{item.rank}. {item.system}",
+        f"{item.cards:,}",
+        number(item.facility_megawatts or 0.0),
+        "?" if item.capex_usd is None else usd(item.capex_usd),
+        "?" if not costs or costs[0] is None else f"{costs[0]:.3g}",
+        "" if found.ttft_seconds is None else duration(found.ttft_seconds),
+        "" if found.tpot_seconds is None else duration(found.tpot_seconds),
+        number(found.tokens_per_second_per_card),
+        item.precision or "",
+        item.evidence or "",
+        f"x{item.relative:.2f}",
+    )
+
+
+def _yield(item: Contender, things: str) -> str:
+    """What one card gives, over all cards bought, with its range."""
+    found, band, cards = item.service, item.tokens_per_second_band, item.cards or 1
+    assert found is not None
+    spread = "" if band is None else f" (P10-P90 {number(band.p10 / cards)}-{number(band.p90 / cards)})"
+    return (
+        f"{number(found.tokens_per_second_per_card)} {things}/s{spread}; all of them at most "
+        f"{number(found.requests_per_second)} {'requests' if things == 'tokens' else things}/s, in "
+        f"{item.racks:,} racks"
+    )
 
 
 def rate_unit(ranked: list[Contender]) -> tuple[float, str]:
@@ -93,9 +178,13 @@ def _chance(item: Contender) -> str:
 def _terms(item: Contender) -> str:
     port = ""
     if item.porting_months is not None and item.porting_engineer_months is not None:
+        cost = "" if item.porting_usd is None else f", {usd(item.porting_usd.p50)}"
+        end = ""
+        if item.days_with_port is not None:
+            end = f", done {number(item.days_with_port.p50)} days after its start"
         port = (
             f", a port about {number(item.porting_months)} months and "
-            f"{number(item.porting_engineer_months)} engineer-months (estimates, in no rank)"
+            f"{number(item.porting_engineer_months)} engineer-months{cost}{end} (estimates, in no rank)"
         )
     return (
         f"software {item.maturity or 'not known'}{port}; ECCN 3A090 (2023): "
@@ -105,7 +194,8 @@ def _terms(item: Contender) -> str:
 
 def _built(item: Contender) -> str:
     cap = "" if item.power_cap in (None, 1.0) else f", power cap {item.power_cap:.0%}"
-    return f"{item.cooling}{cap}, {item.software}, [{item.layout}]"
+    mode = f" {item.service.mode}" if item.service is not None else ""
+    return f"{item.cooling}{cap}, {item.software},{mode} [{item.layout}]"
 
 
 def _waterfall(ranked: list[Contender]) -> str:

@@ -21,6 +21,7 @@ from planner.plan.shown import (
     spaced,
     usd,
 )
+from planner.report.doubt import draws, ported
 from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
@@ -335,16 +336,7 @@ def _money(plan: Plan) -> Iterator[Row]:
 def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
-    mature = plan.maturity
-    if mature is not None:
-        months, staff = mature.porting_months, mature.porting_staff
-        port = ""
-        if months is not None and staff is not None:
-            port = (
-                f"; a port takes {number(months.low)}-{number(months.high)} months of "
-                f"{number(staff.low)}-{number(staff.high)} engineers (estimate, not in the days)"
-            )
-        yield "software", f"{mature.level or 'not known'}: {mature.evidence}{port}"
+    yield from ported(plan)
     if plan.bands is not None:
         for label, band, show in _bands(plan):
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
@@ -357,7 +349,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
             yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
-    yield from _risk(plan)
+    yield from draws(plan)
     if evidence.estimates:
         words = [
             f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "
@@ -380,43 +372,6 @@ def _sure(plan: Plan) -> Iterator[Row]:
         kin = "" if near.same_chip else " (kin)"
         cards = "" if near.cards is None else f", {near.cards:,} cards"
         yield "nearest run", f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
-
-
-def _risk(plan: Plan) -> Iterator[Row]:
-    """What draws of everything uncertain say, where they were made."""
-    found = plan.risk
-    if found is None:
-        return
-    target = "" if found.met is None else f"; {percent(found.met)} of them meet the target"
-    yield (
-        "draws",
-        f"{found.samples:,} of {found.inputs} inputs together on {found.candidates:,} designs, seed "
-        f"{found.seed}; "
-        f"{percent(found.works)} of them fit memory and limits{target}",
-    )
-    shown: list[tuple[str, str, Callable[[float], str]]] = [
-        ("cards", "cards needed", lambda value: f"{value:,.0f}"),
-        ("days", "days", number),
-        ("facility_megawatts", "facility MW", number),
-        ("capex_usd", "capital", usd),
-        ("tco_usd_per_year", "a year", usd),
-    ]
-    for name, label, show in shown:
-        band = found.bands.get(name)
-        if band is not None:
-            yield f"drawn {label}", f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
-    drivers = found.indices.get("days", [])[:5]
-    if drivers:
-        words = [f"{item.label} {percent(max(0.0, item.total), 0)}" for item in drivers]
-        yield "variance of days", ", ".join(words) + " (Sobol, total)"
-    for item in found.measure_first[:3]:
-        yield "measure first", f"{item.label} ({percent(item.share, 0)} of the variance): {item.test}"
-    if found.check is not None and found.check.worst is not None:
-        yield (
-            "checked",
-            f"{found.check.agreeing} of {found.check.samples} draws agree with a full search; at worst "
-            f"{percent(found.check.worst)} too many cards",
-        )
 
 
 def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:

@@ -8,6 +8,7 @@ from planner.plan.model import Plan
 from planner.plan.parts import Pool
 from planner.plan.service_parts import ServicePool, ServiceSummary, ServiceWorkload
 from planner.plan.shown import duration, number, percent, rate, signed_percent, usd
+from planner.report.doubt import draws, ported
 from planner.report.memo import (
     PHYSICS,
     SHOWN_ESTIMATES,
@@ -215,6 +216,7 @@ def _cost(plan: Plan) -> Iterator[Row]:
 def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
+    yield from ported(plan)
     if plan.bands is not None:
         bands = plan.bands
         for label, band, show in (
@@ -226,6 +228,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
         ):
             if band is not None:
                 yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+    yield from draws(plan)
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)

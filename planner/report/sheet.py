@@ -38,7 +38,10 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int =
     console = Console(file=out, width=width, color_system=None, markup=False, highlight=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
+        # Names stay whole: where room is short, other cells break.
+        table.add_column(
+            heading, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)

@@ -302,7 +302,7 @@ class Hardware(Frozen):
         default=None, description="of multi-plane fabrics; default: the fabric's, else one per server port"
     )
     leaf_oversubscription: AtLeastOne = Field(
-        default=1.0, description="of the leaves where there are three tiers"
+        default=1.0, description="of the leaves where there are three tiers or more"
     )
     oversubscription: Annotated[tuple[AtLeastOne, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="of the top tier; default: all that the fabric's file lists"

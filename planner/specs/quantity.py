@@ -17,13 +17,14 @@ _SHOWN_AS_WRITTEN = ("KiB", "MiB", "GiB", "TiB", "mm2", "TOP/s", "POP/s", "1/100
 """Units that readers compare with a data sheet digit by digit."""
 
 
-_NEVER_ZERO = (
+NEVER_ZERO = (
     Dimension.BYTES,
     Dimension.BYTES_PER_SECOND,
     Dimension.FLOPS_PER_SECOND,
     Dimension.HERTZ,
     Dimension.SQUARE_METRES,
 )
+"""Dimensions in which no hardware has a zero."""
 
 
 class ProvenanceError(ValueError):
@@ -102,7 +103,7 @@ class Quantity(Frozen):
             raise ProvenanceError(f"a {self.kind} figure needs a method")
         if self.dimension is not Dimension.CELSIUS and min(self.value, self.low or 0.0) < 0:
             raise ValueError("a figure is never negative")
-        if self.value == 0 and self.dimension in _NEVER_ZERO:
+        if self.value == 0 and self.dimension in NEVER_ZERO:
             raise ValueError("is 0, which no hardware has: leave the figure out where it is not known")
         low = self.value if self.low is None else self.low
         high = self.value if self.high is None else self.high

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.solve import Case
-from planner.problem import build
+from planner.plan.service import ServiceCase
+from planner.problem.contender import alone
 from planner.problem.market import excluded
 from planner.specs import SpecLibrary
+from planner.sweeps.cases import AnyCase, answered, case_of
 from planner.sweeps.points import Question
-from planner.sweeps.verbs import Finding, Outcome, size
+from planner.sweeps.verbs import Finding, Outcome
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Contender:
     """One system at one point: its question, or why it is out."""
 
     system: str
-    case: Case | None = None
+    case: AnyCase | None = None
     out: str | None = None
     found: Outcome | None = None
 
@@ -29,7 +30,7 @@ def contests(questions: Sequence[Question], library: SpecLibrary, threads: int) 
     """The contenders of every point, answered; the best first, those without a plan last."""
     fields = [_contenders(asked, library) for asked in questions]
     cases = [(one, one.case) for field in fields for one in field if one.case is not None]
-    for (one, _), found in zip(cases, size([case for _, case in cases], threads), strict=True):
+    for (one, _), found in zip(cases, answered("size", [case for _, case in cases], threads), strict=True):
         one.found = found
         if isinstance(found, PlannerError):
             one.out = " ".join(found.message.split())
@@ -56,14 +57,12 @@ def _contender(asked: Question, system: str, library: SpecLibrary) -> Contender:
     why = excluded(spec, library.accelerator(spec.accelerator), asked.scenario.limits)
     if why is not None:
         return Contender(system, out=why)
-    hardware = asked.scenario.hardware.model_copy(update={"systems": (system,)})
-    alone = asked.scenario.model_copy(update={"hardware": hardware})
-    alone._origin = asked.scenario.origin
-    problem = build(alone, library)
+    question, _ = alone(asked.scenario, system, library)
+    case = case_of(question, library)
     # A figure of one system's card is none of another's: it changes the problems that use it.
-    used = {figure.key for figure in problem.figures}
+    used = {figure.key for figure in case.problem.figures}
     figures = {key: value for key, value in asked.figures.items() if key in used}
-    return Contender(system, Case(build(alone, library, figures=figures) if figures else problem, None))
+    return Contender(system, case_of(question, library, figures) if figures else case)
 
 
 def _rank(one: Contender) -> tuple[bool, float, str]:
@@ -82,9 +81,12 @@ def value(one: Contender) -> float | None:
     found = one.found
     if not isinstance(found, Finding) or not found.feasible or found.design is None:
         return None
-    speed = found.design["performance"]
     if _by_cards(one):
         return float(found.design["cards"]["total"])
+    if isinstance(one.case, ServiceCase):
+        most, load = (found.design[name] for name in ("most_requests_per_second", "requests_per_second"))
+        return float(found.design["output_tokens_per_second"] * (most / load if load else 1.0))
+    speed = found.design["performance"]
     return float(speed["tokens_per_second"] * speed["goodput"])
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,17 @@ from typing import Any
 from planner import units
 from planner.errors import PlannerError, ScenarioError
 from planner.problem import FigureKey
-from planner.scenario import Scenario, ServiceScenario
+from planner.problem.evidence import PROFILES
+from planner.scenario import Scenario
 from planner.scenario.load import from_table
 from planner.scenario.overrides import Override, apply, known_keys, parse
 from planner.scenario.schema import Origin
-from planner.specs import KINDS, SpecLibrary
+from planner.scenario.service import is_service
+from planner.specs import KINDS, Quantity, SpecLibrary
+from planner.specs.quantity import NEVER_ZERO, Fraction
+from planner.sweeps.profiles import IN_USE, check_in_use, figures_of, in_use, unknown
 
-SPEC_KINDS = (*KINDS, "software")
+SPEC_KINDS = (*KINDS, *PROFILES)
 _DATA = Path(__file__).resolve().parents[1] / "data"
 
 
@@ -54,9 +58,23 @@ class Job:
     identity: Mapping[str, str]
 
     @cached_property
+    def service(self) -> bool:
+        """Whether the points ask about services, not about training."""
+        return is_service(self.base)
+
+    @cached_property
     def scenario_keys(self) -> dict[str, tuple[str, ...]]:
         """name -> path of the axes that vary the scenario."""
-        return {name: tuple(key.split(".")) for name, key in self.keys.items() if "/" not in key}
+        return {
+            name: tuple(key.split("."))
+            for name, key in self.keys.items()
+            if "/" not in key and not key.startswith(IN_USE)
+        }
+
+    @cached_property
+    def profile_keys(self) -> dict[str, str]:
+        """name -> ``software.KEY`` of the axes that vary the profile in use."""
+        return {name: key for name, key in self.keys.items() if key.startswith(IN_USE)}
 
     @cached_property
     def figure_keys(self) -> dict[str, FigureKey]:
@@ -88,28 +106,22 @@ def question(job: Job, point: Point, library: SpecLibrary) -> Question:
     """The scenario and the changed figures of a point; what is wrong with it stands in ``fault``."""
     overrides: list[Override] = [(path, point.values[name]) for name, path in job.scenario_keys.items()]
     table = apply(job.base, overrides)
-    changed = {str(job.keys[name]): point.values[name] for name in job.figure_keys}
+    names = (*job.figure_keys, *job.profile_keys)
+    changed = {str(job.keys[name]): point.values[name] for name in names}
     asked = Question(point, _hash(job, table, changed))
     try:
-        asked.scenario = _training(from_table(table))
+        asked.scenario = from_table(table)
         asked.scenario._origin = Origin(
             file=job.base_file, set_keys=tuple(".".join(path) for path, _ in overrides)
         )
         for name, place in job.figure_keys.items():
             asked.figures[place] = figure_value(library, place, point.values[name])
+        for name, key in job.profile_keys.items():
+            for place in in_use(key, asked.scenario, library):
+                asked.figures[place] = figure_value(library, place, point.values[name])
     except PlannerError as fault:
         asked.fault = fault
     return asked
-
-
-def _training(scenario: Scenario) -> Scenario:
-    if isinstance(scenario, ServiceScenario):
-        raise ScenarioError(
-            "sweeps ask training questions; a service is answered by size and evaluate",
-            key="workload.kind",
-            hint="call planner.size(...) for each point",
-        )
-    return scenario
 
 
 def _hash(job: Job, table: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
@@ -126,12 +138,12 @@ def figure_value(library: SpecLibrary, place: FigureKey, value: Any) -> float:
     Raises:
         PlannerError: no such figure, a unit of another dimension, or another currency.
     """
-    quantity = library.get(place.kind, place.id).figure_table.get(place.key)
+    quantity = figures_of(place.kind, place.id, library, place.kind).get(place.key)
     if quantity is None:
         raise ScenarioError(f"{place.kind}/{place.id} has no figure {place.key!r}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         # A plain number is in base units, as `planner specs show --json` prints them.
-        return float(value)
+        return _possible(float(value), quantity, place)
     try:
         amount, unit = units.parse(value, quantity.dimension)
     except units.UnitError as fault:
@@ -141,6 +153,22 @@ def figure_value(library: SpecLibrary, place: FigureKey, value: Any) -> float:
         raise ScenarioError(
             f"{value!r}: the figure is in {quantity.currency}", key=f"{place.kind}/{place.id}: {place.key}"
         )
+    return _possible(amount, quantity, place)
+
+
+def _possible(amount: float, quantity: Quantity, place: FigureKey) -> float:
+    """Refuse what no file may say: below zero, zero where nothing is zero, a share above one."""
+    why = None
+    if not math.isfinite(amount):
+        why = "is no finite number"
+    elif quantity.dimension is not units.Dimension.CELSIUS and amount < 0.0:
+        why = "is below zero"
+    elif amount == 0.0 and quantity.dimension in NEVER_ZERO:
+        why = "is 0, which no hardware has"
+    elif isinstance(quantity, Fraction) and amount > max(1.0, quantity.value, quantity.high or 0.0):
+        why = "is a share, and above 1"
+    if why is not None:
+        raise ScenarioError(f"{amount:g} {why}", key=f"{place.kind}/{place.id}: {place.key}")
     return amount
 
 
@@ -153,41 +181,28 @@ def check_keys(keys: Mapping[str, str], library: SpecLibrary) -> None:
     for place, key in enumerate(keys.values()):
         where = f"axes[{place}].key"
         figure = figure_key(key)
+        if key == "workload.kind":
+            raise ScenarioError(
+                "training and services have different columns", key=where, hint="write a sweep for each"
+            )
+        if key.startswith(IN_USE):
+            check_in_use(key, where)
+            continue
         if figure is None:
             _known_scenario_key(key, where)
             continue
         if figure.kind not in SPEC_KINDS:
-            raise _unknown(where, f"there is no kind of spec file {figure.kind!r}", figure.kind, SPEC_KINDS)
-        if figure.kind == "software":
-            raise ScenarioError(
-                "figures of software profiles cannot be an axis", key=where,
-                hint="vary workload.software, or write a profile of your own",
-            )  # fmt: skip
-        if figure.id not in library.ids(figure.kind):
-            raise _unknown(
-                where, f"{figure.kind} has no file {figure.id!r}", figure.id, library.ids(figure.kind)
-            )
-        known = list(library.get(figure.kind, figure.id).figure_table)
+            raise unknown(where, f"there is no kind of spec file {figure.kind!r}", figure.kind, SPEC_KINDS)
+        known = figures_of(figure.kind, figure.id, library, where)
         if figure.key not in known:
-            raise _unknown(
-                where, f"{figure.kind}/{figure.id} has no figure {figure.key!r}", figure.key, known
-            )
+            raise unknown(where, f"{figure.kind}/{figure.id} has no figure {figure.key!r}", figure.key, known)
 
 
 def _known_scenario_key(key: str, where: str) -> None:
     try:
         parse(f"{key}=0")
     except ScenarioError as fault:
-        raise _unknown(where, f"unknown key {key!r}", key, known_keys(), fault.hint) from fault
-
-
-def _unknown(where: str, message: str, name: str, known: Any, hint: str | None = None) -> ScenarioError:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return ScenarioError(
-        message,
-        key=where,
-        hint=hint or (f"did you mean {near[0]!r}?" if near else "docs/sweep.md shows keys"),
-    )
+        raise unknown(where, f"unknown key {key!r}", key, known_keys(), fault.hint) from fault
 
 
 def identity(library: SpecLibrary, version: str) -> dict[str, str]:
@@ -196,6 +211,7 @@ def identity(library: SpecLibrary, version: str) -> dict[str, str]:
     for kind in library.kinds:
         for spec_id in library.ids(kind):
             digest.update(f"{kind}/{spec_id} {library.hash(kind, spec_id)}\n".encode())
-    for path in sorted(_DATA.glob("architectures/*.toml")) + sorted(_DATA.glob("software/*.toml")):
+    kinds = ("architectures/*.toml", "software/*.toml", "serving/*.toml", "serving/software/*.toml")
+    for path in (path for kind in kinds for path in sorted(_DATA.glob(kind))):
         digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return {"planner": version, "library": digest.hexdigest()}

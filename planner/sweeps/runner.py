@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.solve import Case, plan_of
-from planner.problem import build
+from planner.plan.service import ServiceCase, service_plan
+from planner.plan.solve import plan_of
 from planner.problem.evidence import leading_estimates
 from planner.specs import SpecLibrary
+from planner.sweeps.cases import AnyCase, answered, case_of
 from planner.sweeps.columns import BANDED, DESIGN, outputs, taken_from
 from planner.sweeps.contest import Contender, contests, told
 from planner.sweeps.points import Job, Point, Question, question
-from planner.sweeps.verbs import VERBS, Finding
+from planner.sweeps.service_columns import SERVICE_BANDED, SERVICE_DESIGN, spread_out
+from planner.sweeps.verbs import Finding
 
 Row = dict[str, Any]
 """Column -> value; the columns of `planner.sweeps.columns.columns`, all of them, in their order."""
@@ -42,9 +44,9 @@ class Runner:
             fields = contests(questions, self.library, threads)
             return [self._contest(asked, field) for asked, field in zip(questions, fields, strict=True)]
         cases = [self._case(asked) for asked in questions]
-        good = [place for place, case in enumerate(cases) if case is not None]
-        answers = VERBS[self.job.verb]([cases[place] for place in good], threads)  # type: ignore[misc]
-        found = dict(zip(good, answers, strict=True))
+        asked_of = {place: case for place, case in enumerate(cases) if case is not None}
+        answers = answered(self.job.verb, list(asked_of.values()), threads)
+        found = dict(zip(asked_of, answers, strict=True))
         return [
             self._row(asked, case, found.get(place, asked.fault))
             for place, (asked, case) in enumerate(zip(questions, cases, strict=True))
@@ -63,16 +65,16 @@ class Runner:
         self._put(row, told(field))
         return row
 
-    def _case(self, asked: Question) -> Case | None:
+    def _case(self, asked: Question) -> AnyCase | None:
         if asked.scenario is None or asked.fault is not None:
             return None
         try:
-            return Case(build(asked.scenario, self.library, figures=asked.figures or None), None)
+            return case_of(asked.scenario, self.library, asked.figures)
         except PlannerError as fault:
             asked.fault = fault
             return None
 
-    def _row(self, asked: Question, case: Case | None, found: Finding | PlannerError | None) -> Row:
+    def _row(self, asked: Question, case: AnyCase | None, found: Finding | PlannerError | None) -> Row:
         row: Row = {"index": asked.point.index, "key": asked.key, "status": "error", "reason": None}
         row |= asked.point.values
         row |= dict.fromkeys(self._names[column.name] for column in self._outputs)
@@ -83,19 +85,21 @@ class Runner:
         row["reason"] = found.reason
         self._put(row, self._tail(case, found))
         if found.design is not None:
-            self._put(row, {column.name: taken_from(found.design, column) for column in DESIGN})
+            design = spread_out(found.design) if self.job.service else found.design
+            shown = SERVICE_DESIGN if self.job.service else DESIGN
+            self._put(row, {column.name: taken_from(design, column) for column in shown})
             if self.job.bands:
                 self._put(row, _bands(case, found))
         return row
 
     @property
     def _outputs(self) -> Iterable[Any]:
-        return outputs(self.job.verb, self.job.bands)
+        return outputs(self.job.verb, self.job.bands, self.job.service)
 
     def _put(self, row: Row, values: Row) -> None:
         row.update((self._names[name], value) for name, value in values.items())
 
-    def _tail(self, case: Case, found: Finding) -> Row:
+    def _tail(self, case: AnyCase, found: Finding) -> Row:
         design = found.design
         estimates = None
         if design is not None:
@@ -110,10 +114,13 @@ class Runner:
         }
 
 
-def _bands(case: Case, found: Finding) -> Row:
-    plan = plan_of(case, found.result, found.design, sure=False)
+def _bands(case: AnyCase, found: Finding) -> Row:
+    if isinstance(case, ServiceCase):
+        plan, names = service_plan(case, {**found.result, "best": found.design}), SERVICE_BANDED
+    else:
+        plan, names = plan_of(case, found.result, found.design, sure=False), BANDED
     row: Row = {"evidence_grade": plan.evidence.grade}
-    for name in BANDED:
+    for name in names:
         band = getattr(plan.bands, name) if plan.bands else None
         row[f"{name}_p10"] = band.p10 if band else None
         row[f"{name}_p90"] = band.p90 if band else None

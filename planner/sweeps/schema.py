@@ -46,7 +46,8 @@ class Axis(Frozen):
 
     key: Text | None = Field(
         default=None,
-        description="key of the scenario, or of a spec figure: accelerators/ID: memory.bandwidth",
+        description="key of the scenario, of a spec figure (accelerators/ID: memory.bandwidth), or of the "
+        "software profile in use (software.tp_overlap)",
     )
     keys: tuple[Text, ...] = Field(default=(), description="keys that vary together (a paired list)")
     name: Text | None = Field(

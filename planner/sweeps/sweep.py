@@ -15,7 +15,8 @@ from planner.errors import ScenarioError
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary
 from planner.sweeps.axes import Listed, points
-from planner.sweeps.columns import Column, columns
+from planner.sweeps.column import Column
+from planner.sweeps.columns import columns
 from planner.sweeps.constraints import Constraint
 from planner.sweeps.engines import Chunk, Dask, Engine, Pace, Threads, in_order
 from planner.sweeps.points import Job, Point, check_keys, identity, question
@@ -74,7 +75,7 @@ class Sweep:
             identity=identity(library, engine.version()),
         )
         self._refuse_faulty_base()
-        self.columns = self._typed(columns(self.job.keys, file.verb, file.bands))
+        self.columns = self._typed(columns(self.job.keys, file.verb, file.bands, self.job.service))
 
     def _refuse_faulty_base(self) -> None:
         """A fault of the base would stand in every row: told once, before anything starts.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from planner.errors import PlannerError
-from planner.sweeps.columns import Column
+from planner.sweeps.column import Column
 from planner.sweeps.journal import unwritable, write_meta
 from planner.sweeps.runner import Row
 

@@ -9,8 +9,8 @@ from typing import Any
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import assemble
+from planner.plan.case import Case
 from planner.plan.judge import margin_of, settled, without_other_limits, without_target
-from planner.plan.solve import Case
 from planner.problem import wire
 
 Wire = Mapping[str, Any]

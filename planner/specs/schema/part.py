@@ -174,6 +174,9 @@ class Part(SpecFile):
     )
     technician: Money | None = Field(default=None, description="pay of one person for a year, all in")
     servers_per_technician: Count | None = None
+    engineer: Money | None = Field(
+        default=None, description="pay of one software engineer for a year, all in: what a port costs"
+    )
     cap_exponent: Count | None = Field(
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )

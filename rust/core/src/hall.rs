@@ -67,7 +67,7 @@ pub struct Packing {
 /// Cables of one length between two tiers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CableRow {
-    /// `host-leaf`, `leaf-spine`, `spine-core` or `scale-up`.
+    /// `host-leaf`, `leaf-spine`, `spine-core`, `core-super` or `scale-up`.
     pub link: &'static str,
     /// Length as sold.
     pub metres: u64,
@@ -131,8 +131,8 @@ pub fn cable_rows(design: &FabricDesign, packing: &Packing, geometry: &Geometry)
     let mut sorted = Sorted::default();
     let plan = Floor::of(design, packing);
     plan.host_links(design.links[0].count, geometry, &mut sorted);
-    let [leaves, spines, cores] =
-        [0, 1, 2].map(|tier| design.tiers.get(tier).map_or(0, |tier| tier.switches));
+    let [leaves, spines, cores, supers] =
+        [0, 1, 2, 3].map(|tier| design.tiers.get(tier).map_or(0, |tier| tier.switches));
     if let Some(link) = design.links.get(1) {
         let spine_racks = plan.centre(0, spines);
         let mut whole = Whole::default();
@@ -145,12 +145,15 @@ pub fn cable_rows(design: &FabricDesign, packing: &Packing, geometry: &Geometry)
         }
         sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
     }
-    if let Some(link) = design.links.get(2) {
+    for (link, below, lower, upper) in
+        [(design.links.get(2), 0, spines, cores), (design.links.get(3), spines, cores, supers)]
+    {
+        let Some(link) = link else { continue };
         let mut whole = Whole::default();
-        for (from, held) in &plan.centre(0, spines) {
-            for (to, over) in &plan.centre(spines, cores) {
-                let share =
-                    link.count as f64 * (*held as f64 / spines as f64) * (*over as f64 / cores as f64);
+        let above = plan.centre(below + lower, upper);
+        for (from, held) in &plan.centre(below, lower) {
+            for (to, over) in &above {
+                let share = link.count as f64 * (*held as f64 / lower as f64) * (*over as f64 / upper as f64);
                 sorted.add(link.name, geometry.cable(*from, *to), whole.take(share));
             }
         }

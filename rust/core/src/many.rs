@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::error::CoreError;
-use crate::wire::{evaluate_json, search_json};
+use crate::wire::{evaluate_json, evaluate_service_json, search_json, size_service_json};
 
 /// Why a request of a batch has no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,28 @@ pub fn evaluate_many<R: AsRef<[u8]> + Sync>(
     threads: usize,
 ) -> Result<Vec<Outcome>, CoreError> {
     each(requests, threads, evaluate_json)
+}
+
+/// Answers many `service/1` with a `service-result/1` each, as [`size_many`].
+///
+/// # Errors
+/// As for [`size_many`].
+pub fn size_services<R: AsRef<[u8]> + Sync>(
+    requests: &[R],
+    threads: usize,
+) -> Result<Vec<Outcome>, CoreError> {
+    each(requests, threads, size_service_json)
+}
+
+/// Evaluates many services, each a request of `evaluate_service_json`.
+///
+/// # Errors
+/// As for [`size_many`].
+pub fn evaluate_services<R: AsRef<[u8]> + Sync>(
+    requests: &[R],
+    threads: usize,
+) -> Result<Vec<Outcome>, CoreError> {
+    each(requests, threads, evaluate_service_json)
 }
 
 /// `answer` of each request, on `threads` threads (0: all cores) that take the next one when they are free.

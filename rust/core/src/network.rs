@@ -37,7 +37,7 @@ pub struct Network {
     pub levels: Vec<Level>,
 }
 
-/// Levels that a network may have: five scale-up and three fabric tiers.
+/// Levels that a network may have: four scale-up and four fabric tiers.
 pub const MAX_LEVELS: usize = 8;
 
 /// A group's share of one level.
@@ -170,8 +170,13 @@ fn nominal_reach(fabric: &FabricOption, tier: usize, tiers: usize) -> f64 {
         FabricKind::RailOptimised | FabricKind::MultiPlane => down,
         FabricKind::LeafSpine => libm::floor(down / ports).max(1.0),
     };
-    // Spines of half the ports down join that many leaves of radix - down uplinks.
-    let pod = libm::floor(half * half / (radix - down).clamp(1.0, half));
+    // Spines of half the ports down join that many leaves of radix - down uplinks; below super-cores a leaf has one
+    // link to each spine of its pod, and a region half the radix of pods.
+    let pod = match (tiers, tier) {
+        (4, 1) => half,
+        (4, _) => half * half,
+        _ => libm::floor(half * half / (radix - down).clamp(1.0, half)),
+    };
     let leaves = if tier == 0 {
         1.0
     } else {

@@ -256,7 +256,7 @@ pub struct Choice<'a> {
     pub power_cap: f64,
 }
 
-/// The fabric of `servers` servers; an error where three tiers do not reach.
+/// The fabric of `servers` servers; an error where four tiers do not reach.
 ///
 /// # Errors
 /// The reason in words.

@@ -1,9 +1,11 @@
 //! The problem as the caller states it: `problem/1` of the wire, in SI numbers.
 
+pub mod aim;
 pub mod space;
 
 use serde::{Deserialize, Serialize};
 
+pub use aim::{Axis, Objective, RUNNERS_UP, Search, Weight};
 pub use space::SwitchSpace;
 
 use crate::chain::ChainSpec;
@@ -148,82 +150,6 @@ impl Space {
         }
         found
     }
-}
-
-/// A scalar to minimise or maximise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Objective {
-    /// Fewest cards.
-    Cards,
-    /// Fewest calendar days.
-    Days,
-    /// Most tokens per second.
-    Throughput,
-    /// Least power at the grid intake on the design day.
-    Power,
-    /// Least energy for the run.
-    Energy,
-    /// Least capital.
-    Capex,
-    /// Least cost of a year.
-    Tco,
-    /// Most tokens per joule at the grid intake.
-    TokensPerJoule,
-}
-
-/// An axis of the Pareto front.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Axis {
-    /// Cards, fewer is better.
-    Cards,
-    /// Grid intake on the design day, less is better.
-    FacilityMegawatts,
-    /// Capital, less is better.
-    CapexUsd,
-    /// Calendar days, fewer is better.
-    Days,
-    /// Productive tokens per second, more is better.
-    TokensPerSecond,
-    /// Cost of a year, less is better.
-    TcoUsdPerYear,
-    /// Energy of a year, less is better.
-    EnergyMwhPerYear,
-}
-
-/// Part of a weighted objective.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Weight {
-    /// The axis; tokens per second count as a gain.
-    pub axis: Axis,
-    /// Cost of one of its units, above zero.
-    pub weight: f64,
-}
-
-/// How to search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Search {
-    /// What is best, unless weights say so.
-    pub objective: Objective,
-    /// Least weighted sum over these axes instead; empty: the objective.
-    #[serde(default)]
-    pub weights: Vec<Weight>,
-    /// At most four.
-    pub front: Vec<Axis>,
-    /// Points of the front to return.
-    pub front_points: usize,
-    /// Stop after that long with the best so far.
-    pub time_limit_seconds: Option<f64>,
-    /// Threads; none: all cores.
-    pub threads: Option<usize>,
-    /// Layouts within this share of the best rate count as similar.
-    pub similar: f64,
-    /// Also tell what one more of each thing that binds is worth.
-    #[serde(default)]
-    pub prices: bool,
 }
 
 /// The whole problem.
@@ -481,7 +407,7 @@ fn validate_cluster(index: usize, cluster: &Cluster, problem: &Problem) -> Resul
             return Err(CoreError::invalid(key(name), "is empty"));
         }
     }
-    if cluster.levels.len() + 3 > crate::network::MAX_LEVELS {
+    if cluster.levels.len() + 4 > crate::network::MAX_LEVELS {
         return Err(CoreError::invalid(key("levels"), "has more levels than a network may have"));
     }
     for cap in &cluster.power_caps {

@@ -8,11 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::CoreError;
+use crate::evaluate::design::{CostAnswer, FacilityAnswer};
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
+use crate::service::{self, evaluate::ServiceChoice, problem::ServiceProblem};
 use crate::training::layout::Rule;
 
-/// Columns of the answer, in this order, per draw and design.
+/// Columns of the answer, in this order, per draw and design. Of a service the first one holds the highest load within its
+/// latencies, in requests per second.
 pub const OUTPUTS: [&str; 6] =
     ["days", "facility_megawatts", "facility_design_megawatts", "capex_usd", "tco_usd_per_year", "reasons"];
 
@@ -31,7 +34,7 @@ pub const UNBUILDABLE: u32 = 16;
 #[serde(deny_unknown_fields)]
 struct Request {
     problem: Value,
-    designs: Vec<DesignChoice>,
+    designs: Value,
     pointers: Vec<String>,
 }
 
@@ -46,9 +49,10 @@ struct Request {
 pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>, CoreError> {
     let Request { problem, designs, pointers } =
         serde_json::from_slice(request).map_err(|error| CoreError::Wire(error.to_string()))?;
-    let whole: Problem =
-        serde_json::from_value(problem.clone()).map_err(|e| CoreError::Wire(e.to_string()))?;
-    whole.validate()?;
+    let asked = match problem.get("schema").and_then(Value::as_str) {
+        Some("service/1") => Asked::service(&problem, designs)?,
+        _ => Asked::training(&problem, designs)?,
+    };
     for pointer in &pointers {
         if !problem.pointer(pointer).is_some_and(Value::is_number) {
             return Err(CoreError::invalid(format!("pointers: {pointer}"), "is no number of the problem"));
@@ -63,41 +67,85 @@ pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>
         .num_threads(threads)
         .build()
         .map_err(|error| CoreError::invalid("threads", error.to_string()))?;
-    let rows: Vec<Vec<f64>> = pool
-        .install(|| values.par_chunks(width).map(|row| drawn(&problem, &designs, &pointers, row)).collect());
+    let rows: Vec<Vec<f64>> =
+        pool.install(|| values.par_chunks(width).map(|row| asked.drawn(&problem, &pointers, row)).collect());
     Ok(rows.concat())
 }
 
-/// One draw: outputs of all designs.
-fn drawn(problem: &Value, designs: &[DesignChoice], pointers: &[String], row: &[f64]) -> Vec<f64> {
-    let mut patched = problem.clone();
-    for (pointer, value) in pointers.iter().zip(row) {
-        if let (Some(place), Some(number)) =
-            (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
-        {
-            *place = Value::Number(number);
-        }
+/// Designs of one kind of problem.
+enum Asked {
+    Training(Vec<DesignChoice>),
+    Service(Vec<ServiceChoice>),
+}
+
+impl Asked {
+    fn training(problem: &Value, designs: Value) -> Result<Self, CoreError> {
+        read::<Problem>(problem.clone())?.validate()?;
+        Ok(Self::Training(read(designs)?))
     }
-    let problem: Option<Problem> =
-        serde_json::from_value(patched).ok().filter(|problem: &Problem| problem.validate().is_ok());
-    let mut out = Vec::with_capacity(designs.len() * OUTPUTS.len());
-    for choice in designs {
-        match problem.as_ref().map(|problem| evaluate(problem, choice)) {
-            Some(Ok(design)) => {
-                let unknown = |price: Option<f64>| price.unwrap_or(f64::NAN);
-                out.extend([
-                    design.performance.days,
-                    design.facility.facility_megawatts,
-                    design.facility.facility_design_megawatts,
-                    unknown(design.cost.capex_usd),
-                    unknown(design.cost.tco_usd_per_year),
-                    f64::from(reasons(&design.broken_rules)),
-                ]);
+
+    fn service(problem: &Value, designs: Value) -> Result<Self, CoreError> {
+        read::<ServiceProblem>(problem.clone())?.validate()?;
+        Ok(Self::Service(read(designs)?))
+    }
+
+    /// One draw: outputs of all designs.
+    fn drawn(&self, problem: &Value, pointers: &[String], row: &[f64]) -> Vec<f64> {
+        let mut patched = problem.clone();
+        for (pointer, value) in pointers.iter().zip(row) {
+            if let (Some(place), Some(number)) =
+                (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
+            {
+                *place = Value::Number(number);
             }
-            _ => out.extend([f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::from(UNBUILDABLE)]),
+        }
+        match self {
+            Self::Training(designs) => {
+                let problem = read::<Problem>(patched).ok().filter(|problem| problem.validate().is_ok());
+                columns(designs, |choice| problem.as_ref().and_then(|problem| trained(problem, choice)))
+            }
+            Self::Service(designs) => {
+                let problem = read::<ServiceProblem>(patched).ok().filter(|found| found.validate().is_ok());
+                columns(designs, |choice| problem.as_ref().and_then(|problem| served(problem, choice)))
+            }
         }
     }
-    out
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, CoreError> {
+    serde_json::from_value(value).map_err(|error| CoreError::Wire(error.to_string()))
+}
+
+/// [`OUTPUTS`] of one design.
+type Row = [f64; OUTPUTS.len()];
+
+fn columns<T>(designs: &[T], evaluated: impl Fn(&T) -> Option<Row>) -> Vec<f64> {
+    let nothing = [f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::from(UNBUILDABLE)];
+    designs.iter().flat_map(|choice| evaluated(choice).unwrap_or(nothing)).collect()
+}
+
+fn trained(problem: &Problem, choice: &DesignChoice) -> Option<Row> {
+    let design = evaluate(problem, choice).ok()?;
+    let broken = f64::from(reasons(&design.broken_rules));
+    Some(row(design.performance.days, &design.facility, &design.cost, broken))
+}
+
+fn served(problem: &ServiceProblem, choice: &ServiceChoice) -> Option<Row> {
+    let design = service::evaluate::evaluate(problem, choice).ok()?;
+    let broken = f64::from(if design.over_limits.is_empty() { 0 } else { LIMITS });
+    Some(row(design.most_requests_per_second, &design.facility, &design.cost, broken))
+}
+
+fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, broken: f64) -> Row {
+    let unknown = |price: Option<f64>| price.unwrap_or(f64::NAN);
+    [
+        first,
+        facility.facility_megawatts,
+        facility.facility_design_megawatts,
+        unknown(cost.capex_usd),
+        unknown(cost.tco_usd_per_year),
+        broken,
+    ]
 }
 
 fn reasons(broken: &[Rule]) -> u32 {

@@ -602,7 +602,7 @@ fn a_fabric_that_reaches_no_size_is_an_answer() {
     let outcome = search(&problem, &mut |_| true).unwrap();
     assert!(outcome.best.is_none() && outcome.complete);
     assert_eq!(outcome.refusals[0].cause, "fabric");
-    assert!(outcome.refusals[0].example.contains("more than the 16"), "{}", outcome.refusals[0].example);
+    assert!(outcome.refusals[0].example.contains("more than the 32"), "{}", outcome.refusals[0].example);
 }
 
 #[test]

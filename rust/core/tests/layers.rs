@@ -18,8 +18,8 @@ const LAYERS: &[&[&str]] = &[
     &["training", "serving"],
     &["problem"],
     &["detail", "evaluate"],
-    &["search", "sampling", "service"],
-    &["wire"],
+    &["search", "service"],
+    &["sampling", "wire"],
     &["many"],
 ];
 

@@ -67,8 +67,15 @@ fn full_fat_trees_match_the_closed_forms() {
         assert_eq!((form.endpoints, form.switches), (three[0], three[1..].iter().sum()));
         assert_eq!(form.links, 2 * three[0]);
 
-        let refused = design(&hosts(radix, three[0] + 1));
-        assert!(matches!(refused, Err(FabricError::TooManyHosts { limit, .. }) if limit == three[0]));
+        // One more needs a fourth tier, whose regions have room for k/2 pods; k/2 regions' worth is k⁴/8.
+        let k = u64::from(radix);
+        assert_eq!(design(&hosts(radix, three[0] + 1)).unwrap().tiers.len(), 4);
+        let four = k.pow(4) / 8;
+        let fabric = design(&hosts(radix, four)).unwrap();
+        assert_eq!(switches(&fabric), [2 * four / k, 2 * four / k, 2 * four / k, four / k]);
+        assert_eq!(links(&fabric), [four; 4]);
+        let refused = design(&hosts(radix, four + 1));
+        assert!(matches!(refused, Err(FabricError::TooManyHosts { limit, .. }) if limit == four));
     }
 }
 
@@ -215,8 +222,8 @@ fn specs_that_are_no_fabric_are_refused_with_the_reason() {
     let many_rails = FabricSpec { radix: 8, ports_per_server: 5, ..good };
     assert_eq!(refused(many_rails), FabricError::TooManyRails { rails: 5, pod_leaves: 4 });
     assert_eq!(
-        refused(FabricSpec { radix: 4, ports_per_server: 1, servers: 17, ..good }).to_string(),
-        "17 host ports are more than the 16 that three tiers of 4-port switches join"
+        refused(FabricSpec { radix: 4, ports_per_server: 1, servers: 33, ..good }).to_string(),
+        "33 host ports are more than the 32 that four tiers of 4-port switches join"
     );
 }
 
@@ -320,7 +327,7 @@ proptest! {
         for tier in &fabric.tiers {
             prop_assert!(tier.down_ports + tier.up_ports <= radix);
         }
-        if fabric.tiers.len() == 1 { return Ok(()) }
+        if [1, 4].contains(&fabric.tiers.len()) { return Ok(()) }
         let wired = wire(&fabric);
         if spec.oversubscription <= 1.0 {
             let over = if fabric.pods.is_some() { spec.leaf_oversubscription } else { 1.0 };
@@ -343,6 +350,41 @@ proptest! {
     }
 
     #[test]
+    fn four_tiers_join_every_host_without_blocking_below_the_top(
+        radix in prop::sample::select(vec![4_u32, 6, 8, 12]),
+        over in prop::sample::select(vec![1.0, 2.0, 3.0]),
+        part in 0_u64..=1000,
+        module in 1_u32..3,
+    ) {
+        let k = u64::from(radix);
+        let (least, most) = (k.pow(3) / 4 + 1, k.pow(4) / 8);
+        let count = least + part * (most - least) / 1000;
+        let fabric = design(&FabricSpec {
+            oversubscription: over,
+            switch_module_ports: module,
+            ..hosts(radix, count)
+        });
+        let Ok(fabric) = fabric else { return Err(TestCaseError::fail("refused")) };
+        if fabric.tiers.len() != 4 { return Ok(()) }
+        let tiers = &fabric.tiers;
+        for pair in tiers.windows(2) {
+            let (up, down) = (pair[0].switches * pair[0].up_ports, pair[1].switches * pair[1].down_ports);
+            // What goes up is taken; the upper tier may be built for pods and regions that are not full yet.
+            prop_assert!(up <= down);
+        }
+        for (tier, link) in tiers.iter().zip(fabric.links.iter().skip(1)) {
+            prop_assert_eq!(tier.switches * tier.up_ports, link.count);
+            prop_assert!(tier.down_ports + tier.up_ports <= u64::from(radix));
+            let ratio = if tier.name == "core" { over } else { 1.0 };
+            prop_assert!(tier.up_ports as f64 * ratio + 1e-9 >= tier.down_ports as f64, "blocks");
+        }
+        prop_assert_eq!(tiers[3].switches * tiers[3].down_ports, fabric.links[3].count);
+        if module == 1 {
+            prop_assert_eq!(fabric.transceivers.switch_side, 2 * fabric.cables() - count);
+        }
+    }
+
+    #[test]
     fn reach_grows_to_all_servers_and_tapers_no_more_than_asked(spec in any_spec()) {
         let Ok(fabric) = design(&spec) else { return Ok(()) };
         prop_assert_eq!(fabric.reach.len(), fabric.tiers.len());
@@ -352,7 +394,7 @@ proptest! {
         let below_top = fabric.reach.len().saturating_sub(2);
         for (index, reach) in fabric.reach.iter().enumerate() {
             let least = match (index, fabric.tiers.len()) {
-                (0, 3) => 1.0 / spec.leaf_oversubscription,
+                (0, 3 | 4) => 1.0 / spec.leaf_oversubscription,
                 _ if index == below_top => 1.0 / spec.oversubscription,
                 _ => 1.0,
             };

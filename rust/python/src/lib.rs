@@ -228,6 +228,24 @@ mod _core {
         batch(py, &requests, threads, many::evaluate_many)
     }
 
+    /// Answers many service/1 (JSON bytes), as `size_many`.
+    #[pyfunction]
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned lists
+    fn size_services(py: Python<'_>, requests: Vec<Vec<u8>>, threads: usize) -> PyResult<Bound<'_, PyList>> {
+        batch(py, &requests, threads, many::size_services)
+    }
+
+    /// Evaluates many services, as `evaluate_service` and `size_many`.
+    #[pyfunction]
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned lists
+    fn evaluate_services(
+        py: Python<'_>,
+        requests: Vec<Vec<u8>>,
+        threads: usize,
+    ) -> PyResult<Bound<'_, PyList>> {
+        batch(py, &requests, threads, many::evaluate_services)
+    }
+
     /// Evaluates layouts of a problem (JSON bytes) on one core, bounds off, for about `seconds`; rates as JSON bytes.
     #[pyfunction]
     fn evaluation_rate<'py>(py: Python<'py>, request: &[u8], seconds: f64) -> PyResult<Bound<'py, PyBytes>> {

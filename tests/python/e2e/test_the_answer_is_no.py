@@ -17,13 +17,13 @@ def table(model: str, system: str, **limits: Any) -> dict[str, Any]:
 
 
 def test_a_fabric_too_small_is_named_with_the_most_that_it_joins() -> None:
-    # Three tiers of 64-port switches join 64^3 / 4 ports.
-    plan = planner.size(table("llama3.1-405b", "dgx-h100", cards={"exactly": 1_000_000}))
+    # Four tiers of 40-port switches join 40 regions x 20 pods x 16 leaves x 20 ports.
+    plan = planner.size(table("llama3.1-405b", "dgx-a100", cards={"exactly": 400_000}))
     assert not plan.feasible
     assert plan.nearest is not None
-    assert "1000000 host ports are more than the 65536" in plan.nearest.why
+    assert "400000 host ports are more than the 256000" in plan.nearest.why
     assert plan.nearest.design is not None
-    assert 1_000 < plan.nearest.design.cards <= 65_536
+    assert 1_000 < plan.nearest.design.cards <= 256_000
     assert plan.nearest.over_limits == ["limits.cards_min"]
     assert "nearest, with fewer cards than asked for" in plan.headline
 

@@ -73,9 +73,18 @@ def test_planes_save_a_tier_against_one_fabric_of_the_same_switches() -> None:
 
 
 def test_a_fabric_that_cannot_reach_names_its_limit() -> None:
-    with pytest.raises(EngineError, match="more than the 65536 that three tiers of 64-port") as caught:
-        api.fabric("dgx-h100", cards=100_000)
+    with pytest.raises(EngineError, match="more than the 2097152 that four tiers of 64-port") as caught:
+        api.fabric("dgx-h100", cards=2_500_000)
     assert caught.value.hint == "--kind multi-plane joins them, in 8 planes"
-    assert api.fabric("dgx-h100", cards=100_000, kind="multi-plane").planes == 8
-    with pytest.raises(SpecError, match="no fabric kind 'torus'"):
-        api.fabric("dgx-h100", cards=64, kind="torus")
+    assert api.fabric("dgx-h100", cards=2_500_000, kind="multi-plane").planes == 8
+    with pytest.raises(SpecError, match="no fabric kind 'hypercube'"):
+        api.fabric("dgx-h100", cards=64, kind="hypercube")
+
+
+def test_a_million_cards_are_joined_by_four_tiers_or_by_planes_of_three() -> None:
+    # 7N/k and 5N/k switches of full builds; partial ones have a little more.
+    four = api.fabric("dgx-h100", cards=1_000_000)
+    assert [tier.name for tier in four.tiers] == ["leaf", "spine", "core", "super-core"]
+    assert 1 <= four.switches / (7 * 1_000_000 / 64) < 1.03
+    planes = api.fabric("kunlun-p800-8", cards=1_000_000)
+    assert 1 <= planes.switches / (5 * 500_000 / 128) < 1.03

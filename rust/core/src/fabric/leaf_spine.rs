@@ -1,7 +1,7 @@
 //! One switch, and two tiers.
 
 use super::{
-    FabricDesign, FabricSpec, LeafLayer, LinkTier, Tier, UpToThree, down_ports, spread, taper, uplinks_for,
+    FabricDesign, FabricSpec, LeafLayer, LinkTier, Tier, UpToFour, down_ports, spread, taper, uplinks_for,
 };
 
 /// Every host on one switch. Valid for hosts <= radix.
@@ -41,7 +41,7 @@ pub(super) fn two_tier(spec: &FabricSpec) -> Option<FabricDesign> {
     let modules = layer.modules(spines.uplinks, module) + spines.parents * spine_ports.div_ceil(module);
     let group = spec.leaf_group();
     let share = taper(spines.uplinks, fullest);
-    let reach: UpToThree<_> =
+    let reach: UpToFour<_> =
         [spec.reach("leaf", spec.servers_on(group, down), share), spec.reach("spine", spec.servers, 1.0)]
             .into();
     Some(FabricDesign {

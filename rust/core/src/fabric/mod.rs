@@ -1,7 +1,7 @@
 //! Scale-out fabrics: exact counts of switches, links and optical modules for a number of servers.
 //!
-//! One switch where every host port fits on it, else two tiers (leaf, spine), else three (leaf, spine, core). All
-//! switches are alike; every port runs at the port rate. A design never allocates.
+//! One switch where every host port fits on it, else two tiers (leaf, spine), three (leaf, spine, core) or four (with
+//! super-cores). All switches are alike; every port runs at the port rate. A design never allocates.
 //!
 //! Sources: Al-Fares, Loukissas, Vahdat, SIGCOMM 2008 (k-ary fat tree); NVIDIA RA-11333-001 V11 and the DGX
 //! `SuperPOD` reference architectures of the H100, B200 and B300 (partial builds and the divisor rule, see `spread`).
@@ -9,6 +9,7 @@
 pub mod counts;
 pub mod direct;
 mod few;
+mod four_tier;
 mod leaf_spine;
 mod leaves;
 mod planes;
@@ -18,7 +19,7 @@ mod three_tier;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use few::UpToThree;
+pub use few::UpToFour;
 pub use three_tier::Pods;
 
 use leaves::LeafLayer;
@@ -62,7 +63,7 @@ pub struct FabricSpec {
     /// Planes of the kind `multi-plane`; without meaning for the others.
     #[serde(default = "one")]
     pub planes: u32,
-    /// Host ports over uplinks of a leaf in three tiers, at least 1; two tiers have only [`Self::oversubscription`].
+    /// Host ports over uplinks of a leaf in three tiers or more, at least 1; two tiers have only [`Self::oversubscription`].
     #[serde(default = "level")]
     pub leaf_oversubscription: f64,
 }
@@ -80,7 +81,7 @@ pub(crate) const fn one() -> u32 {
 /// The switches of one tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tier {
-    /// `leaf`, `spine` or `core`.
+    /// `leaf`, `spine`, `core` or `super-core`.
     pub name: &'static str,
     /// Switches in the tier.
     pub switches: u64,
@@ -93,7 +94,7 @@ pub struct Tier {
 /// The links between two neighbouring tiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LinkTier {
-    /// `host-leaf`, `leaf-spine` or `spine-core`.
+    /// `host-leaf`, `leaf-spine`, `spine-core` or `core-super`.
     pub name: &'static str,
     /// Links, one cable each.
     pub count: u64,
@@ -113,7 +114,7 @@ pub struct Transceivers {
 /// The servers that one tier joins, and what a server keeps of its bandwidth towards them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Reach {
-    /// The tier that joins them: `leaf`, `spine` or `core`.
+    /// The tier that joins them: `leaf`, `spine`, `core` or `super-core`.
     pub name: &'static str,
     /// Servers that reach each other without going above this tier. Under rails and `leaf`: on the same rail.
     pub servers: u64,
@@ -129,15 +130,15 @@ pub struct Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FabricDesign {
     /// Lowest tier first.
-    pub tiers: UpToThree<Tier>,
+    pub tiers: UpToFour<Tier>,
     /// Lowest first.
-    pub links: UpToThree<LinkTier>,
+    pub links: UpToFour<LinkTier>,
     /// Optical modules.
     pub transceivers: Transceivers,
     /// Leaf ports that more hosts could take without another switch.
     pub ports_free: u64,
     /// Smallest first; the last holds every server.
-    pub reach: UpToThree<Reach>,
+    pub reach: UpToFour<Reach>,
     /// Port rates that cross an even split of the servers, one way: half the host ports times the least taper.
     pub bisection_ports: f64,
     /// The pods of a three-tier fabric.
@@ -200,8 +201,8 @@ pub enum FabricError {
         /// Leaves of the largest pod.
         pod_leaves: u64,
     },
-    /// More host ports than three tiers join.
-    #[error("{hosts} host ports are more than the {limit} that three tiers of {radix}-port switches join")]
+    /// More host ports than four tiers join.
+    #[error("{hosts} host ports are more than the {limit} that four tiers of {radix}-port switches join")]
     TooManyHosts {
         /// Host ports wanted, reserved ones included.
         hosts: u64,
@@ -271,10 +272,10 @@ impl FabricSpec {
     }
 }
 
-/// The smallest fabric of the kind that joins the servers: one switch, two tiers, or three.
+/// The smallest fabric of the kind that joins the servers: one switch, or two to four tiers.
 ///
 /// # Errors
-/// [`FabricError`] when the spec is not a fabric or needs more than three tiers.
+/// [`FabricError`] when the spec is not a fabric or needs more than four tiers.
 pub fn design(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
     spec.check()?;
     if spec.kind == FabricKind::MultiPlane {
@@ -291,7 +292,21 @@ fn single(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
     if let Some(fabric) = leaf_spine::two_tier(spec) {
         return Ok(fabric);
     }
-    three_tier::three_tier(spec)
+    match three_tier::three_tier(spec) {
+        Err(FabricError::TooManyHosts { .. }) => four_tier::four_tier(spec),
+        found => found,
+    }
+}
+
+/// Ports of a leaf down and up below three tiers or four: half and half, or by its oversubscription.
+fn leaf_ports(spec: &FabricSpec) -> (u64, u64) {
+    let radix = u64::from(spec.radix);
+    if spec.leaf_oversubscription > 1.0 {
+        let down = down_ports(radix, spec.leaf_oversubscription);
+        (down, radix - down)
+    } else {
+        (radix / 2, radix / 2)
+    }
 }
 
 /// Upper switches over which every lower switch spreads its uplinks evenly.

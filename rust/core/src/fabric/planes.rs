@@ -1,6 +1,6 @@
 //! Several fabrics side by side.
 
-use super::{FabricDesign, FabricError, FabricKind, FabricSpec, LinkTier, Tier, UpToThree, single};
+use super::{FabricDesign, FabricError, FabricKind, FabricSpec, LinkTier, Tier, UpToFour, single};
 
 /// p planes, each a fabric of its own over 1/p of every server's ports: p · (smallest fabric of one plane).
 ///
@@ -33,11 +33,12 @@ pub(super) fn multi_plane(spec: &FabricSpec) -> Result<FabricDesign, FabricError
     })
 }
 
-fn scaled<T: Copy + Default>(items: &UpToThree<T>, scale: impl Fn(T) -> T) -> UpToThree<T> {
+fn scaled<T: Copy + Default>(items: &UpToFour<T>, scale: impl Fn(T) -> T) -> UpToFour<T> {
     match **items {
         [a] => [scale(a)].into(),
         [a, b] => [scale(a), scale(b)].into(),
         [a, b, c] => [scale(a), scale(b), scale(c)].into(),
-        _ => UpToThree::default(),
+        [a, b, c, d] => [scale(a), scale(b), scale(c), scale(d)].into(),
+        _ => UpToFour::default(),
     }
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::{
-    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, down_ports, taper, uplinks_for,
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, taper, uplinks_for,
 };
 
 /// The pods of a three-tier fabric; all but the last are alike.
@@ -81,17 +81,6 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
         }
     }
     best.map(|pods| count_parts(spec, &layer, pods)).ok_or(too_many)
-}
-
-/// Ports of a leaf down and up: half and half, or by its oversubscription.
-fn leaf_ports(spec: &FabricSpec) -> (u64, u64) {
-    let radix = u64::from(spec.radix);
-    if spec.leaf_oversubscription > 1.0 {
-        let down = down_ports(radix, spec.leaf_oversubscription);
-        (down, radix - down)
-    } else {
-        (radix / 2, radix / 2)
-    }
 }
 
 /// Divisors of `number` from `from` downwards.

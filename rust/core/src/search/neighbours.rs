@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, RUNNERS_UP};
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Units};
 use crate::search::variant::Variant;
 use crate::search::work::{Sink, work};
-use crate::training::layout::Recompute;
+use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
 use crate::training::switches::Switches;
 
@@ -23,12 +23,22 @@ fn kind(best: &Best) -> Kind {
     ((degrees, layout.recompute), manner)
 }
 
+/// What a runner-up has to differ in: its kind, or where many are asked for any part of its layout.
+type Key = (Kind, Option<Layout>);
+
 /// Collects layouts of one size.
 struct Collector {
     size: usize,
     floor: f64,
     similar: u64,
-    kinds: BTreeMap<Kind, Best>,
+    every: bool,
+    kinds: BTreeMap<Key, Best>,
+}
+
+impl Collector {
+    fn key(&self, best: &Best) -> Key {
+        (kind(best), self.every.then_some(best.layout))
+    }
 }
 
 /// Layouts slower than this share of the best are not looked for as runners-up.
@@ -51,7 +61,7 @@ impl Sink for Collector {
         if best.rate >= self.floor {
             self.similar += 1;
         }
-        let entry = self.kinds.entry(kind(&best)).or_insert(best);
+        let entry = self.kinds.entry(self.key(&best)).or_insert(best);
         if best.beats(Some(entry)) {
             *entry = best;
         }
@@ -59,7 +69,7 @@ impl Sink for Collector {
 }
 
 /// Near the winner: how many layouts reach `1 - similar` of its rate on the same plant (itself not counted), and
-/// the best five of other kinds.
+/// the best others: up to [`RUNNERS_UP`] one of each kind, beyond that `search.runners_up` layouts of any kind.
 #[must_use]
 pub fn neighbours(
     problem: &Problem,
@@ -71,13 +81,14 @@ pub fn neighbours(
     let (variant, size, best) = winner;
     let floor = best.rate * (1.0 - problem.search.similar);
     let mut similar = 0;
-    let mut kinds: BTreeMap<Kind, Best> = BTreeMap::new();
+    let every = problem.search.runners_up > RUNNERS_UP;
+    let mut kinds: BTreeMap<Key, Best> = BTreeMap::new();
     for block in units.blocks() {
         let collected: Vec<Collector> = block
             .par_iter()
             .filter(|unit| unit.variant == variant)
             .map(|unit| {
-                let mut collector = Collector { size, floor, similar: 0, kinds: BTreeMap::new() };
+                let mut collector = Collector { size, floor, similar: 0, every, kinds: BTreeMap::new() };
                 work(problem, variants, tables, unit, &mut collector, &mut Tally::default());
                 collector
             })
@@ -92,9 +103,9 @@ pub fn neighbours(
             }
         }
     }
-    kinds.remove(&kind(&best));
+    kinds.remove(&(kind(&best), every.then_some(best.layout)));
     let mut others: Vec<Best> = kinds.into_values().collect();
     others.sort_by(|a, b| b.rate.total_cmp(&a.rate).then(a.layout.cmp(&b.layout)));
-    others.truncate(5);
+    others.truncate(problem.search.runners_up);
     (similar.saturating_sub(1), others)
 }

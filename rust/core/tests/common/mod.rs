@@ -287,6 +287,7 @@ pub fn problem() -> Problem {
             threads: None,
             similar: 0.02,
             prices: false,
+            runners_up: 5,
         },
     }
 }

@@ -9,7 +9,8 @@ import pytest
 from planner import api
 from planner.errors import ScenarioError
 from planner.plan.account import Band
-from planner.plan.compare import Comparison, Contender, Waterfall, _level, why_behind
+from planner.plan.compare import Comparison, Contender, Waterfall
+from planner.plan.compare_why import level_with, why_behind
 from planner.problem.market import closed_to_china
 from planner.report.compare import render
 from planner.specs import SpecLibrary
@@ -107,8 +108,8 @@ def test_overlapping_ranges_are_not_a_rank() -> None:
         _contender(85, 75, 95, fall),
         _contender(50, 40, 60, fall),
     )
-    assert _level(one, [one, two, three]) == ["s85"]
-    assert _level(three, [one, two, three]) == []
+    assert level_with(one, [one, two, three], by_cards=False) == ["s85"]
+    assert level_with(three, [one, two, three], by_cards=False) == []
 
 
 def test_filters_of_origin_and_date_leave_systems_out_with_the_reason(library: SpecLibrary) -> None:

@@ -10,8 +10,8 @@ import pytest
 import planner
 from planner import engine
 from planner.errors import PlannerError
+from planner.plan import case as cases
 from planner.plan import risk as risks
-from planner.plan import solve
 from planner.plan.leaves import numbers
 from planner.problem import build, wire
 from planner.scenario import load
@@ -50,11 +50,11 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def case(scenario: Path) -> solve.Case:
-    return solve.open_case(load(scenario), SpecLibrary.from_environment(), samples=64)
+def case(scenario: Path) -> cases.Case:
+    return cases.open_case(load(scenario), SpecLibrary.from_environment(), samples=64)
 
 
-def test_a_draw_is_the_evaluation_of_the_problem_built_with_its_figures(case: solve.Case) -> None:
+def test_a_draw_is_the_evaluation_of_the_problem_built_with_its_figures(case: cases.Case) -> None:
     problem = case.problem
     result = case.search(case.request)
     inputs = risks.inputs_of(problem, [[]])
@@ -97,6 +97,29 @@ def test_a_sampled_plan_says_how_sure_it_is(scenario: Path) -> None:
     assert again.risk == found
 
 
+def test_every_draw_looks_at_200_runners_up_where_the_space_has_them() -> None:
+    examples = Path(__file__).parents[4] / "examples"
+    for name in ("cloudmatrix-384.toml", "llama3-405b-h100.toml"):
+        opened = cases.open_case(load(examples / name), SpecLibrary.from_environment(), samples=64)
+        result = opened.search(opened.request)
+        found = risks.candidates_of(opened.problem, result, result["best"])
+        assert risks.RUNNERS_UP < len(found) <= risks.CANDIDATES
+        assert found[0].layout == wire.LayoutOfDesign.model_validate(result["best"]["layout"])
+        assert len({choice.model_dump_json() for choice in found}) == len(found)
+
+
+def test_a_cluster_that_is_there_is_drawn_alone(scenario: Path) -> None:
+    plan = planner.evaluate(scenario, cards=1024, samples=128)
+    assert plan.risk is not None
+    assert (plan.risk.candidates, plan.risk.samples) == (1, 128)
+    assert plan.risk.met is not None
+    assert "cards" not in plan.risk.bands
+    assert f"meets the target in {100 * plan.risk.met:.0f} % of the draws" in plan.headline
+    days = plan.risk.bands["days"]
+    assert days is not None
+    assert days.p10 < plan.days < days.p90
+
+
 def test_planning_for_a_probability_buys_more_cards_that_meet_it(scenario: Path) -> None:
     plain = planner.size(scenario, samples=256)
     sure = planner.size(scenario, samples=256, confidence=0.7)
@@ -118,7 +141,7 @@ def test_a_probability_needs_a_target_and_lies_between_0_and_1(scenario: Path) -
         planner.size(scenario, samples=100)
 
 
-def test_the_surest_candidate_is_the_smallest_that_is_sure_enough(case: solve.Case) -> None:
+def test_the_surest_candidate_is_the_smallest_that_is_sure_enough(case: cases.Case) -> None:
     choices = tuple(
         wire.DesignChoice(
             cluster=0, fabric=0, cooling=0, power_cap=1.0, cards=cards,

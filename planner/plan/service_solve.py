@@ -1,0 +1,99 @@
+"""``size`` of a service, and the draws of everything uncertain about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner import engine
+from planner.plan import service_risk
+from planner.plan.bands import Study
+from planner.plan.model import Plan
+from planner.plan.risk import range_of
+from planner.plan.risk_parts import Risk
+from planner.plan.service import (
+    ServiceCase,
+    at_load,
+    choice_of,
+    errors,
+    moving,
+    service_plan,
+    study_of,
+    used_of,
+)
+from planner.problem import serving_wire
+
+Wire = Mapping[str, Any]
+
+
+def solve_service(case: ServiceCase) -> Plan:
+    """The answer to a scenario of a service: the best one, or no; drawn where the case says so."""
+    result = case.timed("search", lambda: engine.size_service(case.request))
+    design = result["best"]
+    if not case.samples:
+        return service_plan(case, result)
+    if design is None:
+        case.notes.append("no service meets target and limits at the central figures: nothing is drawn")
+        return service_plan(case, result)
+    design, found, studied = case.timed("draws", lambda: _drawn(case, design))
+    return service_plan(case, {**result, "best": design}, found=found, studied=studied)
+
+
+def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
+    """The service of the plan (that of `plan_for`, where there is one) with what draws say of it."""
+    probability = case.plan_for or case.problem.scenario.search.confidence
+    asked = case.request.target.requests_per_second
+    draws, studied = draws_of(case, design), study_of(case, design, used_of(case, design))
+    columns = draws.of(choice_of(design, case.request), design["requests_per_second"])
+    sure = None
+    if asked is not None:
+        most = design["most_requests_per_second"]
+
+        def search(load: float) -> Wire | None:
+            best: Wire | None = engine.size_service(at_load(case, design, load))["best"]
+            return None if best is None else _placed(design, best)
+
+        shares = columns[:, service_risk.RATE] / most
+        sure = service_risk.surest(
+            draws, shares, probability, search, lambda found: choice_of(found, case.request)
+        )
+    cards = None if sure is None else sure[0]["cards"]["total"]
+    planned = case.plan_for is not None and sure is not None
+    if case.plan_for is not None and sure is None:
+        case.notes.append(f"no service found carries the load with {probability:.0%}: the central plan")
+    if planned and sure is not None:
+        choice = choice_of(sure[0], case.request)
+        question = serving_wire.EvaluateServiceRequest(problem=case.request, design=choice)
+        design = engine.evaluate_service(question)
+        columns = draws.of(choice, design["requests_per_second"])
+        studied = study_of(case, design, used_of(case, design))
+    found = service_risk.risk_of(
+        draws, columns, design, choice_of(design, case.request), studied, probability, cards, planned
+    )
+    return design, found, studied
+
+
+def draws_of(case: ServiceCase, design: Wire) -> service_risk.Draws:
+    """Draws of what moves the service of ``design``."""
+    figures = moving(used_of(case, design))
+    quantities = {figure.key: figure.quantity for figure in case.problem.figures}
+    spans = [(item, range_of(item, quantities[item.place])) for item in figures]
+    seed = case.problem.scenario.search.seed
+    return service_risk.Draws(case.problem, tuple(spans), errors(case, design), case.samples, seed)
+
+
+def drawn_service(case: ServiceCase, design: Wire) -> tuple[Risk, Study]:
+    """What draws say of a service that is there already."""
+    draws, studied = draws_of(case, design), study_of(case, design, used_of(case, design))
+    choice = choice_of(design, case.request)
+    columns = draws.of(choice, design["requests_per_second"])
+    probability = case.problem.scenario.search.confidence
+    found = service_risk.risk_of(
+        draws, columns, design, choice, studied, probability, None, planned_for=False, alone=True
+    )
+    return found, studied
+
+
+def _placed(central: Wire, found: Wire) -> Wire:
+    """A design of a problem narrowed to the plant of ``central``, with the indices of the whole problem."""
+    return {**found, **{name: central[name] for name in ("cluster", "fabric_index", "cooling_index")}}

@@ -1,0 +1,108 @@
+"""A chosen design studied: every figure at both ends of its range, and the model's own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from planner import engine
+from planner.errors import EXIT_BUG, EngineError
+from planner.plan import assemble, figures
+from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.case import Case
+from planner.plan.maturity import CLASS_OF, maturity_of
+from planner.plan.port import less_stable, port_errors
+from planner.problem import Figure, build, wire
+from planner.scenario import Scenario
+from planner.software import SoftwareProfile
+
+Wire = Mapping[str, Any]
+
+
+def software_of(case: Case, design: Wire | None) -> SoftwareProfile:
+    """Of the design's cluster; of the first alternative where there is no design."""
+    return case.problem.softwares[design["cluster"] if design else 0]
+
+
+def all_errors(case: Case, design: Wire | None = None) -> list[list[ModelError]]:
+    """The model's own errors of every cluster of the problem; ``design``: what a first port is tried on."""
+    pairs = zip(case.problem.calibrations, case.problem.softwares, strict=True)
+    return [
+        [
+            ModelError(f"the model's own error ({family.efficiency})", family.residual),
+            ModelError(f"software ({software.id})", spread(case, software)),
+            *_port_errors(case, place, design),
+        ]
+        for place, (family, software) in enumerate(pairs)
+    ]
+
+
+def _port_errors(case: Case, cluster: int, design: Wire | None) -> list[ModelError]:
+    """What a first port on a cluster adds to the slow side; without a design of it, its speed alone."""
+    card = case.library.accelerator(case.request.clusters[cluster].accelerator)
+    mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
+    goodput, unsteady = 1.0, None
+    if design is not None and design["cluster"] == cluster and mature.stability is not None:
+        # The spares stay as they are: what they lack costs time, not lawfulness.
+        request = less_stable(case.request, cluster, mature.stability.high)
+        choice = wire.DesignChoice.model_validate(assemble.choice(design))
+        moved = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+        goodput, unsteady = design["performance"]["goodput"], moved["performance"]["goodput"]
+    return port_errors(mature, case.problem.calibrations[cluster].calibrated, goodput, unsteady)
+
+
+def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
+    """The chosen design again, with every figure at the ends of its range."""
+    plant, choice = only_this(case, design)
+    calibration = case.problem.calibrations[design["cluster"]]
+    software = software_of(case, design)
+    errors = [
+        ModelError("the model's own error", calibration.residual),
+        ModelError(f"software ({software.id})", spread(case, software)),
+        *_port_errors(case, design["cluster"], design),
+    ]
+
+    def moved(figure: Uncertain, value: float) -> Wire | None:
+        try:
+            request = build(plant, case.library, {figure.place: value}).request
+            result: Wire = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+        except EngineError as fault:
+            if fault.exit_code == EXIT_BUG:
+                raise
+            # The end of a range may make a plant that cannot be built: a finding, not a failure.
+            return None
+        return result
+
+    return study(design, figures.uncertain(used), moved, errors)
+
+
+def spread(case: Case, software: SoftwareProfile) -> float:
+    """Spread between sources that use the software, that of experts for a mixture of experts."""
+    wide = software.spread_experts if case.problem.architecture.moe is not None else None
+    return (wide or software.spread).value
+
+
+def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
+    """The scenario with nothing but the plant of ``design`` to choose from, and the design in it.
+
+    Hundreds of problems are built from it for the bands; the fewer alternatives, the faster.
+    """
+    scenario = case.problem.scenario
+    fabric = design["fabric"]
+    hardware = {
+        "systems": (design["system"],),
+        "fabrics": (fabric["id"],),
+        "kinds": (fabric["kind"],),
+        "oversubscription": (fabric["oversubscription"],),
+        "cooling": (design["facility"]["cooling"],),
+        "power_caps": (design["power_cap"],),
+    }
+    workload = {"software": software_of(case, design).id}
+    plant = scenario.model_copy(
+        update={
+            "hardware": scenario.hardware.model_copy(update=hardware),
+            "workload": scenario.workload.model_copy(update=workload),
+        }
+    )
+    named = assemble.choice(design)
+    return plant, wire.DesignChoice.model_validate({**named, "cluster": 0, "fabric": 0, "cooling": 0})

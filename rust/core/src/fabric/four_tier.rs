@@ -1,0 +1,121 @@
+//! Four tiers: regions of pods, joined by groups of super-cores. Beyond k³/4 hosts, up to k⁴/8.
+//!
+//! A region is a three-tier fabric whose cores keep half of their ports for the way up. Core j of every region joins
+//! super-core group j. Pods are alike but for the leaves of the last, and the cores and their uplinks are built alike
+//! in every region, so that the last one can grow: a partial build has a few more switches than it must.
+
+use super::{
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, spread, taper, uplinks_for,
+};
+
+/// What regions are made of.
+#[derive(Clone, Copy)]
+struct Regions {
+    count: u64,
+    /// Pods in all, and of a full region.
+    pods: u64,
+    pods_each: u64,
+    /// Leaves of a full pod.
+    pod_leaves: u64,
+    /// Spines of a pod.
+    spines: u64,
+    /// Uplinks of a spine; a multiple of the cores of its group.
+    spine_up: u64,
+    /// Cores of a group; a region has one group for each spine of a pod.
+    cores_per_group: u64,
+}
+
+impl Regions {
+    /// Ports towards the pods on a core of a full region.
+    fn core_down(&self) -> u64 {
+        self.pods_each * self.spine_up / self.cores_per_group
+    }
+
+    fn cores(&self) -> u64 {
+        self.spines * self.cores_per_group
+    }
+
+    /// Regions for `leaves` leaves: full ones where the top is tapered, since what stays inside is not, else even ones,
+    /// which need fewer cores. Of the cores the fewest that leave themselves half of their ports.
+    fn of(leaves: u64, group: u64, (radix, up): (u64, u64), oversubscription: f64) -> Self {
+        let half = radix / 2;
+        let pod_leaves = half / group * group;
+        let pods = leaves.div_ceil(pod_leaves);
+        let fewest = pods.div_ceil(half);
+        let pods_each = if oversubscription > 1.0 { half } else { pods.div_ceil(fewest) };
+        let count = pods.div_ceil(pods_each);
+        let (cores_per_group, spine_up) = (1..=half)
+            .map(|cores| (cores, pod_leaves.next_multiple_of(cores)))
+            .find(|&(cores, spine_up)| spine_up <= half && pods_each * spine_up <= cores * half)
+            .unwrap_or((half, half));
+        Self { count, pods, pods_each, pod_leaves, spines: up, spine_up, cores_per_group }
+    }
+}
+
+/// t:1 into the super-cores; at t = 1 and full regions 7N/k switches and 4N links.
+///
+/// # Errors
+/// [`FabricError::TooManyHosts`] and [`FabricError::TooManyRails`].
+pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
+    let radix = u64::from(spec.radix);
+    let half = radix / 2;
+    let group = spec.leaf_group();
+    let (down, up) = leaf_ports(spec);
+    if group > half {
+        return Err(FabricError::TooManyRails { rails: group, pod_leaves: half });
+    }
+    let hosts = spec.hosts();
+    let limit = radix * half * (half / group * group) * down;
+    let too_many = FabricError::TooManyHosts { hosts, limit, radix: spec.radix };
+    if hosts > limit {
+        return Err(too_many);
+    }
+    let layer = LeafLayer::fill(hosts, group, down);
+    let regions = Regions::of(layer.leaves, group, (radix, up), spec.oversubscription);
+    let core_down = regions.core_down();
+    let needed = uplinks_for(core_down, spec.oversubscription);
+    let top = spread(regions.count, needed, radix - core_down, radix).ok_or(too_many)?;
+    let module = u64::from(spec.switch_module_ports);
+    let last_leaves = layer.leaves - (regions.pods - 1) * regions.pod_leaves;
+    let last_pods = regions.pods - (regions.count - 1) * regions.pods_each;
+    let last_down = last_pods * regions.spine_up / regions.cores_per_group;
+    let cores = regions.count * regions.cores();
+    let supers = regions.cores() * top.parents;
+    let super_ports = regions.count * top.uplinks / top.parents;
+    let modules = layer.modules(up, module)
+        + (regions.pods - 1) * regions.spines * (regions.pod_leaves + regions.spine_up).div_ceil(module)
+        + regions.spines * (last_leaves + regions.spine_up).div_ceil(module)
+        + (cores - regions.cores()) * (core_down + top.uplinks).div_ceil(module)
+        + regions.cores() * (last_down + top.uplinks).div_ceil(module)
+        + supers * super_ports.div_ceil(module);
+    let share = taper(top.uplinks, core_down);
+    let tier = |name, switches, down_ports, up_ports| Tier { name, switches, down_ports, up_ports };
+    let link = |name, count| LinkTier { name, count };
+    Ok(FabricDesign {
+        tiers: [
+            tier("leaf", layer.leaves, down, up),
+            tier("spine", regions.pods * regions.spines, regions.pod_leaves, regions.spine_up),
+            tier("core", cores, core_down, top.uplinks),
+            tier("super-core", supers, super_ports, 0),
+        ]
+        .into(),
+        links: [
+            link("host-leaf", hosts),
+            link("leaf-spine", layer.leaves * up),
+            link("spine-core", regions.pods * regions.spines * regions.spine_up),
+            link("core-super", cores * top.uplinks),
+        ]
+        .into(),
+        transceivers: spec.transceivers(modules),
+        ports_free: layer.free(),
+        reach: [
+            spec.reach("leaf", spec.servers_on(group, down), taper(up, down)),
+            spec.reach("spine", spec.servers_on(regions.pod_leaves, down), 1.0),
+            spec.reach("core", spec.servers_on(regions.pod_leaves * regions.pods_each, down), share),
+            spec.reach("super-core", spec.servers, 1.0),
+        ]
+        .into(),
+        bisection_ports: hosts as f64 / 2.0 * share * taper(up, down),
+        pods: None,
+    })
+}

@@ -1,0 +1,90 @@
+"""Comparisons of services: cards, latencies and cost side by side, each in a precision that its card has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planner import api
+from planner.plan.account import Band
+from planner.plan.compare import Comparison, Contender
+from planner.plan.compare_why import level_with
+from planner.report.compare import QUALITY, render
+
+CHAT: dict[str, Any] = {
+    "site": "shanghai",
+    "workload": {
+        "kind": "serving",
+        "model": "llama3.1-8b",
+        "input_tokens": 1000,
+        "output_tokens": 200,
+        "precisions": ["bf16", "fp8"],
+    },
+    "target": {"requests_per_second": 20, "ttft": "2 s", "tpot": "50 ms"},
+    "hardware": {"systems": ["hgx-h20", "ascend-910b"]},
+    "layout": {"pp": 1, "tp": [1, 2], "mode": "aggregated"},
+}
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return api.compare(CHAT)
+
+
+def test_a_service_shows_latencies_and_the_cost_of_tokens_at_three_loads(comparison: Comparison) -> None:
+    for item in comparison.contenders:
+        assert item.feasible
+        served = item.service
+        assert served is not None
+        assert served.ttft_seconds is not None
+        assert served.tpot_seconds is not None
+        assert served.ttft_seconds <= 2.0
+        assert served.tpot_seconds <= 0.05
+        assert [row.load for row in served.usd_per_million] == [1.0, 0.5, 0.3]
+        full = served.usd_per_million[0].usd
+        assert full is not None
+        assert item.tco_usd_per_year is not None
+        # 200 output tokens a request, at the most requests within the latencies, all year.
+        tokens = served.requests_per_second * 200 * 365 * 86400
+        assert full == pytest.approx(item.tco_usd_per_year / tokens * 1e6)
+        assert item.usd_per_million_tokens == pytest.approx(full)
+
+
+def test_a_card_without_a_precision_is_asked_with_the_others_of_the_whitelist(comparison: Comparison) -> None:
+    by_card = {item.accelerator: item for item in comparison.contenders}
+    assert by_card["ascend-910b"].precision == "bf16"
+    assert any("ascend-910b has no fp8 peak" in note for note in comparison.notes)
+
+
+def test_it_says_that_quality_is_not_judged_and_names_latencies(comparison: Comparison) -> None:
+    text = render(comparison)
+    assert " ".join(QUALITY.split()[:12]) in " ".join(text.split())
+    assert "TTFT" in text
+    assert "TPOT" in text
+    assert "prec" in text
+    assert "20 requests/s, TTFT 2 s" in text
+
+
+def test_the_same_load_is_no_tie_where_a_card_yields_twice_as_much() -> None:
+    def one(system: str, cards: int) -> Contender:
+        return Contender(
+            system=system,
+            name=system,
+            accelerator=system,
+            origin="CN",
+            status="shipping",
+            released=None,
+            feasible=True,
+            refused=None,
+            cards=cards,
+            tokens_per_second=1000.0,
+            tokens_per_second_band=Band(p10=800.0, p50=1000.0, p90=1200.0),
+        )
+
+    few, many = one("few", 10), one("many", 20)
+    # 80-120 tokens/s a card against 40-60.
+    assert level_with(few, [few, many], by_cards=True) == []
+    assert level_with(few, [few, many], by_cards=False) == ["many"]
+    # 80-120 against 1,000/11: 73-109.
+    assert level_with(few, [few, one("near", 11)], by_cards=True) == ["near"]
