@@ -134,7 +134,7 @@ fn near(a: f64, b: f64) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 200,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(512),
         ..ProptestConfig::default()
