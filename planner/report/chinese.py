@@ -70,6 +70,9 @@ def label(text: str) -> str:
     found = re.fullmatch(r"(.*?) ?factor on (\w+) of (\S+)", text)
     if found:
         return f"{found[1]} {found[3]} 系数（{found[2]}）".strip()
+    found = re.fullmatch(r"first port \((.+)\): speed", text)
+    if found:
+        return f"首次移植（{found[1]}）：速度"
     for ending, said in ENDINGS:
         if text == ending or text.endswith(f" {ending}"):
             return f"{pieces(text.removesuffix(ending).strip())} {said}".strip()

@@ -38,10 +38,15 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
         "front": _drawn("front"),
     }
     return {
-        name: _named(made, words(f"chart_{name}"), words)
+        name: _named(made, words(_caption(name, plan)), words)
         for name, make in makers.items()
         if (made := make(plan, words)) is not None
     }
+
+
+def _caption(name: str, plan: Plan) -> str:
+    """Key of a chart's name: what moves a service are its requests, not its days."""
+    return "movers_service" if name == "swings" and plan.serving is not None else f"chart_{name}"
 
 
 def comparison(plans: Sequence[Plan], names: Sequence[str], words: Words) -> Spec | None:
