@@ -22,6 +22,7 @@ from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
+from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.studied import all_errors, software_of, study_design
 from planner.problem import Figure, wire
@@ -32,7 +33,8 @@ Wire = Mapping[str, Any]
 
 def solve(case: Case) -> Plan:
     """The answer to a scenario: the best plan, or no; sampled where the case says so."""
-    result = case.search(case.request)
+    search = case.request.search.model_copy(update={"prices": True})
+    result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
     if not case.samples or design is None:
         if case.samples:
@@ -225,6 +227,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         front_total=result["front_total"],
         runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
         similar_layouts=result["similar_layouts"],
+        prices=price_list(result, request),
         nearest=nearest,
         comparison=answer.comparison,
         risk=answer.found,
