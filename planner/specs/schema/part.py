@@ -198,6 +198,10 @@ class Part(SpecFile):
     )
     detection: Duration | None = Field(default=None, description="from failure to the stop of the job")
     restart: Duration | None = Field(default=None, description="swap, scheduling, start, without loading")
+    detection_tuned: Duration | None = Field(
+        default=None, description="the same of an operator that watches every rank by machine"
+    )
+    restart_tuned: Duration | None = Field(default=None, description="the same of automated restarts")
     repair: Duration | None = Field(default=None, description="from failure until a server is back")
     domain_repair: Duration | None = Field(
         default=None, description="until the switches of a scale-up domain are back"
