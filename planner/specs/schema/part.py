@@ -105,6 +105,7 @@ class Supply(Frozen):
     stack_limit: Count | None = Field(default=None, description="memory stacks a month")
     stock: Count | None = Field(default=None, description="packages that this buyer can have at once")
     lead_time: Duration | None = Field(default=None, description="from order to the first new cards")
+    ramp: Duration | None = Field(default=None, description="until deliveries reach their full rate")
     wafer_price: Money | None = None
     stack_price: Money | None = None
     packaging_price: Money | None = Field(default=None, description="packaging and test of one package")
