@@ -31,10 +31,12 @@ from planner.plan.service_parts import (
     InstanceMemory,
     InstancePerformance,
     Latency,
+    Refuted,
     Service,
     ServicePool,
     ServiceSummary,
     ServiceWorkload,
+    Simulated,
     TradePoint,
     precision_name,
 )
@@ -381,6 +383,11 @@ def _service(result: Wire, design: Wire) -> Service:
         ttft=latency(ttft),
         ttft_queue_seconds=max(0.0, ttft["mean"] - service) if ttft and service is not None else None,
         tpot=latency(design["tpot"]),
+        simulated=_simulated(design["simulated"]),
+        refuted=[
+            Refuted(service=_summary(row["service"]), simulated=_simulated_of(row["simulated"]))
+            for row in result.get("refuted", ())
+        ],
         cost_per_million=[CostPerMillion(**row) for row in design["cost_per_million"]],
         trade=[
             TradePoint(
@@ -395,6 +402,14 @@ def _service(result: Wire, design: Wire) -> Service:
         front=[_summary(row) for row in result["front"]],
         runners_up=[_summary(row) for row in result["runners_up"]],
     )  # fmt: skip
+
+
+def _simulated(found: Wire | None) -> Simulated | None:
+    return None if found is None else _simulated_of(found)
+
+
+def _simulated_of(found: Wire) -> Simulated:
+    return Simulated(**found)
 
 
 def _summary(row: Wire) -> ServiceSummary:
@@ -469,13 +484,18 @@ def _only_this(case: ServiceCase, design: Wire) -> ServiceScenario:
     )
 
 
+def unsimulated(search: serving_wire.ServiceSearch, **update: Any) -> serving_wire.ServiceSearch:
+    """What is asked only to see how figures move an answer is not simulated again."""
+    return search.model_copy(update={"seed": None, **update})
+
+
 def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen service again, with every figure of the hardware at the ends of its range."""
     plant = _only_this(case, design)
     base = build_service(plant, case.library).request
     # At the load of the plan: where none is asked for, that which it carries at most.
     loaded = base.target.model_copy(update={"requests_per_second": design["requests_per_second"]})
-    base = base.model_copy(update={"target": loaded})
+    base = base.model_copy(update={"target": loaded, "search": unsimulated(base.search)})
     choice = choice_of(design, case.request).model_copy(
         update={"cluster": 0, "fabric": 0, "cooling": 0, "cap": 0}
     )
@@ -483,7 +503,7 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     def moved(figure: Uncertain, value: float) -> Wire | None:
         try:
             request = build_service(plant, case.library, {figure.place: value}).request
-            request = request.model_copy(update={"target": loaded})
+            request = request.model_copy(update={"target": loaded, "search": unsimulated(request.search)})
             return engine.evaluate_service(
                 serving_wire.EvaluateServiceRequest(problem=request, design=choice)
             )
@@ -566,7 +586,7 @@ def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.Servic
             "families": (case.request.families[index],),
             "target": case.request.target.model_copy(update={"requests_per_second": load}),
             "limits": limits.model_copy(update={"cards_max": most}),
-            "search": case.request.search.model_copy(update={"objective": "cards", "front": ()}),
+            "search": unsimulated(case.request.search).model_copy(update={"objective": "cards", "front": ()}),
         }
     )
 

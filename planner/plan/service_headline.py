@@ -33,7 +33,8 @@ class ServiceFacts:
 
 def service_headline(facts: ServiceFacts) -> str:
     """One line, parts joined by middle dots."""
-    parts = [*([facts.warning] if facts.warning else []), _answer(facts), _grade(facts.evidence)]
+    warning = [facts.warning] if facts.warning else []
+    parts = [*warning, _answer(facts), *_simulated(facts), _grade(facts.evidence)]
     parts += [text for text in (_estimates(facts.evidence), _sure(facts.confidence)) if text]
     return " · ".join(parts)
 
@@ -58,6 +59,20 @@ def _answer(facts: ServiceFacts) -> str:
         return f"{most} · {many}{latencies}"
     asked = number(facts.target.peak_requests_per_second)
     return f"{many} serve {asked} {things}{latencies}: at most {most}"
+
+
+def _simulated(facts: ServiceFacts) -> list[str]:
+    """Whether a simulation confirms the latencies; nothing where none was run."""
+    found = (facts.design or {}).get("simulated")
+    if found is None:
+        return []
+    if found["confirmed"]:
+        return ["confirmed by simulation"]
+    words = []
+    if not facts.generic:
+        words.append(f"TTFT {duration(found['ttft_quantile_seconds'])}")
+        words.append(f"TPOT {duration(found['tpot_quantile_seconds'])}")
+    return [f"NOT confirmed by simulation ({', '.join(words)})"]
 
 
 def _spread(bands: Bands | None) -> str:

@@ -61,7 +61,7 @@ def best_on(
                 update={"requests_per_second": None, "tokens_per_second_per_card": None}
             ),
             "space": _restricted(asked.space, layout),
-            "search": asked.search.model_copy(update={"objective": "throughput"}),
+            "search": asked.search.model_copy(update={"objective": "throughput", "seed": None}),
         }
     )
 

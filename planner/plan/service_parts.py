@@ -129,6 +129,34 @@ class ServiceSummary(Part):
     tco_usd_per_year: float | None
 
 
+class Simulated(Part):
+    """What a seeded simulation of the service measured, request by request and step by step."""
+
+    requests: int = Field(description="behind the latencies")
+    seed: int
+    requests_per_second: float = Field(description="load that was simulated")
+    served_share: float = Field(description="requests that left over those that came; far below 1: a backlog")
+    ttft_mean_seconds: float
+    ttft_p50_seconds: float
+    ttft_p90_seconds: float
+    ttft_p99_seconds: float
+    ttft_quantile_seconds: float = Field(description="at the target's percentage of the requests")
+    tpot_mean_seconds: float
+    tpot_p50_seconds: float
+    tpot_p90_seconds: float
+    tpot_p99_seconds: float
+    tpot_quantile_seconds: float = Field(description="at the target's percentage of the requests")
+    batch: float = Field(description="sequences in decode per instance, mean over the time")
+    confirmed: bool = Field(description="latencies at most 5 % over their targets, and no backlog grows")
+
+
+class Refuted(Part):
+    """A service that the closed forms put first and a simulation refuted: not recommended."""
+
+    service: ServiceSummary
+    simulated: Simulated
+
+
 class Service(Part):
     """What the service does, at the load that it is sized for."""
 
@@ -148,6 +176,8 @@ class Service(Part):
     output_tokens_per_second_per_card: float = Field(description="all cards bought: pools and spares")
     most_tokens_per_second_per_card: float = Field(description="at the highest load, per card at work")
     prefill_per_decode: float | None = Field(description="prefill instances per decode instance")
+    simulated: Simulated | None = Field(default=None, description="null: generic items, or not simulated")
+    refuted: list[Refuted] = Field(default=[], description="what a simulation kept from being the answer")
     cost_per_million: list[CostPerMillion]
     trade: list[TradePoint]
     front: list[ServiceSummary]

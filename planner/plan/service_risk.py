@@ -80,10 +80,13 @@ class Draws:
 
 
 def _roomy(request: serving_wire.ServiceRequest) -> serving_wire.ServiceRequest:
-    """With room for more cards: a draw may need them."""
+    """With room for more cards, which a draw may need, and without a simulation of each."""
     limits = request.limits
     most = min(limits.cards_max * 4, 4_000_000)
-    return request.model_copy(update={"limits": limits.model_copy(update={"cards_max": most})})
+    search = request.search.model_copy(update={"seed": None})
+    return request.model_copy(
+        update={"limits": limits.model_copy(update={"cards_max": most}), "search": search}
+    )
 
 
 def copies(

@@ -30,7 +30,6 @@ LARGEST_EXPERT_GROUP = 320
 """Data-parallel ranks that the default space looks at: the largest that was published (CloudMatrix)."""
 
 SERVICE_CAVEATS = (
-    "latency percentiles, batches and the ratio of pools are closed forms that no simulation has confirmed",
     "power of a card at work is taken as in training; how prefill and decode differ is not modelled",
 )
 """What every answer about a service rests on beside its figures."""
@@ -135,6 +134,7 @@ class _ServiceBuilder(_Builder):
                 objective=scenario.objective,
                 front=front,
                 threads=scenario.search.threads,
+                seed=scenario.search.seed,
             ),
         )
         if no_estimates:

@@ -302,6 +302,8 @@ class ServiceSearch(Wire):
     objective: str
     front: tuple[str, ...]
     threads: Unsigned | None
+    seed: Unsigned | None = None
+    """Of the simulation that confirms the best; None: nothing is simulated."""
 
 
 class ServiceRequest(Wire):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from planner.plan.model import Plan
 from planner.plan.parts import Pool
-from planner.plan.service_parts import ServicePool, ServiceSummary, ServiceWorkload
+from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload
 from planner.plan.shown import duration, number, percent, rate, signed_percent, usd
 from planner.report.doubt import draws, ported
 from planner.report.memo import (
@@ -154,6 +154,7 @@ def _serves(plan: Plan) -> Iterator[Row]:
             f"mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user); at the "
             f"percentile {duration(found.tpot.quantile)}",
         )
+    yield from _simulated(found)
     if not generic:
         yield (
             "tokens",
@@ -169,6 +170,29 @@ def _serves(plan: Plan) -> Iterator[Row]:
         )
     if found.precision is not None:
         yield "precision", f"{plan.workload.precision}; whether quality is the same is not judged"
+
+
+def _simulated(found: Service) -> Iterator[Row]:
+    ran = found.simulated
+    if ran is None:
+        return
+    yield (
+        "simulated",
+        f"{ran.requests:,} requests at {number(ran.requests_per_second)}/s: first token mean "
+        f"{duration(ran.ttft_mean_seconds)}, P50 {duration(ran.ttft_p50_seconds)}, "
+        f"P90 {duration(ran.ttft_p90_seconds)}, P99 {duration(ran.ttft_p99_seconds)}; per token mean "
+        f"{duration(ran.tpot_mean_seconds)}, P50 {duration(ran.tpot_p50_seconds)}, "
+        f"P90 {duration(ran.tpot_p90_seconds)}, P99 {duration(ran.tpot_p99_seconds)}: "
+        + ("confirmed" if ran.confirmed else "NOT confirmed"),
+    )
+    if found.refuted:
+        row, seen = found.refuted[0].service, found.refuted[0].simulated
+        more = f"; {len(found.refuted) - 1} more after it" if len(found.refuted) > 1 else ""
+        yield (
+            "not taken",
+            f"{_row(row)}: first by the closed forms, but simulated at first token "
+            f"{duration(seen.ttft_quantile_seconds)}, per token {duration(seen.tpot_quantile_seconds)}{more}",
+        )
 
 
 def _pools(plan: Plan) -> Iterator[Row]:

@@ -433,7 +433,9 @@ class Search(Frozen):
     )
     time_limit: DurationSeconds | None = Field(default=None, description="seconds; then the best so far")
     confidence: Share = Field(default=0.9, gt=0.5, lt=1, description='of the "90 % sure needs" figure')
-    seed: WholeOrZero = Field(default=0, description="of the sampling behind the bands")
+    seed: WholeOrZero = Field(
+        default=0, description="of the sampling behind the bands, and of the simulation of a service"
+    )
     threads: Annotated[Whole, Field(le=4096)] | None = Field(default=None, description="default: all cores")
 
     @model_validator(mode="after")

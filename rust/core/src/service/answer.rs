@@ -8,6 +8,7 @@ use crate::evaluate::design::{
     Cards, CostAnswer, FabricAnswer, FacilityAnswer, LevelAnswer, ReliabilityAnswer,
 };
 use crate::fabric::FabricKind;
+use crate::service::simulated::Simulated;
 use crate::serving::answer::Verdict;
 use crate::serving::case::{Instance, Mode, Precisions};
 use crate::serving::memory::ServingMemory;
@@ -113,6 +114,8 @@ pub struct ServiceDesign {
     pub prefill_per_decode: Option<f64>,
     /// Cost at full, half and 30 % load.
     pub cost_per_million: Vec<CostPerMillion>,
+    /// What a simulation of it measured; none: not simulated.
+    pub simulated: Option<Simulated>,
     /// Rules that it breaks.
     pub broken_rules: Vec<&'static str>,
     /// Limits that it exceeds.
@@ -160,6 +163,15 @@ pub struct ServiceSummary {
     pub capex_usd: Option<f64>,
     /// A year.
     pub tco_usd_per_year: Option<f64>,
+}
+
+/// A service that the closed forms put first and a simulation refuted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Refuted {
+    /// The service.
+    pub service: ServiceSummary,
+    /// What the simulation measured.
+    pub simulated: Simulated,
 }
 
 /// A point of the trade between users' speed and cards' yield.
@@ -214,6 +226,8 @@ pub struct ServiceResult {
     pub best: Option<ServiceDesign>,
     /// Pareto front over the axes asked for.
     pub front: Vec<ServiceSummary>,
+    /// What would have come first, had a simulation not refuted it.
+    pub refuted: Vec<Refuted>,
     /// The best of other kinds.
     pub runners_up: Vec<ServiceSummary>,
     /// Trade between users' speed and cards' yield, on the ground of the best.

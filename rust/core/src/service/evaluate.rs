@@ -12,6 +12,7 @@ use crate::plant::{Choice, Plant, fabric_design, plant};
 use crate::service::answer::{CostPerMillion, PoolAnswer, ServiceDesign};
 use crate::service::ground::{Candidate, Ground, Place};
 use crate::service::problem::{Served, ServiceProblem};
+use crate::service::simulated::{Effort, simulate};
 use crate::service::sizes::{Field, Group, Way};
 use crate::serving::answer::Verdict;
 use crate::serving::case::Instance;
@@ -98,7 +99,11 @@ pub fn evaluate(problem: &ServiceProblem, choice: &ServiceChoice) -> Result<Serv
         let needed = way.units * cluster.unit_cards;
         return Err(CoreError::invalid("design.cards", format!("the pools need {needed} cards")));
     }
-    design(&field, &way, choice.cooling, units, problem.target.requests_per_second)
+    let mut told = design(&field, &way, choice.cooling, units, problem.target.requests_per_second)?;
+    if let Some(seed) = problem.search.seed.filter(|_| told.verdict == Verdict::Stable) {
+        told.simulated = simulate(&field, &way, told.requests_per_second, seed, Effort::QUICK);
+    }
+    Ok(told)
 }
 
 /// The whole answer for a way on `units` purchase units at `rate`; none: at the most it carries.
@@ -178,6 +183,7 @@ pub fn design(
         output_tokens_per_second_per_card: per_card,
         most_tokens_per_second_per_card: most * output / active as f64,
         cost_per_million: LOADS.iter().map(|&load| CostPerMillion { load, usd: cost_of(load) }).collect(),
+        simulated: None,
         broken_rules: broken,
         over_limits,
         fabric: fabric_answer(&at, &built),
@@ -287,7 +293,11 @@ impl Told {
 }
 
 /// The operating point at `each` requests per second and instance, and whether the instance can do so much.
-fn point_at(ground: &Ground, candidate: &Candidate, together: bool, each: f64) -> (Operating, bool) {
+///
+/// # Panics
+/// A candidate of another ground: it has no bench here.
+#[must_use]
+pub fn point_at(ground: &Ground, candidate: &Candidate, together: bool, each: f64) -> (Operating, bool) {
     let at = |batch: f64| ground.at(candidate, together, batch);
     let top = at(candidate.limit).expect("a candidate has a bench");
     if top.rate <= each {

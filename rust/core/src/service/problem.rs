@@ -110,6 +110,9 @@ pub struct ServiceSearch {
     pub front: Vec<Axis>,
     /// Threads; none: all cores.
     pub threads: Option<usize>,
+    /// Of the simulation that confirms the best; none: nothing is simulated.
+    #[serde(default)]
+    pub seed: Option<u64>,
 }
 
 /// The whole problem.

@@ -8,26 +8,33 @@ use std::collections::BTreeMap;
 use crate::error::CoreError;
 use crate::plant::{Choice, Plant, plant};
 use crate::problem::{Axis, Objective};
-use crate::service::answer::{ServiceCounts, ServiceNearest, ServiceResult, ServiceSummary, TradePoint};
+use crate::service::answer::{ServiceCounts, ServiceNearest, ServiceResult, ServiceSummary};
+use crate::service::confirm::confirm;
 use crate::service::evaluate::{design, inside, output_tokens};
 use crate::service::ground::{Ground, Place, SMALLEST_BATCH};
 use crate::service::problem::ServiceProblem;
 use crate::service::sizes::{Field, Way};
+use crate::service::trade::trade;
 use crate::serving::case::Mode;
 
 const FRONT_POINTS: usize = 50;
 const RUNNERS_UP: usize = 8;
-/// Batches at which the trade is looked at, as powers of this.
-const TRADE_STEP: f64 = 1.5;
 
 /// One found service.
 #[derive(Clone)]
-struct Found {
-    field: usize,
-    cooling: usize,
-    way: Way,
-    rate: f64,
-    plant: Plant,
+pub struct Found {
+    /// Index into the fields.
+    pub field: usize,
+    /// Index into the cluster's coolings.
+    pub cooling: usize,
+    /// Pools.
+    pub way: Way,
+    /// Requests per second that it is sized for.
+    pub rate: f64,
+    /// What is bought.
+    pub plant: Plant,
+    /// By how much it is stronger than the closed forms say it must be; 1 before any simulation.
+    pub strain: f64,
 }
 
 /// Answers a `service/1`.
@@ -60,8 +67,12 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
     }
     let (mut good, bad): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|item| lawful(problem, item));
     sort(problem, &fields, &mut good);
+    let confirmation = confirm(problem, &fields, &mut good);
     let best = good.first();
-    let told = best.map(|item| told(problem, &fields, item)).transpose()?;
+    let mut told = best.map(|item| told(problem, &fields, item)).transpose()?;
+    if let Some(told) = &mut told {
+        told.simulated = confirmation.simulated;
+    }
     let nearest = if told.is_none() { Some(nearest(problem, &fields, bad, &counts)?) } else { None };
     let margin = told
         .as_ref()
@@ -71,6 +82,7 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
         schema: "service-result/1",
         feasible: told.is_some(),
         front: front(problem, &fields, &good),
+        refuted: confirmation.refuted,
         runners_up: runners_up(&fields, &good),
         trade: best.map(|item| trade(&fields[item.field])).unwrap_or_default(),
         binding: match (&told, &nearest) {
@@ -86,7 +98,10 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
 }
 
 /// All grounds with their candidates, and how many grounds lack a peak.
-fn fields(problem: &ServiceProblem) -> Result<(Vec<Field<'_>>, u64), CoreError> {
+///
+/// # Errors
+/// A power cap below what a card draws when idle.
+pub fn fields(problem: &ServiceProblem) -> Result<(Vec<Field<'_>>, u64), CoreError> {
     let mut fields: Vec<Field> = Vec::new();
     let mut lacking = 0;
     for (cluster, hardware) in problem.clusters.iter().enumerate() {
@@ -105,30 +120,45 @@ fn fields(problem: &ServiceProblem) -> Result<(Vec<Field<'_>>, u64), CoreError> 
     Ok((fields, lacking))
 }
 
+/// Whether the most load inside the limits is asked for, and not the least that carries a load.
+#[must_use]
+pub fn throughput(problem: &ServiceProblem) -> bool {
+    problem.target.requests_per_second.is_none() || problem.search.objective == Objective::Throughput
+}
+
+/// The service of `way` on at least `units`, for `rate`.
+fn at_units(index: usize, field: &Field, cooling: usize, way: Way, rate: f64) -> Option<Found> {
+    let least = field.ground.problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
+    let units = way.units.max(least);
+    let built = build(field, cooling, units)?;
+    Some(Found { field: index, cooling, way: Way { units, ..way }, rate, plant: built, strain: 1.0 })
+}
+
+/// The smallest service of a ground for each cooling that the closed forms let carry `strain` times the load.
+#[must_use]
+pub fn loaded(problem: &ServiceProblem, index: usize, field: &Field, strain: f64) -> Vec<Found> {
+    let Some(rate) = problem.target.requests_per_second else { return Vec::new() };
+    let Some(way) = field.best(rate * strain) else { return Vec::new() };
+    (0..field.ground.cluster.coolings.len())
+        .filter_map(|cooling| at_units(index, field, cooling, way, rate))
+        .map(|found| Found { strain, ..found })
+        .collect()
+}
+
 /// The best service of a ground for each cooling.
 fn on_field(problem: &ServiceProblem, index: usize, field: &Field) -> Vec<Found> {
+    if !throughput(problem) {
+        return loaded(problem, index, field, 1.0);
+    }
     let coolings = 0..field.ground.cluster.coolings.len();
     let wanted = problem.target.requests_per_second;
-    let throughput = wanted.is_none() || problem.search.objective == Objective::Throughput;
-    let fewest = if throughput { None } else { wanted.and_then(|rate| field.best(rate)) };
-    let at_units = |cooling: usize, way: Way, rate: f64, units: u64| {
-        let built = build(field, cooling, units)?;
-        let way = Way { units, ..way };
-        Some(Found { field: index, cooling, way, rate, plant: built })
-    };
     let mut known: BTreeMap<u64, Option<(f64, Way)>> = BTreeMap::new();
     coolings
         .filter_map(|cooling| {
-            if throughput {
-                let units = most_units(problem, field, cooling)?;
-                let (rate, way) = (*known.entry(units).or_insert_with(|| field.most(units)))?;
-                let enough = wanted.is_none_or(|wanted| rate >= wanted);
-                let least = problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
-                return enough.then(|| at_units(cooling, way, rate, way.units.max(least)))?;
-            }
-            let way = fewest?;
-            let least = problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
-            at_units(cooling, way, wanted?, way.units.max(least))
+            let units = most_units(problem, field, cooling)?;
+            let (rate, way) = (*known.entry(units).or_insert_with(|| field.most(units)))?;
+            let enough = wanted.is_none_or(|wanted| rate >= wanted);
+            enough.then(|| at_units(index, field, cooling, way, rate))?
         })
         .collect()
 }
@@ -175,7 +205,9 @@ fn most_units(problem: &ServiceProblem, field: &Field, cooling: usize) -> Option
     Some(low)
 }
 
-fn lawful(problem: &ServiceProblem, found: &Found) -> bool {
+/// Whether a service keeps the limits and yields enough per card.
+#[must_use]
+pub fn lawful(problem: &ServiceProblem, found: &Found) -> bool {
     let per_card = found.rate * output_tokens(problem) / found.plant.cards as f64;
     inside(problem, &found.plant)
         && problem.target.tokens_per_second_per_card.is_none_or(|least| per_card >= least)
@@ -197,7 +229,7 @@ fn score(problem: &ServiceProblem, found: &Found) -> f64 {
 }
 
 /// By the objective, then cards, then power, then the order of fields and coolings.
-fn sort(problem: &ServiceProblem, fields: &[Field], found: &mut [Found]) {
+pub fn sort(problem: &ServiceProblem, fields: &[Field], found: &mut [Found]) {
     let key = |item: &Found| (score(problem, item), item.plant.cards, item.plant.facility_design_day.0);
     found.sort_by(|left, right| {
         let (a, b) = (key(left), key(right));
@@ -215,12 +247,14 @@ fn told(
     fields: &[Field],
     found: &Found,
 ) -> Result<crate::service::answer::ServiceDesign, CoreError> {
-    let rate =
-        problem.target.requests_per_second.filter(|_| problem.search.objective != Objective::Throughput);
+    let lowered = || (found.strain > 1.0).then_some(found.rate);
+    let rate = if throughput(problem) { lowered() } else { problem.target.requests_per_second };
     design(&fields[found.field], &found.way, found.cooling, found.way.units, rate)
 }
 
-fn summary(fields: &[Field], found: &Found) -> ServiceSummary {
+/// A service in one row.
+#[must_use]
+pub fn summary(fields: &[Field], found: &Found) -> ServiceSummary {
     let field = &fields[found.field];
     let ground = &field.ground;
     let pools = found.way.prefill.iter().chain([&found.way.main]);
@@ -331,72 +365,6 @@ fn binding(problem: &ServiceProblem, best: &crate::service::answer::ServiceDesig
         found.push("limits.capex_usd".to_string());
     }
     found
-}
-
-/// The Pareto front of users' speed against cards' yield over all layouts and batches of a ground, within no
-/// latency: what the hardware could trade. Apart, each decode layout takes the most prefill-efficient layout.
-fn trade(field: &Field) -> Vec<TradePoint> {
-    let ground = &field.ground;
-    if ground.question().is_none() {
-        return Vec::new();
-    }
-    let per_card = ground.cluster.devices_per_card as f64;
-    let output = output_tokens(ground.problem);
-    // Cards per unit of prompt rate, of the layout that takes in most per card.
-    let prompts = field
-        .candidates
-        .iter()
-        .filter_map(|item| {
-            let round = item.prompts?;
-            let rate = f64::from(item.instance.dp * item.instance.pp) / round.prompt_busy;
-            Some(item.devices as f64 / per_card / rate)
-        })
-        .fold(f64::INFINITY, f64::min);
-    let mut points = Vec::new();
-    for item in &field.candidates {
-        for mode in [Mode::Aggregated, Mode::Disaggregated].into_iter().filter(|mode| field.has(*mode)) {
-            let mut batch = 1.0;
-            while batch <= item.limit {
-                if let Some(point) = ground.at(item, mode == Mode::Aggregated, batch) {
-                    let mut cards = item.devices as f64 / per_card;
-                    if mode == Mode::Disaggregated {
-                        cards += point.rate * prompts;
-                    }
-                    if point.load <= 1.0 && point.tpot.mean > 0.0 {
-                        points.push(TradePoint {
-                            tokens_per_second_per_user: 1.0 / point.tpot.mean,
-                            tokens_per_second_per_card: point.rate * output / cards,
-                            mode,
-                            instance: item.instance,
-                            batch: batch * f64::from(item.instance.dp * item.instance.pp),
-                        });
-                    }
-                }
-                batch *= TRADE_STEP;
-            }
-        }
-    }
-    points.sort_by(|a, b| {
-        b.tokens_per_second_per_user
-            .total_cmp(&a.tokens_per_second_per_user)
-            .then(b.tokens_per_second_per_card.total_cmp(&a.tokens_per_second_per_card))
-    });
-    let mut kept: Vec<TradePoint> = Vec::new();
-    for point in points {
-        if kept.last().is_none_or(|last| point.tokens_per_second_per_card > last.tokens_per_second_per_card) {
-            kept.push(point);
-        }
-    }
-    thinned(kept)
-}
-
-/// At most so many points, evenly over the front, ends kept.
-fn thinned(points: Vec<TradePoint>) -> Vec<TradePoint> {
-    let count = points.len();
-    if count <= FRONT_POINTS {
-        return points;
-    }
-    (0..FRONT_POINTS).map(|place| points[place * (count - 1) / (FRONT_POINTS - 1)]).collect()
 }
 
 /// Why nothing fits, and what comes nearest.

@@ -139,11 +139,23 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn best(&self, rate: f64) -> Option<Way> {
         let mut best: Option<Way> = None;
-        let mut offer = |way: Way| {
+        self.each_way(rate, &mut |way| {
             if best.is_none_or(|known| way < known) {
                 best = Some(way);
             }
-        };
+        });
+        best
+    }
+
+    /// All ways to carry `rate`, one per layout together and pair of layouts apart.
+    #[must_use]
+    pub fn ways(&self, rate: f64) -> Vec<Way> {
+        let mut found = Vec::new();
+        self.each_way(rate, &mut |way| found.push(way));
+        found
+    }
+
+    fn each_way(&self, rate: f64, offer: &mut dyn FnMut(Way)) {
         if self.has(Mode::Aggregated) {
             for (candidate, item) in self.candidates.iter().enumerate() {
                 if let Some(instances) = item.together.and_then(|point| needed(rate, point.rate)) {
@@ -152,9 +164,8 @@ impl<'a> Field<'a> {
             }
         }
         if self.has(Mode::Disaggregated) && self.ground.question().is_some() {
-            self.apart(rate, &mut offer);
+            self.apart(rate, offer);
         }
-        best
     }
 
     /// All pairs of a prefill and a decode layout. Prefill instances depend on the decode layout only through the

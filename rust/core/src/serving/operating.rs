@@ -6,7 +6,7 @@ use crate::serving::case::Lengths;
 use crate::serving::layer::Bench;
 use crate::serving::queue::{erlang_c, wait_over_service, wait_quantile};
 use crate::serving::replica::{
-    Round, aggregated, decode, decode_step, lanes, steps_of_request, tokens_per_step,
+    Round, aggregated, decode, decode_step, gathered, lanes, steps_of_request, tokens_per_step,
 };
 use crate::serving::units::{lognormal_quantile, normal_quantile, whole};
 
@@ -60,7 +60,9 @@ pub fn aggregated_at(bench: &Bench, batch: f64, quantiles: Quantiles) -> Operati
         offered: rate * round.prompt_busy,
         busy: round.prompt_busy,
         service: round.prompt_service,
-        fixed: bench.software.host_request.0,
+        bulk: 0.0,
+        together: 0.0,
+        fixed: bench.software.host_request.0 + gathering(bench, rate),
         // A newcomer finds a step under way.
         residual: round.step / 2.0,
     };
@@ -74,6 +76,12 @@ pub fn aggregated_at(bench: &Bench, batch: f64, quantiles: Quantiles) -> Operati
     }
 }
 
+/// Mean wait for the prompts of other data-parallel ranks that are started together, dp^coordination of them.
+fn gathering(bench: &Bench, rate: f64) -> f64 {
+    let others = gathered(bench) - 1.0;
+    if others > 0.0 && rate > 0.0 { others / (2.0 * rate) } else { 0.0 }
+}
+
 /// A decode instance at `batch` sequences per lane.
 #[must_use]
 pub fn decode_at(bench: &Bench, batch: f64, quantiles: Quantiles) -> Operating {
@@ -83,8 +91,13 @@ pub fn decode_at(bench: &Bench, batch: f64, quantiles: Quantiles) -> Operating {
     Operating { batch, rate, round, load: 0.0, ttft: None, tpot }
 }
 
-/// A pool of prefill instances whose full step is `round`, at `rate` requests per second in all: load and time to the first token, the wait for
-/// the `transfer` of the cache included.
+/// A pool of prefill instances whose full step is `round`, at `rate` requests per second in all: load and time to the
+/// first token, the wait for the `transfer` of the cache included.
+///
+/// A lane takes all that waits, up to the budget, as its next step, so a prompt also waits for those that came after it
+/// while the step before was under way. In a lane that never idles while work waits, the mean rest of that step is
+/// W / (1 + load), W the mean wait first come first served, and the prompts that come in that rest take load times as
+/// long: W load / (1 + load).
 #[must_use]
 pub fn prefill_pool(
     bench: &Bench,
@@ -94,19 +107,42 @@ pub fn prefill_pool(
     transfer: f64,
     quantile: f64,
 ) -> (f64, Option<Latency>) {
-    let servers = lanes(bench.instance) * instances;
-    let load = rate * round.prompt_busy / servers;
-    // The fuller the steps, the longer a prompt shares its step with others.
-    let shared = (round.step - round.prompt_service).max(0.0) * load.min(1.0);
+    // A pipeline lets the next prompts in when its first stage is free, ranks begin and end together: one server that
+    // is pp x dp times as fast.
+    let servers = instances;
+    let busy = round.prompt_busy / lanes(bench.instance);
+    let load = rate * busy / servers;
+    let bulk = bulk_step(bench, round, load);
     let queue = Queue {
         servers,
-        offered: rate * round.prompt_busy,
-        busy: round.prompt_busy,
-        service: round.prompt_service + shared,
+        offered: rate * busy,
+        busy,
+        bulk,
+        service: round.prompt_service,
+        together: (round.step - round.prompt_service).max(0.0),
         fixed: bench.software.host_request.0 + transfer,
-        residual: 0.0,
+        residual: bulk * load.min(1.0) / 2.0,
     };
     (load, queue.first_token(&bench.question.lengths, quantile))
+}
+
+/// The step of data-parallel ranks that compute prompts together; 0 for one rank.
+///
+/// All wait for the rank with most. A prompt goes where least is, so that rank exceeds the mean by about the rest of a
+/// prompt at a random place, o = p (1 + cv^2) / 2 (1 - 1/dp) tokens. What comes while a step of T runs makes the next,
+/// so T = t0 + s o + rho T, and T = (t0 + s o) / (1 - rho): at least a lone prompt, at most a full step. s is the time
+/// per token in a full step, t0 what a lone prompt takes beyond it, rho the load.
+fn bulk_step(bench: &Bench, round: &Round, load: f64) -> f64 {
+    let ranks = f64::from(bench.instance.dp);
+    if ranks <= 1.0 || load >= 1.0 {
+        return 0.0;
+    }
+    let lengths = &bench.question.lengths;
+    // Time of a mean prompt in a full step, as its rank sees it.
+    let own = round.prompt_busy;
+    let extra = (round.prompt_service - own).max(0.0);
+    let rest = own * (1.0 + lengths.input_spread * lengths.input_spread) / 2.0 * (1.0 - 1.0 / ranks);
+    ((extra + rest) / (1.0 - load)).max(round.prompt_service).min(round.step.max(round.prompt_service))
 }
 
 /// Prompts in front of a pool of servers.
@@ -116,6 +152,10 @@ struct Queue {
     offered: f64,
     busy: f64,
     service: f64,
+    /// The step of ranks that compute prompts together; 0: each by itself.
+    bulk: f64,
+    /// What prompts that came later may add at most: the rest of a full step.
+    together: f64,
     fixed: f64,
     residual: f64,
 }
@@ -134,7 +174,9 @@ impl Queue {
         let late = wait_quantile(wait, erlang_c(servers, offered), quantile) - wait;
         let long = self.service * (lognormal_quantile(spread, quantile) - 1.0);
         let residual = self.residual * (2.0 * quantile - 1.0);
-        let mean = wait + self.residual + self.service + self.fixed;
+        let load = self.offered / self.servers;
+        let shared = (wait * load / (1.0 + load)).min(self.together);
+        let mean = wait + (shared + self.service).max(self.bulk) + self.residual + self.fixed;
         let excess = [late, long, residual].iter().map(|part| part.max(0.0) * part.max(0.0)).sum::<f64>();
         Some(Latency { mean, quantile: mean + excess.sqrt() })
     }

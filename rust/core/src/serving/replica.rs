@@ -3,6 +3,7 @@
 use crate::serving::case::Instance;
 use crate::serving::layer::{Bench, Work};
 use crate::serving::step::{StepTimes, step};
+use crate::serving::units::lognormal_quantile;
 
 /// A round of an instance at a batch: what a step takes on the mean, and how prompts fare in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,12 +88,30 @@ pub fn prompt_room(bench: &Bench, sequences: f64) -> f64 {
     }
 }
 
+/// Data-parallel ranks that start prompts together: dp^coordination.
+#[must_use]
+pub fn gathered(bench: &Bench) -> f64 {
+    libm::pow(f64::from(bench.instance.dp), bench.software.prefill_coordination)
+}
+
+/// Steps that the longest of `count` prompts takes over those of the mean one, log-normal lengths, `chunks` per prompt
+/// on the mean: the quantile at count / (count + 1). 1 without spread.
+fn longest_of(spread: f64, count: f64, chunks: f64) -> f64 {
+    if spread <= 0.0 || chunks <= 0.0 || count <= 1.0 {
+        return 1.0;
+    }
+    let mean = chunks.max(1.0);
+    let longest = chunks * lognormal_quantile(spread, count / (count + 1.0));
+    (longest.max(1.0) / mean).max(1.0)
+}
+
 /// Continuous batching at `sequences` in decode per lane, in balance: as many requests start as end.
 ///
 /// Per step b A / output requests end and as many prompts start. Chunked: a share f of the steps holds a chunk of
 /// prompt tokens beside the decoded ones, as large as a prompt, as what comes per step, or as the budget leaves.
 /// Otherwise prompts run in steps of their own while decode waits. Data-parallel ranks step together, so all wait
-/// for any that prefills: 1 - (1 - f)^n of the steps, n = dp^(1 - coordination).
+/// for any that prefills, and so do the micro-batches of a pipeline, of which none overtakes another: 1 - (1 - f)^n of
+/// the steps, n = dp^(1 - coordination) pp.
 #[must_use]
 pub fn aggregated(bench: &Bench, sequences: f64) -> Round {
     let lengths = &bench.question.lengths;
@@ -103,8 +122,11 @@ pub fn aggregated(bench: &Bench, sequences: f64) -> Round {
     let room = prompt_room(bench, sequences);
     let chunk = room.min(prompt.max(demand)).max(f64::MIN_POSITIVE);
     let share = demand / chunk;
-    let ranks = libm::pow(f64::from(instance.dp), 1.0 - software.prefill_coordination);
-    let any = if share < 1.0 { 1.0 - libm::pow(1.0 - share, ranks) } else { share };
+    // What starts together ends with its longest prompt.
+    let uneven = longest_of(lengths.input_spread, gathered(bench), prompt / chunk);
+    let ranks = f64::from(instance.dp) / gathered(bench) * f64::from(instance.pp);
+    let spread_share = (share * uneven).min(1.0);
+    let any = if share < 1.0 { 1.0 - libm::pow(1.0 - spread_share, ranks) } else { share };
     let pure = decode_step(bench, sequences);
     // Ranks of a step with prompts hold the chunk, or their mean share of it where only some prefill.
     let mean = if any > 0.0 { (demand / any).min(chunk) } else { chunk / f64::from(instance.dp) };

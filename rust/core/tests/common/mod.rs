@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+pub mod services;
+
 use planner_core::fabric::FabricKind;
 use planner_core::hardware::{
     Cluster, CoolingOption, Device, Efficiency, FabricOption, PerPrecision, Precision, ScaleUpLevel, Topology,
