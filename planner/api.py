@@ -25,6 +25,7 @@ from planner.plan.judge import judge
 from planner.plan.model import Plan
 from planner.plan.named import parse
 from planner.plan.service import open_service, service_space
+from planner.plan.service_explain import explain_service
 from planner.plan.service_judge import judge_service
 from planner.plan.service_solve import solve_service
 from planner.plan.solve import solve
@@ -203,8 +204,15 @@ def explain(
     set: Sets | None = None,
     library: SpecLibrary | None = None,
 ) -> dict[str, Any]:
-    """Where the time and the memory of a plan go; see `planner.plan.explain.explain`."""
-    return accounts.explain(open_case(read(scenario, set), _library(library)), layout, cards)
+    """Where the time and the memory of a plan go, and what more of each resource is worth.
+
+    Of training: `planner.plan.explain.explain`; of a service, with the formula of each figure:
+    `planner.plan.service_explain.explain_service`.
+    """
+    question = read(scenario, set)
+    if isinstance(question, ServiceScenario):
+        return explain_service(open_service(question, _library(library)), layout, cards)
+    return accounts.explain(open_case(question, _library(library)), layout, cards)
 
 
 def goodput_curve(

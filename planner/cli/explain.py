@@ -26,13 +26,17 @@ def explain(  # noqa: PLR0917 (the command line names them)
 ) -> None:
     """Explain a plan: its step time and memory by cause, and the value of 10 % more of each resource.
 
+    Of a service also the formula and the terms of each figure.
+
     Exit code 0: explained; 1: no design answers the scenario; 2: bad input.
 
     Example: planner explain examples/cloudmatrix-384.toml --json > account.json
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
-    from planner.report.explain import text  # noqa: PLC0415
+    from planner.report import explain as trained  # noqa: PLC0415
+    from planner.report import service_explain as served  # noqa: PLC0415
 
     answer = api.explain(scenario, set=common.overrides(sets, threads), layout=layout, cards=cards)
+    text = served.text if "kind" in answer else trained.text
     sys.stdout.write(json.dumps(answer, indent=1) + "\n" if as_json else text(answer))
     raise typer.Exit(0 if answer["feasible"] else 1)

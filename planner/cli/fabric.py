@@ -9,7 +9,7 @@ import typer
 
 from planner.cli import common
 
-KINDS = "rail-optimised, leaf-spine, multi-plane, dragonfly, slim-fly, full-mesh"
+KINDS = "rail-optimised, leaf-spine, multi-plane, dragonfly, slim-fly, full-mesh, torus"
 
 
 def fabric(  # noqa: PLR0917 (the command line names them)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from planner.difference import causes
+from planner.difference import causes, service
 from planner.difference.paired import ratios
 from planner.difference.sides import Side
+from planner.errors import ScenarioError
 from planner.plan.parts import Part
 
 SCHEMA = "difference/1"
@@ -78,20 +79,28 @@ class Difference(Part):
 
 
 def difference(a: Side, b: Side) -> Difference:
-    """What changed from ``a`` to ``b``, and why."""
+    """What changed from ``a`` to ``b``, and why.
+
+    Raises:
+        ScenarioError: one is about training, the other about a service.
+    """
+    serves = a.plan.workload.kind != "training"
+    if serves is not (b.plan.workload.kind != "training"):
+        raise ScenarioError(
+            f"{a.name} is about {a.plan.workload.kind}, {b.name} about {b.plan.workload.kind}",
+            hint="compare two training plans, or two services",
+        )
+    kind: Any = service if serves else causes
     notes = [
         f"no paired bands and no waterfall by question: {side.name}: {side.why_not}"
         for side in (a, b)
         if side.why_not
     ]
-    spans = ratios(a.case, b.case) if a.case is not None and b.case is not None else {}
-    steps = list(causes.by_question(a, b))
-    by_part = {
-        "days": causes.days_by_part(a.plan, b.plan),
-        "facility_megawatts": causes.megawatts_by_part(a.plan, b.plan),
-        "capex_usd": causes.capital_by_part(a.plan, b.plan),
-    }
-    first, second = causes.outputs_of(a.plan), causes.outputs_of(b.plan)
+    spans = ratios(a, b)
+    of_plan = service.outputs_of_plan if serves else causes.outputs_of
+    steps = list(causes.by_question(a, b, of_plan, kind.outputs_of_design))
+    by_part = kind.parts_of(a.plan, b.plan)
+    first, second = of_plan(a.plan), of_plan(b.plan)
     outputs = [
         OutputChange(
             name=name,
@@ -103,7 +112,7 @@ def difference(a: Side, b: Side) -> Difference:
             by_part=list(_waterfall(first[name], by_part[name])),
             by_question=list(_steps(name, first[name], steps)),
         )
-        for name, unit in causes.OUTPUTS.items()
+        for name, unit in (service.SERVICE_OUTPUTS if serves else causes.OUTPUTS).items()
     ]
     question = (
         [_changed(key, a.table, b.table) for key in causes.changed_keys(a.table, b.table)]
@@ -171,7 +180,18 @@ def _choices(a: Side, b: Side) -> Iterator[Changed]:
             yield Changed(key=key, before=before, after=after)
 
 
-_CHOICES = ("system", "cards", "layout", "fabric", "cooling", "power_cap", "software", "evidence")
+_CHOICES = (
+    "system",
+    "cards",
+    "layout",
+    "precision",
+    "mode",
+    "fabric",
+    "cooling",
+    "power_cap",
+    "software",
+    "evidence",
+)
 
 
 def _chosen(side: Side) -> tuple[Any, ...]:
@@ -180,7 +200,9 @@ def _chosen(side: Side) -> tuple[Any, ...]:
     return (
         plan.system,
         plan.cards.total if plan.cards else None,
-        plan.layout.short() if plan.layout else None,
+        " + ".join(pool.layout.short() for pool in plan.pools) or None,
+        plan.workload.precision,
+        plan.serving.mode if plan.serving else None,
         f"{fabric.id} {fabric.kind} {fabric.oversubscription:g}:1" if fabric else None,
         plan.facility.cooling if plan.facility else None,
         plan.power_cap,

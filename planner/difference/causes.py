@@ -11,14 +11,15 @@ second scenario, and the question is answered after each. The order is part of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
 from planner.difference.sides import Side, case_of_table
 from planner.errors import PlannerError
 from planner.plan.model import Plan
-from planner.sweeps.verbs import VERBS, Finding
+from planner.sweeps.cases import answered
+from planner.sweeps.verbs import Finding
 
 Outputs = dict[str, float | None]
 OUTPUTS = {"days": "days", "facility_megawatts": "MW", "capex_usd": "USD"}
@@ -139,7 +140,12 @@ def put(table: dict[str, Any], key: tuple[str, ...], other: Mapping[str, Any]) -
         here.pop(key[-1], None)
 
 
-def by_question(a: Side, b: Side) -> Iterator[tuple[str, Outputs]]:
+def by_question(
+    a: Side,
+    b: Side,
+    plan_outputs: Callable[[Plan], Outputs],
+    design_outputs: Callable[[Mapping[str, Any]], Outputs],
+) -> Iterator[tuple[str, Outputs]]:
     """Change by change from the first scenario to the second: what was changed, and the outputs after it.
 
     Changes that make no lawful scenario, or no design, on their own count together with the next.
@@ -153,26 +159,41 @@ def by_question(a: Side, b: Side) -> Iterator[tuple[str, Outputs]]:
         put(table, key, b.table)
         pending.append(".".join(key))
         if place == len(keys) - 1:
-            yield ", ".join(pending), outputs_of(b.plan)
+            yield ", ".join(pending), plan_outputs(b.plan)
             return
-        found = _outputs(table, a)
+        found = _outputs(table, a, design_outputs)
         if found is not None:
             yield ", ".join(pending), found
             pending = []
 
 
-def _outputs(table: Mapping[str, Any], side: Side) -> Outputs | None:
+def _outputs(
+    table: Mapping[str, Any], side: Side, design_outputs: Callable[[Mapping[str, Any]], Outputs]
+) -> Outputs | None:
     assert side.case is not None
     try:
         case = case_of_table(table, side.case.library)
     except PlannerError:
         return None
-    (found,) = VERBS[side.verb]([case], 1)
+    (found,) = answered(side.verb, [case], 1)
     if not isinstance(found, Finding) or found.design is None:
         return None
-    design = found.design
+    return design_outputs(found.design)
+
+
+def outputs_of_design(design: Mapping[str, Any]) -> Outputs:
+    """The same of the engine's evaluation."""
     return {
         "days": design["performance"]["days"],
         "facility_megawatts": design["facility"]["facility_megawatts"],
         "capex_usd": design["cost"]["capex_usd"],
+    }
+
+
+def parts_of(a: Plan, b: Plan) -> dict[str, Parts | None]:
+    """What makes up the difference of two training plans, output by output; each sums to it."""
+    return {
+        "days": days_by_part(a, b),
+        "facility_megawatts": megawatts_by_part(a, b),
+        "capex_usd": capital_by_part(a, b),
     }

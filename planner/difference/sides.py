@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from planner.errors import PlannerError
-from planner.plan.case import Case, open_case
+from planner.plan.case import open_case
 from planner.plan.judge import judge
 from planner.plan.model import Plan
+from planner.plan.service import ServiceCase, open_service, service_plan
+from planner.plan.service_judge import judge_service
 from planner.plan.solve import solve
+from planner.scenario import ServiceScenario
 from planner.scenario.load import from_table, load
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary
 from planner.specs.reading import parse_table, read_text
+from planner.sweeps.cases import AnyCase, case_of
+from planner.sweeps.service_verbs import SERVICE_VERBS
 
 Verb = Literal["size", "evaluate"]
 WORDS = 3
@@ -32,6 +37,7 @@ class Side:
         name: how it is called.
         plan: the answer.
         case: the question, asked again; None where it cannot be had.
+        design: of a service, the engine's evaluation that the plan was made of.
         table: its scenario's tables.
         verb: size or evaluate.
         why_not: why there is no question.
@@ -39,10 +45,11 @@ class Side:
 
     name: str
     plan: Plan
-    case: Case | None = None
+    case: AnyCase | None = None
     table: Mapping[str, Any] | None = None
     verb: Verb = "size"
     why_not: str | None = None
+    design: Mapping[str, Any] | None = None
 
 
 def side_of_scenario(path: Path, library: SpecLibrary, sets: Sequence[str] = ()) -> Side:
@@ -51,9 +58,27 @@ def side_of_scenario(path: Path, library: SpecLibrary, sets: Sequence[str] = ())
     Raises:
         PlannerError: the scenario cannot be used.
     """
-    case = open_case(load(path, sets), library, command=None)
-    plan = solve(case)
-    return Side(path.stem, plan, case, _table(path, sets), "size")
+    question = load(path, sets)
+    if isinstance(question, ServiceScenario):
+        served = open_service(question, library)
+        plan, design = answer_service(served, "size")
+        return Side(path.stem, plan, served, _table(path, sets), "size", design=design)
+    case = open_case(question, library, command=None)
+    return Side(path.stem, solve(case), case, _table(path, sets), "size")
+
+
+def answer_service(case: ServiceCase, verb: Verb) -> tuple[Plan, Mapping[str, Any] | None]:
+    """A service sized, or judged on the cards that its scenario allows: the plan, and its design.
+
+    Raises:
+        PlannerError: as `size_service` and `judge_service`.
+    """
+    (found,) = SERVICE_VERBS[verb]([case], 0)
+    if isinstance(found, PlannerError):
+        raise found
+    if verb == "evaluate":
+        return judge_service(case), found.design
+    return service_plan(case, {**found.result, "best": found.design}), found.design
 
 
 def side_of_plan(name: str, plan: Plan, library: SpecLibrary) -> Side:
@@ -75,7 +100,9 @@ def side_of_plan(name: str, plan: Plan, library: SpecLibrary) -> Side:
     if case.problem.hash != plan.provenance.problem_hash:
         side.why_not = "its scenario or the spec files changed since it was made"
         return side
-    if verb == "size":
+    if isinstance(case, ServiceCase):
+        _, side.design = answer_service(case, verb)
+    elif verb == "size":
         solve(case)
     else:
         judge(case)
@@ -83,7 +110,7 @@ def side_of_plan(name: str, plan: Plan, library: SpecLibrary) -> Side:
     return side
 
 
-def _again(plan: Plan, library: SpecLibrary) -> tuple[Case, Mapping[str, Any], Verb] | None:
+def _again(plan: Plan, library: SpecLibrary) -> tuple[AnyCase, Mapping[str, Any], Verb] | None:
     words = shlex.split(plan.provenance.command or "")
     if len(words) < WORDS or words[1] not in ("size", "evaluate") or words[2] == "-":
         return None
@@ -91,7 +118,12 @@ def _again(plan: Plan, library: SpecLibrary) -> tuple[Case, Mapping[str, Any], V
     sets = [value for option, value in pairwise(rest) if option == "--set"]
     if set(rest) - set(sets) - {"--set", "--no-estimates"}:
         return None
-    case = open_case(load(path, sets), library)
+    question = load(path, sets)
+    case: AnyCase
+    if isinstance(question, ServiceScenario):
+        case = open_service(question, library)
+    else:
+        case = open_case(question, library)
     return case, _table(path, sets), cast(Verb, words[1])
 
 
@@ -99,10 +131,10 @@ def _table(path: Path, sets: Sequence[str]) -> Mapping[str, Any]:
     return apply(parse_table(read_text(path)), [parse(text) for text in sets])
 
 
-def case_of_table(table: Mapping[str, Any], library: SpecLibrary) -> Case:
+def case_of_table(table: Mapping[str, Any], library: SpecLibrary) -> AnyCase:
     """The question of a table that lies between two sides.
 
     Raises:
         PlannerError: it is no lawful scenario.
     """
-    return open_case(from_table(table), library)
+    return case_of(from_table(table), library)

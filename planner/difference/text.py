@@ -10,7 +10,14 @@ from planner.plan.shown import number, usd
 
 WIDTH = 24
 """Characters of the longest bar."""
-TITLES = {"days": "Days", "facility_megawatts": "Power at the grid, annual mean", "capex_usd": "Capital"}
+TITLES = {
+    "days": "Days",
+    "cards": "Cards",
+    "requests_per_second": "Most requests per second within the latencies",
+    "facility_megawatts": "Power at the grid, annual mean",
+    "capex_usd": "Capital",
+    "usd_per_million": "A million output tokens (items) at full load",
+}
 
 
 def text(found: Difference) -> str:

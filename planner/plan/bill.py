@@ -79,9 +79,7 @@ class FabricBill(Part):
     leaf_oversubscription: float
     tiers: list[Tier]
     links: list[Link]
-    topology: DirectTopology | None = Field(
-        description="of fabrics without tiers, which are counted, not timed"
-    )
+    topology: DirectTopology | None = Field(description="of fabrics without tiers")
     switches: int
     cables: int
     transceivers_switch_side: int

@@ -69,6 +69,9 @@ class Contender(Part):
     racks: int | None = None
     facility_megawatts: float | None = Field(default=None, description="grid, design day")
     it_megawatts: float | None = None
+    nameplate_megawatts: float | None = Field(
+        default=None, description="rated: what breakers see; like published ratings of racks and supernodes"
+    )
     tokens_per_second: float | None = Field(default=None, description="with failures")
     tokens_per_second_band: Band | None = None
     days: float | None = None
@@ -309,6 +312,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "tokens_per_second": rate,
             "tokens_per_second_band": band,
             "days": plan.performance.days if plan.performance else None,
+            "nameplate_megawatts": facility.nameplate_megawatts,
             "service": _service_terms(plan, rate),
             "tokens_per_joule": rate / (facility.facility_megawatts * MEGA),
             "capex_usd": cost.capex_usd if cost else None,

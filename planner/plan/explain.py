@@ -131,6 +131,10 @@ def _more(cluster: wire.Cluster, place: tuple[str, ...]) -> wire.Cluster:
         device = cluster.device
         wider = device.model_copy(update={"memory_bandwidth": device.memory_bandwidth * MORE})
         return cluster.model_copy(update={"device": wider})
+    if place == ("capacity",):
+        device = cluster.device
+        larger = device.model_copy(update={"memory": device.memory * MORE})
+        return cluster.model_copy(update={"device": larger})
     if place == ("latency",):
         levels = tuple(x.model_copy(update={"latency": x.latency / MORE}) for x in cluster.levels)
         fabrics = tuple(

@@ -11,7 +11,7 @@ from planner.plan.shown import days, percent, rate, spread
 
 NAMED_ESTIMATES = 3
 GRADES = {
-    "A": "runs on this chip, nothing estimated",
+    "A": "runs on this chip, no timing estimated",
     "B": "runs on this chip, some estimates",
     "C": "few runs, or only on its kin",
     "D": "no run on this chip",

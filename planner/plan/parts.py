@@ -359,6 +359,20 @@ class PowerChain(Part):
     )
 
 
+class PhaseDraw(Part):
+    """What a card, and IT as a whole, draws while every card does the same."""
+
+    phase: Literal["compute", "memory", "communication", "idle"] = Field(
+        description="compute: products of training, prefill; memory: element-wise work, decode; "
+        "communication: in a collective, or waiting in one"
+    )
+    card_watts: float
+    card_watts_low: float
+    card_watts_high: float
+    it_megawatts: float = Field(description="cards in the phase, everything else at its mean draw")
+    share_of_step: float | None = Field(description="null for services")
+
+
 class Facility(Part):
     """Building, power and cooling."""
 
@@ -385,11 +399,15 @@ class Facility(Part):
     chain: PowerChain | None = Field(default=None, description="transformers, supplies, generators, CDUs")
     servers_per_rack: int | None = None
     switches_per_rack: int | None = None
+    phases: list[PhaseDraw] = Field(
+        default=[],
+        description="draw by what the cards are doing; the mean draw of a plan rests on card_watts",
+    )
     caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
     racks: Racks
     servers: int
-    rack_kilowatts: float = Field(description="draw of a full compute rack")
+    rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")
     cooling: str
     pue: float = Field(description="annual mean")
     pue_design_day: float

@@ -20,16 +20,12 @@ def elevations(facility: Facility, design: Wire, cluster: Wire) -> list[Elevatio
     fabric = cluster["fabrics"][design["fabric_index"]]
     mass = cluster["server_mass"]
     domains = -(-design["cards"]["total"] // cluster["domain_cards"])
-    # Switch trays without racks of their own stand in those of the servers.
-    shared = (
-        0.0 if facility.racks.interconnect else cluster["domain_power"] * domains / facility.racks.compute
-    )
     servers = min(design["facility"]["servers_per_rack"], facility.servers)
     found = [
         Elevation(
             kind="compute",
             racks=facility.racks.compute,
-            kilowatts=facility.rack_kilowatts + shared / 1e3,
+            kilowatts=facility.rack_kilowatts,
             kilograms=None if mass is None else mass * servers,
             blocks=[Block(name=cluster["system"], count=servers, units=cluster["server_height"])],
         )

@@ -9,7 +9,7 @@ from planner.errors import SpecError
 from planner.problem import wire
 from planner.problem.evidence import Figure
 from planner.problem.figures import Figures
-from planner.problem.hardware import RACK_UNITS, Alternative, without_hall
+from planner.problem.hardware import DIRECT, RACK_UNITS, Alternative, without_hall
 from planner.scenario.schema import Hardware
 from planner.specs import Fabric, Part, SpecLibrary, System
 
@@ -27,7 +27,7 @@ class FabricQuestion:
         system: id or name.
         cards: how many.
         fabric: id or name; default: the system's own.
-        kind: leaf-spine, rail-optimised, multi-plane, dragonfly, slim-fly, full-mesh; default: the usual.
+        kind: leaf-spine, rail-optimised, multi-plane, dragonfly, slim-fly, full-mesh, torus; default: usual.
         oversubscription: of the top tier.
         leaf_oversubscription: of the leaves, where there are three tiers.
         planes: of multi-plane.
@@ -44,10 +44,8 @@ class FabricQuestion:
     reserved_ports: int = 0
 
 
-DIRECT = ("dragonfly", "slim-fly", "full-mesh")
-"""Kinds that are counted but not timed."""
 TIERED = ("rail-optimised", "leaf-spine", "multi-plane")
-"""Kinds of the performance model."""
+"""Kinds of which a fabric's file lists those it is built as."""
 
 
 @dataclass(frozen=True)

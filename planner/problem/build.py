@@ -21,11 +21,12 @@ from planner.problem.halls import (
     cards_within,
     chain_spec,
     hall_limits,
+    halls_of,
     least,
     mean_tariff,
     rack_ceiling,
 )
-from planner.problem.hardware import Alternative, Hall, cluster, homeless, unit_cards
+from planner.problem.hardware import DIRECT, Alternative, Hall, cluster, homeless, unit_cards
 from planner.problem.market import excluded
 from planner.problem.reliability import reliability
 from planner.problem.space import space
@@ -152,6 +153,8 @@ class _Builder:
         systems = self._systems()
         profiles = [self._software(system) for system in systems]
         site = self._named("site.id", lambda: self.library.site(scenario.site.id))
+        self._housed(site)
+        scenario = self.scenario
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
         wired = model(architecture)
@@ -398,6 +401,15 @@ class _Builder:
                 "caps of 0.5 to 1 are usual",
             )
 
+    def _housed(self, site: Site) -> None:
+        """Puts the halls of the site's file into a scenario that names none itself."""
+        scenario = self.scenario
+        if site.hall and not scenario.site.hall:
+            halls = halls_of(site, scenario.site, self.figures)
+            choice = scenario.site.model_copy(update={"hall": halls})
+            self.scenario = scenario.model_copy(update={"site": choice})
+            self.notes.append(f"the halls of {site.id} ({len(halls)}) bound the plan")
+
     def _precision(self) -> str | tuple[str, ...]:
         """What the devices must be able to compute at, as `cluster` takes it."""
         return self.scenario.workload.precision
@@ -415,7 +427,7 @@ class _Builder:
     def _fabrics_of(self, system: System, chosen: Sequence[Fabric]) -> tuple[Fabric, ...]:
         candidates = chosen or [self.library.fabric_of(system)]
         kinds = self.scenario.hardware.kinds
-        fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & set(f.kinds))
+        fabrics = tuple(f for f in candidates if kinds is None or set(kinds) & {*f.kinds, *DIRECT})
         if not fabrics:
             raise self.scenario.origin.error(
                 "hardware.kinds", f"no fabric for {system.id} is built as {' or '.join(kinds or ())}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from planner.problem import wire
 from planner.problem.figures import Figures, Sheet
 from planner.scenario.schema import Hall, PowerLimit, SiteChoice
+from planner.specs import Site
 
 HOURS = 24.0
 
@@ -49,6 +50,25 @@ def boundary_limits(power: PowerLimit | None, chain: Sheet) -> PowerLimits:
     if boundary == "transformer":
         share = chain.need("chain.transformer_efficiency", "power", "transformers")
     return PowerLimits(nameplate_intake_watts=value / share)
+
+
+def halls_of(site: Site, choice: SiteChoice, figures: Figures) -> tuple[Hall, ...]:
+    """The halls of the scenario, else those of the site's file with their figures taken down."""
+    if choice.hall or not site.hall:
+        return choice.hall
+    sheet = figures.of("sites", site)
+    watts = ("rack_power", "liquid_power", "air_power")
+    found = []
+    for place, hall in enumerate(site.hall):
+        label = hall.name or f"hall {place + 1}"
+        known: dict[str, float | str | None] = {
+            key: sheet.want(f"hall[{place}].{key}", "space", f"{key.replace('_', ' ')} of {label}")
+            for key in (*watts, "floor_load", "transformer_kva")
+        }
+        known |= {key: f"{known[key]!r} W" for key in watts if known[key] is not None}
+        plain = {"racks": hall.racks, "transformers": hall.transformers, "redundancy": hall.redundancy}
+        found.append(Hall.model_validate({**plain, **known}))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from planner.specs.reading import shown_path
 LIQUID = ("cold-plate", "immersion")
 """Cooling kinds whose building costs the liquid premium."""
 RACK_UNITS = 42.0
+DIRECT = ("dragonfly", "slim-fly", "full-mesh", "torus")
+"""Fabrics without tiers: any switches can be wired so, where a question asks for it."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def without_hall(  # noqa: PLR0917
         power_caps=hardware.power_caps or (1.0,),
         servers_per_rack=system.rack.servers_per_rack,
         max_cards=system.max_cards,
+        phase_shares=_phase_shares(facility, figures),
         **body,
     )
 
@@ -150,6 +153,7 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
     beyond_server = item.system.domain_cards > item.system.cards_per_server
     read_domain = system.need if beyond_server else system.want
     return {
+        "conversion_loss": facility.want("conversion_loss", "space", "loss in supplies") or 0.0,
         "card_tdp": card.need("power.tdp", "power", "board power"),
         "card_idle": card.need("power.idle", "power", "idle power"),
         "card_training_share": card.need("power.training_share", "power", "training draw over board power"),
@@ -172,6 +176,30 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
         "failures_per_server_day": system.need("failures", "reliability", "failure rate"),
         "unit_price": system.price("price", "price"),
     }
+
+
+def _phase_shares(building: Part, figures: Figures) -> wire.PhaseShares | None:
+    """Draw of cards by phase with its ranges: shown beside the mean draw, never behind a total."""
+    if building.phase_draw is None:
+        return None
+    sheet = figures.of("parts", building)
+    shares = {}
+    for name in ("compute", "memory", "communication"):
+        known = getattr(building.phase_draw, name)
+        value = sheet.need(f"phase_draw.{name}", "space", f"draw of a card in {name}")
+        low, high = (value if end is None else end for end in (known.low, known.high))
+        shares[name] = wire.Share(value=value, low=min(low, value), high=max(high, value))
+    return wire.PhaseShares(**shares)
+
+
+def _nic_power(system: System, fabric: Fabric, figures: Figures) -> float:
+    """Watts of a server's network interfaces; none where they are part of the cards."""
+    if fabric.nic is None:
+        return 0.0
+    nic = cast(Part, figures.library.referred(fabric, "nic", "parts", fabric.nic))
+    each = figures.of("parts", nic).want("power", "space", "power of a network interface") or 0.0
+    known = system.scale_out.nics_per_server
+    return each * (_ports_per_server(system, figures) if known is None else known.value)
 
 
 def _server_height(system: System, sheet: Sheet) -> float:
@@ -308,6 +336,7 @@ def _fabric_options(
         "host_module_price": far.price("price", "price"),
         "cable_price": cable.price("price", "price"),
         "switch_height": switch.need("height", "space", "height"),
+        "nic_power": _nic_power(item.system, fabric, figures),
     }
     planes = hardware.planes or fabric.planes or _ports_per_server(item.system, figures)
     return [
@@ -320,9 +349,9 @@ def _fabric_options(
                 "leaf_oversubscription": hardware.leaf_oversubscription,
             }
         )
-        for kind in (fabric.kinds[:1] if hardware.kinds is None else fabric.kinds)
+        for kind in (fabric.kinds[:1] if hardware.kinds is None else (*fabric.kinds, *DIRECT))
         if hardware.kinds is None or kind in hardware.kinds
-        for ratio in hardware.oversubscription or fabric.oversubscription
+        for ratio in ((1.0,) if kind in DIRECT else hardware.oversubscription or fabric.oversubscription)
     ]
 
 

@@ -96,6 +96,8 @@ class _ServiceBuilder(_Builder):
         systems = self._systems()
         profiles = [self._serving_profile(system) for system in systems]
         site = self._named("site.id", lambda: self.library.site(scenario.site.id))
+        self._housed(site)
+        scenario = self.scenario
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
         self._refuse_unknown_precisions(clusters)

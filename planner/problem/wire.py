@@ -65,11 +65,29 @@ class ScaleUpLevel(Wire):
     in_network_reduction: bool
 
 
+class Share(Wire):
+    """A share of board power with its range."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PhaseShares(Wire):
+    """Draw of a card over its board power by what it is doing."""
+
+    compute: Share
+    memory: Share
+    communication: Share
+
+
 class FabricOption(Wire):
     """One scale-out fabric of one kind and oversubscription."""
 
     id: str
-    kind: Literal["rail-optimised", "leaf-spine", "multi-plane"]
+    kind: Literal[
+        "rail-optimised", "leaf-spine", "multi-plane", "dragonfly", "slim-fly", "full-mesh", "torus"
+    ]
     planes: Unsigned = 1
     leaf_oversubscription: float = 1.0
     oversubscription: float
@@ -90,6 +108,7 @@ class FabricOption(Wire):
     host_module_price: float | None
     cable_price: float | None
     switch_height: float
+    nic_power: float = 0.0
 
 
 class CoolingOption(Wire):
@@ -126,6 +145,8 @@ class Cluster(Wire):
     cap_exponent: float
     host_power: float
     fan_power: float
+    conversion_loss: float = 0.0
+    phase_shares: PhaseShares | None = None
     server_nameplate: float | None
     domain_power: float
     domain_interconnect_racks: float
@@ -552,7 +573,7 @@ class DetailRequest(Wire):
 
     cluster: Cluster
     cards: Unsigned
-    direct: Literal["dragonfly", "slim-fly", "full-mesh"] | None = None
+    direct: Literal["dragonfly", "slim-fly", "full-mesh", "torus"] | None = None
     reserved_ports: Unsigned = 0
     scale_up: ScaleUpSpec | None = None
     side_networks: tuple[SideNetwork, ...] = ()

@@ -71,8 +71,6 @@ def _levels(bill: FabricBill) -> Iterator[Row]:
             "level",
             f"{level.name}: {joined} devices at {scaled(level.bytes_per_second, 'B/s')} each, one way",
         )
-    if not bill.network:
-        yield "none", "fabrics without tiers are counted; the performance model does not time them"
 
 
 def _length(line: CableLine) -> str:

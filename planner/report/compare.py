@@ -205,13 +205,15 @@ def _waterfall(ranked: list[Contender]) -> str:
         if fall is None:
             continue
         steps = (fall.advertised, fall.matrix_engine, fall.kernel, fall.step, fall.goodput)
-        watts = (item.it_megawatts or 0.0) * 1e6 / (fall.advertised * 1e3)
+        teraflops = fall.advertised * 1e3
+        rated = item.nameplate_megawatts
         rows.append(
             (
                 item.system,
                 *(scaled(value * 1e15, "") for value in steps),
                 f"{fall.goodput / fall.advertised:.1%}",
-                f"{watts:.3g}",
+                f"{(item.it_megawatts or 0.0) * 1e6 / teraflops:.3g}",
+                "?" if rated is None else f"{rated * 1e6 / teraflops:.3g}",
             )
         )
     if not rows:
@@ -225,5 +227,6 @@ def _waterfall(ranked: list[Contender]) -> str:
         "goodput",
         "effective",
         "IT W/TFLOP",
+        "rated",
     )
     return columns(head, rows)

@@ -166,16 +166,18 @@ def _spares(cards: Cards) -> str:
     return f" ({cards.active:,} at work, {cards.spare:,} hot spares)" if cards.spare else " (all at work)"
 
 
+TREES = ("rail-optimised", "leaf-spine", "multi-plane")
+"""They block nothing at 1:1."""
+
+
 def _wire(plan: Plan) -> Iterator[Row]:
     fabric = plan.fabric
     if fabric is None:
         return
-    over = (
-        "non-blocking"
-        if fabric.oversubscription == 1
-        else f"{number(fabric.oversubscription)}:1 oversubscribed"
-    )
-    yield "scale-out", f"{fabric.id}, {fabric.kind}, {over}, {fabric.ports_free:,} ports free"
+    over = f"{number(fabric.oversubscription)}:1 oversubscribed, " if fabric.oversubscription > 1 else ""
+    if not over and fabric.kind in TREES:
+        over = "non-blocking, "
+    yield "scale-out", f"{fabric.id}, {fabric.kind}, {over}{fabric.ports_free:,} ports free"
     tiers = [
         f"{tier.switches:,} {tier.name} ({tier.down_ports} down, {tier.up_ports} up)" for tier in fabric.tiers
     ]

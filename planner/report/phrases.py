@@ -217,6 +217,7 @@ LABELS: dict[str, str] = {
     "installation": "安装",
     "nics": "网卡",
     "fans": "风扇",
+    "conversion loss": "电源转换损耗",
     "days": "天",
     "step seconds": "单步时间",
     "tokens per second": "吞吐",

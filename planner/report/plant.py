@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.parts import CapPoint, Cost, Facility, PowerChain
-from planner.plan.shown import number, usd
+from planner.plan.parts import CapPoint, Cost, Facility, PhaseDraw, PowerChain
+from planner.plan.shown import number, percent, power, usd
 from planner.report.shares import shares
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -15,15 +15,16 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     """The same load at the transformers, at the supplies and by part, and the chain that carries it."""
     if hall.transformer_megawatts is not None and hall.ups_megawatts is not None:
         contracted = hall.nameplate_intake_megawatts
-        rated = "" if contracted is None else f"; nameplate at the intake {number(contracted)} MW"
+        rated = "" if contracted is None else f"; nameplate at the intake {power(contracted)}"
         yield (
             "upstream of IT",
-            f"{number(hall.ups_megawatts)} MW at the supplies, {number(hall.transformer_megawatts)} MW at "
+            f"{power(hall.ups_megawatts)} at the supplies, {power(hall.transformer_megawatts)} at "
             f"the transformers on the design day{rated}",
         )
     if hall.power:
         parts = {name.removesuffix("_watts"): watts for name, watts in hall.power.items()}
         yield "drawn by", shares(parts, sum(parts.values()))
+    yield from by_phase(hall)
     if len(hall.caps) > 1:
         yield "under a cap", _caps(hall.caps)
     if hall.pue_by_month:
@@ -33,6 +34,29 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.chain is not None:
         yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
         yield "heat", _heat(hall, hall.chain)
+
+
+def by_phase(hall: Facility) -> Iterator[tuple[str, str]]:
+    """What a card draws by what it is doing, and the cluster while all cards do the same."""
+    if hall.phases:
+        yield "a card draws", "; ".join(_phase(phase) for phase in hall.phases)
+
+
+PHASES = {
+    "compute": "in products or prefill",
+    "memory": "bound by memory or in decode",
+    "communication": "in collectives",
+    "idle": "idle",
+}
+
+
+def _phase(phase: PhaseDraw) -> str:
+    """``700 W (630-700) in products or prefill, 64 % of a step: IT 17 MW``."""
+    low, high = number(phase.card_watts_low), number(phase.card_watts_high)
+    span = "" if low == high else f" ({low}-{high})"
+    time = f", {percent(phase.share_of_step, 0)} of a step" if phase.share_of_step else ""
+    drawn = f"{number(phase.card_watts)} W{span} {PHASES[phase.phase]}{time}"
+    return f"{drawn}: IT {power(phase.it_megawatts)}"
 
 
 def _caps(caps: list[CapPoint]) -> str:
@@ -53,22 +77,22 @@ def _chain(chain: PowerChain) -> str:
         f"{chain.transformers:,} transformers of {number(chain.transformer_kva)} kVA on {feeds}, "
         f"{chain.ups_modules:,} supplies of {number(chain.ups_module_kilowatts)} kW for "
         f"{number(chain.ups_minutes)} min, {chain.generators:,} generators of "
-        f"{number(chain.generator_megawatts)} MW; cards that stop at once swing "
-        f"{number(chain.ramp_megawatts)} MW"
+        f"{power(chain.generator_megawatts)}; cards that stop at once swing "
+        f"{power(chain.ramp_megawatts)}"
     )
 
 
 def _heat(hall: Facility, chain: PowerChain) -> str:
     liquid = (
-        f"{number(hall.liquid_heat_megawatts or 0.0)} MW into liquid ({chain.cdus:,} CDUs, "
+        f"{power(hall.liquid_heat_megawatts or 0.0)} into liquid ({chain.cdus:,} CDUs, "
         f"{number(chain.liquid_litres_per_second)} L/s at {number(chain.liquid_rise_kelvin)} K), "
         if chain.cdus
         else ""
     )
     return (
-        f"{liquid}{number(hall.air_heat_megawatts or 0.0)} MW into air "
+        f"{liquid}{power(hall.air_heat_megawatts or 0.0)} into air "
         f"({number(chain.air_m3_per_second)} m3/s at {number(chain.air_rise_kelvin)} K); "
-        f"chillers take {number(chain.chiller_megawatts)} MW on the design day"
+        f"chillers take {power(chain.chiller_megawatts)} on the design day"
     )
 
 

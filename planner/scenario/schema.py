@@ -33,6 +33,9 @@ Precision = Literal["bf16", "fp8", "fp4"]
 Recompute = Literal["none", "attention", "selective", "full"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Tier = Literal["ranks", "scale-up", "scale-out"]
+FabricKind = Literal[
+    "rail-optimised", "leaf-spine", "multi-plane", "dragonfly", "slim-fly", "full-mesh", "torus"
+]
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
 Objective = Literal["cards", "days", "throughput", "power", "energy", "capex", "tco", "tokens_per_joule"]
 Axis = Literal[
@@ -292,12 +295,9 @@ class Hardware(Frozen):
     fabrics: Texts | None = Field(
         default=None, description="ids of scale-out fabrics; default: the system's own"
     )
-    kinds: (
-        Annotated[
-            tuple[Literal["rail-optimised", "leaf-spine", "multi-plane"], ...], BeforeValidator(as_list)
-        ]
-        | None
-    ) = Field(default=None, min_length=1, description="default: the first that the fabric's file lists")
+    kinds: Annotated[tuple[FabricKind, ...], BeforeValidator(as_list)] | None = Field(
+        default=None, min_length=1, description="default: the first that the fabric's file lists"
+    )
     planes: Whole | None = Field(
         default=None, description="of multi-plane fabrics; default: the fabric's, else one per server port"
     )

@@ -62,6 +62,14 @@ class PowerChain(Frozen):
     air_rise: Count = Field(description="kelvins of the air across the servers")
 
 
+class PhaseShares(Frozen):
+    """Draw of a card over its board power, by what it is doing."""
+
+    compute: Fraction = Field(description="matrix products: dense training, prefill")
+    memory: Fraction = Field(description="bound by memory: decode, element-wise work")
+    communication: Fraction = Field(description="in a collective, or waiting in one")
+
+
 class SideNetwork(Frozen):
     """A network beside the one of the cards: storage, front end, management."""
 
@@ -182,6 +190,7 @@ class Part(SpecFile):
         default=None, description="n in P = idle + (TDP - idle) x^n, x relative clock, for a power cap"
     )
     floor: Floor | None = Field(default=None, description="facility: rows of racks")
+    phase_draw: PhaseShares | None = Field(default=None, description="facility: draw of cards by phase")
     networks: dict[str, SideNetwork] = Field(default={}, description="facility: networks beside the cards'")
     maintenance: Fraction | None = Field(default=None, description="share of hardware capex per year")
     depreciation: Duration | None = Field(default=None, description="life of the hardware")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from planner.specs.quantity import (
     CarbonIntensity,
@@ -40,6 +42,26 @@ class CoolingAtSite(Frozen):
     wue: WaterUse | None = None
 
 
+class SiteHall(Frozen):
+    """A hall of this site that stands, or is designed. It bounds every plan that names no halls."""
+
+    name: Text | None = None
+    racks: int = Field(ge=1, description="places for racks of all kinds")
+    rack_power: Power | None = Field(default=None, description="of one rack: busway and breakers")
+    liquid_power: Power | None = Field(default=None, description="IT heat that the liquid loop takes")
+    air_power: Power | None = Field(default=None, description="IT heat that the air takes")
+    floor_load: Count | None = Field(default=None, description="kg/m2 under a rack")
+    transformers: int | None = Field(default=None, ge=1, description="installed")
+    transformer_kva: Count | None = Field(default=None, description="of each")
+    redundancy: Literal["N", "N+1", "2N"] = Field(default="N", description="of the transformers")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.transformers is None) != (self.transformer_kva is None):
+            raise ValueError("transformers: and transformer_kva go together")
+        return self
+
+
 class Site(SpecFile):
     """A place with power, climate and law."""
 
@@ -58,4 +80,5 @@ class Site(SpecFile):
     transformer_chain_efficiency: Fraction | None = Field(
         default=None, description="grid intake to server input; inside PUE, kept for the boundary"
     )
+    hall: list[SiteHall] = Field(default=[], description="[[hall]]: halls to fill")
     cooling: dict[str, CoolingAtSite] = Field(description="by cooling kind, e.g. cold-plate")

@@ -188,8 +188,8 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
         reserved_ports: request.reserved_ports,
         planes: fabric.planes,
     };
-    let shape = match request.direct {
-        Some(kind) => Shape::direct(direct(kind, spec.hosts(), u64::from(spec.radix))?, &spec),
+    let shape = match request.direct.or(fabric.kind.direct()) {
+        Some(kind) => Shape::direct(kind, &spec)?,
         None => Shape::tiered(&design(&spec).map_err(|error| error.to_string())?, request, servers),
     };
     let domains = request.cards.div_ceil(cluster.domain_cards.max(1));
@@ -216,7 +216,10 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
         nics: servers * u64::from(fabric.ports_per_server),
         ports_free: shape.ports_free,
         bisection_bytes_per_second: shape.bisection_ports.map(|ports| ports * port_rate(cluster)),
-        network: shape.design.as_ref().map_or_else(Vec::new, |design| levels(cluster, design)),
+        network: shape
+            .design
+            .as_ref()
+            .map_or_else(Vec::new, |design| levels(cluster, request.direct, design)),
         copper: copper(request, &lines),
         cable_lines: lines,
         switch_watts: modules(shape.switches, fabric.switch_power),
@@ -277,7 +280,7 @@ impl Shape {
         let kind = match cluster.fabrics[0].kind {
             FabricKind::RailOptimised => "rail-optimised",
             FabricKind::LeafSpine => "leaf-spine",
-            FabricKind::MultiPlane => "multi-plane",
+            _ => "multi-plane",
         };
         Self {
             kind: kind.into(),
@@ -296,49 +299,33 @@ impl Shape {
     }
 
     /// Every link optical, as in the tiered fabrics; no layout is drawn, so lengths stay unknown.
-    fn direct(found: DirectDesign, spec: &FabricSpec) -> Self {
-        let between = found.local_links + found.global_links;
-        let module = u64::from(spec.switch_module_ports);
-        let host = spec.servers * u64::from(spec.ports_per_server.div_ceil(spec.host_module_ports));
-        let link = |name, count| LinkTier { name, count };
-        let named = [
-            link("host-switch", found.host_links),
-            link("local", found.local_links),
-            link("global", found.global_links),
-        ];
-        Self {
-            kind: match found.kind {
-                DirectKind::Dragonfly => "dragonfly",
-                DirectKind::SlimFly => "slim-fly",
-                DirectKind::FullMesh => "full-mesh",
-            }
-            .into(),
-            tiers: vec![Tier {
-                name: "switch",
-                switches: found.switches,
-                down_ports: found.host_links.div_ceil(found.switches),
-                up_ports: 2 * between / found.switches,
-            }],
-            links: named.into_iter().filter(|link| link.count > 0).collect(),
-            switches: found.switches,
-            cables: found.host_links + between,
-            transceivers: Transceivers {
-                switch_side: (found.host_links + 2 * between).div_ceil(module),
-                host_side: host,
-                reserved_side: u64::from(spec.reserved_ports),
-            },
-            ports_free: found.ports_free,
-            reach: Vec::new(),
+    fn direct(kind: DirectKind, given: &FabricSpec) -> Result<Self, String> {
+        let spec = &FabricSpec { kind: kind.into(), ..*given };
+        let built = design(spec).map_err(|error| error.to_string())?;
+        let found = direct(kind, spec.hosts(), u64::from(spec.radix)).map_err(|most| most.to_string())?;
+        Ok(Self {
+            kind: kind.name().into(),
+            tiers: built.tiers.to_vec(),
+            links: built.links.to_vec(),
+            switches: built.switches(),
+            cables: built.cables(),
+            transceivers: built.transceivers,
+            ports_free: built.ports_free,
+            reach: built.reach.to_vec(),
             bisection_ports: found.bisection_links,
             rows: Vec::new(),
-            design: None,
+            design: Some(built),
             direct: Some(found),
-        }
+        })
     }
 }
 
-fn levels(cluster: &Cluster, design: &FabricDesign) -> Vec<LevelLine> {
-    let network = Network::new(cluster, &cluster.fabrics[0], design);
+fn levels(cluster: &Cluster, direct: Option<DirectKind>, design: &FabricDesign) -> Vec<LevelLine> {
+    let mut fabric = cluster.fabrics[0].clone();
+    if let Some(kind) = direct {
+        fabric.kind = kind.into();
+    }
+    let network = Network::new(cluster, &fabric, design);
     let line = |level: &crate::network::Level| LevelLine {
         name: level.name.clone(),
         devices: level.size.is_finite().then_some(level.size),

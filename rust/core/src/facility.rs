@@ -106,8 +106,10 @@ pub struct ItLoad {
 pub struct ItPower {
     /// Accelerator cards.
     pub cards: Watts,
-    /// Servers beside their cards, after the saving on fans.
+    /// Servers beside their cards, after the saving on fans; in an answer less what is told apart below.
     pub hosts: Watts,
+    /// Fans of the servers, where they are told apart.
+    pub fans: Watts,
     /// Loss in the servers' supplies where `hosts` does not hold it.
     pub conversion_loss: Watts,
     /// Scale-up switches and optics outside the servers.
@@ -134,6 +136,7 @@ impl ItPower {
     pub fn compute(&self) -> Watts {
         self.cards
             + self.hosts
+            + self.fans
             + self.conversion_loss
             + self.domains
             + self.switches

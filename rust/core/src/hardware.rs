@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::precision::{PerPrecision, Precision};
 
+use crate::draw::PhaseShares;
 use crate::facility::CardPower;
 use crate::units::{Bytes, BytesPerSecond, FlopsPerSecond, Seconds, Usd, Watts};
 use crate::workload::Software;
@@ -136,6 +137,10 @@ pub struct FabricOption {
     pub cable_price: Option<Usd>,
     /// Rack units of a switch.
     pub switch_height: f64,
+    /// Draw of the network interfaces of a server, which its host's power holds; 0: part of the cards, or not told
+    /// apart.
+    #[serde(default)]
+    pub nic_power: Watts,
 }
 
 /// One cooling kind the cluster can be built with at the site.
@@ -202,6 +207,12 @@ pub struct Cluster {
     pub host_power: Watts,
     /// The fans' part of that.
     pub fan_power: Watts,
+    /// Share of a server's input that its supplies and regulators lose, which the host's power holds.
+    #[serde(default)]
+    pub conversion_loss: f64,
+    /// Draw of a card by what it is doing, where a plan is to tell.
+    #[serde(default)]
+    pub phase_shares: Option<PhaseShares>,
     /// Rated power of a whole server.
     pub server_nameplate: Option<Watts>,
     /// Draw of the interconnect of one full domain (switch trays, optics).

@@ -8,6 +8,7 @@ pub mod chain;
 pub mod collective;
 pub mod cost;
 pub mod detail;
+pub mod draw;
 pub mod error;
 pub mod evaluate;
 pub mod fabric;

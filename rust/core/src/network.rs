@@ -80,6 +80,10 @@ impl Network {
             })
             .collect();
         let line = fabric.bandwidth * (efficiency.scale_out * fabric.share_of_line_rate);
+        if fabric.kind.direct().is_some() {
+            levels.extend(direct_levels(cluster, fabric, design, line));
+            return Self { levels };
+        }
         let inner = levels.last().map_or(1.0, |level| level.size);
         let tiers = design.reach.len();
         for (index, reach) in design.reach.iter().enumerate() {
@@ -153,6 +157,37 @@ impl Network {
     }
 }
 
+/// Levels of a fabric without tiers: its groups at the full rate where it has some, and all at what any pattern gets.
+///
+/// A hop from switch to switch costs half of what a tier does, up and down. Switches do not reduce: there is no tree.
+fn direct_levels(
+    cluster: &Cluster,
+    fabric: &FabricOption,
+    design: &FabricDesign,
+    line: BytesPerSecond,
+) -> Vec<Level> {
+    let inner = cluster.levels.last().map_or(1.0, |level| level.size as f64);
+    let last = design.reach.len() - 1;
+    let level = |index: usize| {
+        let reach = design.reach[index];
+        let below = if last > 0 { design.reach[0].taper } else { reach.taper };
+        let hops = if index < last { 1.0 } else { design.diameter };
+        Level {
+            name: reach.name.to_string(),
+            size: if index == last {
+                f64::INFINITY
+            } else {
+                reach.servers as f64 * cluster.devices_per_server() as f64
+            },
+            bandwidth: line * if index == last { below } else { 1.0 },
+            latency: fabric.latency + fabric.latency_per_tier * (hops / 2.0),
+            mesh: None,
+            in_network_reduction: false,
+        }
+    };
+    (0..=last).map(level).filter(|level| level.size > inner).collect()
+}
+
 /// Servers under one switch (or pod) of a tier in a full build.
 ///
 /// How a partial build fills its last leaves or cuts its pods moves some hops up or down a tier; timing does not
@@ -168,7 +203,7 @@ fn nominal_reach(fabric: &FabricOption, tier: usize, tiers: usize) -> f64 {
     let down = if tiers == 1 { radix } else { libm::floor(radix * ratio / (ratio + 1.0) + 1e-9).max(half) };
     let per_leaf = match fabric.kind {
         FabricKind::RailOptimised | FabricKind::MultiPlane => down,
-        FabricKind::LeafSpine => libm::floor(down / ports).max(1.0),
+        _ => libm::floor(down / ports).max(1.0),
     };
     // Spines of half the ports down join that many leaves of radix - down uplinks; below super-cores a leaf has one
     // link to each spine of its pod, and a region half the radix of pods.
@@ -182,7 +217,7 @@ fn nominal_reach(fabric: &FabricOption, tier: usize, tiers: usize) -> f64 {
     } else {
         match fabric.kind {
             FabricKind::RailOptimised | FabricKind::MultiPlane => pod / ports,
-            FabricKind::LeafSpine => pod,
+            _ => pod,
         }
     };
     libm::floor(per_leaf * leaves).max(1.0)

@@ -506,10 +506,13 @@ fn racks(choice: &Choice, load: &ItLoad, domains: u64, ceiling: &RackCeiling) ->
         network: racks_for(load.switches, switches_per_rack),
         interconnect: interconnect_racks(domains, cluster.domain_interconnect_racks),
     };
+    // Switch trays without racks of their own stand among the servers.
+    let trays = if racks.interconnect == 0 { load.domain * domains as f64 } else { Watts::ZERO };
+    let full = per_rack.min(load.servers);
     Ok(Packed {
         racks,
         servers_per_rack: per_rack,
         switches_per_rack,
-        power: load.server_draw() * per_rack as f64,
+        power: load.server_draw() * full as f64 + trays / racks.compute as f64,
     })
 }

@@ -342,7 +342,13 @@ fn variation() -> impl Strategy<Value = Variation> {
         any::<bool>(),
         any::<bool>(),
         prop::sample::select(vec![8_u64, 16]),
-        prop::sample::select(vec![FabricKind::RailOptimised, FabricKind::LeafSpine, FabricKind::MultiPlane]),
+        prop::sample::select(vec![
+            FabricKind::RailOptimised,
+            FabricKind::LeafSpine,
+            FabricKind::MultiPlane,
+            FabricKind::Dragonfly,
+            FabricKind::Torus,
+        ]),
         prop::sample::select(vec![
             Failing::AtOnce,
             Failing::OftenAnywhere,

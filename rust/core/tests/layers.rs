@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["units", "error", "precision"],
     &["simulate"],
     &["fabric", "model", "facility", "reliability", "supply"],
-    &["chain", "cost", "hall"],
+    &["chain", "cost", "draw", "hall"],
     &["workload"],
     &["hardware"],
     &["network"],

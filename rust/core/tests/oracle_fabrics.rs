@@ -517,7 +517,7 @@ fn direct_fabrics_of_deepseek_table_3_come_out_of_hosts_and_radix_alone() {
 }
 
 #[test]
-fn a_full_mesh_of_33_switches_of_64_ports_joins_1024_hosts() {
+fn a_full_mesh_of_32_switches_of_64_ports_joins_1024_hosts() {
     // side + hosts - 1 <= 64 with hosts <= side: 32 switches of 32 hosts and 31 links.
     let mesh = direct(DirectKind::FullMesh, 1024, 64).unwrap();
     assert_eq!((mesh.switches, mesh.local_links, mesh.diameter), (32, 496, 1));
@@ -525,7 +525,41 @@ fn a_full_mesh_of_33_switches_of_64_ports_joins_1024_hosts() {
     let larger = direct(DirectKind::FullMesh, 1100, 64).unwrap();
     assert_eq!(larger.diameter, 2);
     let refused = direct(DirectKind::FullMesh, 1_000_000, 8).unwrap_err();
-    assert!(refused.contains("more than the"), "{refused}");
+    assert_eq!(refused, 54);
+}
+
+#[test]
+fn a_torus_has_three_links_a_switch_and_slows_as_it_grows() {
+    // 64 / 7 = 9 hosts and 9 links to each neighbour; 10 switches a side hold 9,000.
+    let torus = direct(DirectKind::Torus, 8192, 64).unwrap();
+    assert_eq!((torus.switches, torus.local_links, torus.ports_free), (1000, 27_000, 808));
+    assert_eq!((torus.diameter, torus.bisection_links), (15, Some(1800.0)));
+    assert!((torus.taper - 0.8).abs() < 1e-12);
+    assert_eq!(direct(DirectKind::Torus, 27 * 9, 64).unwrap().taper, 1.0);
+    assert_eq!(direct(DirectKind::Torus, 3_000_000, 64).unwrap_err(), 9 * 64 * 64 * 64);
+}
+
+#[test]
+fn a_fabric_without_tiers_is_designed_as_it_is_counted() {
+    let kinds = [DirectKind::Dragonfly, DirectKind::SlimFly, DirectKind::FullMesh, DirectKind::Torus];
+    for kind in kinds {
+        let fabric = design(&FabricSpec { switch_module_ports: 1, ..hosts(64, 4000) });
+        let own = FabricSpec { switch_module_ports: 1, kind: kind.into(), ..hosts(64, 4000) };
+        let (clos, found) = (fabric.unwrap(), design(&own).unwrap());
+        let counted = direct(kind, 4000, 64).unwrap();
+        assert_eq!(found.switches(), counted.switches);
+        assert_eq!(found.cables(), 4000 + counted.local_links + counted.global_links);
+        assert_eq!(found.transceivers.switch_side, 2 * found.cables() - 4000);
+        assert_eq!(found.reach.last().unwrap().servers, 4000);
+        assert!(found.tiers[0].down_ports + found.tiers[0].up_ports <= 64);
+        // All are tapered against the non-blocking tree of the same switches.
+        assert!(found.reach[0].taper <= 1.0 && clos.reach.iter().all(|reach| reach.taper == 1.0));
+    }
+    let refused = design(&FabricSpec { kind: FabricKind::FullMesh, ..hosts(8, 55) }).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "55 host ports are more than the 54 that a full-mesh of 8-port switches joins"
+    );
 }
 
 #[test]

@@ -181,10 +181,10 @@ def test_generic_items_are_sized_for_chips_built_for_them() -> None:
     assert "a million items" in _text(plan)
 
 
-def test_training_verbs_refuse_a_service() -> None:
-    """No traceback where a verb is for training only."""
-    with pytest.raises(ScenarioError, match="size and evaluate"):
-        api.explain(SMALL)
+def test_a_named_layout_of_training_is_no_layout_of_a_service() -> None:
+    """No traceback where a dimension is of training only."""
+    with pytest.raises(ScenarioError, match="no dimension of a service"):
+        api.explain(SMALL, layout="micro_batch=4", cards=8)
 
 
 @pytest.mark.parametrize("name", ["deepseek-r1-p800-service", "deepseek-r1-cloudmatrix", "llama70b-compare"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import planner
 from planner import api
 from planner.errors import EngineError, SpecError
 from planner.plan.bill import FabricBill
@@ -88,3 +89,30 @@ def test_a_million_cards_are_joined_by_four_tiers_or_by_planes_of_three() -> Non
     assert 1 <= four.switches / (7 * 1_000_000 / 64) < 1.03
     planes = api.fabric("kunlun-p800-8", cards=1_000_000)
     assert 1 <= planes.switches / (5 * 500_000 / 128) < 1.03
+
+
+@pytest.mark.parametrize("kind", ["dragonfly", "slim-fly", "full-mesh", "torus"])
+def test_a_fabric_without_tiers_is_timed_and_a_run_on_it_is_slower(kind: str) -> None:
+    question = {
+        "workload": {"model": "llama3.1-70b", "tokens": "1T", "sequence": 8192, "batch_sequences": 2048},
+        "limits": {"cards": {"exactly": 4096}},
+        "hardware": {"systems": "dgx-h100", "power_caps": [1.0], "cooling": "contained-air"},
+        "site": "texas",
+        "layout": {"tp": 8, "pp": 1, "cp": 1, "micro_batch": 1, "recompute": "full", "sharding": 3},
+    }
+    hardware = question["hardware"]
+    assert isinstance(hardware, dict)
+    tree = planner.size(question)
+    own = planner.size({**question, "hardware": {**hardware, "kinds": [kind]}})
+    assert tree.performance is not None
+    assert own.performance is not None
+    assert own.fabric is not None
+    assert own.fabric.kind == kind
+    assert own.performance.tokens_per_second < tree.performance.tokens_per_second
+    # What the plan counts is what the bill alone counts.
+    bill = api.fabric("dgx-h100", cards=own.cards.total if own.cards else 0, kind=kind)
+    assert (own.fabric.switches, own.fabric.cables) == (bill.switches, bill.cables)
+    # A torus of eight switches a side still carries the even pattern whole, over more hops.
+    even = api.fabric("dgx-h100", cards=4096).network[-1].bytes_per_second
+    share = 1.0 if kind == "torus" else 0.5
+    assert bill.network[-1].bytes_per_second == pytest.approx(share * even)

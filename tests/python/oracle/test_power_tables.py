@@ -104,7 +104,7 @@ def test_a_gb200_rack_is_rated_at_120_to_132_kilowatts(library: SpecLibrary) -> 
     plan = _plan("gb200-nvl72", 72)
     assert plan.facility is not None
     # Draw in training is below the rating, and the whole rack is one.
-    assert 0.75 * rated < plan.facility.rack_kilowatts * 1e3 + system.domain.power.value < rated
+    assert 0.75 * rated < plan.facility.rack_kilowatts * 1e3 < rated
     assert plan.facility.racks.compute == 1
 
 
@@ -131,7 +131,7 @@ def test_per_advertised_flop_a_cloudmatrix_takes_2_3_times_an_nvl72(library: Spe
     # SemiAnalysis, April 2025: 559 kW for 300 PFLOP/s against 145 kW for 180 PFLOP/s.
     published = (559 / 300) / (145 / 180)
     assert published == pytest.approx(2.31, abs=0.01)
-    per_flop = []
+    drawn, rated = [], []
     for system, cards in (("cloudmatrix-384", 384), ("gb200-nvl72", 72)):
         hall = _plan(system, cards).facility
         peaks = library.accelerator(library.system(system).accelerator)
@@ -139,8 +139,13 @@ def test_per_advertised_flop_a_cloudmatrix_takes_2_3_times_an_nvl72(library: Spe
         assert hall is not None
         assert peak is not None
         # All cards bought, the hot spares too: how many of them a job uses is not the question.
-        per_flop.append(hall.it_megawatts * 1e6 / (cards * peak.value))
-    assert per_flop[0] / per_flop[1] == pytest.approx(published, rel=0.25)
+        assert hall.nameplate_megawatts is not None
+        drawn.append(hall.it_megawatts * 1e6 / (cards * peak.value))
+        rated.append(hall.nameplate_megawatts * 1e6 / (cards * peak.value))
+    # The published pair sets an estimated draw against a rating with network; like against like it is wider.
+    assert drawn[0] / rated[1] == pytest.approx(published, rel=0.05)
+    assert drawn[0] / drawn[1] == pytest.approx(rated[0] / rated[1], rel=0.05)
+    assert 2.5 < rated[0] / rated[1] < 3.0
 
 
 def test_a_hundred_thousand_h100_are_140_megawatts_of_it_by_rating(library: SpecLibrary) -> None:

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::chain::Chain;
 use crate::cost::{Capex, YearlyCost};
+use crate::draw::PhaseDraw;
 use crate::fabric::{FabricKind, LinkTier, Tier, Transceivers};
 use crate::facility::{ItPower, Racks};
 use crate::reliability::causes::Causes;
@@ -92,6 +93,7 @@ pub struct FacilityAnswer {
     pub liquid_heat_megawatts: f64,
     pub air_heat_megawatts: f64,
     pub power: PowerAnswer,
+    pub phases: Vec<PhaseDraw>,
     pub chain: Option<Chain>,
     pub servers_per_rack: u64,
     pub switches_per_rack: u64,

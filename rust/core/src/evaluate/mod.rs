@@ -6,7 +6,9 @@ pub mod standby;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainLoad, ChainSpec, chain};
+use crate::draw::{host_parts, phases};
 use crate::error::CoreError;
+use crate::facility::ItPower;
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, Site, plant};
@@ -167,7 +169,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
             breakdown: memory,
         },
         fabric: fabric_answer(&at, &plant),
-        facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref()),
+        facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref(), Some(&times)),
         cost: cost_answer(&plant),
         reliability: reliability_answer(&plant, &standby),
         network: network_answer(&network),
@@ -285,11 +287,42 @@ fn chain_load(choice: &Choice, plant: &Plant, site: &Site) -> ChainLoad {
 
 /// IT power by part, and what the site adds up to the annual mean at the grid: losses of the chain, then cooling with
 /// all else that PUE holds. A PUE that leaves less than the losses holds only losses.
-fn power_answer(plant: &Plant, site: &Site) -> PowerAnswer {
+fn power_answer(choice: &Choice, plant: &Plant, site: &Site) -> PowerAnswer {
     let overhead = plant.facility - plant.it;
     let chain = site.transformer_efficiency * site.ups_efficiency * site.distribution_efficiency;
     let losses = (plant.it * (1.0 / chain - 1.0)).min(overhead);
-    PowerAnswer { it: plant.power, chain_losses: losses, cooling: overhead - losses }
+    PowerAnswer { it: told_apart(choice, plant), chain_losses: losses, cooling: overhead - losses }
+}
+
+/// IT power with the hosts' fans, interfaces and losses by themselves; the sum stays.
+fn told_apart(choice: &Choice, plant: &Plant) -> ItPower {
+    let servers = plant.servers as f64;
+    let host = plant.power.hosts / servers;
+    let parts = host_parts(
+        host,
+        choice.cluster.fan_power * (1.0 - choice.cooling.fan_saving),
+        choice.fabric.nic_power,
+        plant.power.cards / servers + host,
+        choice.cluster.conversion_loss,
+    );
+    ItPower {
+        hosts: parts.rest * servers,
+        fans: parts.fans * servers,
+        nics: parts.nics * servers,
+        conversion_loss: parts.conversion_loss * servers,
+        ..plant.power
+    }
+}
+
+/// Shares of a step in products, in memory-bound work, and in collectives or waiting in them; they sum to 1.
+///
+/// A card that waits for others spins in a collective. Redone work is counted as products, which most of it is.
+fn time_by_phase(step: &StepTimes) -> [f64; 3] {
+    let total = step.total();
+    let of = |time: Seconds| time.0 / total.0;
+    let compute = of(step.matmul + step.attention + step.recompute);
+    let memory = of(step.elementwise + step.optimizer + step.offload);
+    [compute, memory, (1.0 - compute - memory).max(0.0)]
 }
 
 /// Part of a design's answer.
@@ -299,7 +332,13 @@ pub fn facility_answer(
     plant: &Plant,
     site: &Site,
     spec: Option<&ChainSpec>,
+    step: Option<&StepTimes>,
 ) -> FacilityAnswer {
+    let cluster = choice.cluster;
+    let drawn = (plant.cards, plant.card_power, plant.it);
+    let phases = cluster.phase_shares.map_or_else(Vec::new, |shares| {
+        phases(&cluster.card_power(), &shares, choice.power_cap, drawn, step.map(time_by_phase))
+    });
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
@@ -311,7 +350,8 @@ pub fn facility_answer(
         ups_megawatts: mega(plant.ups),
         liquid_heat_megawatts: mega(plant.liquid_heat),
         air_heat_megawatts: mega(plant.it - plant.liquid_heat),
-        power: power_answer(plant, site),
+        power: power_answer(choice, plant, site),
+        phases,
         chain: spec.map(|spec| chain(spec, &chain_load(choice, plant, site))),
         servers_per_rack: plant.servers_per_rack,
         switches_per_rack: plant.switches_per_rack,
@@ -373,4 +413,22 @@ pub fn network_answer(network: &Network) -> Vec<LevelAnswer> {
         latency_seconds: level.latency.0,
     };
     network.levels.iter().map(answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_step_is_dealt_over_the_phases() {
+        let step = StepTimes {
+            matmul: Seconds(6.0),
+            recompute: Seconds(1.0),
+            elementwise: Seconds(1.0),
+            data_parallel: Seconds(1.5),
+            pipeline_bubble: Seconds(0.5),
+            ..StepTimes::default()
+        };
+        assert_eq!(time_by_phase(&step).map(|share| (share * 1e3).round()), [700.0, 100.0, 200.0]);
+    }
 }

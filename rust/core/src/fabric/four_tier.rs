@@ -117,5 +117,6 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
         .into(),
         bisection_ports: hosts as f64 / 2.0 * share * taper(up, down),
         pods: None,
+        diameter: 0.0,
     })
 }

@@ -16,6 +16,7 @@ pub(super) fn one_switch(spec: &FabricSpec) -> FabricDesign {
         reach: [spec.reach("leaf", spec.servers, 1.0)].into(),
         bisection_ports: hosts as f64 / 2.0,
         pods: None,
+        diameter: 0.0,
     }
 }
 
@@ -57,5 +58,6 @@ pub(super) fn two_tier(spec: &FabricSpec) -> Option<FabricDesign> {
         reach,
         bisection_ports: hosts as f64 / 2.0 * share,
         pods: None,
+        diameter: 0.0,
     })
 }

@@ -22,6 +22,7 @@ use thiserror::Error;
 pub use few::UpToFour;
 pub use three_tier::Pods;
 
+use direct::DirectKind;
 use leaves::LeafLayer;
 
 /// How the ports of a server meet the leaves.
@@ -35,6 +36,39 @@ pub enum FabricKind {
     /// The ports of a server are dealt over separate fabrics, port i into plane i mod p. Planes meet only in the
     /// servers: traffic changes planes through the scale-up links.
     MultiPlane,
+    /// See [`DirectKind`].
+    Dragonfly,
+    /// See [`DirectKind`].
+    SlimFly,
+    /// See [`DirectKind`].
+    FullMesh,
+    /// See [`DirectKind`].
+    Torus,
+}
+
+impl FabricKind {
+    /// The fabric without tiers, if it is one.
+    #[must_use]
+    pub fn direct(self) -> Option<DirectKind> {
+        match self {
+            Self::Dragonfly => Some(DirectKind::Dragonfly),
+            Self::SlimFly => Some(DirectKind::SlimFly),
+            Self::FullMesh => Some(DirectKind::FullMesh),
+            Self::Torus => Some(DirectKind::Torus),
+            Self::RailOptimised | Self::LeafSpine | Self::MultiPlane => None,
+        }
+    }
+}
+
+impl From<DirectKind> for FabricKind {
+    fn from(kind: DirectKind) -> Self {
+        match kind {
+            DirectKind::Dragonfly => Self::Dragonfly,
+            DirectKind::SlimFly => Self::SlimFly,
+            DirectKind::FullMesh => Self::FullMesh,
+            DirectKind::Torus => Self::Torus,
+        }
+    }
 }
 
 /// What is to be connected, and with what.
@@ -143,6 +177,8 @@ pub struct FabricDesign {
     pub bisection_ports: f64,
     /// The pods of a three-tier fabric.
     pub pods: Option<Pods>,
+    /// Hops between switches at most, without tiers; 0 with them.
+    pub diameter: f64,
 }
 
 impl FabricDesign {
@@ -201,6 +237,18 @@ pub enum FabricError {
         /// Leaves of the largest pod.
         pod_leaves: u64,
     },
+    /// More host ports than a fabric without tiers joins.
+    #[error("{hosts} host ports are more than the {limit} that a {kind} of {radix}-port switches joins")]
+    TooManyForDirect {
+        /// Host ports wanted, reserved ones included.
+        hosts: u64,
+        /// Most that fit.
+        limit: u64,
+        /// Ports of a switch.
+        radix: u32,
+        /// Which fabric.
+        kind: &'static str,
+    },
     /// More host ports than four tiers join.
     #[error("{hosts} host ports are more than the {limit} that four tiers of {radix}-port switches join")]
     TooManyHosts {
@@ -226,7 +274,7 @@ impl FabricSpec {
     fn leaf_group(&self) -> u64 {
         match self.kind {
             FabricKind::RailOptimised | FabricKind::MultiPlane => u64::from(self.ports_per_server),
-            FabricKind::LeafSpine => 1,
+            _ => 1,
         }
     }
 
@@ -235,7 +283,7 @@ impl FabricSpec {
         let ports = u64::from(self.ports_per_server);
         let servers = match self.kind {
             FabricKind::RailOptimised | FabricKind::MultiPlane => leaves / ports * down,
-            FabricKind::LeafSpine => leaves * down / ports,
+            _ => leaves * down / ports,
         };
         servers.clamp(1, self.servers)
     }
@@ -280,6 +328,9 @@ pub fn design(spec: &FabricSpec) -> Result<FabricDesign, FabricError> {
     spec.check()?;
     if spec.kind == FabricKind::MultiPlane {
         return planes::multi_plane(spec);
+    }
+    if let Some(kind) = spec.kind.direct() {
+        return direct::designed(kind, spec);
     }
     single(spec)
 }

@@ -178,5 +178,6 @@ fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign
         .into(),
         bisection_ports: hosts as f64 / 2.0 * share * taper(up, down),
         pods: Some(pods),
+        diameter: 0.0,
     }
 }

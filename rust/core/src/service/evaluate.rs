@@ -187,7 +187,7 @@ pub fn design(
         broken_rules: broken,
         over_limits,
         fabric: fabric_answer(&at, &built),
-        facility: facility_answer(&at, &built, &problem.site, problem.chain.as_ref()),
+        facility: facility_answer(&at, &built, &problem.site, problem.chain.as_ref(), None),
         cost: cost_answer(&built),
         reliability: reliability_answer(&built, &Standby::none(cluster, active)),
         network,

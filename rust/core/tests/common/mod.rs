@@ -69,6 +69,7 @@ pub fn fabric(oversubscription: f64) -> FabricOption {
         host_module_price: Some(Usd(700.0)),
         cable_price: Some(Usd(100.0)),
         switch_height: 1.0,
+        nic_power: Watts::ZERO,
     }
 }
 
@@ -112,6 +113,8 @@ pub fn cluster() -> Cluster {
         cap_exponent: 2.7,
         host_power: Watts(2000.0),
         fan_power: Watts(500.0),
+        conversion_loss: 0.0,
+        phase_shares: None,
         server_nameplate: Some(Watts(6000.0)),
         domain_power: Watts(0.0),
         domain_interconnect_racks: 0.0,
