@@ -32,7 +32,7 @@ LONGEST, SMALLEST = 0.6, 4e-3
 WEIGHTS: dict[Quantity, float] = {
     "throughput": 1.0, "decode_rate": 1.0, "prefill_rate": 1.0, "tpot": 0.8, "latency": 0.0, "ttft": 0.5,
 }  # fmt: skip
-POINT_WEIGHTS: dict[Quantity, float] = {"tpot": 0.45, "latency": 0.3, "ttft": 0.15}
+POINT_WEIGHTS: dict[Quantity, float] = {"tpot": 0.45, "latency": 0.3, "ttft": 0.3}
 CROWD = 12.0
 """Figures of a group beyond which each further one counts less: sources repeat themselves."""
 
@@ -133,6 +133,8 @@ class ServingModel:
 _OF_EXPERTS = (
     "ridge_grouped",
     "grouped_width",
+    "group_rows",
+    "expert_skew",
     "exchange_alpha",
     "nic_share",
     "prefill_coordination",

@@ -14,7 +14,6 @@ OLD, EAGER = "vllm-2023", "vllm-ascend-eager-2025"
 OWN = ("deepseek-2025", "cloudmatrix-infer-2025")
 RACK = ("nvidia-blackwell", "nvidia-blackwell-ultra")
 BOARD = ("nvidia-blackwell-hgx", "nvidia-blackwell-ultra-hgx")
-BLACKWELL = (*RACK, *BOARD)
 REFERENCE = "nvidia-hopper"
 """The family whose factors are 1 by definition."""
 
@@ -57,15 +56,20 @@ def parameters() -> tuple[ServingParameter, ...]:
     return (
         law("peak_share", 0.84, 0.25, share=True),
         law("ridge_dense", 1690.0, 0.3),
-        law("ridge_grouped", 300.0, 0.3),
+        law("ridge_grouped", 500.0, 0.5),
+        law("group_rows", 32.0, 0.4),
         law("grouped_width", 150.0, 0.7),
         law("ridge_prefill_attention", 367.0, 0.25),
         law("ridge_latent_attention", 580.0, 0.2),
-        law("smoothness", 1.27, 0.06),
-        law("weight_share", 0.88, 0.4, share=True),
-        law("cache_share", 0.82, 0.4, share=True),
+        law("ridge_bandwidth", 0.8, 0.4, share=True),
+        law("smoothness", 1.27, 0.15),
+        law("memory_depth", 25e12, 0.4),
+        law("weight_share", 0.95, 0.4, share=True),
+        law("cache_share", 0.93, 0.4, share=True),
         law("elementwise_bytes", 20.0, 0.3),
-        law("all_reduce_alpha", 8e-6, 0.4),
+        law("expert_skew", 0.7, 0.6),
+        law("all_reduce_alpha", 5e-6, 0.4),
+        law("outer_alpha", 30e-6, 0.4),
         law("exchange_alpha", 33e-6, 0.25),
         law("link_share", 0.6, 0.3, share=True),
         law("nic_share", 0.82, 0.3, share=True),
@@ -74,6 +78,8 @@ def parameters() -> tuple[ServingParameter, ...]:
         soft("kernel_gap", 4.5e-6, 0.25, VLLM),
         soft("host_step", 0.6e-3, 0.5, TENSORRT, SGLANG, VLLM),
         soft("host_sequence", 14e-6, 0.3, TENSORRT, SGLANG, VLLM),
+        soft("host_start", 0.4e-3, 0.6, TENSORRT, SGLANG, VLLM),
+        soft("host_layer", 60e-6, 0.5, TENSORRT, SGLANG, VLLM),
         soft("host_hidden", 0.6, 0.5, TENSORRT, SGLANG, VLLM, share=True),
         soft("host_request", 50e-3, 0.6, TENSORRT),
         soft("host_request", 60e-3, 0.6, SGLANG),
@@ -82,7 +88,7 @@ def parameters() -> tuple[ServingParameter, ...]:
         soft("bunching", 0.9, 1.0, SGLANG, share=True),
         soft("bunching", 0.2, 0.8, VLLM, share=True),
         soft("memory_share", 0.96, 0.5, TENSORRT, share=True),
-        soft("expert_reserve", 5e9, 0.6, TENSORRT),
+        soft("expert_reserve", 6e9, 0.8, TENSORRT),
         soft("prefill_coordination", 0.6, 0.8, TENSORRT, SGLANG, VLLM, share=True),
         soft("imbalance_exponent", 0.07, 0.35, TENSORRT),
         soft("imbalance_exponent", 0.035, 0.4, *OWN),
@@ -95,8 +101,6 @@ def parameters() -> tuple[ServingParameter, ...]:
         soft("host_layer", 0.8e-3, 0.2, EAGER),
         soft("product_factor", 0.95, 0.08, *OWN),
         soft("attention_factor", 0.9, 0.1, *OWN),
-        chip("products", BLACKWELL),
-        chip("experts", BLACKWELL),
         chip("memory", RACK),
         chip("memory", BOARD),
         chip("products", ("nvidia-ampere",)),

@@ -71,6 +71,16 @@ class ShippedServing:
         ]
         return float(np.quantile(errors, 0.8) / Z90)
 
+    @property
+    def queue_spread(self) -> float:
+        """The same of times to the first token that hold a queue."""
+        errors = [
+            abs(error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if item.figures[place].quantity == "ttft" and item.row.queued and stated(item)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
 
 def prepared(desk: ServingDesk) -> list[ServingReady]:
     """All shipped serving rows that the core answers."""
@@ -94,9 +104,7 @@ def fitted_on(ready: Sequence[ServingReady]) -> list[ServingReady]:
             if row.scored:
                 kept.append(item)
             continue
-        if row.concurrency is None or (
-            row.phase == "disaggregated" and (row.decode_pool is None or row.decode_pool.workers is None)
-        ):
+        if row.concurrency is None or row.unstated:
             continue
         seen[row.phase] += 1
         if seen[row.phase] % (EVERY_POINT if row.phase == "mixed" else EVERY_APART) == 0:
@@ -150,10 +158,7 @@ def times(
 
 def stated(item: ServingReady) -> bool:
     """Whether the row is scored and says what ran."""
-    row = item.row
-    if row.phase == "disaggregated":
-        return row.decode_pool is not None and row.decode_pool.workers is not None
-    return row.scored
+    return item.row.scored and not item.row.unstated
 
 
 def errors_of(

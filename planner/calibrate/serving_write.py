@@ -17,10 +17,11 @@ from planner.software.serving import Factors, constants_path, serving_path_of, s
 
 Z90 = 1.2816
 CV_FILE = "cases/cv_serving.json"
-TIMES = {"us": 1e6, "ms": 1e3, "GB": 1e-9}
+TIMES = {"us": 1e6, "ms": 1e3, "GB": 1e-9, "TB/s": 1e-12}
 UNITS = {
-    "all_reduce_alpha": "us", "exchange_alpha": "us", "host_sequence": "us", "kernel_gap": "us",
-    "host_step": "ms", "host_request": "ms", "host_layer": "ms", "expert_reserve": "GB",
+    "all_reduce_alpha": "us", "outer_alpha": "us", "exchange_alpha": "us",
+    "memory_depth": "TB/s", "host_sequence": "us", "kernel_gap": "us",
+    "host_step": "ms", "host_start": "ms", "host_request": "ms", "host_layer": "ms", "expert_reserve": "GB",
 }  # fmt: skip
 DRAWN = 6.0
 """Groups of a profile that weigh as much as all others together in its spread."""
@@ -173,6 +174,7 @@ def _folds(found: ShippedServing) -> str:
         "date": found.date,
         "effective_parameters": round(found.fit.effective, 1),
         "unstated_spread": round(found.unstated_spread, 4),
+        "queue_spread": round(found.queue_spread, 4),
         "left_out": _left_out(found),
         "predicted": rows,
         "points": points,

@@ -43,6 +43,7 @@ from planner.plan.parts import (
     Target,
     Workload,
 )
+from planner.plan.prices import Price
 from planner.plan.risk_parts import Risk
 from planner.plan.service_parts import Service, ServicePool, ServiceWorkload
 
@@ -109,6 +110,9 @@ class Plan(Part):
     )
     similar_layouts: int = Field(
         description="layouts within 2 % of the best: the model cannot tell them apart"
+    )
+    prices: list[Price] = Field(
+        default=[], description="what relaxing each constraint would gain, those that bind first"
     )
     nearest: Nearest | None = Field(description="when the answer is no: the nearest design and why it fails")
     comparison: Comparison | None = Field(

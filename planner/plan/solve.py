@@ -22,6 +22,7 @@ from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
+from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.storage import slow_storage, storage_risks
 from planner.plan.studied import all_errors, software_of, study_design
@@ -33,7 +34,8 @@ Wire = Mapping[str, Any]
 
 def solve(case: Case) -> Plan:
     """The answer to a scenario: the best plan, or no; sampled where the case says so."""
-    result = case.search(case.request)
+    search = case.request.search.model_copy(update={"prices": True})
+    result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
     if design is None and case.problem.scenario.target.any and result["complete"]:
         slow = case.timed("storage", lambda: slow_storage(case.problem, engine.size))
@@ -230,6 +232,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         front_total=result["front_total"],
         runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
         similar_layouts=result["similar_layouts"],
+        prices=price_list(result, request),
         nearest=nearest,
         comparison=answer.comparison,
         risk=answer.found,

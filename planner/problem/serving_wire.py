@@ -88,7 +88,9 @@ class Constants(Wire):
     ridge_prefill_attention: float
     ridge_decode_attention: float
     ridge_latent_attention: float
+    ridge_bandwidth: float
     smoothness: float
+    memory_depth: float
     weight_share: float
     cache_share: float
     elementwise_share: float
@@ -96,7 +98,9 @@ class Constants(Wire):
     routed_bytes: float
     group_rows: float
     grouped_width: float
+    expert_skew: float
     all_reduce_alpha: float
+    outer_alpha: float
     exchange_alpha: float
     send_alpha: float
     hop_share: float
@@ -122,6 +126,7 @@ class ServingSoftware(Wire):
     graphs: bool
     host_step: float
     host_sequence: float
+    host_start: float
     host_layer: float
     host_hidden: float
     host_request: float

@@ -450,6 +450,7 @@ class Search(Wire):
     time_limit_seconds: float | None
     threads: Unsigned | None
     similar: float = 0.02
+    prices: bool = False
     runners_up: Unsigned = 5
 
 
@@ -478,10 +479,12 @@ class Request(Wire):
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON with ``search.threads`` and ``search.time_limit_seconds`` null:
-        they say how the answer is computed, not what is asked."""
-        search = self.search.model_copy(update={"threads": None, "time_limit_seconds": None})
-        return hashlib.sha256(self.model_copy(update={"search": search}).encoded()).hexdigest()
+        """SHA-256 (hex) of the canonical JSON with ``search.threads`` and ``search.time_limit_seconds`` null,
+        and without ``search.prices``: they say how the answer is computed, not what is asked."""
+        asked = self.model_dump(by_alias=True)
+        asked["search"] |= {"threads": None, "time_limit_seconds": None}
+        del asked["search"]["prices"]
+        return hashlib.sha256(canonical(asked)).hexdigest()
 
 
 class LayoutOfDesign(Wire):

@@ -24,6 +24,7 @@ from planner.plan.shown import (
 from planner.report.doubt import draws, ported
 from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
+from planner.report.prices import price_rows
 from planner.report.shares import shares
 
 PHYSICS = "docs/physics.md"
@@ -409,11 +410,10 @@ def _binds(plan: Plan) -> Iterator[Row]:
     if plan.binding:
         head = "" if plan.margin is None else f" (margin to the target {signed_percent(plan.margin)})"
         yield "binding", ", ".join(limit_words(item) for item in plan.binding) + head
+    yield from price_rows(plan)
     if plan.similar_layouts > 1:
-        yield (
-            "alike",
-            f"{plan.similar_layouts:,} layouts within 2 % of the best: the model cannot tell them apart",
-        )
+        words = f"{plan.similar_layouts:,} layouts within 2 % of the best: the model cannot tell them apart"
+        yield "alike", words
     if plan.comparison is not None and plan.comparison.best is not None and plan.feasible:
         yield "best", _row(plan.comparison.best)
     for summary in plan.runners_up[:2]:

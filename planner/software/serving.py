@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from planner.errors import SpecError
 from planner.software.profile import ANY_VENDOR
-from planner.specs.quantity import Count, Duration, Fraction, Frozen, Size, Text
+from planner.specs.quantity import Count, Duration, Fraction, Frozen, Rate, Size, Text
 from planner.specs.reading import SpecText, parse_table, read_text, translate
 from planner.specs.schema.common import SpecFile
 
@@ -53,6 +53,7 @@ class ServingProfile(SpecFile):
     most_sequences: int = Field(gt=0, description="sequences at most per data-parallel rank")
     host_step: Duration = Field(description="host time per step")
     host_sequence: Duration = Field(description="host time per sequence and step")
+    host_start: Duration = Field(description="host time per request that starts")
     host_layer: Duration = Field(description="host time per layer that is not replayed from a graph")
     host_hidden: Fraction = Field(description="share of host time hidden behind the device")
     host_request: Duration = Field(description="per request before its first token, beside the device")
@@ -110,7 +111,11 @@ class ServingConstants(SpecFile):
     ridge_prefill_attention: Count = Field(description="the same, attention over prompts")
     ridge_decode_attention: Count = Field(description="the same, grouped-query attention over the cache")
     ridge_latent_attention: Count = Field(description="the same, latent attention over the cache")
+    ridge_bandwidth: Fraction = Field(
+        description="how far the ridge point follows the memory (1) or the peak alone (0)"
+    )
     smoothness: Count = Field(description="p of the smooth roofline")
+    memory_depth: Rate = Field(description="memory bandwidth of which requests in flight let through half")
     weight_share: Fraction = Field(description="share of memory bandwidth, weights")
     cache_share: Fraction = Field(description="share of memory bandwidth, cache")
     elementwise_share: Fraction = Field(description="share of memory bandwidth, element-wise work")
@@ -118,7 +123,9 @@ class ServingConstants(SpecFile):
     routed_bytes: Count = Field(description="bytes per routed token and hidden unit")
     group_rows: Count = Field(description="rows to which an expert's share is padded")
     grouped_width: Count = Field(description="width of an expert that halves the rate of its products")
-    all_reduce_alpha: Duration = Field(description="fixed time of an all-reduce")
+    expert_skew: Count = Field(description="variance over squared mean of the experts' popularity")
+    all_reduce_alpha: Duration = Field(description="fixed time of one stage of an all-reduce")
+    outer_alpha: Duration = Field(description="the same per level beyond the scale-up domain")
     exchange_alpha: Duration = Field(description="fixed time of an all-to-all, per direction")
     send_alpha: Duration = Field(description="fixed time of a send")
     hop_share: Fraction = Field(description="share of the specified link latencies added to fixed times")

@@ -11,6 +11,10 @@ from planner.validation.serving_rows import PoolLayout, ServingRow
 DECODE_DEVICES = 32
 """Devices of the decode pool of a disaggregated run that does not say how many instances it ran: the most
 usual number of the published points that do."""
+MANY = 256
+"""Requests in flight from which an unstated decode pool of an expert model runs its attention data-parallel:
+of the published points that state their pools, those with 128 or more sequences per instance nearly all do,
+those with fewer nearly none."""
 FITS = 0.85
 """Share of the memory that weights may take where the layout is chosen here."""
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.515625}
@@ -143,6 +147,19 @@ def shape_of(  # noqa: PLR0917
     if model.heads % tp:
         raise ContradictionError(f"tp={tp} does not divide the {model.heads} heads")
     return Shape(tp, dp, pp, ep, tp * dp // ep), 1
+
+
+def attention_of_unstated(row: ServingRow, pool: PoolLayout, notes: list[str]) -> PoolLayout:
+    """The decode pool of a row that states neither its instances nor data parallelism of the attention."""
+    devices = pool.tp or 1
+    if not row.unstated or (row.in_flight or 0.0) < MANY or (pool.dp or 1) > 1 or devices == 1:
+        return pool
+    if devices % (pool.ep or 1) or (pool.ep or 1) * (pool.etp or 1) > devices:
+        return pool
+    notes.append(f"{row.in_flight:g} requests in flight: attention taken to be data-parallel")
+    return pool.model_copy(
+        update={"tp": 1, "dp": devices, "ep": pool.ep or 1, "etp": devices // (pool.ep or 1)}
+    )
 
 
 def _undoubled(  # noqa: PLR0917

@@ -111,6 +111,8 @@ def refusal(answers: Answers) -> str | None:
 
 def seconds(answers: Answers, row: ServingRow, figure: Figure) -> float | None:
     """The predicted time against a measured figure: of rates, seconds per token and card."""
+    if row.unstated and figure.quantity in _QUEUED:
+        return None
     load = answers.get("load")
     if load is None:
         first, token = answers["prompts"]["step_seconds"], answers["tokens"]["tpot_seconds"]
@@ -127,6 +129,8 @@ def seconds(answers: Answers, row: ServingRow, figure: Figure) -> float | None:
     return None if service is None or queue is None else service + queue
 
 
+_QUEUED = ("ttft", "latency")
+"""Figures that hold a queue, which nobody can tell without the number of instances."""
 _RATES = {
     "throughput": "output_tokens_per_second_per_card",
     "decode_rate": "decode_tokens_per_second_per_card",

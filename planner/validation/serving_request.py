@@ -35,6 +35,7 @@ from planner.validation.serving_fill import (
     ContradictionError,
     Machine,
     Shape,
+    attention_of_unstated,
     cache_format,
     instance_of,
     shape_of,
@@ -307,7 +308,9 @@ def _apart(
     ):
         if layout.tp is None and layout.dp is None:
             raise ContradictionError(f"the layout of the {name} pool is missing")
-        found, replicas = shape_of(layout, shape, machine, 1, None, notes)
+        apart = name == "decode" and shape.moe is not None
+        used = attention_of_unstated(row, layout, notes) if apart else layout
+        found, replicas = shape_of(used, shape, machine, 1, None, notes)
         usual = max(1, whole // found.devices)
         if layout.workers is None:
             notes.append(f"{name} instances not given: {usual}")

@@ -116,6 +116,17 @@ class ServingRow(BaseModel):
         return BENCHMARK_ROUNDS * self.concurrency if self.length_spread and self.concurrency else None
 
     @property
+    def unstated(self) -> bool:
+        """Pools apart, and the row does not say how many instances of each ran."""
+        pools = (self.prefill_pool, self.decode_pool)
+        return self.phase == "disaggregated" and any(pool is None or pool.workers is None for pool in pools)
+
+    @property
+    def queued(self) -> bool:
+        """Its requests wait for each other, so that the time to the first token holds a queue."""
+        return self.phase in ("mixed", "disaggregated") and not self.fixed_batch
+
+    @property
     def fixed_batch(self) -> bool:
         """One batch at a time: all prompts together, then all tokens."""
         return "at fixed batch" in (self.note or "")

@@ -63,6 +63,14 @@ def unstated_spread(path: Path = OUT_OF_FOLD) -> float:
     return float(json.loads(path.read_text(encoding="utf-8"))["unstated_spread"])
 
 
+@cache
+def queue_spread(path: Path = OUT_OF_FOLD) -> float:
+    """Standard deviation of ln(time) of times to the first token that hold a queue; 0 without the file."""
+    if not path.is_file():
+        return 0.0
+    return float(json.loads(path.read_text(encoding="utf-8")).get("queue_spread", 0.0))
+
+
 def serving_cases(
     library: SpecLibrary,
     rows: Sequence[ServingRow],
@@ -113,12 +121,14 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
 
 
 def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
-    sigma = serving_sigma(item.ready.family, item.ready.software)
+    usual = serving_sigma(item.ready.family, item.ready.software)
     if _mode(row) == UNSTATED:
-        sigma = max(sigma, unstated_spread())
+        usual = max(usual, unstated_spread())
     out: list[Case] = []
     for place, (figure, central) in enumerate(zip(item.ready.figures, item.times, strict=True)):
         shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central
+        waits = figure.quantity == "ttft" and row.queued
+        sigma = max(usual, queue_spread()) if waits else usual
         per_card = (row.in_flight or 1.0) / item.ready.cards
         out.append(
             Case(
@@ -144,7 +154,8 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
                 memory=None,
                 fits=None,
                 notes=item.notes,
-                reason=None if shown is not None else f"no {figure.quantity} is predicted in this mode",
+                reason=None if shown is not None else _no_figure(row, figure.quantity),
+                gap=shown is None and row.completeness is None,
                 primary=place == 0,
                 quantity=figure.quantity,
                 serving=_mode(row),
@@ -153,11 +164,16 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
     return out
 
 
+def _no_figure(row: ServingRow, quantity: str) -> str:
+    if row.unstated:
+        return f"{quantity}: the queue depends on how many instances ran, which the row does not say"
+    return f"no {quantity} is predicted in this mode"
+
+
 def _mode(row: ServingRow) -> str:
     if row.phase != "disaggregated":
         return row.phase
-    said = row.decode_pool is not None and row.decode_pool.workers is not None
-    return "disaggregated" if said else UNSTATED
+    return UNSTATED if row.unstated else "disaggregated"
 
 
 def serving_parts(cases: Sequence[Case]) -> dict[str, Any]:

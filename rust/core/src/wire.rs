@@ -1,7 +1,12 @@
 //! The boundary: a versioned JSON request in, a versioned JSON result out.
 
-use std::collections::BTreeMap;
+mod nearest;
+mod prices;
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use nearest::{Nearest, nearest};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +18,14 @@ use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::problem::Problem;
 use crate::search::rate::evaluation_rate;
-use crate::search::{Found, Outcome, Progress, search};
+use crate::search::{Found, Outcome, Progress, solved};
 use crate::service;
 use crate::service::evaluate::ServiceChoice;
 use crate::service::problem::ServiceProblem;
 use crate::serving::answer::{ServingAnswer, Setting, answer};
 use crate::serving::case::{Constants, Family, Question, ServingSoftware};
 use crate::supply::{SupplyInputs, supply};
-use crate::training::layout::{Layout, Rule};
+use crate::training::layout::Layout;
 
 /// A request to evaluate one design.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,14 +54,6 @@ struct Summary {
     tco_usd_per_year: Option<f64>,
 }
 
-/// What comes nearest when the answer is no.
-#[derive(Clone, Debug, Serialize)]
-struct Nearest {
-    what: &'static str,
-    design: Option<Design>,
-    why: String,
-}
-
 /// Counts of the search.
 #[derive(Clone, Debug, Serialize)]
 struct Counts {
@@ -83,6 +80,7 @@ struct Answer {
     nearest: Option<Nearest>,
     binding: Vec<String>,
     margin: Option<f64>,
+    prices: Option<Vec<prices::PriceAnswer>>,
     search: Counts,
 }
 
@@ -161,7 +159,11 @@ pub fn rate_json(request: &[u8], seconds: f64) -> Result<Vec<u8>, CoreError> {
 }
 
 fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
-    let outcome = search(problem, progress)?;
+    let start = Instant::now();
+    let solved = solved(problem, progress)?;
+    let prices =
+        if problem.search.prices { Some(prices::prices(problem, &solved, start, progress)?) } else { None };
+    let outcome = solved.outcome;
     let best = outcome.best.map(|found| design(problem, &found)).transpose()?;
     let nearest = if best.is_none() && outcome.complete { Some(nearest(problem, &outcome)?) } else { None };
     let (binding, margin) = best.as_ref().map_or((Vec::new(), None), |best| binding(problem, best));
@@ -177,6 +179,7 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         nearest,
         best,
         margin,
+        prices,
         search: counts(&outcome),
     })
 }
@@ -289,84 +292,6 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
         binding.push("memory".into());
     }
     (binding, margin)
-}
-
-/// What keeps sizes inside the limits from being built, if anything but a limit does.
-fn unbuilt(outcome: &Outcome) -> String {
-    let cause = outcome.refusals.iter().find(|refusal| !refusal.cause.starts_with("limits."));
-    cause.map_or_else(String::new, |refusal| format!("{}; ", refusal.example))
-}
-
-/// Relaxes one thing after the other until there is a plan: the target, then the limits.
-fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreError> {
-    let mut relaxed = problem.clone();
-    relaxed.search.front.clear();
-    let mut silent = |_: Progress| true;
-    if problem.target.any() {
-        // With the limits kept: the fastest plan inside them.
-        relaxed.target = crate::problem::Target::default();
-        relaxed.search.objective = crate::problem::Objective::Days;
-        if let Some(found) = search(&relaxed, &mut silent)?.best {
-            let design = design(&relaxed, &found)?;
-            let why = format!(
-                "inside the limits the fastest plan takes {:.1} days at {:.4e} tokens/s",
-                design.performance.days, design.performance.tokens_per_second
-            );
-            return Ok(Nearest { what: "target", design: Some(design), why });
-        }
-        relaxed.target = problem.target;
-    }
-    if problem.limits.cards_min > 1 {
-        // So many cards cannot be joined, powered or paid for: the most of what can, with the other limits kept.
-        relaxed.limits.cards_min = 1;
-        relaxed.search.objective = crate::problem::Objective::Throughput;
-        if let Some(found) = search(&relaxed, &mut silent)?.best {
-            let design = evaluate(problem, &choice(&found))?;
-            let why =
-                format!("{}inside the other limits {} cards are the best", unbuilt(outcome), found.cards);
-            return Ok(Nearest { what: "limits", design: Some(design), why });
-        }
-    }
-    relaxed.search.objective = crate::problem::Objective::Cards;
-    relaxed.limits = crate::problem::Limits {
-        cards_min: 1,
-        cards_max: (problem.limits.cards_max.saturating_mul(16)).min(1_000_000),
-        facility_watts: None,
-        it_watts: None,
-        nameplate_watts: None,
-        transformer_watts: None,
-        ups_watts: None,
-        nameplate_intake_watts: None,
-        liquid_watts: None,
-        air_watts: None,
-        racks: None,
-        capex_usd: None,
-    };
-    if let Some(found) = search(&relaxed, &mut silent)?.best {
-        let design = evaluate(problem, &choice(&found))?;
-        let why = format!(
-            "{}without the limits {} cards do it; over: {}",
-            unbuilt(outcome),
-            found.cards,
-            design.over_limits.join(", ")
-        );
-        return Ok(Nearest { what: "limits", design: Some(design), why });
-    }
-    // Rules are looked at in their order: the last one broken stopped those that came furthest.
-    let last = outcome.tally.rejected.iter().last().map(|(rule, _)| rule);
-    let what = if last == Some(Rule::Memory) { "memory" } else { "layout" };
-    let why = match (outcome.refusals.first(), last) {
-        (Some(refusal), _) => format!("no size can be built: {}", refusal.example),
-        (None, Some(Rule::Memory)) => "no lawful layout fits into the memory of a device".to_string(),
-        (None, Some(rule)) => {
-            format!(
-                "no layout of the space is lawful; those that come furthest fail the rule {}",
-                rule.name()
-            )
-        }
-        (None, None) => "no layout of the space is lawful: the space is empty".to_string(),
-    };
-    Ok(Nearest { what, design: None, why })
 }
 
 /// A thing in full, or the name under which the request has it once for all questions.

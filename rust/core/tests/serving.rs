@@ -21,7 +21,9 @@ fn constants() -> Constants {
         ridge_prefill_attention: 367.0,
         ridge_decode_attention: 367.0,
         ridge_latent_attention: 580.0,
+        ridge_bandwidth: 1.0,
         smoothness: 1.3,
+        memory_depth: 1e18,
         weight_share: 0.85,
         cache_share: 0.8,
         elementwise_share: 0.75,
@@ -29,7 +31,9 @@ fn constants() -> Constants {
         routed_bytes: 8.0,
         group_rows: 16.0,
         grouped_width: 0.0,
-        all_reduce_alpha: Seconds(12e-6),
+        expert_skew: 0.0,
+        all_reduce_alpha: Seconds(6e-6),
+        outer_alpha: Seconds(12e-6),
         exchange_alpha: Seconds(37e-6),
         send_alpha: Seconds(15e-6),
         hop_share: 0.25,
@@ -44,6 +48,7 @@ fn software() -> ServingSoftware {
         graphs: true,
         host_step: Seconds(0.5e-3),
         host_sequence: Seconds(15e-6),
+        host_start: Seconds(0.0),
         host_layer: Seconds(60e-6),
         host_hidden: 0.6,
         host_request: Seconds(0.0),
@@ -271,6 +276,7 @@ fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
         let software = ServingSoftware {
             host_step: Seconds(20e-3),
             host_sequence: Seconds(0.0),
+            host_layer: Seconds(0.0),
             host_hidden: hidden,
             ..software()
         };
@@ -282,6 +288,23 @@ fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
     let longer = at(1.0).step_seconds;
     assert!((longer / device.max(20e-3) - 1.0).abs() < 0.01, "{longer} against {device}");
     assert!(at(0.5).step_seconds < apart.step_seconds && at(0.5).step_seconds > at(1.0).step_seconds);
+}
+
+#[test]
+fn with_graphs_only_steps_with_prompts_are_launched_by_the_host() {
+    // Nothing overlaps: the host adds 1 ms per layer to the share of steps that hold prompts, and nothing to decode.
+    let slow = ServingSoftware { host_layer: Seconds(1e-3), host_hidden: 0.0, ..software() };
+    let fast = ServingSoftware { host_layer: Seconds(0.0), ..slow };
+    let asked = question(Load::Batch { sequences: 8.0 });
+    let (one, other) = (ask_with(&dense_model(), &asked, &slow), ask_with(&dense_model(), &asked, &fast));
+    let layers = f64::from(dense_model().layers);
+    let added = one.step.host.0 - other.step.host.0;
+    assert!(one.mixed_share > 0.0);
+    assert!((added - one.mixed_share * layers * 1e-3).abs() < 1e-9, "{added}");
+    let decoding = Question { mode: Mode::Decode, ..asked };
+    let (one, other) =
+        (ask_with(&dense_model(), &decoding, &slow), ask_with(&dense_model(), &decoding, &fast));
+    assert!((one.step_seconds - other.step_seconds).abs() < 1e-12);
 }
 
 #[test]

@@ -73,6 +73,9 @@ pub struct Search {
     pub threads: Option<usize>,
     /// Layouts within this share of the best rate count as similar.
     pub similar: f64,
+    /// Also tell what one more of each thing that binds is worth.
+    #[serde(default)]
+    pub prices: bool,
     /// Runners-up on the winner's plant to return.
     #[serde(default = "runners_up")]
     pub runners_up: usize,

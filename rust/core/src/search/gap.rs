@@ -3,7 +3,7 @@
 use crate::kernel::Kernels;
 use crate::problem::Problem;
 use crate::search::objective_cost;
-use crate::search::variant::{Point, Variant};
+use crate::search::variant::{Point, Size, Variant};
 use crate::units::{Flops, FlopsPerSecond};
 
 /// Tokens per second that one device cannot exceed, whatever the layout.
@@ -30,23 +30,33 @@ fn device_rate(problem: &Problem, kernels: &Kernels, factor: f64) -> f64 {
 /// target has no plan. Infinite where no size can reach it.
 #[must_use]
 pub fn objective_bound(problem: &Problem, variants: &[Variant]) -> f64 {
-    let mut least = f64::INFINITY;
-    for variant in variants {
-        let cluster = &problem.clusters[variant.cluster];
-        let factor = problem.software_of(cluster).attention_factor.max(1.0);
-        let per_card = device_rate(problem, &variant.kernels, factor) * cluster.devices_per_card as f64;
-        for size in &variant.sizes {
-            let rate = per_card * size.cards as f64;
-            if rate < problem.needed_rate(size.goodput) {
-                continue;
-            }
-            for row in &size.rows {
-                let point = Point { size, row, rate, tokens: problem.training.tokens };
-                least = least.min(objective_cost(&problem.search, &point));
-            }
-        }
+    let bounds = variants.iter().flat_map(|variant| {
+        let per_card = card_rate(problem, variant);
+        variant.sizes.iter().map(move |size| size_bound(problem, per_card, size))
+    });
+    bounds.fold(f64::INFINITY, f64::min)
+}
+
+/// Tokens per second that one card of a variant cannot exceed.
+#[must_use]
+pub fn card_rate(problem: &Problem, variant: &Variant) -> f64 {
+    let cluster = &problem.clusters[variant.cluster];
+    let factor = problem.software_of(cluster).attention_factor.max(1.0);
+    device_rate(problem, &variant.kernels, factor) * cluster.devices_per_card as f64
+}
+
+/// The least objective that a plan of this size could have, whose cards reach at most `per_card` tokens per second.
+#[must_use]
+pub fn size_bound(problem: &Problem, per_card: f64, size: &Size) -> f64 {
+    let rate = per_card * size.cards as f64;
+    if rate < problem.needed_rate(size.goodput) {
+        return f64::INFINITY;
     }
-    least
+    let costs = size.rows.iter().map(|row| {
+        let point = Point { size, row, rate, tokens: problem.training.tokens };
+        objective_cost(&problem.search, &point)
+    });
+    costs.fold(f64::INFINITY, f64::min)
 }
 
 /// The share of the best objective known by which the answer could still improve, at least 0.

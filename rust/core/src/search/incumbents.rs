@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::problem::{Axis, Objective, Problem};
+use crate::problem::{Axis, Objective, Problem, Search};
+use crate::search::objective_cost;
 use crate::search::units::Best;
-use crate::search::variant::{Variant, size_cost};
+use crate::search::variant::{Point, Row, Size, Variant, size_cost};
 use crate::search::work::Sink;
 
 /// The table of incumbents, one column per variant, one entry per size.
@@ -20,6 +21,8 @@ pub struct Incumbents {
     /// The least of them by variant.
     least: Vec<f64>,
     axes: Option<Vec<Axis>>,
+    /// There is no front: only the best plan counts.
+    scalar: Option<Search>,
     /// Only the fastest plan counts: no front, and the objective is the rate.
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
@@ -39,6 +42,7 @@ impl Incumbents {
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
             least: vec![0.0; variants.len()],
             axes: size_axes(problem),
+            scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
             fastest_only: problem.search.front.is_empty()
                 && problem.search.weights.is_empty()
                 && matches!(problem.search.objective, Objective::Days | Objective::Throughput),
@@ -83,8 +87,17 @@ impl Incumbents {
     /// of its coolings some feasible plan is no worse on every axis and better on one. That plan is in the answer
     /// or is itself beaten by one that is; ties are never pruned. `axes` holds the front, the objective, and the
     /// tie-breakers cards and power, so the scalar optimum with its tie-break is kept too.
+    ///
+    /// Without a front only the winner counts, so a size is out if under each of its coolings the least plan known
+    /// comes before it in the order of the answer: objective, cards, power. Later tie-breakers are not looked at.
     fn prune(&mut self, variants: &[Variant]) {
         let Some(axes) = &self.axes else { return };
+        if let Some(search) = self.scalar.clone() {
+            if let Some(least) = self.least_key(variants, &search) {
+                self.keep(variants, |size| size.rows.iter().any(|row| size_key(&search, size, row) <= least));
+            }
+            return;
+        }
         let mut front: Vec<Vec<f64>> = Vec::new();
         for (variant, best) in variants.iter().zip(&self.best) {
             for (size, best) in variant.sizes.iter().zip(best) {
@@ -98,15 +111,22 @@ impl Incumbents {
                 }
             }
         }
+        let axes = axes.clone();
+        self.keep(variants, |size| {
+            size.rows.iter().any(|row| {
+                let point: Vec<f64> = axes.iter().map(|axis| size_cost(size, row, *axis)).collect();
+                !front.iter().any(|other| dominates(other, &point))
+            })
+        });
+    }
+
+    /// Of the sizes that were useful so far only those stay that `useful` says.
+    fn keep(&mut self, variants: &[Variant], wanted: impl Fn(&Size) -> bool) {
         for (((variant, useful), range), floors) in
             variants.iter().zip(&mut self.useful).zip(&mut self.ranges).zip(&mut self.floors)
         {
             for (size, useful) in variant.sizes.iter().zip(useful.iter_mut()) {
-                *useful = *useful
-                    && size.rows.iter().any(|row| {
-                        let point: Vec<f64> = axes.iter().map(|axis| size_cost(size, row, *axis)).collect();
-                        !front.iter().any(|other| dominates(other, &point))
-                    });
+                *useful = *useful && wanted(size);
             }
             for (floor, _) in floors.iter_mut().zip(useful.iter()).filter(|(_, useful)| !**useful) {
                 *floor = f64::INFINITY;
@@ -116,6 +136,54 @@ impl Incumbents {
             *range = first.zip(last).unwrap_or((usize::MAX, 0));
         }
     }
+
+    /// The first key of the plans known, in the order of the answer.
+    fn least_key(&self, variants: &[Variant], search: &Search) -> Option<[f64; 3]> {
+        let mut least: Option<[f64; 3]> = None;
+        for (variant, best) in variants.iter().zip(&self.best) {
+            for (size, _) in variant.sizes.iter().zip(best).filter(|(_, best)| best.is_some()) {
+                for row in &size.rows {
+                    let key = size_key(search, size, row);
+                    least = Some(least.map_or(key, |known| if key < known { key } else { known }));
+                }
+            }
+        }
+        least
+    }
+
+    /// Takes over plans of another search whose sizes stand at the same places, and lets only those sizes matter
+    /// that `wanted` names by variant and place.
+    pub fn seed(
+        &mut self,
+        variants: &[Variant],
+        plans: &[Vec<Option<Best>>],
+        wanted: impl Fn(usize, usize) -> bool,
+    ) {
+        for (index, column) in plans.iter().enumerate() {
+            let known = column.iter().enumerate().filter_map(|(size, best)| best.map(|best| (size, best)));
+            self.merge(variants, index, known.collect());
+        }
+        for (index, useful) in self.useful.iter_mut().enumerate() {
+            for (size, useful) in useful.iter_mut().enumerate() {
+                *useful = wanted(index, size);
+            }
+        }
+        self.keep(variants, |_| true);
+        self.settle(variants);
+    }
+
+    /// Whether any size can still matter.
+    #[must_use]
+    pub fn open(&self) -> bool {
+        self.ranges.iter().any(|(first, last)| first <= last)
+    }
+}
+
+/// What decides between sizes whose objective does not depend on the layout, in order.
+fn size_key(search: &Search, size: &Size, row: &Row) -> [f64; 3] {
+    // Neither rate nor tokens enter such an objective.
+    let point = Point { size, row, rate: 1.0, tokens: 1.0 };
+    [objective_cost(search, &point), size.cards as f64, row.facility_megawatts]
 }
 
 /// Adds `point` to a front of mutually undominated points, dropping what it dominates.

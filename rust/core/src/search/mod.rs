@@ -8,6 +8,7 @@
 pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
+pub mod prices;
 pub mod rate;
 pub mod tally;
 pub mod units;
@@ -110,45 +111,86 @@ const GAP_EVERY: f64 = 0.05;
 /// # Errors
 /// A problem that contradicts itself.
 pub fn search(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Outcome, CoreError> {
+    Ok(solved(problem, progress)?.outcome)
+}
+
+/// An outcome with what a search of a slightly different problem can build on.
+pub struct Solved {
+    /// The answer.
+    pub outcome: Outcome,
+    /// Objective of the best plan as a cost.
+    cost: Option<f64>,
+    variants: Vec<Variant>,
+    known: Incumbents,
+}
+
+/// As [`search`], with what was learned.
+///
+/// # Errors
+/// A problem that contradicts itself.
+pub fn solved(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Solved, CoreError> {
     problem.validate()?;
     let start = Instant::now();
     let variants = variants(problem)?;
     let units = Units::new(problem, &variants);
     let tables = Tables::new(problem, most_devices(problem, &variants));
     let mut known = Incumbents::new(problem, &variants);
-    let mut tally = Tally::default();
-    let mut done = 0;
-    let mut complete = true;
-    let bound = gap::objective_bound(problem, &variants);
-    let (mut gap_now, mut looked) = (None, f64::NEG_INFINITY);
-    let mut size = FIRST_BATCH;
-    'space: for block in units.blocks() {
-        let mut rest = &block[..];
-        while !rest.is_empty() {
-            let (batch, others) = rest.split_at(size.min(rest.len()));
-            rest = others;
-            size = (size * 2).min(LARGEST_BATCH);
-            for (variant, found, counts) in worked(problem, &variants, &tables, batch, &known) {
-                known.merge(&variants, variant, found);
-                tally.add(&counts);
-            }
-            known.settle(&variants);
-            done += batch.len();
-            let seconds = start.elapsed().as_secs_f64();
-            if known.found() && seconds - looked >= GAP_EVERY {
-                gap_now = gap::share(bound, best_value(problem, &variants, &known));
-                looked = seconds;
-            }
-            let (total, candidates, found) = (units.total, tally.enumerated, known.found());
-            let wanted = progress(Progress { done, total, candidates, found, gap: gap_now });
-            let late = problem.search.time_limit_seconds.is_some_and(|limit| seconds >= limit);
-            if done < units.total && (late || !wanted) {
-                complete = false;
-                break 'space;
+    let space = Explored { problem, variants: &variants, units: &units, tables: &tables };
+    let (tally, complete) = space.explore(start, &mut known, progress);
+    let outcome = answer(problem, &variants, &tables, &units, &known, tally, complete);
+    let cost = best_value(problem, &variants, &known);
+    Ok(Solved { outcome, cost, variants, known })
+}
+
+/// A space laid out for a search.
+struct Explored<'a> {
+    problem: &'a Problem,
+    variants: &'a [Variant],
+    units: &'a Units<'a>,
+    tables: &'a Tables,
+}
+
+impl Explored<'_> {
+    /// Works through the space until it ends, time is up, or `progress` says no; the counts, and whether it ended.
+    fn explore(
+        &self,
+        start: Instant,
+        known: &mut Incumbents,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> (Tally, bool) {
+        let (problem, variants, units) = (self.problem, self.variants, self.units);
+        let mut tally = Tally::default();
+        let mut done = 0;
+        let bound = gap::objective_bound(problem, variants);
+        let (mut gap_now, mut looked) = (None, f64::NEG_INFINITY);
+        let mut size = FIRST_BATCH;
+        for block in units.blocks() {
+            let mut rest = &block[..];
+            while !rest.is_empty() {
+                let (batch, others) = rest.split_at(size.min(rest.len()));
+                rest = others;
+                size = (size * 2).min(LARGEST_BATCH);
+                for (variant, found, counts) in worked(problem, variants, self.tables, batch, known) {
+                    known.merge(variants, variant, found);
+                    tally.add(&counts);
+                }
+                known.settle(variants);
+                done += batch.len();
+                let seconds = start.elapsed().as_secs_f64();
+                if known.found() && seconds - looked >= GAP_EVERY {
+                    gap_now = gap::share(bound, best_value(problem, variants, known));
+                    looked = seconds;
+                }
+                let (total, candidates, found) = (units.total, tally.enumerated, known.found());
+                let wanted = progress(Progress { done, total, candidates, found, gap: gap_now });
+                let late = problem.search.time_limit_seconds.is_some_and(|limit| seconds >= limit);
+                if done < units.total && (late || !wanted) {
+                    return (tally, false);
+                }
             }
         }
+        (tally, true)
     }
-    Ok(answer(problem, &variants, &tables, &units, &known, tally, complete))
 }
 
 /// What a unit found, by size of its variant, with its counts.
@@ -193,16 +235,7 @@ fn answer(
     complete: bool,
 ) -> Outcome {
     let plans = feasible(problem, variants, known);
-    let best = plans
-        .iter()
-        .min_by(|a, b| {
-            let keys = a.1.iter().zip(&b.1).map(|(x, y)| x.total_cmp(y));
-            keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-                .then(a.0.variant.cmp(&b.0.variant))
-                .then(a.0.cooling.cmp(&b.0.cooling))
-                .then(a.0.best.layout.cmp(&b.0.best.layout))
-        })
-        .map(|(found, _, _)| *found);
+    let best = least(&plans).map(|plan| plan.0);
     let front = front(&plans);
     let front_total = front.len();
     let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
@@ -232,6 +265,17 @@ fn answer(
     }
 }
 
+/// The best plan, ties broken as stated in docs/search.md.
+fn least(plans: &[Plan]) -> Option<&Plan> {
+    plans.iter().min_by(|a, b| {
+        let keys = a.1.iter().zip(&b.1).map(|(x, y)| x.total_cmp(y));
+        keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+            .then(a.0.variant.cmp(&b.0.variant))
+            .then(a.0.cooling.cmp(&b.0.cooling))
+            .then(a.0.best.layout.cmp(&b.0.best.layout))
+    })
+}
+
 /// The same plant with another layout.
 fn with_layout(problem: &Problem, found: &Found, best: Best) -> Found {
     let goodput = found.effective_rate / found.best.rate;
@@ -243,8 +287,11 @@ fn with_layout(problem: &Problem, found: &Found, best: Best) -> Found {
     }
 }
 
-/// Every plan that meets the target, with its objective key and its costs on the axes of the front.
-fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<(Found, [f64; 4], Vec<f64>)> {
+/// A plan that meets the target, with its objective key and its costs on the axes of the front.
+type Plan = (Found, [f64; 4], Vec<f64>);
+
+/// Every plan that meets the target.
+fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (index, (variant, column)) in variants.iter().zip(&known.best).enumerate() {
         for (size, best) in variant.sizes.iter().zip(column) {
@@ -313,8 +360,8 @@ fn objective_cost(search: &Search, point: &Point) -> f64 {
 }
 
 /// Undominated plans, ordered by their costs; of equal points the first by variant, cooling and layout.
-fn front(plans: &[(Found, [f64; 4], Vec<f64>)]) -> Vec<Found> {
-    let mut order: Vec<&(Found, [f64; 4], Vec<f64>)> = plans.iter().collect();
+fn front(plans: &[Plan]) -> Vec<Found> {
+    let mut order: Vec<&Plan> = plans.iter().collect();
     order.sort_by(|a, b| {
         let costs = a.2.iter().zip(&b.2).map(|(x, y)| x.total_cmp(y));
         costs

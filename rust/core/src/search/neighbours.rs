@@ -10,13 +10,17 @@ use crate::search::units::{Best, Tables, Units};
 use crate::search::variant::Variant;
 use crate::search::work::{Sink, work};
 use crate::training::layout::{Layout, Recompute};
+use crate::training::schedule::{ContextKind, Schedule};
+use crate::training::switches::Switches;
 
-/// Layouts of one kind differ only in batch details, interleaving and sharding.
-type Kind = (u64, u64, u64, u64, u64, Recompute);
+/// Layouts of one kind differ only in batch details, interleaving, sharding and how many layers recompute.
+type Kind = (([u64; 5], Recompute), (bool, Schedule, ContextKind, Switches));
 
 fn kind(best: &Best) -> Kind {
     let layout = best.layout;
-    (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp, layout.recompute)
+    let degrees = [layout.tp, layout.pp, layout.cp, layout.ep, layout.etp];
+    let manner = (layout.sequence_parallel, layout.schedule, layout.cp_kind, layout.switches);
+    ((degrees, layout.recompute), manner)
 }
 
 /// What a runner-up has to differ in: its kind, or where many are asked for any part of its layout.

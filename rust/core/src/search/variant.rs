@@ -6,11 +6,12 @@ use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::evaluate::over_limits;
-use crate::hardware::Cluster;
+use crate::facility::facility_power;
+use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::{Choice, Plant, SparePolicy, fabric_design, plant, spare_rule};
-use crate::problem::{Axis, Problem};
+use crate::problem::{Axis, Limits, Problem};
 use crate::reliability::spares::SpareTable;
 use crate::training::layer::Bench;
 
@@ -60,7 +61,7 @@ pub fn add_refusal(refusals: &mut Vec<Refusal>, more: Refusal) {
 }
 
 /// What a number of units costs under one cooling; every number depends on the size alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Index of the cooling.
     pub cooling: usize,
@@ -77,7 +78,7 @@ pub struct Row {
 }
 
 /// A number of units within the limits under at least one cooling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Size {
     /// Cards bought.
     pub cards: u64,
@@ -145,20 +146,28 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
-    let built: Vec<(Option<Network>, Size, Option<Refusal>)> = (first_units..last_units.saturating_add(1))
+    let built: Vec<(Option<Network>, Size, Option<Refused>)> = (first_units..last_units.saturating_add(1))
         .collect::<Vec<u64>>()
         .into_par_iter()
         .with_min_len(64)
         .map(|units| {
             let mut size =
                 Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows: Vec::new() };
+            let over = |cooling| cards_over(&problem.limits, cluster, cooling, clock, size.cards);
+            if let Some(limit) = cluster.coolings.iter().map(over).reduce(Option::and).flatten() {
+                return (None, size, Some(Refused::Over(limit)));
+            }
             let servers = units * cluster.unit_servers();
             let network = match fabric_design(cluster, fabric, servers) {
                 Ok(design) => Network::new(cluster, fabric, &design),
-                Err(why) => return (None, size, Some(refused("fabric", why))),
+                Err(why) => return (None, size, Some(Refused::Unbuilt("fabric".into(), why))),
             };
             let mut refusal = None;
             for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
+                if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
+                    refusal = Some(Refused::Over(limit));
+                    continue;
+                }
                 let choice = Choice { cluster, fabric, cooling, clock, power_cap };
                 match plant(&choice, &terms, units) {
                     Ok(plant) => match over_limits(problem, &plant).first() {
@@ -166,12 +175,12 @@ fn variant(
                             size.goodput = plant.goodput.goodput;
                             size.rows.push(row(cooling_index, &plant));
                         }
-                        Some(limit) => refusal = Some(refused(limit, format!("over {limit}"))),
+                        Some(limit) => refusal = Some(Refused::Over(limit)),
                     },
                     Err(why) => {
                         let cause =
                             if why.starts_with("checkpoints") { "checkpoints" } else { &cooling.kind };
-                        refusal = Some(refused(cause, why));
+                        refusal = Some(Refused::Unbuilt(cause.into(), why));
                     }
                 }
             }
@@ -189,8 +198,8 @@ fn variant(
                 networks.len() - 1
             });
         }
-        if let Some(refusal) = refusal {
-            add_refusal(&mut refusals, refusal);
+        if let Some(refused) = refusal {
+            refused.add_to(&mut refusals);
         }
         sizes.push(size);
     }
@@ -209,6 +218,25 @@ fn variant(
     })
 }
 
+/// The limit on power that the cards alone exceed, if any: such a plant need not be worked out to be refused.
+///
+/// The draw of a plant is a sum of parts that are not negative, of which the cards' is one; the slack covers the
+/// rounding of the other order of products.
+fn cards_over(
+    limits: &Limits,
+    cluster: &Cluster,
+    cooling: &CoolingOption,
+    clock: f64,
+    cards: u64,
+) -> Option<&'static str> {
+    let alone = cluster.card_power().draw(clock) * cards as f64 * (1.0 - 1e-9);
+    let over = |limit: Option<f64>, watts: f64| limit.is_some_and(|limit| watts > limit);
+    if over(limits.facility_watts, facility_power(alone, cooling.pue_design_day).0) {
+        return Some("limits.facility_watts");
+    }
+    over(limits.it_watts, alone.0).then_some("limits.it_watts")
+}
+
 /// Servers to buy by active ones, up to the largest size; without spares where none are required.
 fn spare_table(problem: &Problem, cluster: &Cluster) -> SpareTable {
     let required = problem.reliability.failures.is_some_and(|model| model.spares == SparePolicy::Required);
@@ -221,8 +249,27 @@ fn spare_table(problem: &Problem, cluster: &Cluster) -> SpareTable {
     }
 }
 
-fn refused(cause: &str, example: String) -> Refusal {
-    Refusal { cause: cause.to_string(), example, count: 1 }
+/// Why one size is refused. There may be millions over a limit: they are counted without a word.
+enum Refused {
+    Over(&'static str),
+    /// Cause, and why in words.
+    Unbuilt(String, String),
+}
+
+impl Refused {
+    fn add_to(self, refusals: &mut Vec<Refusal>) {
+        let (cause, example) = match self {
+            Self::Over(limit) => {
+                if let Some(known) = refusals.iter_mut().find(|known| known.cause == limit) {
+                    known.count += 1;
+                    return;
+                }
+                (limit.to_string(), format!("over {limit}"))
+            }
+            Self::Unbuilt(cause, why) => (cause, why),
+        };
+        add_refusal(refusals, Refusal { cause, example, count: 1 });
+    }
 }
 
 fn row(cooling: usize, plant: &Plant) -> Row {

@@ -134,8 +134,13 @@ pub struct Constants {
     pub ridge_decode_attention: f64,
     /// The same of attention over the cache, latent (absorbed).
     pub ridge_latent_attention: f64,
+    /// How far the ridge point follows the memory (1) or the peak alone (0); see `operators::ridge_bandwidth`.
+    pub ridge_bandwidth: f64,
     /// p of the smooth roofline.
     pub smoothness: f64,
+    /// Nominal memory bandwidth, bytes/s, at which requests in flight let through half of it; see
+    /// `operators::reached_bandwidth`.
+    pub memory_depth: f64,
     /// Share of the nominal memory bandwidth when weights are streamed.
     pub weight_share: f64,
     /// Share of it when the cache is read.
@@ -150,8 +155,12 @@ pub struct Constants {
     pub group_rows: f64,
     /// Width of an expert (per device) at which its products reach half of their rate.
     pub grouped_width: f64,
-    /// Fixed time of an all-reduce.
+    /// Spread of the experts' popularity: variance over squared mean of the tokens that pick each.
+    pub expert_skew: f64,
+    /// Fixed time of one stage of an all-reduce inside the scale-up domain.
     pub all_reduce_alpha: Seconds,
+    /// Fixed time of an all-reduce per level beyond the scale-up domain: NICs and the host's or switch's hops.
+    pub outer_alpha: Seconds,
     /// Fixed time of an all-to-all, per direction.
     pub exchange_alpha: Seconds,
     /// Fixed time of a send between pipeline stages.
@@ -201,6 +210,8 @@ pub struct ServingSoftware {
     pub host_step: Seconds,
     /// Host time per sequence and step.
     pub host_sequence: Seconds,
+    /// Host time per request that starts: its blocks, its sampler, its answer.
+    pub host_start: Seconds,
     /// Host time per layer where nothing is replayed from a graph (prefill, or no graphs); layers with more
     /// kernels than a dense one take longer in proportion.
     pub host_layer: Seconds,
@@ -265,6 +276,7 @@ impl ServingSoftware {
         Self {
             host_step: self.host_step * family.host,
             host_sequence: self.host_sequence * family.host,
+            host_start: self.host_start * family.host,
             host_layer: self.host_layer * family.host,
             host_request: self.host_request * family.host,
             ..*self

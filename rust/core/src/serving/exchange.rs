@@ -18,6 +18,7 @@ pub struct Exchange {
     outer_bandwidth: crate::units::BytesPerSecond,
     send_latency: Seconds,
     all_reduce_alpha: Seconds,
+    outer_alpha: Seconds,
     alpha: Seconds,
     send_alpha: Seconds,
     transfer_share: f64,
@@ -81,6 +82,7 @@ impl Exchange {
             outer_bandwidth: outer,
             send_latency,
             all_reduce_alpha: constants.all_reduce_alpha,
+            outer_alpha: constants.outer_alpha,
             alpha: constants.exchange_alpha,
             send_alpha: constants.send_alpha,
             transfer_share: constants.transfer_share,
@@ -95,25 +97,37 @@ impl Exchange {
         *self == Self { outer_bandwidth: self.outer_bandwidth, ..*other }
     }
 
-    /// All-reduce over the tensor-parallel group: a fixed time per level, and the transfer.
+    /// All-reduce over the tensor-parallel group of M bytes per rank.
+    ///
+    /// Inside the scale-up domain the faster of one stage, in which each of n ranks reads the whole of all others
+    /// (alpha + (n - 1) M / W), and two stages, reduce-scatter and all-gather (2 alpha + 2 M (n - 1) / n / W): small
+    /// messages take the first. Beyond it the hierarchical one, with a fixed time per level.
     #[must_use]
     pub fn tensor_all_reduce(&self, bytes: Bytes) -> Seconds {
-        self.fixed(&self.tensor, self.all_reduce_alpha, all_reduce(&self.tensor, bytes, Phases::Sequential))
+        let two = all_reduce(&self.tensor, bytes, Phases::Sequential) + self.reduce_alpha(&self.tensor);
+        let mut spans = self.tensor.spans();
+        let inner = match (spans.next(), spans.next()) {
+            (Some(only), None) => {
+                let one =
+                    bytes * (only.members - 1.0) / only.bandwidth + only.latency + self.all_reduce_alpha;
+                two.min(one)
+            }
+            _ => two,
+        };
+        inner * self.factor
     }
 
-    /// All-gather over the tensor-parallel group to `total` bytes: half the fixed time of an all-reduce.
+    /// All-gather over the tensor-parallel group to `total` bytes: half the fixed time of a two-stage all-reduce.
     #[must_use]
     pub fn tensor_all_gather(&self, total: Bytes) -> Seconds {
-        self.fixed(
-            &self.tensor,
-            self.all_reduce_alpha / 2.0,
-            all_gather(&self.tensor, total, Phases::Sequential),
-        )
+        let transfer = all_gather(&self.tensor, total, Phases::Sequential);
+        (self.reduce_alpha(&self.tensor) * 0.5 + transfer) * self.factor
     }
 
-    fn fixed(&self, group: &Group, alpha: Seconds, transfer: Seconds) -> Seconds {
-        let levels = group.spans().count() as f64;
-        (alpha * levels + transfer) * self.factor
+    /// Fixed time of a two-stage all-reduce: both stages inside the scale-up domain, and every level beyond it.
+    fn reduce_alpha(&self, group: &Group) -> Seconds {
+        let beyond = group.spans().count().saturating_sub(1) as f64;
+        self.all_reduce_alpha * 2.0 + self.outer_alpha * beyond
     }
 
     /// Dispatch and combine of one layer: the fastest of sending each token to each of its experts, of sending it
@@ -126,9 +140,8 @@ impl Exchange {
         }
         let everywhere = routed.tokens * self.whole.size * routed.hidden;
         let gathered = |element: f64| {
-            let levels = self.whole.spans().count() as f64;
             all_gather(&self.whole, Bytes(everywhere * element), Phases::Sequential)
-                + self.all_reduce_alpha * (levels / 2.0)
+                + self.reduce_alpha(&self.whole) * 0.5
         };
         let gathering = gathered(software.dispatch_bytes) + gathered(software.combine_bytes);
         // Experts that are cut over all devices need every token everywhere.
@@ -168,5 +181,48 @@ impl Exchange {
     pub fn cache_transfer(&self, bytes: Bytes, devices: f64) -> Seconds {
         let rate = self.outer_bandwidth * (self.transfer_share / self.nic_share * devices);
         bytes / rate + self.send_latency + self.send_alpha
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::BytesPerSecond;
+
+    #[test]
+    fn small_all_reduces_take_one_stage_and_large_ones_two() {
+        let level = crate::network::Level {
+            name: "switch".to_string(),
+            size: 8.0,
+            bandwidth: BytesPerSecond(100e9),
+            latency: Seconds::ZERO,
+            mesh: None,
+            in_network_reduction: false,
+        };
+        let network = Network { levels: vec![level] };
+        let group = network.group(1.0, 8.0);
+        let none = Seconds::ZERO;
+        let exchange = Exchange {
+            tensor: group,
+            experts: group,
+            whole: group,
+            instances: 1.0,
+            send_bandwidth: BytesPerSecond(100e9),
+            outer_bandwidth: BytesPerSecond(100e9),
+            send_latency: none,
+            all_reduce_alpha: Seconds(5e-6),
+            outer_alpha: none,
+            alpha: none,
+            send_alpha: none,
+            transfer_share: 1.0,
+            nic_share: 1.0,
+            factor: 1.0,
+        };
+        // 8 ranks, 1 MB: one stage 5 us + 7 x 10 us, two 10 us + 2 x 7/8 x 10 us.
+        let large = exchange.tensor_all_reduce(Bytes(1e6));
+        assert!((large.0 - 27.5e-6).abs() < 1e-12, "{large:?}");
+        // 10 kB: one stage 5 us + 0.7 us, two 10.175 us.
+        let small = exchange.tensor_all_reduce(Bytes(1e4));
+        assert!((small.0 - 5.7e-6).abs() < 1e-12, "{small:?}");
     }
 }

@@ -290,7 +290,7 @@ fn expert_block(bench: &Bench, work: &Work, times: &mut LayerTimes) {
     let rows = all * top_k / ep * imbalance;
     // More ranks than experts: copies, at least one expert each.
     let local = (experts / ep).max(1.0);
-    let used = local * expert_coverage(experts.max(ep), top_k, all);
+    let used = local * expert_coverage(experts.max(ep), top_k, all, bench.constants.expert_skew);
     let width = f64::from(moe.ffn) / etp;
     let inputs = model.ffn_inputs();
     let elements = (inputs + 1.0) * hidden * width;

@@ -44,6 +44,27 @@ pub fn activation_bytes(precision: Precision) -> f64 {
     }
 }
 
+/// Memory bandwidth of the chip on which the ridge constants were first read off (H100 SXM), bytes/s.
+const REFERENCE_BANDWIDTH: f64 = 3.35e12;
+
+/// Bandwidth that enters the ridge point: B^a x B0^(1-a), bytes/s, B0 that of an H100.
+///
+/// With a = 1 the ridge point is F/B; with a = 0 the share of the peak depends on the peak alone. Products that are
+/// bound by arithmetic run at the same rate on an H100 and on an H200, which differ in memory only, so a is below 1.
+#[must_use]
+pub fn ridge_bandwidth(bandwidth: BytesPerSecond, follows: f64) -> BytesPerSecond {
+    BytesPerSecond(REFERENCE_BANDWIDTH * libm::pow(bandwidth.0 / REFERENCE_BANDWIDTH, follows))
+}
+
+/// Bandwidth that kernels reach before their own share: B / (1 + B / `B_half`), bytes/s.
+///
+/// A chip keeps so many bytes in flight (registers, queues); over the latency of the memory that is a rate of its
+/// own, `B_half`, and time per byte adds: 1/B + 1/`B_half`. The faster the memory, the smaller the share reached.
+#[must_use]
+pub fn reached_bandwidth(bandwidth: BytesPerSecond, depth: f64) -> BytesPerSecond {
+    BytesPerSecond(bandwidth.0 / (1.0 + bandwidth.0 / depth))
+}
+
 impl Rates {
     /// Rates of `device` at relative `clock`; `latent`: the model's attention is latent (MLA).
     ///
@@ -62,7 +83,8 @@ impl Rates {
             let peak = device.peak.at(precision).ok_or_else(|| {
                 CoreError::invalid(format!("precisions.{key}"), format!("the chip has no {precision:?} peak"))
             })? * clock;
-            let share = ridge_share(constants.peak_share, peak.0 / device.memory_bandwidth.0, ridge);
+            let bandwidth = ridge_bandwidth(device.memory_bandwidth, constants.ridge_bandwidth);
+            let share = ridge_share(constants.peak_share, peak.0 / bandwidth.0, ridge);
             Ok::<_, CoreError>(peak * (share / factor))
         };
         let products = software.product_factor * family.products;
@@ -70,7 +92,8 @@ impl Rates {
         let attention = software.attention_factor * family.attention;
         let cache_ridge =
             if latent { constants.ridge_latent_attention } else { constants.ridge_decode_attention };
-        let memory = device.memory_bandwidth * (1.0 / family.memory);
+        let reached = reached_bandwidth(device.memory_bandwidth, constants.memory_depth);
+        let memory = reached * (1.0 / family.memory);
         Ok(Self {
             attention_products: rate(
                 "attention_products",
@@ -161,5 +184,25 @@ impl Rates {
     #[must_use]
     pub fn traffic(&self, bytes: Bytes) -> Seconds {
         bytes / self.elementwise
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_as_fast_as_the_requests_in_flight_reaches_half() {
+        assert!((reached_bandwidth(BytesPerSecond(4e12), 4e12).0 - 2e12).abs() < 1.0);
+        assert!((reached_bandwidth(BytesPerSecond(1e12), 1e30).0 - 1e12).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_ridge_follows_the_memory_by_its_exponent() {
+        // Four times an H100's memory: as it is, by its square root, or not at all.
+        let fast = BytesPerSecond(4.0 * REFERENCE_BANDWIDTH);
+        for (follows, times) in [(1.0, 4.0), (0.5, 2.0), (0.0, 1.0)] {
+            assert!((ridge_bandwidth(fast, follows).0 / REFERENCE_BANDWIDTH - times).abs() < 1e-12);
+        }
     }
 }

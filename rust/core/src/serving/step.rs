@@ -24,7 +24,7 @@ pub struct StepTimes {
     pub experts: Seconds,
     /// Norms, residuals, permutation.
     pub elementwise: Seconds,
-    /// Floors of kernels, and waiting for the host where it launches layer by layer.
+    /// Floors of kernels, and waiting for the host where no step is replayed from graphs: it launches layer by layer.
     pub launches: Seconds,
     /// Tensor-parallel collectives, exposed.
     pub tensor_parallel: Seconds,
@@ -36,7 +36,7 @@ pub struct StepTimes {
     pub draft: Seconds,
     /// Sends between pipeline stages.
     pub pipeline: Seconds,
-    /// Host time that the device waits for.
+    /// Host time that the device waits for: scheduling, and launching the steps with prompts of a stack with graphs.
     pub host: Seconds,
 }
 
@@ -97,7 +97,7 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     let stages = f64::from(bench.instance.pp);
     let eager = !bench.software.graphs || work.prompt > 0.0;
     let mut layers = LayerTimes::default();
-    let mut waits = Seconds::ZERO;
+    let (mut launching, mut waits) = (Seconds::ZERO, Seconds::ZERO);
     for (kind, count) in [(LayerKind::Dense, dense), (LayerKind::Moe, sparse)] {
         if count <= 0.0 {
             continue;
@@ -105,8 +105,12 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
         let one = layer(bench, kind, work);
         layers.add(&one, count);
         if eager {
-            let launching = bench.software.host_layer * (kernels(model, kind) / USUAL_KERNELS);
-            waits += (launching - one.total()).max(Seconds::ZERO) * count;
+            let own = bench.software.host_layer * (kernels(model, kind) / USUAL_KERNELS);
+            if bench.software.graphs {
+                launching += own * count;
+            } else {
+                waits += (own - one.total()).max(Seconds::ZERO) * count;
+            }
         }
     }
     let mut times = StepTimes {
@@ -126,8 +130,9 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
         let bytes = Bytes(2.0 * work.tokens() * f64::from(model.hidden) / f64::from(bench.instance.tp));
         times.pipeline = bench.exchange.send(bytes) * stages;
     }
-    let host =
-        (bench.software.host_step + bench.software.host_sequence * (work.sequences + work.finished)) * stages;
+    let software = bench.software;
+    let per_request = software.host_sequence * (work.sequences + work.finished);
+    let host = (software.host_step + per_request + software.host_start * work.finished) * stages + launching;
     let device = times.total();
     times.host = exposed_host(host, device, bench.software.host_hidden);
     times

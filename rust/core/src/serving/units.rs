@@ -21,10 +21,20 @@ pub fn ridge_share(peak_share: f64, flops_per_byte: f64, ridge: f64) -> f64 {
     peak_share / (1.0 + flops_per_byte / ridge)
 }
 
-/// Expected share of `experts` that at least one of `tokens` uses, each picking `top_k`: 1 - (1 - k/E)^T.
+/// Expected share of `experts` that at least one of `tokens` uses, each picking `top_k`.
+///
+/// Experts alike: 1 - (1 - k/E)^T = 1 - exp(-l), l = -T ln(1 - k/E). Experts differ in popularity, so few tokens meet
+/// the same popular ones: with popularity gamma-distributed of squared spread c, the mean of 1 - exp(-l w) over w is
+/// 1 - (1 + c l)^(-1/c), which tends to the first for c to 0.
 #[must_use]
-pub fn expert_coverage(experts: f64, top_k: f64, tokens: f64) -> f64 {
-    1.0 - libm::pow(1.0 - (top_k / experts).min(1.0), tokens)
+pub fn expert_coverage(experts: f64, top_k: f64, tokens: f64, skew: f64) -> f64 {
+    let picked = (top_k / experts).min(1.0);
+    let even = 1.0 - libm::pow(1.0 - picked, tokens);
+    if skew < 1e-9 || even >= 1.0 {
+        return even;
+    }
+    let load = -tokens * libm::log1p(-picked);
+    1.0 - libm::pow(1.0 + skew * load, -1.0 / skew)
 }
 
 /// The quantile of a standard normal distribution (Abramowitz and Stegun 26.2.23, within 4.5e-4), `share` in (0, 1).
@@ -83,7 +93,16 @@ mod tests {
 
     #[test]
     fn one_token_covers_its_own_experts_and_many_cover_all() {
-        assert!((expert_coverage(256.0, 8.0, 1.0) - 8.0 / 256.0).abs() < 1e-12);
-        assert!(expert_coverage(256.0, 8.0, 1000.0) > 0.999_999);
+        assert!((expert_coverage(256.0, 8.0, 1.0, 0.0) - 8.0 / 256.0).abs() < 1e-12);
+        assert!(expert_coverage(256.0, 8.0, 1000.0, 0.0) > 0.999_999);
+    }
+
+    #[test]
+    fn popular_experts_leave_others_idle() {
+        // Exponential popularity (c = 1) at a load of ln 2 per expert: ln 2 / (1 + ln 2) instead of 1/2.
+        let load = 2.0_f64.ln();
+        let tokens = load / -(1.0 - 0.25_f64).ln();
+        assert!((expert_coverage(4.0, 1.0, tokens, 0.0) - 0.5).abs() < 1e-12);
+        assert!((expert_coverage(4.0, 1.0, tokens, 1.0) - load / (1.0 + load)).abs() < 1e-12);
     }
 }

@@ -291,6 +291,7 @@ pub fn problem() -> Problem {
             time_limit_seconds: None,
             threads: None,
             similar: 0.02,
+            prices: false,
             runners_up: 5,
         },
     }

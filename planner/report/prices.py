@@ -1,0 +1,54 @@
+"""Shadow prices in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from planner.plan.model import Plan
+from planner.plan.prices import Price
+from planner.plan.shown import days, number, power, signed_percent, spaced, usd
+from planner.report.names import limit_words
+
+
+def price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """A line for each constraint that binds, and one that names those that do not."""
+    for price in plan.prices:
+        if price.plan is not None:
+            yield _step(price), _gain(price)
+    idle = [f"{limit_words(price.constraint)} {_step(price)}" for price in plan.prices if price.plan is None]
+    if idle:
+        yield "no gain from", "; ".join(idle)
+
+
+def _gain(price: Price) -> str:
+    assert price.plan is not None
+    before, after = (amount(value, price.objective_unit) for value in (price.before, price.after))
+    per_unit = amount(price.per_unit, price.objective_unit)
+    sign = "more" if price.step > 0 else "less"
+    return (
+        f"{limit_words(price.constraint)}: {before} -> {after} ({signed_percent(price.change)}), "
+        f"{per_unit} per {_one(price.unit)} {sign}, with {price.plan.cards:,} cards of {price.plan.system}"
+    )
+
+
+def _one(unit: str) -> str:
+    return unit.removesuffix("s") if unit in ("days", "cards", "racks") else unit
+
+
+def _step(price: Price) -> str:
+    sign = "+" if price.step > 0 else "-"
+    size = abs(price.step)
+    if price.unit == "USD":
+        return f"{sign}{usd(size)}"
+    return f"{sign}{number(size)} {_one(price.unit) if size == 1 else price.unit}"
+
+
+def amount(value: float, unit: str) -> str:
+    """An objective with its unit; of a weighted one there is none."""
+    if unit == "days":
+        return days(value)
+    if unit.startswith("USD"):
+        return usd(value) + unit.removeprefix("USD")
+    if unit == "MW":
+        return power(value)
+    return spaced(value, unit) if unit == "tokens/s" else f"{number(value)} {unit}".rstrip()
