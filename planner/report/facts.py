@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band
 from planner.plan.model import Plan
-from planner.plan.shown import duration, number, percent, scaled, signed_percent
+from planner.plan.shown import number, percent, scaled, signed_percent
+from planner.report import service_facts
 from planner.report.words import Words
 
 SHOWN = 6
 """Names listed in one cell."""
 GIB = 2.0**30
+NO_LIMIT = 1_000_000
+"""Cards of a scenario without a limit on them."""
 Fact = tuple[str, str]
 
 
@@ -71,56 +74,22 @@ def _asked(plan: Plan, words: Words) -> Iterator[Fact]:
         yield words("tokens"), scaled(work.tokens, "").strip()
         batch, length = f"{work.global_batch_sequences:,}", f"{work.sequence_tokens:,}"
         yield words("batch"), words("batch_value", sequences=batch, tokens=length)
-    yield from _lengths(plan, words)
-    yield words("precision"), work.precision
+    yield from service_facts.lengths(plan, words)
+    yield words("precision"), words.precision(work.precision)
     if work.software:
         yield words("software"), work.software
     target = plan.target
     wanted = [words("target_days", days=number(target.days))] if target.days is not None else []
     if target.tokens_per_second is not None:
         wanted.append(words("target_rate", rate=scaled(target.tokens_per_second, "")))
-    wanted += _service_targets(plan, words)
+    wanted += service_facts.targets(plan, words)
     yield words("target"), "; ".join(wanted) or words("none")
     yield words("limits"), "; ".join(_limits(plan, words)) or words("none")
 
 
-def _lengths(plan: Plan, words: Words) -> Iterator[Fact]:
-    """Of a service's requests."""
-    for key in ("input_tokens", "output_tokens"):
-        length = getattr(plan.workload, key, None)
-        if length is not None:
-            yield words(key), number(length)
-
-
-def _service_targets(plan: Plan, words: Words) -> list[str]:
-    target = plan.target
-    wanted = []
-    if target.requests_per_second is not None:
-        wanted.append(words("target_requests", rate=number(target.requests_per_second)))
-    for name, seconds in (("TTFT", target.ttft_seconds), ("TPOT", target.tpot_seconds)):
-        if seconds is not None:
-            wanted.append(f"{name} {duration(seconds)}")
-    return wanted
-
-
-def _serve(plan: Plan, words: Words) -> Iterator[Fact]:
-    """What a service does, and its pools."""
-    served = plan.serving
-    if served is None:
-        return
-    yield words("requests"), number(served.requests_per_second)
-    for name, latency in (("TTFT", served.ttft), ("TPOT", served.tpot)):
-        if latency is not None:
-            yield name, duration(latency.quantile)
-    for pool in plan.pools:
-        layout = ", ".join(f"{name}={value}" for name, value in pool.layout.model_dump().items())
-        said = words("pool_value", cards=f"{pool.cards:,}", replicas=f"{pool.replicas:,}", layout=layout)
-        yield words("pool", role=pool.role), said
-
-
 def _limits(plan: Plan, words: Words) -> Iterator[str]:
     limits = plan.limits
-    if limits.cards_max is not None:
+    if limits.cards_max is not None and limits.cards_max < NO_LIMIT:
         exact = limits.cards_min == limits.cards_max
         yield words("limit_exact" if exact else "limit_cards", n=f"{limits.cards_max:,}")
     for key, value in (
@@ -158,9 +127,11 @@ def _wire(plan: Plan, words: Words) -> Iterator[Fact]:
         return
     yield (
         words("fabric"),
-        words("fabric_value", id=fabric.id, kind=fabric.kind, ratio=number(fabric.oversubscription)),
+        words(
+            "fabric_value", id=fabric.id, kind=words.name(fabric.kind), ratio=number(fabric.oversubscription)
+        ),
     )
-    tiers = ", ".join(f"{tier.name} {tier.switches:,}" for tier in fabric.tiers)
+    tiers = ", ".join(f"{words.name(tier.name)} {tier.switches:,}" for tier in fabric.tiers)
     yield words("switches"), f"{fabric.switches:,} ({tiers})"
     yield words("modules"), f"{fabric.transceivers.switch_side + fabric.transceivers.host_side:,}"
     yield words("cables"), f"{fabric.cables:,}"
@@ -175,7 +146,7 @@ def _power(plan: Plan, words: Words) -> Iterator[Fact]:
     band = plan.bands.facility_megawatts if plan.bands else None
     yield words("mean_power"), _banded(words, band, hall.facility_megawatts, "MW")
     yield words("pue"), f"{hall.pue:.2f}"
-    yield words("cooling"), hall.cooling
+    yield words("cooling"), words.name(hall.cooling)
     yield words("energy"), words.amount(hall.energy_mwh_per_year, "MWh")
     yield words("water"), _known(words, hall.water_m3_per_year, "m³")
     yield words("carbon"), words.amount(hall.carbon_tonnes_per_year, "t")
@@ -228,23 +199,23 @@ def _money(plan: Plan, words: Words) -> Iterator[Fact]:
     yield words("energy_cost"), words.money(cost.energy_usd_per_year)
     yield words("tco"), words.money(cost.tco_usd_per_year)
     if cost.missing:
-        yield words("missing_prices"), ", ".join(cost.missing)
+        yield words("missing_prices"), ", ".join(words.label(item) for item in cost.missing)
 
 
 def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
     proof = plan.evidence
     yield words("grade"), words(f"grade_{proof.grade}")
-    names = [item.label for item in proof.estimates]
+    names = [words.label(item.label) for item in proof.estimates]
     if names:
         listed = ", ".join(names[:SHOWN])
         more = len(names) - SHOWN
         yield words("rests_on"), words("and_more", names=listed, n=more) if more > 0 else listed
-    swings = plan.swings.get("days", [])
+    swings = plan.swings.get("days" if plan.serving is None else "requests_per_second", [])
     if swings:
         yield (
-            words("movers"),
+            words("movers" if plan.serving is None else "movers_service"),
             "; ".join(
-                f"{item.label} {signed_percent(item.at_low)} / {signed_percent(item.at_high)}"
+                f"{words.label(item.label)} {signed_percent(item.at_low)} / {signed_percent(item.at_high)}"
                 for item in swings
             ),
         )
@@ -253,19 +224,22 @@ def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
         cards = f", {run.cards:,}" if run.cards else ""
         yield words("nearest_run"), f"{run.id}: {run.hardware}{cards}"
     if proof.risks:
-        yield words("risks"), "; ".join(proof.risks[:SHOWN])
+        yield words("risks"), "; ".join(words.sentences(proof.risks[:SHOWN]))
 
 
 def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
     if plan.binding:
-        yield words("binding"), ", ".join(plan.binding)
+        yield words("binding"), ", ".join(words.name(item) for item in plan.binding)
     if plan.margin is not None:
         yield words("margin"), signed_percent(plan.margin)
     if plan.similar_layouts > 1:
         yield words("similar"), f"{plan.similar_layouts:,}"
     near = plan.nearest
     if near is not None:
-        yield words("why_not"), f"{near.what}: {near.why}" if words.language == "en" else near.what
+        yield (
+            words("why_not"),
+            f"{near.what}: {near.why}" if words.language == "en" else words.name(near.what),
+        )
         if near.design is not None:
             yield (
                 words("nearest"),
@@ -275,7 +249,7 @@ def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
                 ),
             )  # fmt: skip
     if plan.notes:
-        yield words("notes"), "; ".join(plan.notes)
+        yield words("notes"), "; ".join(words.sentences(plan.notes))
 
 
 MAKERS: tuple[tuple[str, Callable[[Plan, Words], Iterator[Fact]]], ...] = (
@@ -284,7 +258,7 @@ MAKERS: tuple[tuple[str, Callable[[Plan, Words], Iterator[Fact]]], ...] = (
     ("wire", _wire),
     ("power", _power),
     ("use", _use),
-    ("serve", _serve),
+    ("serve", service_facts.serves),
     ("when", _when),
     ("money", _money),
     ("sure", _sure),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from planner.plan.model import Plan
+from planner.report import service_graphs
 from planner.report.words import Words
 
 WIDTH = 460
@@ -23,6 +24,9 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
     """The charts of one plan by name; those for which it has no figures are left out."""
     makers: dict[str, Callable[[Plan, Words], Any]] = {
         "step": _step,
+        "trade": service_graphs.trade,
+        "pools": service_graphs.pools,
+        "load": service_graphs.load,
         "bands": _bands,
         "swings": _swings,
         "memory": _memory,
@@ -34,10 +38,15 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
         "front": _drawn("front"),
     }
     return {
-        name: _named(made, words(f"chart_{name}"), words)
+        name: _named(made, words(_caption(name, plan)), words)
         for name, make in makers.items()
         if (made := make(plan, words)) is not None
     }
+
+
+def _caption(name: str, plan: Plan) -> str:
+    """Key of a chart's name: what moves a service are its requests, not its days."""
+    return "movers_service" if name == "swings" and plan.serving is not None else f"chart_{name}"
 
 
 def comparison(plans: Sequence[Plan], names: Sequence[str], words: Words) -> Spec | None:
@@ -157,10 +166,11 @@ def _bands(plan: Plan, words: Words) -> Any:
 
 def _swings(plan: Plan, words: Words) -> Any:
     alt = _altair()
+    ends = [words("end_low"), words("end_high")]
     rows = [
-        {"what": item.label, "end": end, "change": change}
-        for item in plan.swings.get("days", [])
-        for end, change in (("low", item.at_low), ("high", item.at_high))
+        {"what": words.label(item.label), "end": end, "change": change}
+        for item in plan.swings.get("days" if plan.serving is None else "requests_per_second", [])
+        for end, change in ((ends[0], item.at_low), (ends[1], item.at_high))
     ]
     if not rows:
         return None
@@ -171,10 +181,12 @@ def _swings(plan: Plan, words: Words) -> Any:
             y=alt.Y(
                 "what:N", sort=[row["what"] for row in rows[::2]], title=None, axis=alt.Axis(labelLimit=260)
             ),
-            x=alt.X("change:Q", title=words("axis_relative"), axis=alt.Axis(format="+.0%")),
-            color=alt.Color(
-                "end:N", scale=alt.Scale(domain=["low", "high"], range=list(COLOURS[:2])), title=None
+            x=alt.X(
+                "change:Q",
+                title=words("axis_relative" if plan.serving is None else "axis_requests"),
+                axis=alt.Axis(format="+.0%"),
             ),
+            color=alt.Color("end:N", scale=alt.Scale(domain=ends, range=list(COLOURS[:2])), title=None),
             tooltip=["what:N", "end:N", alt.Tooltip("change:Q", format="+.2%")],
         )
         .properties(width=WIDTH, height=13 * len(rows))
@@ -235,7 +247,7 @@ def _named(made: Any, name: str, words: Words) -> Spec:
     return spec
 
 
-_NAMING = ("title", "text", "subtitle", "part", "what")
+_NAMING = ("title", "text", "subtitle", "part", "what", "label", "rack")
 """Keys of a specification, and of its rows, whose texts people read."""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from planner.plan.shown import number, usd
+from planner.report import chinese
 from planner.report.phrases import LABELS, PHRASES
 
 Language = Literal["en", "zh"]
@@ -70,7 +72,28 @@ class Words:
 
     def translated(self, text: str) -> str:
         """A text of a chart in this language, where it is known."""
-        return text if self.language == "en" else _BY_ENGLISH.get(text, text)
+        if self.language == "en":
+            return text
+        return _BY_ENGLISH.get(text) or chinese.sentence(text) or chinese.name(text)
+
+    def name(self, text: str) -> str:
+        """A kind that plans name (``cold-plate``, ``prefill``) in this language; other names stay."""
+        return text if self.language == "en" else chinese.name(text)
+
+    def label(self, text: str) -> str:
+        """The label of a figure in this language; the names in it stay."""
+        return text if self.language == "en" else chinese.label(text)
+
+    def sentences(self, texts: Iterable[str]) -> list[str]:
+        """Notes and risks in this language; those that have none are counted."""
+        return list(texts) if self.language == "en" else chinese.sentences(texts)
+
+    def precision(self, text: str) -> str:
+        """``int8, bf16 cache`` in this language."""
+        if self.language == "en":
+            return text
+        return re.sub(r"\b(weights|products|cache)\b", lambda word: _PRECISION[word[1]], text)
 
 
+_PRECISION = {"weights": "权重", "products": "乘法", "cache": "缓存"}
 _BY_ENGLISH: Mapping[str, str] = dict(PHRASES.values()) | LABELS

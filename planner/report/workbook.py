@@ -74,7 +74,7 @@ def _costs(book: Any, plan: Plan, words: Words, formats: dict[str, Any], name: s
     _heads(sheet, 0, [words("part"), "USD" if words.language == "en" else "万元"], formats)
     parts = plan.cost.parts if plan.cost else {}
     for row, (part, dollars) in enumerate(parts.items(), start=1):
-        sheet.write_string(row, 0, part.removesuffix("_usd").replace("_", " "))
+        sheet.write_string(row, 0, words.translated(part.removesuffix("_usd").replace("_", " ")))
         if dollars is None:
             sheet.write_string(row, 1, words("unknown"))
         else:
@@ -97,9 +97,9 @@ def _sources(book: Any, plan: Plan, words: Words, formats: dict[str, Any], name:
         sheet, 0, [words(key) for key in ("figure", "value", "unit", "known_how", "where", "source")], formats
     )
     for row, item in enumerate(plan.figures, start=1):
-        sheet.write_string(row, 0, item.label)
+        sheet.write_string(row, 0, words.label(item.label))
         sheet.write_number(row, 1, item.value, formats["number"])
-        for column, text in enumerate((item.unit, item.kind, item.key), start=2):
+        for column, text in enumerate((item.unit, words.translated(item.kind), item.key), start=2):
             sheet.write_string(row, column, text)
         sheet.write_string(row, 5, "; ".join(one.title for one in item.sources) or item.method or "")
     sheet.set_column(0, 0, 44)

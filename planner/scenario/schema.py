@@ -458,6 +458,10 @@ class Reliability(Frozen):
     checkpoint_interval: DurationSeconds | None = Field(
         default=None, description="between checkpoints; default: the best"
     )
+    operations: Literal["usual", "tuned"] = Field(
+        default="usual",
+        description="tuned: an operator that detects failures and restarts by machine, within minutes",
+    )
     detection: DurationSeconds | None = Field(default=None, description="from failure to the stop of the job")
     restart: DurationSeconds | None = Field(default=None, description="swap and start, without loading")
     repair: DurationSeconds | None = Field(default=None, description="until a failed server is back")

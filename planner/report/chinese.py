@@ -1,0 +1,111 @@
+"""Texts of plans in Chinese: notes and risks by patterns, labels of figures by their ends, kinds by name.
+
+Names (of chips, links, frameworks) stay as they are. What has no Chinese here is counted, never shown in
+English among Chinese words (`sentences`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from planner.report.labels import ENDINGS, NAMES, PIECES
+
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        r"latency percentiles, batches and the ratio of pools are closed forms that no simulation has "
+        r"confirmed",
+        "时延分位、批量与资源池配比为解析解，尚未经仿真验证",
+    ),
+    (
+        r"power of a card at work is taken as in training; how prefill and decode differ is not modelled",
+        "工作功耗按训练取值，未区分预填充与解码",
+    ),
+    (r"(\S+) is left out(?: for (\S+))?: its PUE of (\S+) is above (\S+) \(the legal limit of (\S+)\)",
+     r"\2 不采用 \1：PUE \3 高于 \5 的法定上限 \4"),
+    (r"front without (.+): nobody published the (.+)", r"前沿不含 \1：未公布 \2"),
+    (r"(\S+) lists no bf16 peak: its fp16 peak is used", r"\1 未列 bf16 峰值，按 fp16 峰值计"),
+    (r"(\S+) has no (\S+) peak: not considered with it", r"\1 没有 \2 峰值，不以该精度参与比较"),
+    (r"(\S+): the switches of a domain are not published, so their failures do not count",
+     r"\1：域内交换机数量未公布，其故障未计入"),
+    (r"(\S+) offers (\S+) MW at the grid intake, taken as a limit", r"\1 电网侧可供 \2 MW，作为约束"),
+    (r"a batch of (\S+) tokens is (\S+) sequences", r"\1 词元的批量合 \2 条序列"),
+    (r"(\S+) is left out: (.+)", r"不采用 \1（\2）"),
+    (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window; input (\S+) \(spread (\S+)\), "
+     r"output (\S+) \(spread (\S+)\) tokens",
+     r"轨迹：\1 个请求，平均 \2，最忙时段 \3；输入 \4 词元（离散 \5），输出 \6 词元（离散 \7）"),
+    (r"with (.+) at its low the spares no longer suffice", r"若 \1 取下限，备件不足"),
+    (r"with (.+) at its high the spares no longer suffice", r"若 \1 取上限，备件不足"),
+    (r"with (.+) at its low the model does not fit", r"若 \1 取下限，模型装不下"),
+    (r"with (.+) at its high the model does not fit", r"若 \1 取上限，模型装不下"),
+    (r"with (.+) at its low no load meets the latencies", r"若 \1 取下限，任何负载都不满足时延"),
+    (r"with (.+) at its high no load meets the latencies", r"若 \1 取上限，任何负载都不满足时延"),
+    (r"with (.+) at its (?:low|high) .*memory.*", r"若 \1 取区间一端，显存不足"),
+    (r"([\d,]+) links", r"\1 条链路"),
+    (r"([\d,]+) servers( \(16 drawn\))?", r"\1 台服务器\2"),
+    (r"([\d,]+) (leaf|spine|core)( \(16 drawn\))?", r"\1 台 \2 交换机\3"),
+    (r"(compute|network|interconnect) \(([\d,]+)\)", r"\1（\2）"),
+    (r"(\S+) switch", r"\1 交换机"),
+)  # fmt: skip
+_COMPILED = tuple((re.compile(pattern), said) for pattern, said in _PATTERNS)
+_WORDS = {
+    "leaf": "叶", "spine": "脊", "core": "核心", "compute": "计算", "network": "网络", "interconnect": "互联",
+}  # fmt: skip
+
+
+def name(text: str) -> str:
+    """A kind (``cold-plate``, ``rail-optimised``, ``prefill``) in Chinese; other names stay."""
+    return NAMES.get(text, text)
+
+
+def label(text: str) -> str:
+    """``P800 memory bandwidth`` as ``P800 显存带宽``: what the label ends in, with the name in front."""
+    found = re.fullmatch(r"(.*?) ?\b(bandwidth|latency) of (.+)", text)
+    if found:
+        what = {"bandwidth": "带宽", "latency": "时延"}[found[2]]
+        return f"{pieces(found[1])} {what}（{pieces(found[3])}）".strip()
+    found = re.fullmatch(r"(.*) (?:with|of) (cold-plate|contained-air|immersion|rear-door|room-air)", text)
+    if found:
+        return f"{label(found[1])}（{name(found[2])}）"
+    found = re.fullmatch(r"(.*?) ?factor on (\w+) of (\S+)", text)
+    if found:
+        return f"{found[1]} {found[3]} 系数（{found[2]}）".strip()
+    found = re.fullmatch(r"first port \((.+)\): speed", text)
+    if found:
+        return f"首次移植（{found[1]}）：速度"
+    for ending, said in ENDINGS:
+        if text == ending or text.endswith(f" {ending}"):
+            return f"{pieces(text.removesuffix(ending).strip())} {said}".strip()
+    return pieces(text)
+
+
+def pieces(text: str) -> str:
+    """A name with the common words in it in Chinese."""
+    for english, said in PIECES:
+        text = re.sub(rf"(?<!\w){re.escape(english)}(?!\w)", said, text)
+    return text
+
+
+def sentence(text: str) -> str | None:
+    """A note or a risk in Chinese; None where there is no Chinese for it."""
+    for pattern, said in _COMPILED:
+        found = pattern.fullmatch(text)
+        if found is not None:
+            groups = found.groups()
+            made = re.sub(r"\\(\d)", lambda place, own=groups: _piece(own[int(place[1]) - 1]), said)  # type: ignore[misc]
+            return made.replace("(16 drawn)", "（绘出 16）").strip()
+    return None
+
+
+def _piece(text: str | None) -> str:
+    if text is None:
+        return ""
+    return _WORDS.get(text) or NAMES.get(text) or label(text)
+
+
+def sentences(texts: Iterable[str]) -> list[str]:
+    """Each text in Chinese; those without any are counted at the end."""
+    known = [(text, sentence(text)) for text in texts]
+    said = [chinese for _, chinese in known if chinese is not None]
+    rest = sum(chinese is None for _, chinese in known)
+    return [*said, f"另有 {rest} 条仅有英文，见方案 JSON"] if rest else said

@@ -1,0 +1,111 @@
+"""Reports on services, and Chinese reports: no English sentence stands among the Chinese."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import planner
+from planner.plan.model import Plan
+from planner.report import chinese, facts, graphs, page
+from planner.report.words import Rate, Words
+
+SAMPLE = Path(__file__).with_name("sample_plan.json")
+RATE = Rate(0.14, 0.136, 0.145, "2025-12", "estimate")
+CHAT: dict[str, Any] = {
+    "site": "shanghai",
+    "workload": {"kind": "serving", "model": "llama3.1-8b", "input_tokens": 1000, "output_tokens": 200},
+    "target": {"requests_per_second": 40, "ttft": "2 s", "tpot": "50 ms"},
+    "hardware": {"systems": ["kunlun-p800-8"]},
+    "layout": {"pp": 1, "tp": [1, 2], "mode": "disaggregated"},
+}
+SENTENCE = re.compile(r"(?:\b[A-Za-z]?[a-z]+[ ,:;]+){4,}")
+"""Five words of Latin letters in a row; names of links and models are shorter."""
+
+
+@pytest.fixture(scope="module")
+def service() -> Plan:
+    return planner.size(CHAT)
+
+
+def test_a_service_shows_latencies_pools_and_the_cost_of_tokens(service: Plan) -> None:
+    (found,) = [part for part in facts.sections([service], Words("en", RATE)) if part.key == "serve"]
+    rows = {label: values[0] for label, values in found.rows}
+    assert rows["verdict at the load"] == "stable"
+    assert "P10-P90" in rows["most requests a second within the latencies"]
+    assert "mean" in rows["TPOT"]
+    assert "prefill" in " ".join(rows)
+    assert "a million output tokens (items) at 30 % load" in rows
+    asked = next(part for part in facts.sections([service], Words("en", RATE)) if part.key == "asked")
+    assert "1,000,000" not in str(asked.rows)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_service_has_its_charts(service: Plan, language: Any) -> None:
+    pytest.importorskip("altair")
+    made = graphs.charts(service, Words(language, RATE))
+    assert {"trade", "pools", "load", "bands", "swings", "fabric", "racks", "power", "cost"} <= set(made)
+    assert all(spec["description"] for spec in made.values())
+    drawn = json.dumps(made["trade"])
+    assert str(service.serving.trade[0].batch) in drawn  # type: ignore[union-attr]
+
+
+def test_the_page_of_a_service_is_small(service: Plan) -> None:
+    for name in ("jinja2", "altair", "vl_convert"):
+        pytest.importorskip(name)
+    assert len(page.html([service]).encode()) <= 2e6
+
+
+@pytest.mark.parametrize("kind", ["training", "service"])
+def test_a_chinese_report_has_no_english_sentence(service: Plan, kind: str) -> None:
+    for name in ("jinja2", "altair", "vl_convert"):
+        pytest.importorskip(name)
+    plan = service if kind == "service" else Plan.from_json(SAMPLE.read_text())
+    words = Words("zh", RATE)
+    for section in facts.sections([plan], words):
+        for label, values in section.rows:
+            assert not SENTENCE.search(f"{label} {values[0]}"), (label, values)
+    text = page.html([plan], language="zh")
+    body = text.partition("<body>")[2].partition("<script")[0]
+    # Titles of sources are names, and commands are commands.
+    body = re.sub(r"<a .*?</a>|<cite>.*?</cite>|<code>.*?</code>", "", body, flags=re.DOTALL)
+    for cell in re.findall(r">([^<]+)<", body):
+        assert not SENTENCE.search(cell), cell
+    specs = json.loads(text.partition('type="application/json" id="charts">')[2].partition("</script>")[0])
+    for name, spec in specs.items():
+        for said in _told(spec):
+            assert not SENTENCE.search(said), (name, said)
+
+
+def _told(item: Any) -> list[str]:
+    """Texts of a specification that people read."""
+    if isinstance(item, dict):
+        own = [value for key, value in item.items() if key in ("title", "text", "label", "part", "what")]
+        return [text for text in own if isinstance(text, str)] + [
+            text for value in item.values() for text in _told(value)
+        ]
+    return [text for value in item for text in _told(value)] if isinstance(item, list) else []
+
+
+@pytest.mark.parametrize(
+    ("english", "said"),
+    [
+        ("P800 memory bandwidth", "P800 显存带宽"),
+        ("P800 server bandwidth of XPU-Link group of four", "P800 服务器 带宽（XPU-Link 四卡组）"),
+        ("Shanghai PUE on the design day with cold-plate", "Shanghai 设计日 PUE（冷板液冷）"),
+    ],
+)
+def test_labels_of_figures_keep_names_and_turn_the_rest(english: str, said: str) -> None:
+    assert chinese.label(english) == said
+
+
+def test_what_has_no_chinese_is_counted_and_not_shown() -> None:
+    notes = ["ascend-910 lists no bf16 peak: its fp16 peak is used", "something that nobody translated yet"]
+    first, rest = chinese.sentences(notes)
+    assert first == "ascend-910 未列 bf16 峰值，按 fp16 峰值计"
+    assert "1 条仅有英文" in rest
+    assert Words("en", RATE).sentences(notes) == notes
