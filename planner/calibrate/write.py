@@ -45,6 +45,12 @@ def _figure(value: float, low: float, high: float, kind: str, method: str, unit:
     return f'{{ {numbers}, kind = "{kind}"{source}, method = "{method}" }}'
 
 
+def quantity_text(value: float, low: float, high: float, method: str) -> str:
+    """A measured share as TOML; its source is ``acceptance``."""
+    numbers = f"value = {_number(value)}, low = {_number(low)}, high = {_number(high)}"
+    return f'{{ {numbers}, kind = "measured", source = "acceptance", method = "{method}" }}'
+
+
 def _method(found: Shipped, parameter: Parameter) -> str:
     runs, groups = found.runs[parameter.name], found.groups[parameter.name]
     return f"fitted on {runs} runs of {groups} groups, {found.date}"

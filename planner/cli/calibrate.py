@@ -34,6 +34,12 @@ def calibrate(
         bool,
         typer.Option("--cv", help="With the shipped runs: also write the out-of-fold predictions (cv.json)."),
     ] = False,
+    acceptance: Annotated[
+        Path | None,
+        typer.Option(
+            "--acceptance", metavar="FILE", help="A filled acceptance sheet (`planner size --sheet FILE`)."
+        ),
+    ] = None,
     serving: Annotated[
         bool,
         typer.Option(
@@ -57,6 +63,11 @@ def calibrate(
         from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
 
         library = SpecLibrary.from_environment()
+        if acceptance is not None:
+            if cases is not None or serving or cv:
+                raise PlannerError("--acceptance stands alone", hint="ask one thing at a time")
+            _accepted(acceptance, output, library)
+            return
         if cases is not None and serving:
             raise PlannerError("--serving goes with the shipped runs", hint="leave out --cases, or --serving")
         if cases is not None:
@@ -69,6 +80,22 @@ def calibrate(
         raise PlannerError(
             f"calibration needs {fault.name}", hint="pip install 'planner[calibrate]'"
         ) from fault
+
+
+def _accepted(path: Path, output: Path | None, library: object) -> None:
+    from planner.calibrate import acceptance, write  # noqa: PLC0415
+    from planner.specs import SpecLibrary  # noqa: PLC0415
+
+    assert isinstance(library, SpecLibrary)
+    found = acceptance.accepted(acceptance.read_sheet(path), library, path.name)
+    for line in found.told:
+        typer.echo(line)
+    if output is None:
+        typer.echo("nothing written: give -o DIR")
+        return
+    for written in write.write(output, found.files):
+        typer.echo(f"wrote {written}")
+    typer.echo(f"use them with PLANNER_SPEC_PATH={output}")
 
 
 def _own(cases: Path, output: Path | None, library: object) -> None:

@@ -82,6 +82,16 @@ ChartsFolder = Annotated[
 ]
 
 
+SheetFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--sheet",
+        metavar="FILE",
+        help="Also write the acceptance sheet, to be filled in; needs --samples.",
+    ),
+]
+
+
 def overrides(sets: list[str] | None, threads: int | None) -> list[str]:
     """The ``--set`` texts with the number of threads put in."""
     return [*(sets or []), *([f"search.threads={threads}"] if threads is not None else [])]
@@ -145,6 +155,7 @@ def answer(
     quiet: bool,
     chart: Path | None = None,
     charts: Path | None = None,
+    sheet: Path | None = None,
     curve: Callable[[Plan], list[tuple[float, float]]] | None = None,
 ) -> None:
     """Ask, write the answer to stdout (and FILE), and leave with the exit code that it means.
@@ -161,6 +172,8 @@ def answer(
         check_path(chart)
     if charts is not None:
         check_folder(charts)
+    if sheet is not None:
+        check_output(sheet)
     from planner.engine import Interrupt  # noqa: PLC0415 (keeps --help fast)
 
     watch, interrupt = Watch(quiet), Interrupt()
@@ -180,6 +193,10 @@ def answer(
 
         for path in draw(plan, curve(plan) if curve is not None else [], charts):
             typer.echo(f"wrote {path}", err=True)
+    if sheet is not None and plan.cards is not None:
+        from planner.calibrate.acceptance import sheet_text  # noqa: PLC0415 (seldom wanted)
+
+        write(sheet, sheet_text(plan))
     try:
         _print(plan, as_json)
     except BrokenPipeError:

@@ -20,6 +20,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     quiet: common.Quiet = False,
     samples: common.Samples = 0,
     confidence: common.PlanFor = None,
+    sheet: common.SheetFile = None,
 ) -> None:
     """Find the cluster that meets a target, or the most that limits allow.
 
@@ -57,5 +58,6 @@ def size(  # noqa: PLR0917 (the command line names them)
         quiet=quiet,
         chart=chart,
         charts=charts,
+        sheet=sheet,
         curve=lambda plan: api.goodput_curve(scenario, plan, set=sets_and_threads),
     )

@@ -13,7 +13,7 @@ from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import figures
 from planner.plan.bands import Uncertain, outputs_of
 from planner.plan.case import Case
-from planner.plan.service import ServiceCase, _only_this, choice_of
+from planner.plan.service import ServiceCase, _only_this, choice_of, unsimulated
 from planner.plan.studied import only_this
 from planner.problem import build, serving_wire, wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE
@@ -152,7 +152,7 @@ class MovedService:
         """As of `Moved`."""
         request = build_service(self._plant, self._case.library, {figure.place: value}).request
         target = request.target.model_copy(update={"requests_per_second": self._load})
-        problem = request.model_copy(update={"target": target})
+        problem = request.model_copy(update={"target": target, "search": unsimulated(request.search)})
         return serving_wire.EvaluateServiceRequest(problem=problem, design=self._choice)
 
     def outputs(self, requests: list[serving_wire.EvaluateServiceRequest]) -> list[Outputs]:

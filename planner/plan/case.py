@@ -32,6 +32,8 @@ class Case:
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    cause: str | None = None
+    """Of a no: what one thing is to blame, where that was found out."""
     design: Wire | None = None
     """What the plan describes, once it is made."""
 

@@ -38,6 +38,8 @@ class Facts:
     complete: bool = True
     warning: str | None = None
     """What has to be said before anything else."""
+    cause: str | None = None
+    """Of a no: what one thing is to blame, and what would do."""
     met: float | None = None
     """Of an evaluated design: the share of draws in which it meets the target."""
 
@@ -82,6 +84,8 @@ def _rate_spread(facts: Facts) -> str:
 def _no(facts: Facts) -> str:
     wanted = _wanted(facts.target)
     nearest = facts.nearest
+    if facts.cause is not None:
+        return f"No: {facts.cause}"
     if nearest is None:
         return f"No: nothing {wanted or 'fits the limits'}" + ("" if facts.complete else " so far")
     if nearest.design is None:

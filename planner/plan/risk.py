@@ -441,6 +441,7 @@ def risk(  # noqa: PLR0917
         indices={"days": indices(problem, inputs, sampled, place, study, seed)},
         check=checked(problem, sampled, needed) if check and needed is not None else None,
         measure_first=worth.measure_first(problem, study),
+        sheet_precision=request.training.precision,
         acceptance=worth.acceptance(problem, sampled.candidates[place], tokens_per_second_per_card),
     )
 

@@ -41,9 +41,14 @@ class Measure(Part):
     test: str = Field(description="what to run")
 
 
+SheetKey = Literal["gemm", "memory", "scale_up", "scale_out", "workload", "power"]
+"""What a line of the acceptance sheet measures."""
+
+
 class Acceptance(Part):
     """One line of the acceptance sheet: what to measure on the delivered machine."""
 
+    key: SheetKey
     test: str
     expected: float
     low: float | None
@@ -75,3 +80,4 @@ class Risk(Part):
     check: Check | None
     measure_first: list[Measure]
     acceptance: list[Acceptance]
+    sheet_precision: str = Field(description="precision of the products that the sheet measures")

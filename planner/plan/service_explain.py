@@ -10,7 +10,7 @@ from planner.plan.evidence import tight_memory
 from planner.plan.explain import RESOURCES, _more
 from planner.plan.model import Plan
 from planner.plan.plant import HOURS_PER_YEAR
-from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.plan.service import ServiceCase, choice_of, service_plan, unsimulated
 from planner.plan.service_judge import judge_service
 from planner.plan.service_parts import InstanceLayout, ServicePool, ServiceWorkload
 from planner.problem import serving_wire
@@ -215,7 +215,7 @@ def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
         return {}
     asked = case.request
     target = asked.target.model_copy(update={"requests_per_second": plan.serving.requests_per_second})
-    asked = asked.model_copy(update={"target": target})
+    asked = asked.model_copy(update={"target": target, "search": unsimulated(asked.search)})
     requests = []
     for _, place in (*RESOURCES, ("memory capacity", ("capacity",))):
         clusters = list(asked.clusters)

@@ -201,6 +201,7 @@ def risk_of(  # noqa: PLR0917
         indices={},
         check=None,
         measure_first=worth.measure_first(problem, study, "requests_per_second"),
+        sheet_precision=formats.get("dense_products", "int8"),
         acceptance=worth.acceptance_of(
             cluster,
             choice.fabric,

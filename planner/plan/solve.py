@@ -24,6 +24,7 @@ from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
 from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
+from planner.plan.storage import slow_storage, storage_risks
 from planner.plan.studied import all_errors, software_of, study_design
 from planner.problem import Figure, wire
 from planner.scenario import Scenario
@@ -36,6 +37,9 @@ def solve(case: Case) -> Plan:
     search = case.request.search.model_copy(update={"prices": True})
     result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
+    if design is None and case.problem.scenario.target.any and result["complete"]:
+        slow = case.timed("storage", lambda: slow_storage(case.problem, engine.size))
+        case.cause = slow.words if slow else None
     if not case.samples or design is None:
         if case.samples:
             case.notes.append("no design meets target and limits at the central figures: nothing is sampled")
@@ -205,6 +209,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         comparison=answer.comparison,
         complete=result["complete"],
         warning=mature.warning,
+        cause=case.cause,
         met=answer.found.met if answer.found is not None and answer.comparison is not None else None,
     )
     return Plan(
@@ -398,15 +403,16 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         nearest_measured=evidence.nearest_run(
             names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
         ),
-        risks=_risks(design, studied),
+        risks=_risks(case, design, studied),
     )
 
 
-def _risks(design: Wire | None, studied: Study | None) -> list[str]:
+def _risks(case: Case, design: Wire | None, studied: Study | None) -> list[str]:
     """What may turn out worse: nearly full memory first, then figures at the end of their range."""
     memory = design.get("memory") if design else None
     tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
-    return [*([tight] if tight else []), *(studied.risks if studied else [])]
+    slow = storage_risks(case.problem, case.library, design) if design else []
+    return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]
 
 
 def _kin(case: Case, efficiency: str) -> list[str]:

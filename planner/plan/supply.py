@@ -17,6 +17,15 @@ from pydantic import Field
 from planner import engine
 from planner.errors import PlannerError
 from planner.plan.account import Band
+from planner.plan.deliveries import (
+    DAYS_PER_MONTH,
+    Phase,
+    arrived_by,
+    median,
+    months_until,
+    phase_ends,
+    phases_of,
+)
 from planner.plan.draws import Floats, Range, percentiles
 from planner.plan.parts import Part
 from planner.problem import build, wire
@@ -27,8 +36,6 @@ from planner.specs.schema.part import Supply
 from planner.units import Dimension
 
 DRAWS = 2048
-DAYS_PER_MONTH = 365 / 12
-MOST_PHASES = 24
 BASE = "supply-base"
 NOTE = (
     "most of these figures are estimates that nobody published: replace them with --set or in a directory of "
@@ -37,14 +44,14 @@ NOTE = (
 KEYS = (
     "wafer_diameter", "wafer_starts", "share", "die_area", "dies", "die_yield", "defect_density",
     "packaging_yield", "packaging_limit", "stacks", "stack_limit", "stock", "lead_time", "wafer_price",
-    "stack_price", "packaging_price",
+    "stack_price", "packaging_price", "ramp",
 )  # fmt: skip
 """What `--set` may change, in the units of `UNITS`."""
 UNITS = {
     "wafer_diameter": "mm", "wafer_starts": "wafers a month", "share": "", "die_area": "mm2", "dies": "",
     "die_yield": "", "defect_density": "per cm2", "packaging_yield": "",
     "packaging_limit": "packages a month", "stacks": "", "stack_limit": "stacks a month",
-    "stock": "cards", "lead_time": "months",
+    "stock": "cards", "lead_time": "months", "ramp": "months",
     "wafer_price": "USD", "stack_price": "USD", "packaging_price": "USD",
 }  # fmt: skip
 
@@ -60,19 +67,6 @@ class SupplyFigure(Part):
     kind: str = Field(description="how it is known; `given`: by --set")
     method: str | None
     file: str
-
-
-class Phase(Part):
-    """Cards that have arrived by the end of a month."""
-
-    month: float
-    p10: float
-    p50: float
-    p90: float
-    tokens_per_second: float | None = Field(
-        default=None, description="of the best layout on the P50 cards; null: no scenario, or none fits"
-    )
-    tokens_done: float | None = Field(default=None, description="by the end of the month, from the first on")
 
 
 class Second(Part):
@@ -219,25 +213,24 @@ def supply(
     card = library.accelerator(system.accelerator)
     inputs = supply_inputs(library, card, given)
     drawn = _drawn(inputs, seed)
-    stock, rate, lead = drawn["stock"], drawn["packages_per_month"], drawn["lead_time"]
-    # Infinite where nothing comes beyond the stock.
-    with np.errstate(divide="ignore"):
-        months = np.where(cards <= stock, 0.0, lead + (cards - stock) / rate)
+    months = months_until(drawn, cards)
     at = _central(inputs)
     second_plan = None
     if by_months is not None and second is not None:
-        second_plan = _second(library, card, second, cards, _median(_by(drawn, by_months)), by_months, seed)
-    arrived = None if by_months is None else _by(drawn, by_months)
+        second_plan = _second(
+            library, card, second, cards, median(arrived_by(drawn, by_months)), by_months, seed
+        )
+    arrived = None if by_months is None else arrived_by(drawn, by_months)
     sure = None if by_months is None else float((months <= by_months).mean())
     feasible = second_plan.meets if second_plan else sure is None or sure >= 0.5
-    phases, finished, waiting = _phases(drawn, months, cards, rates, tokens)
+    phases, finished, waiting = phases_of(drawn, months, cards, rates, tokens)
     return SupplyPlan(
         system=system.id,
         accelerator=card.id,
         cards=cards,
         headline=_headline(card, cards, months, by_months, sure, arrived, drawn, second_plan),
         feasible=feasible,
-        packages_per_month=_band(rate),
+        packages_per_month=_band(drawn["packages_per_month"]),
         limited_by={name: float((drawn["limit"] == place).mean()) for place, name in enumerate(LIMITS)},
         months=_maybe(months),
         die_yield=_band(drawn["die_yield"]),
@@ -308,6 +301,7 @@ def _drawn(inputs: Sequence[_Input], seed: int) -> dict[str, Floats]:
     return {
         "stock": values.get("stock", zeros),
         "lead_time": values.get("lead_time", zeros),
+        "ramp": values.get("ramp", zeros),
         "packages_per_month": np.array([answer["packages_per_month"] for answer in answers]),
         "die_yield": np.array([answer["die_yield"] for answer in answers]),
         "limit": np.array([float(LIMITS.index(answer["limit"])) for answer in answers]),
@@ -315,16 +309,6 @@ def _drawn(inputs: Sequence[_Input], seed: int) -> dict[str, Floats]:
             [math.nan if answer["package_usd"] is None else answer["package_usd"] for answer in answers]
         ),
     }
-
-
-def _by(drawn: Mapping[str, Floats], month: float) -> Floats:
-    """Cards that have arrived by a month."""
-    out: Floats = drawn["stock"] + drawn["packages_per_month"] * np.maximum(0.0, month - drawn["lead_time"])
-    return out
-
-
-def _median(values: Floats) -> float:
-    return float(np.percentile(values, 50, method="inverted_cdf"))
 
 
 def _band(values: Floats) -> Band:
@@ -392,60 +376,10 @@ def phase_cards(
     card = library.accelerator(system.accelerator)
     drawn = _drawn(supply_inputs(library, card, given), 0)
     unit = unit_cards(system)
-    counts = {int(min(_median(_by(drawn, month)), cards)) // unit * unit for month in _months(drawn, cards)}
+    counts = {
+        int(min(median(arrived_by(drawn, month)), cards)) // unit * unit for month in phase_ends(drawn, cards)
+    }
     return sorted(count for count in counts | {cards // unit * unit} if count > 0)
-
-
-def _months(drawn: Mapping[str, Floats], cards: int) -> list[float]:
-    """Ends of the phases: months up to when all cards are there (P50), at most `MOST_PHASES`."""
-    rate, stock, lead = (_median(drawn[name]) for name in ("packages_per_month", "stock", "lead_time"))
-    last = 0.0 if cards <= stock else lead + (cards - stock) / max(rate, 1e-9)
-    steps = max(1, math.ceil(last))
-    stride = math.ceil(steps / MOST_PHASES)
-    return [float(month) for month in range(stride, steps + stride, stride)]
-
-
-def _phases(
-    drawn: Mapping[str, Floats],
-    months: Floats,
-    cards: int,
-    rates: Mapping[int, float] | None,
-    tokens: float | None,
-) -> tuple[list[Phase], float | None, float | None]:
-    """Deliveries, and training on what has arrived: a phase runs on the cards there at its begin."""
-    seconds = 86400.0 * DAYS_PER_MONTH
-    phases, done, finished, before, rate = [], 0.0, None, 0.0, 0.0
-    for month in _months(drawn, cards):
-        arrived = percentiles(np.minimum(_by(drawn, month), cards))
-        assert arrived is not None
-        made = rate * (month - before) * seconds
-        if tokens is not None and rate > 0.0 and finished is None and done + made >= tokens:
-            finished = before + (tokens - done) / rate / seconds
-        done += made
-        phases.append(
-            Phase(
-                month=month,
-                p10=arrived[0],
-                p50=arrived[1],
-                p90=arrived[2],
-                tokens_per_second=rate_on(rates, arrived[1]),
-                tokens_done=done if rates is not None else None,
-            )
-        )
-        rate, before = rate_on(rates, arrived[1]) or 0.0, month
-    if tokens is None or rates is None:
-        return phases, None, None
-    if finished is None and rate > 0.0:
-        finished = before + (tokens - done) / rate / seconds
-    whole, everything = rate_on(rates, cards), _median(months)
-    waiting = everything + tokens / whole / seconds if whole and math.isfinite(everything) else None
-    return phases, finished, waiting
-
-
-def rate_on(rates: Mapping[int, float] | None, cards: float) -> float | None:
-    """Rate on the most cards that have one and are there."""
-    known = [count for count in rates or {} if count <= cards]
-    return (rates or {})[max(known)] if known else None
 
 
 def _second(  # noqa: PLR0917
@@ -461,7 +395,7 @@ def _second(  # noqa: PLR0917
     worth = _matrix_rate(library, other) / _matrix_rate(library, card)
     lacking = max(0.0, cards - first)
     wanted = math.ceil(lacking / worth / unit_cards(system)) * unit_cards(system)
-    there = _median(_by(_drawn(supply_inputs(library, other), seed), by_months))
+    there = median(arrived_by(_drawn(supply_inputs(library, other), seed), by_months))
     meets = there >= wanted
     return Second(
         system=system.id,
@@ -498,11 +432,11 @@ def _headline(  # noqa: PLR0917
     told = f"{cards:,} {name}: {when} · estimates, not published figures"
     if by_months is None or sure is None or arrived is None:
         return told
-    first = _median(drawn["lead_time"])
-    there = f"{min(_median(arrived), cards):,.0f} of them"
+    first = median(drawn["lead_time"])
+    there = f"{min(median(arrived), cards):,.0f} of them"
     if second is not None and second.meets:
         return f"{there} by month {by_months:g}, and {second.cards:,.0f} of {second.system} · {told}"
-    if by_months <= first and _median(drawn["stock"]) < cards:
+    if by_months <= first and median(drawn["stock"]) < cards:
         return (
             f"No: month {by_months:g} is before the first delivery (month {first:.3g}); then {there} · {told}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.plan.bands import Study
 from planner.plan.figures import address, unit_of
-from planner.plan.risk_parts import Acceptance, Measure
+from planner.plan.risk_parts import Acceptance, Measure, SheetKey
 from planner.problem import Figure, Problem, wire
 from planner.problem.service import ServiceProblem
 
@@ -86,6 +86,7 @@ def acceptance(problem: Problem, choice: wire.DesignChoice, tokens_per_second: f
         problem.calibrations[choice.cluster].efficiency,
         problem.request.training.precision,
         _line(
+            "workload",
             "training step in the planned layout, tokens per second per card",
             tokens_per_second,
             "tokens/s",
@@ -97,7 +98,8 @@ def acceptance(problem: Problem, choice: wire.DesignChoice, tokens_per_second: f
 def served_line(requests_per_second: float) -> Acceptance:
     """The line of a service: the highest load within its latencies, per card bought."""
     return _line(
-        "the service at its planned lengths, highest load within the latencies, requests per second per card",
+        "workload",
+        "the service at its planned lengths, highest load within latencies, requests/s per card",
         requests_per_second,
         "requests/s",
         "a row of `planner validate --cases`",
@@ -114,9 +116,14 @@ def acceptance_of(
     share = getattr(shares.matmul, precision, None) or shares.matmul.bf16
     out = [
         _line(
-            "large GEMM, per device", rate * share, "FLOP/s", f"{chip}: peak.{precision}; {family}: matmul"
+            "gemm",
+            "large GEMM, per device",
+            rate * share,
+            "FLOP/s",
+            f"{chip}: peak.{precision}; {family}: matmul",
         ),
         _line(
+            "memory",
             "memory stream, per device",
             device.memory_bandwidth * shares.memory,
             "B/s",
@@ -126,6 +133,7 @@ def acceptance_of(
     for place, level in enumerate(cluster.levels):
         out.append(
             _line(
+                "scale_up",
                 f"all-reduce inside {level.name}, bus bandwidth per device",
                 level.bandwidth * shares.scale_up,
                 "B/s",
@@ -135,6 +143,7 @@ def acceptance_of(
     fabric = cluster.fabrics[fabric_index]
     out.append(
         _line(
+            "scale_out",
             "all-reduce between servers, bus bandwidth per device",
             fabric.bandwidth * fabric.share_of_line_rate * shares.scale_out,
             "B/s",
@@ -144,10 +153,16 @@ def acceptance_of(
     out.append(whole)
     draw = cluster.card_tdp * cluster.card_training_share * cluster.cards_per_server + cluster.host_power
     out.append(
-        _line("server at the plug, at work", draw, "W", f"{chip}: power; systems/{cluster.system}: host")
+        _line(
+            "power",
+            "server at the plug, at work",
+            draw,
+            "W",
+            f"{chip}: power; systems/{cluster.system}: host",
+        )
     )
     return out
 
 
-def _line(test: str, expected: float, unit: str, feeds: str) -> Acceptance:
-    return Acceptance(test=test, expected=expected, low=None, high=None, unit=unit, feeds=feeds)
+def _line(key: SheetKey, test: str, expected: float, unit: str, feeds: str) -> Acceptance:
+    return Acceptance(key=key, test=test, expected=expected, low=None, high=None, unit=unit, feeds=feeds)

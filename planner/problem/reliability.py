@@ -16,11 +16,11 @@ def reliability(scenario: Scenario, figures: Figures) -> wire.Reliability:
         return sheet.need(key, "reliability", what)
 
     # What the user knows better is not looked up, so it counts as no estimate.
-    detection = known.detection or need("detection", "time to detect a failure")
+    detection, restart = _times(scenario, sheet)
     return wire.Reliability(
         checkpoint_bytes_per_second=known.checkpoint_bandwidth or need("checkpoint_bandwidth", "write rate"),
         checkpoint_stall_seconds=0.0 if known.checkpoint == "blocking" else need("checkpoint_stall", "stall"),
-        recovery_seconds=detection + (known.restart or need("restart", "time to restart")),
+        recovery_seconds=detection + restart,
         # A checkpoint holds the weights of the products and the optimizer's state, not the gradients.
         checkpoint_bytes_per_parameter=workload.weight_bytes + workload.optimizer_bytes,
         load_bytes_per_second=need("checkpoint_read", "read rate"),
@@ -31,14 +31,26 @@ def reliability(scenario: Scenario, figures: Figures) -> wire.Reliability:
     )
 
 
-def _memory(scenario: Scenario, sheet: Sheet) -> wire.PeerMemory:
+def _times(scenario: Scenario, sheet: Sheet) -> tuple[float, float]:
+    """Seconds to detect a failure and to restart: given, or those of the scenario's kind of operations."""
     known = scenario.reliability
-    detection = known.detection or sheet.need("detection", "reliability", "time to detect a failure")
+    suffix = "" if known.operations == "usual" else "_tuned"
+
+    def of(given: float | None, key: str, what: str) -> float:
+        return given or sheet.need(f"{key}{suffix}", "reliability", what)
+
+    return (
+        of(known.detection, "detection", "time to detect a failure"),
+        of(known.restart, "restart", "time to restart"),
+    )
+
+
+def _memory(scenario: Scenario, sheet: Sheet) -> wire.PeerMemory:
+    detection, restart = _times(scenario, sheet)
     return wire.PeerMemory(
         stall_seconds=sheet.need("memory_stall", "reliability", "stall of a copy in memory"),
         # A copy next door loads in seconds: detection and restart are all there is.
-        recovery_seconds=detection
-        + (known.restart or sheet.need("restart", "reliability", "time to restart")),
+        recovery_seconds=detection + restart,
         covers=sheet.need("memory_covers", "reliability", "failures that a copy in memory survives"),
     )
 

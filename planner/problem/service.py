@@ -109,6 +109,7 @@ class _ServiceBuilder(_Builder):
                 families.append(serving_tools.family(card.efficiency, figures))
         constants = serving_tools.constants(figures)
         limits = self._limits(systems, site, hall.facility)
+        availability = self._availability()
         economics = self._economics(hall.facility)
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
@@ -121,7 +122,7 @@ class _ServiceBuilder(_Builder):
         request = serving_wire.ServiceRequest(
             served=self._served(architecture, trace),
             constants=constants,
-            target=self._target(peak),
+            target=self._target(peak, availability),
             limits=limits,
             rack=rack,
             chain=chain,
@@ -275,7 +276,19 @@ class _ServiceBuilder(_Builder):
         peak = (peak or mean * workload.peak_over_mean) * (1.0 + target.headroom)
         return mean, peak
 
-    def _target(self, peak: float | None) -> serving_wire.ServiceTarget:
+    def _availability(self) -> serving_wire.Availability | None:
+        """What is asked, with the time from a failure until the instance is back."""
+        share, known = self.scenario.target.availability, self.scenario.reliability
+        if share is None:
+            return None
+        sheet = self.figures.of("parts", self.library.part("reliability"))
+        repair = known.repair or sheet.need("repair", "reliability", "time to repair a server")
+        restart = known.restart or sheet.need("restart", "reliability", "time to restart")
+        return serving_wire.Availability(share=share, repair_seconds=repair + restart)
+
+    def _target(
+        self, peak: float | None, availability: serving_wire.Availability | None
+    ) -> serving_wire.ServiceTarget:
         target = self.scenario.target
         first = target.latency if isinstance(self.scenario.workload, GenericWorkload) else target.ttft
         wanted = self.scenario.objective != "throughput" or self.scenario.target.any
@@ -286,6 +299,7 @@ class _ServiceBuilder(_Builder):
             tokens_per_second_per_card=target.tokens_per_second_per_card,
             offline=target.tokens_per_second is not None,
             spare_instances=target.spare_instances,
+            availability=availability,
         )
 
     def _served(

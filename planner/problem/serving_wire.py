@@ -250,6 +250,13 @@ class LatencyTarget(Wire):
     quantile: float
 
 
+class Availability(Wire):
+    """How surely the instances that are needed are up."""
+
+    share: float
+    repair_seconds: float
+
+
 class ServiceTarget(Wire):
     """What the service must do."""
 
@@ -259,6 +266,7 @@ class ServiceTarget(Wire):
     tokens_per_second_per_card: float | None = None
     offline: bool = False
     spare_instances: Unsigned = 0
+    availability: Availability | None = None
 
 
 class GenericItem(Wire):

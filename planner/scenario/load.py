@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
 from planner.scenario.overrides import apply, parse
-from planner.scenario.schema import OF_SERVING, RESERVED, Origin, Scenario
+from planner.scenario.schema import OF_SERVING, Origin, Scenario
 from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 
@@ -93,7 +93,6 @@ def _told(error: SpecError, schema: type[Scenario]) -> tuple[str, str, str | Non
     table = model_at(schema, undotted(key)) if key else schema
     named = leading and (
         (table is not None and leading[1] in table.model_fields)
-        or f"{key}.{leading[1]}" in RESERVED
         or (key == "target" and leading[1] in OF_SERVING)
         or (schema is not Scenario and (not key or key in SERVICE_TABLES))
     )

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from planner.errors import ScenarioError
-from planner.scenario.schema import RESERVED, SHORTHANDS, Scenario, reserved_message
+from planner.scenario.schema import SHORTHANDS, Scenario
 from planner.scenario.service import SERVICE_SHORTHANDS, SERVICE_TABLES
 from planner.specs.reading import model_at
 
@@ -40,8 +40,6 @@ def parse(text: str) -> Override:
         )
     path = ALIASES.get(path, path)
     dotted = ".".join(path)
-    if dotted in RESERVED:
-        raise ScenarioError(reserved_message(dotted), file="--set", key=dotted)
     known = known_keys()
     if dotted not in known:
         near = get_close_matches(dotted, known, n=1, cutoff=0.5)

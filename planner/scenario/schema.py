@@ -60,26 +60,22 @@ SHORTHANDS: dict[tuple[str, ...], str] = {
 }
 """Tables that may be written as one plain value, and the key which that value stands for."""
 
-OF_SERVING = ("requests_per_second", "ttft", "tpot", "tokens_per_second_per_card", "latency", "headroom")
+OF_SERVING = (
+    "requests_per_second",
+    "ttft",
+    "tpot",
+    "tokens_per_second_per_card",
+    "latency",
+    "headroom",
+    "availability",
+)
 """Keys of [target] that only services have."""
 
-RESERVED = {
-    "target.availability": "serving",
-}
-"""Lawful keys of questions that are not built yet."""
 
-
-def reserved_message(key: str) -> str:
-    """What to say to somebody who uses a reserved key."""
-    return f"is reserved for {RESERVED[key]}, which is not built yet; leave it out"
-
-
-def _refuse_reserved(data: Any, table: str) -> Any:
+def _refuse_keys_of_services(data: Any) -> Any:
     for key in data if isinstance(data, dict) else ():
-        if table == "target" and key in OF_SERVING:
+        if key in OF_SERVING:
             raise ValueError(f'{key}: belongs to services: set workload.kind = "serving" or "generic"')
-        if f"{table}.{key}" in RESERVED:
-            raise ValueError(f"{key}: {reserved_message(f'{table}.{key}')}")
     return data
 
 
@@ -151,8 +147,8 @@ class Target(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _reserved(cls, data: Any) -> Any:
-        return _refuse_reserved(data, "target")
+    def _of_training(cls, data: Any) -> Any:
+        return _refuse_keys_of_services(data)
 
     @property
     def any(self) -> bool:
@@ -237,11 +233,6 @@ class Limits(Frozen):
     available_by: Annotated[str | None, BeforeValidator(_date_text)] = Field(
         default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _reserved(cls, data: Any) -> Any:
-        return _refuse_reserved(data, "limits")
 
     @property
     def any(self) -> bool:
@@ -466,6 +457,10 @@ class Reliability(Frozen):
     )
     checkpoint_interval: DurationSeconds | None = Field(
         default=None, description="between checkpoints; default: the best"
+    )
+    operations: Literal["usual", "tuned"] = Field(
+        default="usual",
+        description="tuned: an operator that detects failures and restarts by machine, within minutes",
     )
     detection: DurationSeconds | None = Field(default=None, description="from failure to the stop of the job")
     restart: DurationSeconds | None = Field(default=None, description="swap and start, without loading")

@@ -161,13 +161,14 @@ class ServiceTarget(Frozen):
         default=0.0, ge=0, le=10, description="share added to the peak rate"
     )
     spare_instances: WholeOrZero = Field(default=0, description="of each pool, beyond those needed (N+k)")
+    availability: Share | None = Field(
+        default=None, gt=0, lt=1, description="share of the time in which the instances needed are up"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _reserved(cls, data: Any) -> Any:
         for key in data if isinstance(data, dict) else ():
-            if key == "availability":
-                raise ValueError("availability: is not built yet; ask for spare_instances")
             if key == "days":
                 raise ValueError("days: belongs to training; a service has requests_per_second")
         return data

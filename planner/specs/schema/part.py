@@ -113,6 +113,7 @@ class Supply(Frozen):
     stack_limit: Count | None = Field(default=None, description="memory stacks a month")
     stock: Count | None = Field(default=None, description="packages that this buyer can have at once")
     lead_time: Duration | None = Field(default=None, description="from order to the first new cards")
+    ramp: Duration | None = Field(default=None, description="until deliveries reach their full rate")
     wafer_price: Money | None = None
     stack_price: Money | None = None
     packaging_price: Money | None = Field(default=None, description="packaging and test of one package")
@@ -207,6 +208,10 @@ class Part(SpecFile):
     )
     detection: Duration | None = Field(default=None, description="from failure to the stop of the job")
     restart: Duration | None = Field(default=None, description="swap, scheduling, start, without loading")
+    detection_tuned: Duration | None = Field(
+        default=None, description="the same of an operator that watches every rank by machine"
+    )
+    restart_tuned: Duration | None = Field(default=None, description="the same of automated restarts")
     repair: Duration | None = Field(default=None, description="from failure until a server is back")
     domain_repair: Duration | None = Field(
         default=None, description="until the switches of a scale-up domain are back"

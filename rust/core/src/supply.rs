@@ -132,22 +132,29 @@ pub fn supply(inputs: &SupplyInputs) -> Result<SupplyAnswer, CoreError> {
     })
 }
 
-/// Cards delivered `months` from now: the stock at once, then the monthly rate after the lead time.
+/// Cards delivered `months` from now: the stock at once, then after the lead time a rate that rises evenly to the monthly
+/// one over `ramp_months`: stock + r·x²/(2R) for x = t - lead up to R, stock + r·(x - R/2) beyond.
 #[must_use]
-pub fn delivered(stock: f64, per_month: f64, lead_months: f64, months: f64) -> f64 {
-    stock + per_month * (months - lead_months).max(0.0)
+pub fn delivered(stock: f64, per_month: f64, lead_months: f64, ramp_months: f64, months: f64) -> f64 {
+    let since = (months - lead_months).max(0.0);
+    let full =
+        if since < ramp_months { since * since / (2.0 * ramp_months) } else { since - ramp_months / 2.0 };
+    stock + per_month * full
 }
 
-/// Months until `cards` are delivered; infinite where nothing more comes.
+/// Months until `cards` are delivered, the inverse of [`delivered`]; infinite where nothing more comes.
 #[must_use]
-pub fn months_until(cards: f64, stock: f64, per_month: f64, lead_months: f64) -> f64 {
+pub fn months_until(cards: f64, stock: f64, per_month: f64, lead_months: f64, ramp_months: f64) -> f64 {
     if cards <= stock {
         return 0.0;
     }
     if per_month <= 0.0 {
         return f64::INFINITY;
     }
-    lead_months + (cards - stock) / per_month
+    // Months of the full rate.
+    let full = (cards - stock) / per_month;
+    let ramping = libm::sqrt(2.0 * full * ramp_months);
+    lead_months + if ramping < ramp_months { ramping } else { full + ramp_months / 2.0 }
 }
 
 fn check(inputs: &SupplyInputs) -> Result<(), CoreError> {
@@ -251,11 +258,22 @@ mod tests {
 
     #[test]
     fn deliveries_begin_with_the_stock_and_go_on_after_the_lead_time() {
-        assert_eq!(delivered(100.0, 50.0, 4.0, 3.0), 100.0);
-        assert_eq!(delivered(100.0, 50.0, 4.0, 6.0), 200.0);
-        assert_eq!(months_until(100.0, 100.0, 50.0, 4.0), 0.0);
-        assert_eq!(months_until(200.0, 100.0, 50.0, 4.0), 6.0);
-        assert!(months_until(200.0, 100.0, 0.0, 4.0).is_infinite());
+        assert_eq!(delivered(100.0, 50.0, 4.0, 0.0, 3.0), 100.0);
+        assert_eq!(delivered(100.0, 50.0, 4.0, 0.0, 6.0), 200.0);
+        assert_eq!(months_until(100.0, 100.0, 50.0, 4.0, 0.0), 0.0);
+        assert_eq!(months_until(200.0, 100.0, 50.0, 4.0, 0.0), 6.0);
+        assert!(months_until(200.0, 100.0, 0.0, 4.0, 0.0).is_infinite());
+    }
+
+    #[test]
+    fn a_rate_that_rises_over_four_months_has_made_two_full_months_by_then() {
+        // After 2 of 4 months: 50·2²/8 = 25; after 4: 50·2 = 100; then 50 a month.
+        for (months, cards) in [(4.0, 0.0), (6.0, 25.0), (8.0, 100.0), (10.0, 200.0)] {
+            assert!((delivered(0.0, 50.0, 4.0, 4.0, months) - cards).abs() < 1e-12);
+            if cards > 0.0 {
+                assert!((months_until(cards, 0.0, 50.0, 4.0, 4.0) - months).abs() < 1e-12);
+            }
+        }
     }
 
     #[test]

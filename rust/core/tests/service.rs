@@ -8,8 +8,8 @@ use planner_core::hardware::Precision;
 use planner_core::model::Model;
 use planner_core::problem::Objective;
 use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
-use planner_core::service::ground::{Ground, Place};
-use planner_core::service::problem::{GenericItem, LatencyTarget, Served, ServiceProblem};
+use planner_core::service::ground::{Ground, Place, Roles};
+use planner_core::service::problem::{Availability, GenericItem, LatencyTarget, Served, ServiceProblem};
 use planner_core::service::search::search;
 use planner_core::service::sizes::instances;
 use planner_core::serving::answer::Verdict;
@@ -19,8 +19,10 @@ use planner_core::serving::case::{Instance, Mode};
 fn by_loops(problem: &ServiceProblem, rate: f64) -> u64 {
     let place = Place { cluster: 0, fabric: 0, cap: 0, precision: 0 };
     let ground = Ground::new(problem, place).unwrap().unwrap();
-    let found: Vec<_> =
-        instances(problem).into_iter().filter_map(|instance| ground.candidate(instance, None).ok()).collect();
+    let found: Vec<_> = instances(problem)
+        .into_iter()
+        .filter_map(|instance| ground.candidate(instance, None, Roles::ALL).ok())
+        .collect();
     let servers = |devices: u64| devices.div_ceil(8);
     let mut best = u64::MAX;
     for item in &found {
@@ -65,7 +67,7 @@ fn no_operating_point_beyond_the_best_is_allowed() {
     let asked = problem(dense_model(), Some(10.0));
     let ground = Ground::new(&asked, Place { cluster: 0, fabric: 0, cap: 0, precision: 0 }).unwrap().unwrap();
     for instance in instances(&asked) {
-        let Ok(item) = ground.candidate(instance, None) else { continue };
+        let Ok(item) = ground.candidate(instance, None, Roles::ALL) else { continue };
         for (together, best) in [(true, item.together), (false, item.decoding)] {
             let Some(best) = best else { continue };
             assert!(ground.allowed(&item, together, &best));
@@ -103,6 +105,37 @@ fn more_load_never_needs_fewer_cards_and_spares_come_on_top() {
     let mut spared = problem(dense_model(), Some(320.0));
     spared.target.spare_instances = 8;
     assert!(search(&spared).unwrap().best.unwrap().cards.total > last);
+}
+
+#[test]
+fn an_availability_adds_the_spares_of_the_binomial() {
+    // One device of a server that fails r times a day and is back after a day: up = 1 / (1 + r). k spares of n do when
+    // P(Binomial(n + k, up) >= n) reaches the target; the pools share it evenly.
+    let mut asked = problem(dense_model(), Some(150.0));
+    asked.space.modes = vec![Mode::Aggregated];
+    let plain = search(&asked).unwrap().best.unwrap();
+    asked.target.availability = Some(Availability { share: 0.999, repair_seconds: 2.0 * 86_400.0 });
+    let sure = search(&asked).unwrap().best.unwrap();
+    let pool = &sure.pools[0];
+    let rate = asked.clusters[0].failures_per_server_day;
+    let servers = (f64::from(pool.instance.devices()) / 8.0).max(1.0);
+    let up = 1.0 / (1.0 + 2.0 * rate * servers);
+    let chance = |count: u64| {
+        // By the recurrence of the binomial distribution over failures.
+        let mut term = up.powi(i32::try_from(count).unwrap());
+        let mut sum = term;
+        for failed in 1..=count - pool.instances {
+            term *= (count - failed + 1) as f64 / failed as f64 * (1.0 - up) / up;
+            sum += term;
+        }
+        sum
+    };
+    assert!(pool.spare_instances > 0);
+    assert!(chance(pool.instances + pool.spare_instances) >= 0.999);
+    assert!(chance(pool.instances + pool.spare_instances - 1) < 0.999);
+    assert!(sure.cards.total >= plain.cards.total);
+    asked.target.availability = Some(Availability { share: 1.0, repair_seconds: 1.0 });
+    assert!(search(&asked).is_err());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use common::services::problem;
 use common::{dense_model, moe_model};
 use planner_core::service::evaluate::point_at;
-use planner_core::service::ground::{Candidate, Ground, Place};
+use planner_core::service::ground::{Candidate, Ground, Place, Roles};
 use planner_core::service::problem::{LatencyTarget, Served, ServiceProblem};
 use planner_core::service::search::search;
 use planner_core::service::simulated::machine::{Job, Trade};
@@ -44,7 +44,7 @@ fn one_prompt_a_step() -> ServiceProblem {
 /// `instances` prefill instances at `load`: what they measured, and the time of a prompt.
 fn prompts(asked: &ServiceProblem, instances: usize, load: f64, seconds: f64) -> (Measured, f64) {
     let ground = Ground::new(asked, PLACE).unwrap().unwrap();
-    let item: Candidate = ground.candidate(ONE, None).unwrap();
+    let item: Candidate = ground.candidate(ONE, None, Roles::ALL).unwrap();
     let bench = ground.bench(&item).unwrap();
     let service = prompt_step(&bench, 2048.0, 2048.0).total().0;
     let rate = load * instances as f64 / service;

@@ -154,6 +154,21 @@ def test_a_trace_gives_lengths_and_peak(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as fault:
         planner.size(path)
     assert fault.value.key == "workload.trace"
+    (tmp_path / "t.csv").write_text(
+        "arrival_seconds,input_tokens,output_tokens\n5,10,10\n4,10,10\n", encoding="utf-8"
+    )
+    with pytest.raises(ScenarioError, match=r"line 3|order") as fault:
+        planner.size(path)
+    assert fault.value.key == "workload.trace"
+
+
+def test_a_model_that_fits_nowhere_is_a_no() -> None:
+    """Weights beyond every instance of the space: an answer, not an error."""
+    plan = planner.size(_changed(workload={"model": "llama3.1-405b"}, layout={"tp": 1, "pp": 1}))
+    assert not plan.feasible
+    assert plan.nearest is not None
+    assert plan.nearest.what == "memory"
+    assert "fit on no instance" in plan.headline
 
 
 def test_generic_items_are_sized_for_chips_built_for_them() -> None:
@@ -193,3 +208,36 @@ def test_the_examples_of_services_have_an_answer(name: str) -> None:
     plan = planner.size(EXAMPLES / f"{name}.toml")
     assert plan.feasible
     assert json.loads(plan.to_json())["serving"]["verdict"] == "stable"
+
+
+def test_a_service_is_simulated_and_the_first_line_says_so() -> None:
+    """Percentiles of the simulation stand beside the closed forms, in order; another seed gives others."""
+    plan = planner.size(SMALL)
+    assert plan.serving is not None
+    ran = plan.serving.simulated
+    assert ran is not None
+    assert ran.confirmed
+    assert ran.ttft_p50_seconds <= ran.ttft_p90_seconds <= ran.ttft_p99_seconds
+    assert ran.tpot_p50_seconds <= ran.tpot_p90_seconds <= ran.tpot_p99_seconds
+    assert ran.tpot_quantile_seconds <= 0.05 * 1.05
+    assert "confirmed by simulation" in plan.headline
+    assert "NOT" not in plan.headline
+    assert "simulated: " in _text(plan)
+    other = planner.size(_changed(search={"seed": 7})).serving
+    assert other is not None
+    assert other.simulated is not None
+    assert other.simulated.seed == 7
+    assert other.simulated.ttft_mean_seconds != ran.ttft_mean_seconds
+
+
+def test_an_availability_adds_spare_instances() -> None:
+    """More of them the surer the service must be, on top of what the load needs."""
+    counts = []
+    for share in (None, 0.99, 0.99999):
+        target = {} if share is None else {"availability": share}
+        plan = planner.size(_changed(target=target))
+        counts.append(sum(pool.spare_instances for pool in plan.pools if isinstance(pool, ServicePool)))
+    assert counts[0] == 0
+    assert counts[0] < counts[1] < counts[2]
+    with pytest.raises(ScenarioError, match="less than 1"):
+        planner.size(_changed(target={"availability": 1.0}))

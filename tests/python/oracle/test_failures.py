@@ -40,9 +40,8 @@ def test_llama_3_is_interrupted_419_times_in_54_days_and_works_over_90_percent()
     assert network * 54 == pytest.approx(35, rel=0.5)
     # Its restarts were automated; those of the spec file are the usual ones and give a little less.
     tuned = design(
-        ["hardware.systems=dgx-h100", "reliability.spares=ignored", "reliability.detection=1 min",
-         "reliability.restart=4 min"]
-    )  # fmt: skip
+        ["hardware.systems=dgx-h100", "reliability.spares=ignored", "reliability.operations=tuned"]
+    )
     assert 0.90 < tuned["goodput"] < 0.97
     assert 0.85 < found["goodput"] < tuned["goodput"]
 

@@ -10,7 +10,7 @@ use crate::evaluate::{
 };
 use crate::plant::{Choice, Plant, fabric_design, plant};
 use crate::service::answer::{CostPerMillion, PoolAnswer, ServiceDesign};
-use crate::service::ground::{Candidate, Ground, Place};
+use crate::service::ground::{Candidate, Ground, Place, Roles};
 use crate::service::problem::{Served, ServiceProblem};
 use crate::service::simulated::{Effort, simulate};
 use crate::service::sizes::{Field, Group, Way};
@@ -82,7 +82,8 @@ pub fn evaluate(problem: &ServiceProblem, choice: &ServiceChoice) -> Result<Serv
         .ok_or_else(|| CoreError::invalid("design.precision", "the chip has no peak at this precision"))?;
     let mut candidates = Vec::new();
     for pool in choice.prefill.iter().chain([&choice.main]) {
-        let found = ground.candidate(pool.instance, None).map_err(|misfit| {
+        let roles = Roles { together: choice.prefill.is_none(), apart: choice.prefill.is_some() };
+        let found = ground.candidate(pool.instance, None, roles).map_err(|misfit| {
             CoreError::invalid(
                 "design.layout",
                 format!("{:?} breaks the rule {}", pool.instance, misfit.name()),
@@ -338,7 +339,7 @@ fn prefill_answer(field: &Field, group: Group, load: f64, rate: f64) -> Option<P
         role: "prefill",
         instance: candidate.instance,
         instances: group.instances,
-        spare_instances: u64::from(ground.problem.target.spare_instances),
+        spare_instances: field.spares(group),
         active_cards: active,
         cards: field.servers(group) * ground.cluster.cards_per_server,
         most_requests_per_second: most,
@@ -368,7 +369,7 @@ fn main_answer(field: &Field, way: &Way, point: &Operating, rate: f64) -> PoolAn
         role: if way.prefill.is_some() { "decode" } else { "serve" },
         instance: candidate.instance,
         instances: way.main.instances,
-        spare_instances: u64::from(ground.problem.target.spare_instances),
+        spare_instances: field.spares(way.main),
         active_cards: active,
         cards: field.servers(way.main) * ground.cluster.cards_per_server,
         most_requests_per_second: most,

@@ -74,6 +74,27 @@ pub struct Candidate {
     exchange: Option<Exchange>,
 }
 
+/// What is to be known of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Prompts and outputs together.
+    pub together: bool,
+    /// Prompts alone, outputs alone.
+    pub apart: bool,
+}
+
+impl Roles {
+    /// All that a layout may do.
+    pub const ALL: Self = Self { together: true, apart: true };
+
+    /// What the space of a problem has.
+    #[must_use]
+    pub fn of(problem: &ServiceProblem) -> Self {
+        let has = |mode: Mode| problem.space.modes.contains(&mode);
+        Self { together: has(Mode::Aggregated), apart: has(Mode::Disaggregated) }
+    }
+}
+
 /// Why a candidate does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misfit {
@@ -199,11 +220,17 @@ impl<'a> Ground<'a> {
     }
 
     /// The candidate of a lawful layout with its operating points. `like`: the same layout at the same clock and
-    /// formats on another fabric; where that makes no difference inside an instance, its points are taken over.
+    /// formats on another fabric; where that makes no difference inside an instance, its points are taken over. `roles`:
+    /// what is worked out.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn candidate(&self, instance: Instance, like: Option<&Candidate>) -> Result<Candidate, Misfit> {
+    pub fn candidate(
+        &self,
+        instance: Instance,
+        like: Option<&Candidate>,
+        roles: Roles,
+    ) -> Result<Candidate, Misfit> {
         if !self.lawful(&instance) {
             return Err(Misfit::Layout);
         }
@@ -238,9 +265,9 @@ impl<'a> Ground<'a> {
                 (twin.together, twin.decoding, twin.prompts);
             return Ok(candidate);
         }
-        candidate.prompts = self.bench(&candidate).map(|bench| prefill(&bench, None));
-        candidate.together = self.best(&candidate, true);
-        candidate.decoding = self.best(&candidate, false);
+        candidate.prompts = self.bench(&candidate).filter(|_| roles.apart).map(|bench| prefill(&bench, None));
+        candidate.together = roles.together.then(|| self.best(&candidate, true)).flatten();
+        candidate.decoding = roles.apart.then(|| self.best(&candidate, false)).flatten();
         Ok(candidate)
     }
 

@@ -21,6 +21,16 @@ pub struct LatencyTarget {
     pub quantile: f64,
 }
 
+/// How surely the instances that are needed are up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Availability {
+    /// Probability, below 1.
+    pub share: f64,
+    /// From the failure of a server until its instance is back.
+    pub repair_seconds: f64,
+}
+
 /// What the service must do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,8 +45,11 @@ pub struct ServiceTarget {
     pub tokens_per_second_per_card: Option<f64>,
     /// No latency matters: batches as large as the cache holds, no room for random arrivals.
     pub offline: bool,
-    /// Instances of each pool beyond those needed.
+    /// Instances of each pool beyond those needed, at least.
     pub spare_instances: u32,
+    /// As many instances as are needed are up with this probability; none: only the spares above stand by.
+    #[serde(default)]
+    pub availability: Option<Availability>,
 }
 
 /// Items of a generic load: vision, recommendation, speech.
@@ -199,6 +212,12 @@ impl ServiceProblem {
             positive(key, latency.map(|latency| latency.seconds))?;
             if latency.is_some_and(|latency| !(0.0..1.0).contains(&latency.quantile)) {
                 return Err(CoreError::invalid(key, "its quantile must be 0 or more and below 1"));
+            }
+        }
+        if let Some(wanted) = self.target.availability {
+            positive("target.availability.repair_seconds", Some(wanted.repair_seconds))?;
+            if !(wanted.share > 0.0 && wanted.share < 1.0) {
+                return Err(CoreError::invalid("target.availability", "must be above 0 and below 1"));
             }
         }
         if self.limits.cards_min > self.limits.cards_max {

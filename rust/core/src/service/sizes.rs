@@ -1,15 +1,19 @@
 //! How many instances of which layouts carry a rate on one ground, with the fewest purchase units.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::service::ground::{Candidate, Ground, Misfit};
+use crate::reliability::spares::spare_replicas;
+use crate::service::ground::{Candidate, Ground, Misfit, Roles};
 use crate::service::problem::{Served, ServiceProblem};
 use crate::serving::case::{Instance, Mode};
+use crate::serving::replica::lanes;
 
 /// Rates that differ by less count as equal when instances are counted.
 const SLACK: f64 = 1e-9;
+const SECONDS_PER_DAY: f64 = 86_400.0;
 /// Instances of a pool beyond which nobody builds.
 const MOST_INSTANCES: u64 = 1 << 24;
 
@@ -95,9 +99,10 @@ impl<'a> Field<'a> {
         let mut candidates = Vec::new();
         let mut rejected = BTreeMap::new();
         let space = instances(ground.problem);
+        let roles = Roles::of(ground.problem);
         let known = |instance: &Instance| like?.candidates.iter().find(|item| item.instance == *instance);
         let found: Vec<Result<Candidate, Misfit>> =
-            space.par_iter().map(|instance| ground.candidate(*instance, known(instance))).collect();
+            space.par_iter().map(|instance| ground.candidate(*instance, known(instance), roles)).collect();
         for result in found {
             match result {
                 Ok(candidate) => candidates.push(candidate),
@@ -113,11 +118,28 @@ impl<'a> Field<'a> {
         self.ground.problem.space.modes.contains(&mode)
     }
 
+    /// Instances that stand by beside those of `group`: as many as asked for, or as the availability needs if that is
+    /// more. An instance is up while all of its servers are; each pool must be, so that pools share the target evenly.
+    #[must_use]
+    pub fn spares(&self, group: Group) -> u64 {
+        let target = &self.ground.problem.target;
+        let least = u64::from(target.spare_instances);
+        let Some(wanted) = target.availability else { return least };
+        let cluster = self.ground.cluster;
+        let devices = self.candidates[group.candidate].devices as f64;
+        let servers = devices / cluster.devices_per_server() as f64;
+        let rate = cluster.failures_per_server_day / SECONDS_PER_DAY * servers.max(1.0);
+        let up = 1.0 / (1.0 + rate * wanted.repair_seconds);
+        let pools = if self.has(Mode::Disaggregated) { 2.0 } else { 1.0 };
+        let share = libm::pow(wanted.share, 1.0 / pools);
+        let needed = spare_replicas(group.instances, up, share);
+        least.max(needed.unwrap_or(MOST_INSTANCES))
+    }
+
     /// Servers that `instances` of a candidate and the spares fill: pools do not share servers.
     #[must_use]
     pub fn servers(&self, group: Group) -> u64 {
-        let spares = u64::from(self.ground.problem.target.spare_instances);
-        let devices = self.candidates[group.candidate].devices * (group.instances + spares);
+        let devices = self.candidates[group.candidate].devices * (group.instances + self.spares(group));
         devices.div_ceil(self.ground.cluster.devices_per_server())
     }
 
@@ -138,24 +160,27 @@ impl<'a> Field<'a> {
     /// The best way to carry `rate` requests per second; exact over the candidates.
     #[must_use]
     pub fn best(&self, rate: f64) -> Option<Way> {
-        let mut best: Option<Way> = None;
-        self.each_way(rate, &mut |way| {
-            if best.is_none_or(|known| way < known) {
-                best = Some(way);
+        let best: Cell<Option<Way>> = Cell::new(None);
+        let worth = |units: u64| best.get().is_none_or(|known| units <= known.units);
+        self.each_way(rate, &worth, &mut |way| {
+            if best.get().is_none_or(|known| way < known) {
+                best.set(Some(way));
             }
         });
-        best
+        best.get()
     }
 
     /// All ways to carry `rate`, one per layout together and pair of layouts apart.
     #[must_use]
     pub fn ways(&self, rate: f64) -> Vec<Way> {
         let mut found = Vec::new();
-        self.each_way(rate, &mut |way| found.push(way));
+        self.each_way(rate, &|_| true, &mut |way| found.push(way));
         found
     }
 
-    fn each_way(&self, rate: f64, offer: &mut dyn FnMut(Way)) {
+    /// `worth`: whether a way of at least so many units is of interest; those that are not are left out before the
+    /// queue of their prompts is solved.
+    fn each_way(&self, rate: f64, worth: &dyn Fn(u64) -> bool, offer: &mut dyn FnMut(Way)) {
         if self.has(Mode::Aggregated) {
             for (candidate, item) in self.candidates.iter().enumerate() {
                 if let Some(instances) = item.together.and_then(|point| needed(rate, point.rate)) {
@@ -164,19 +189,27 @@ impl<'a> Field<'a> {
             }
         }
         if self.has(Mode::Disaggregated) && self.ground.question().is_some() {
-            self.apart(rate, offer);
+            self.apart(rate, worth, offer);
         }
     }
 
     /// All pairs of a prefill and a decode layout. Prefill instances depend on the decode layout only through the
     /// transfer of the cache, so they are counted once per prefill layout and transfer time.
-    fn apart(&self, rate: f64, offer: &mut dyn FnMut(Way)) {
+    fn apart(&self, rate: f64, worth: &dyn Fn(u64) -> bool, offer: &mut dyn FnMut(Way)) {
         for (front, from) in self.candidates.iter().enumerate() {
             let mut counted: Vec<(f64, Option<u64>)> = Vec::new();
+            let each = from.prompts.map_or(0.0, |round| lanes(&from.instance) / round.prompt_busy);
+            let Some(least) = needed(rate, each) else { continue };
             for (candidate, to) in self.candidates.iter().enumerate() {
                 let Some(instances) = to.decoding.and_then(|point| needed(rate, point.rate)) else {
                     continue;
                 };
+                let main = Group { candidate, instances };
+                // No prefill pool of this layout is smaller: prompts come no faster than they are computed.
+                let fewest = Group { candidate: front, instances: least };
+                if !worth(self.way(Some(fewest), main).units) {
+                    continue;
+                }
                 let transfer = self.ground.transfer(from, to);
                 let known = counted.iter().find(|(time, _)| *time == transfer).map(|(_, count)| *count);
                 let prompts = known.unwrap_or_else(|| {
@@ -186,7 +219,7 @@ impl<'a> Field<'a> {
                 });
                 if let Some(prompts) = prompts {
                     let prefill = Group { candidate: front, instances: prompts };
-                    offer(self.way(Some(prefill), Group { candidate, instances }));
+                    offer(self.way(Some(prefill), main));
                 }
             }
         }

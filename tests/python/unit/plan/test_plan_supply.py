@@ -32,6 +32,7 @@ EXACT = {
     "stacks": 8,
     "wafer_diameter": 300,
     "defect_density": 0,
+    "ramp": 0,
 }
 
 
@@ -126,3 +127,19 @@ def test_the_command_answers_with_its_exit_code() -> None:
     bad = run("--cards", "10", "--set", "share=2")
     assert bad.returncode == 2
     assert "Traceback" not in bad.stderr
+
+
+def test_a_rate_that_rises_delivers_half_of_it_while_it_does() -> None:
+    # 7,200 a month at full rate, reached 2 months after month 4: 7,200 by month 6, then 7,200 a month.
+    plan = api.supply("ascend-910c", cards=14500, set={**EXACT, "ramp": 2}, by_months=6)
+    assert plan.by_cards is not None
+    assert plan.by_cards.p50 == pytest.approx(100 + 7200)
+    assert plan.months is not None
+    assert plan.months.p50 == pytest.approx(7.0)
+    at_five = api.supply("ascend-910c", cards=14500, set={**EXACT, "ramp": 2}, by_months=5).by_cards
+    assert at_five is not None
+    assert at_five.p50 == pytest.approx(100 + 7200 / 4)
+    # 1,800 of them are there when half of the rise is over.
+    early = api.supply("ascend-910c", cards=1900, set={**EXACT, "ramp": 2}).months
+    assert early is not None
+    assert early.p50 == pytest.approx(5.0)

@@ -68,7 +68,7 @@ def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_dr
     again = planner.size(EXAMPLE, set=[*SMALL, "search.threads=1"], samples=64)
     assert again.risk == plain.risk
     assert sure.risk.measure_first[0].share >= sure.risk.measure_first[-1].share
-    assert any("requests per second" in line.test for line in sure.risk.acceptance)
+    assert any("requests/s" in line.test for line in sure.risk.acceptance)
 
 
 def test_a_service_that_is_there_is_drawn_alone_and_a_probability_needs_a_load() -> None:

@@ -123,7 +123,7 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ("cards = 30_000", "capex = 200", "limits.capex", "with its currency"),
         ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
         ("days = 180", "ttft = 0.3", "target.ttft", "belongs to services"),
-        ("days = 180", "availability = 0.999", "target.availability", "reserved"),
+        ("days = 180", "availability = 0.999", "target.availability", "belongs to services"),
         ('tokens = "15.6T"', 'tokens = "400Gb"', "workload.tokens", "no suffix of counts"),
         ('tokens = "15.6T"', 'tokens = "1,5T"', "workload.tokens", "decimal sign"),
         ("batch_sequences = 2048", "", "workload.batch_tokens", "none is assumed"),

@@ -51,11 +51,6 @@ def test_a_malformed_override_is_refused(text: str) -> None:
         parse(text)
 
 
-def test_a_reserved_key_is_told_as_such() -> None:
-    with pytest.raises(ScenarioError, match="reserved for serving"):
-        parse("target.availability=0.999")
-
-
 def test_a_plain_value_is_spelt_out_when_a_key_of_its_table_is_set() -> None:
     assert apply(TABLE, [parse("limits.cards.min=8")])["limits"]["cards"] == {"max": 30_000, "min": 8}
     assert apply(TABLE, [parse("site.pue=1.2")])["site"] == {"id": "guizhou", "pue": 1.2}

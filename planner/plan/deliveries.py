@@ -1,0 +1,109 @@
+"""Cards by month from draws of stock, rate, lead time and ramp, and training on what has arrived."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import Field
+
+from planner.plan.draws import Floats, percentiles
+from planner.plan.parts import Part
+
+DAYS_PER_MONTH = 365 / 12
+MOST_PHASES = 24
+
+
+class Phase(Part):
+    """Cards that have arrived by the end of a month."""
+
+    month: float
+    p10: float
+    p50: float
+    p90: float
+    tokens_per_second: float | None = Field(
+        default=None, description="of the best layout on the P50 cards; null: no scenario, or none fits"
+    )
+    tokens_done: float | None = Field(default=None, description="by the end of the month, from the first on")
+
+
+def arrived_by(drawn: Mapping[str, Floats], month: float) -> Floats:
+    """Cards that have arrived by a month; the formula of `delivered` in the core's supply, draw by draw."""
+    since, ramp = np.maximum(0.0, month - drawn["lead_time"]), drawn["ramp"]
+    # Where nothing ramps the first form is not asked for.
+    rising = since**2 / (2.0 * np.maximum(ramp, 1e-12))
+    full = np.where(since < ramp, rising, since - ramp / 2.0)
+    out: Floats = drawn["stock"] + drawn["packages_per_month"] * full
+    return out
+
+
+def months_until(drawn: Mapping[str, Floats], cards: float) -> Floats:
+    """Months until so many cards are there, the inverse of `_by`; infinite where nothing more comes."""
+    ramp = drawn["ramp"]
+    # Infinite where nothing comes beyond the stock.
+    with np.errstate(divide="ignore"):
+        full = np.maximum(cards - drawn["stock"], 0.0) / drawn["packages_per_month"]
+        rising = np.sqrt(2.0 * full * ramp)
+        after = drawn["lead_time"] + np.where(rising < ramp, rising, full + ramp / 2.0)
+    out: Floats = np.where(cards <= drawn["stock"], 0.0, after)
+    return out
+
+
+def median(values: Floats) -> float:
+    """The one of the draws."""
+    return float(np.percentile(values, 50, method="inverted_cdf"))
+
+
+def phase_ends(drawn: Mapping[str, Floats], cards: int) -> list[float]:
+    """Ends of the phases: months up to when all cards are there (P50), at most `MOST_PHASES`."""
+    names = ("packages_per_month", "stock", "lead_time", "ramp")
+    middle = {name: np.array([median(drawn[name])]) for name in names}
+    middle["packages_per_month"] = np.maximum(middle["packages_per_month"], 1e-9)
+    last = float(months_until(middle, cards)[0])
+    steps = max(1, math.ceil(last))
+    stride = math.ceil(steps / MOST_PHASES)
+    return [float(month) for month in range(stride, steps + stride, stride)]
+
+
+def phases_of(
+    drawn: Mapping[str, Floats],
+    months: Floats,
+    cards: int,
+    rates: Mapping[int, float] | None,
+    tokens: float | None,
+) -> tuple[list[Phase], float | None, float | None]:
+    """Deliveries, and training on what has arrived: a phase runs on the cards there at its begin."""
+    seconds = 86400.0 * DAYS_PER_MONTH
+    phases, done, finished, before, rate = [], 0.0, None, 0.0, 0.0
+    for month in phase_ends(drawn, cards):
+        arrived = percentiles(np.minimum(arrived_by(drawn, month), cards))
+        assert arrived is not None
+        made = rate * (month - before) * seconds
+        if tokens is not None and rate > 0.0 and finished is None and done + made >= tokens:
+            finished = before + (tokens - done) / rate / seconds
+        done += made
+        phases.append(
+            Phase(
+                month=month,
+                p10=arrived[0],
+                p50=arrived[1],
+                p90=arrived[2],
+                tokens_per_second=rate_on(rates, arrived[1]),
+                tokens_done=done if rates is not None else None,
+            )
+        )
+        rate, before = rate_on(rates, arrived[1]) or 0.0, month
+    if tokens is None or rates is None:
+        return phases, None, None
+    if finished is None and rate > 0.0:
+        finished = before + (tokens - done) / rate / seconds
+    whole, everything = rate_on(rates, cards), median(months)
+    waiting = everything + tokens / whole / seconds if whole and math.isfinite(everything) else None
+    return phases, finished, waiting
+
+
+def rate_on(rates: Mapping[int, float] | None, cards: float) -> float | None:
+    """Rate on the most cards that have one and are there."""
+    known = [count for count in rates or {} if count <= cards]
+    return (rates or {})[max(known)] if known else None
