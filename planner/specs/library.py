@@ -12,7 +12,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +37,7 @@ _SINGULAR = {kind.removesuffix("s"): kind for kind in KINDS}
 _STATUS_ORDER = ("shipping", "legacy", "announced", "rumoured", "never-shipped")
 
 
+@cache
 def shipped_directory() -> Path:
     """``hardware_specs/`` beside the package.
 
