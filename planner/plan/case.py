@@ -17,8 +17,22 @@ from planner.specs import SpecLibrary
 Wire = Mapping[str, Any]
 
 
+class Clocked:
+    """Notes how long stages of an answer take."""
+
+    seconds: dict[str, float]
+
+    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do ``work`` and note how long it took."""
+        begun = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+
+
 @dataclass
-class Case:
+class Case(Clocked):
     """A scenario with its problem, and what is noted on the way to the plan."""
 
     problem: Problem
@@ -46,14 +60,6 @@ class Case:
     def request(self) -> wire.Request:
         """``problem/1``."""
         return self.problem.request
-
-    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and note how long it took."""
-        begun = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
 
     def search(self, request: wire.Request, stage: str = "search") -> Wire:
         """The engine's answer to ``request``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import NormalDist
@@ -15,7 +15,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run, Search, Space
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
-from planner.plan.case import refuse_no_target
+from planner.plan.case import Clocked, refuse_no_target
 from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
 from planner.plan.model import Plan
@@ -55,7 +55,7 @@ MOST_TIMES = 8
 
 
 @dataclass
-class ServiceCase:
+class ServiceCase(Clocked):
     """A scenario of a service with its problem, and what is noted on the way to the plan."""
 
     problem: ServiceProblem
@@ -78,14 +78,6 @@ class ServiceCase:
     def request(self) -> serving_wire.ServiceRequest:
         """``service/1``."""
         return self.problem.request
-
-    def timed(self, stage: str, work: Callable[[], Any]) -> Any:
-        """Do ``work`` and note how long it took."""
-        begun = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
 
 
 def open_service(

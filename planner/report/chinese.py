@@ -13,11 +13,6 @@ from planner.report.labels import ENDINGS, NAMES, PIECES
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
-        r"latency percentiles, batches and the ratio of pools are closed forms that no simulation has "
-        r"confirmed",
-        "时延分位、批量与资源池配比为解析解，尚未经仿真验证",
-    ),
-    (
         r"power of a card at work is taken as in training; how prefill and decode differ is not modelled",
         "工作功耗按训练取值，未区分预填充与解码",
     ),

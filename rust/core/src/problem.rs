@@ -76,6 +76,27 @@ pub struct Limits {
     pub capex_usd: Option<f64>,
 }
 
+impl Limits {
+    /// Nothing but a number of cards.
+    #[must_use]
+    pub fn cards(cards_min: u64, cards_max: u64) -> Self {
+        Self {
+            cards_min,
+            cards_max,
+            facility_watts: None,
+            it_watts: None,
+            nameplate_watts: None,
+            transformer_watts: None,
+            ups_watts: None,
+            nameplate_intake_watts: None,
+            liquid_watts: None,
+            air_watts: None,
+            racks: None,
+            capex_usd: None,
+        }
+    }
+}
+
 /// Tensor parallelism inside an expert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

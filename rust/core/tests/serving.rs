@@ -2,93 +2,26 @@
 
 mod common;
 
+use common::services::{bf16, constants};
 use common::{cluster, dense_model, moe_model};
 use planner_core::hardware::Precision;
 use planner_core::model::{Attention, Model};
 use planner_core::serving::answer::{ServingAnswer, Setting, Verdict, answer};
 use planner_core::serving::case::{
-    Constants, Family, Format, Instance, Lengths, Load, Mode, Pool, Precisions, Question, ServingSoftware,
+    Family, Instance, Lengths, Load, Mode, Pool, Question, ServingSoftware,
     Speculation,
 };
 use planner_core::serving::memory::{cache_bytes_of_token, weight_bytes};
 use planner_core::units::{Bytes, Seconds};
 
-fn constants() -> Constants {
-    Constants {
-        peak_share: 0.86,
-        ridge_dense: 1690.0,
-        ridge_grouped: 329.0,
-        ridge_prefill_attention: 367.0,
-        ridge_decode_attention: 367.0,
-        ridge_latent_attention: 580.0,
-        ridge_bandwidth: 1.0,
-        smoothness: 1.3,
-        memory_depth: 1e18,
-        weight_share: 0.85,
-        cache_share: 0.8,
-        elementwise_share: 0.75,
-        elementwise_bytes: 20.0,
-        routed_bytes: 8.0,
-        group_rows: 16.0,
-        grouped_width: 0.0,
-        expert_skew: 0.0,
-        all_reduce_alpha: Seconds(6e-6),
-        outer_alpha: Seconds(12e-6),
-        exchange_alpha: Seconds(37e-6),
-        send_alpha: Seconds(15e-6),
-        hop_share: 0.25,
-        link_share: 0.64,
-        nic_share: 0.82,
-        transfer_share: 0.7,
-    }
-}
-
 fn software() -> ServingSoftware {
     ServingSoftware {
-        graphs: true,
-        host_step: Seconds(0.5e-3),
-        host_sequence: Seconds(15e-6),
-        host_start: Seconds(0.0),
-        host_layer: Seconds(60e-6),
-        host_hidden: 0.6,
         host_request: Seconds(0.0),
-        elementwise_factor: 1.0,
-        bunching: 0.0,
-        kernel_gap: Seconds(3e-6),
-        product_factor: 1.0,
-        expert_factor: 1.0,
-        attention_factor: 1.0,
-        collective_factor: 1.0,
-        tp_overlap: 0.0,
         two_batch_overlap: false,
-        overlap_share: 0.95,
-        hierarchical_dispatch: true,
         gather_ranks: 1.0,
-        dispatch_bytes: 1.0,
-        combine_bytes: 2.0,
-        imbalance_exponent: 0.064,
-        chunked_prefill: true,
         token_budget: 8192.0,
-        prefill_coordination: 0.7,
-        cache_reservation: 1.0,
-        memory_share: 1.0,
-        memory_reserve: Bytes(2e9),
-        expert_reserve: Bytes(0.0),
-        transfer_hidden: 0.5,
         most_sequences: 1024.0,
-    }
-}
-
-fn bf16() -> Precisions {
-    Precisions {
-        attention_weights: Format::Bf16,
-        dense_weights: Format::Bf16,
-        expert_weights: Format::Bf16,
-        attention_products: Precision::Bf16,
-        dense_products: Precision::Bf16,
-        expert_products: Precision::Bf16,
-        scores: Precision::Bf16,
-        cache: Format::Bf16,
+        ..common::services::software()
     }
 }
 

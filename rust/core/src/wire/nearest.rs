@@ -55,20 +55,8 @@ pub fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreErro
         }
     }
     relaxed.search.objective = crate::problem::Objective::Cards;
-    relaxed.limits = crate::problem::Limits {
-        cards_min: 1,
-        cards_max: (problem.limits.cards_max.saturating_mul(16)).min(1_000_000),
-        facility_watts: None,
-        it_watts: None,
-        nameplate_watts: None,
-        transformer_watts: None,
-        ups_watts: None,
-        nameplate_intake_watts: None,
-        liquid_watts: None,
-        air_watts: None,
-        racks: None,
-        capex_usd: None,
-    };
+    relaxed.limits =
+        crate::problem::Limits::cards(1, (problem.limits.cards_max.saturating_mul(16)).min(1_000_000));
     if let Some(found) = search(&relaxed, &mut silent)?.best {
         let design = evaluate(problem, &choice(&found))?;
         let why = format!(

@@ -12,7 +12,7 @@ use planner_core::units::{Bytes, Seconds};
 
 use super::cluster;
 
-fn constants() -> Constants {
+pub fn constants() -> Constants {
     Constants {
         peak_share: 0.86,
         ridge_dense: 1690.0,
@@ -42,7 +42,7 @@ fn constants() -> Constants {
     }
 }
 
-fn software() -> ServingSoftware {
+pub fn software() -> ServingSoftware {
     ServingSoftware {
         graphs: true,
         host_step: Seconds(0.5e-3),
@@ -78,9 +78,8 @@ fn software() -> ServingSoftware {
     }
 }
 
-pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
-    let experts = model.moe.is_some();
-    let width = Precisions {
+pub fn bf16() -> Precisions {
+    Precisions {
         attention_weights: Format::Bf16,
         dense_weights: Format::Bf16,
         expert_weights: Format::Bf16,
@@ -89,7 +88,11 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
         expert_products: Precision::Bf16,
         scores: Precision::Bf16,
         cache: Format::Bf16,
-    };
+    }
+}
+
+pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
+    let experts = model.moe.is_some();
     ServiceProblem {
         schema: "service/1".into(),
         served: Served::Model {
@@ -101,7 +104,7 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
                 output_spread: 1.0,
                 prefix_hit: 0.0,
             },
-            precisions: vec![width],
+            precisions: vec![bf16()],
             speculation: None,
             balanced_experts: false,
         },
@@ -112,20 +115,7 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
             tpot: Some(LatencyTarget { seconds: 0.03, quantile: 0.5 }),
             ..ServiceTarget::default()
         },
-        limits: Limits {
-            cards_min: 1,
-            cards_max: 100_000,
-            facility_watts: None,
-            it_watts: None,
-            nameplate_watts: None,
-            transformer_watts: None,
-            ups_watts: None,
-            nameplate_intake_watts: None,
-            liquid_watts: None,
-            air_watts: None,
-            racks: None,
-            capex_usd: None,
-        },
+        limits: Limits::cards(1, 100_000),
         rack: RackCeiling::default(),
         chain: None,
         clusters: vec![cluster()],

@@ -93,7 +93,7 @@ pub struct Machine {
 
 /// What all machines of a pool have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Trade<'a> {
+pub struct Duty<'a> {
     /// The instance and what it works with.
     pub bench: Bench<'a>,
     /// What it does.
@@ -102,7 +102,7 @@ pub struct Trade<'a> {
     pub limit: f64,
 }
 
-impl Trade<'_> {
+impl Duty<'_> {
     /// Stages that work on different steps at once.
     #[must_use]
     pub fn overlapped(&self) -> f64 {
@@ -153,9 +153,9 @@ impl Machine {
     }
 
     /// Takes a new request in, on the rank with least in hand.
-    pub fn take(&mut self, trade: &Trade, request: Request) {
+    pub fn take(&mut self, duty: &Duty, request: Request) {
         let key = |lane: &Lane| (lane.waiting.len() + lane.decoding.len(), lane.tokens);
-        let prompts = trade.job == Job::Prompts;
+        let prompts = duty.job == Job::Prompts;
         let least = (0..self.lanes.len()).min_by(|&left, &right| {
             let (left, right) = (key(&self.lanes[left]), key(&self.lanes[right]));
             if prompts { left.1.total_cmp(&right.1) } else { left.0.cmp(&right.0) }
@@ -165,22 +165,22 @@ impl Machine {
         self.tokens += request.prompt;
         self.lanes[index].tokens += request.prompt;
         self.lanes[index].waiting.push_back(request);
-        if trade.job == Job::Outputs {
-            self.admit(trade, index);
+        if duty.job == Job::Outputs {
+            self.admit(duty, index);
         }
     }
 
     /// Puts a sequence that was there from the start into decode.
-    pub fn place(&mut self, trade: &Trade, request: Request, left: f64) {
+    pub fn place(&mut self, duty: &Duty, request: Request, left: f64) {
         let least = (0..self.lanes.len()).min_by_key(|&lane| self.lanes[lane].decoding.len()).unwrap_or(0);
-        if self.lanes[least].decoding.len() < trade.seats() {
+        if self.lanes[least].decoding.len() < duty.seats() {
             self.held += 1;
-            self.decode(trade, least, request, left);
+            self.decode(duty, least, request, left);
         }
     }
 
-    fn decode(&mut self, trade: &Trade, lane: usize, request: Request, left: f64) {
-        let steps = u64::from(whole(left / tokens_per_step(&trade.bench) + 0.5, u32::MAX));
+    fn decode(&mut self, duty: &Duty, lane: usize, request: Request, left: f64) {
+        let steps = u64::from(whole(left / tokens_per_step(&duty.bench) + 0.5, u32::MAX));
         let ending = Ending { at: self.steps + steps, number: self.number, steps, request };
         self.number += 1;
         self.running += 1;
@@ -190,39 +190,39 @@ impl Machine {
     }
 
     /// Lets sequences that wait for a seat of an output pool in.
-    fn admit(&mut self, trade: &Trade, lane: usize) {
-        while self.lanes[lane].decoding.len() < trade.seats()
+    fn admit(&mut self, duty: &Duty, lane: usize) {
+        while self.lanes[lane].decoding.len() < duty.seats()
             && let Some(request) = self.lanes[lane].waiting.pop_front()
         {
-            self.decode(trade, lane, request, request.output - 1.0);
+            self.decode(duty, lane, request, request.output - 1.0);
         }
     }
 
     /// Begins a step and tells what it takes through all stages; none: there is nothing to do.
-    pub fn begin(&mut self, trade: &Trade) -> Option<f64> {
-        let software = trade.bench.software;
-        let prompts = if trade.job == Job::Outputs { 0.0 } else { self.chunks(trade) };
+    pub fn begin(&mut self, duty: &Duty) -> Option<f64> {
+        let software = duty.bench.software;
+        let prompts = if duty.job == Job::Outputs { 0.0 } else { self.chunks(duty) };
         self.decodes = self.running > 0 && (prompts <= 0.0 || software.chunked_prefill);
         if prompts <= 0.0 && !self.decodes {
             return None;
         }
-        let time = step(&trade.bench, &self.work(trade, prompts)).total().0;
+        let time = step(&duty.bench, &self.work(duty, prompts)).total().0;
         self.time = time;
         Some(time)
     }
 
     /// Fills the step with prompts, and says how many tokens it holds in all.
-    fn chunks(&mut self, trade: &Trade) -> f64 {
-        let software = trade.bench.software;
-        let seats = if trade.job == Job::Prompts { usize::MAX } else { trade.seats() };
-        let width = trade.width();
+    fn chunks(&mut self, duty: &Duty) -> f64 {
+        let software = duty.bench.software;
+        let seats = if duty.job == Job::Prompts { usize::MAX } else { duty.seats() };
+        let width = duty.width();
         let mut ready = 0.0;
         let mut begun = false;
         for lane in &self.lanes {
             ready += f64::from(u8::from(!lane.waiting.is_empty() && lane.decoding.len() < seats));
             begun |= lane.waiting.front().is_some_and(|front| front.first < 0.0);
         }
-        let hold = self.running > 0 && !begun && ready < trade.gathered();
+        let hold = self.running > 0 && !begun && ready < duty.gathered();
         let mut all = 0.0;
         for lane in &mut self.lanes {
             lane.chunk = 0.0;
@@ -230,7 +230,7 @@ impl Machine {
                 continue;
             }
             let running = lane.decoding.len();
-            let mixed = software.chunked_prefill && trade.job == Job::Both;
+            let mixed = software.chunked_prefill && duty.job == Job::Both;
             let budget = software.token_budget;
             let room = if mixed { (budget - running as f64 * width).max(budget / 16.0) } else { budget };
             let free = seats.saturating_sub(running);
@@ -247,7 +247,7 @@ impl Machine {
         all
     }
 
-    fn work(&self, trade: &Trade, prompts: f64) -> Work {
+    fn work(&self, duty: &Duty, prompts: f64) -> Work {
         let count = self.lanes.len() as f64;
         let most = self.lanes.iter().map(|lane| lane.decoding.len()).max().unwrap_or(0) as f64;
         let cached: f64 = self.lanes.iter().map(|lane| lane.cached).sum();
@@ -272,7 +272,7 @@ impl Machine {
         Work {
             sequences,
             busy,
-            width: trade.width(),
+            width: duty.width(),
             context: if self.running > 0 { cached / self.running as f64 } else { 0.0 },
             prompt: longest,
             prompt_mean: prompts / count,
@@ -282,9 +282,9 @@ impl Machine {
     }
 
     /// Ends the step under way.
-    pub fn finish(&mut self, trade: &Trade, now: f64, outcome: &mut Outcome) {
+    pub fn finish(&mut self, duty: &Duty, now: f64, outcome: &mut Outcome) {
         self.stepping = false;
-        let tokens = tokens_per_step(&trade.bench);
+        let tokens = tokens_per_step(&duty.bench);
         if self.decodes {
             self.steps += 1;
         }
@@ -292,10 +292,10 @@ impl Machine {
             if self.decodes {
                 self.end(index, tokens, now, outcome);
             }
-            if trade.job == Job::Outputs {
-                self.admit(trade, index);
+            if duty.job == Job::Outputs {
+                self.admit(duty, index);
             } else if self.lanes[index].chunk > 0.0 {
-                self.advance(trade, index, now, outcome);
+                self.advance(duty, index, now, outcome);
             }
         }
     }
@@ -319,7 +319,7 @@ impl Machine {
     }
 
     /// Prompts of a lane advance by its chunk; those that are through go on.
-    fn advance(&mut self, trade: &Trade, index: usize, now: f64, outcome: &mut Outcome) {
+    fn advance(&mut self, duty: &Duty, index: usize, now: f64, outcome: &mut Outcome) {
         let mut left = self.lanes[index].chunk;
         self.lanes[index].chunk = 0.0;
         while left > 1e-9 {
@@ -339,8 +339,8 @@ impl Machine {
             let Some(mut done) = lane.waiting.pop_front() else { break };
             done.first = now;
             outcome.first.push(done);
-            if trade.job == Job::Both && done.output > 1.5 {
-                self.decode(trade, index, done, done.output - 1.0);
+            if duty.job == Job::Both && done.output > 1.5 {
+                self.decode(duty, index, done, done.output - 1.0);
             } else {
                 self.held -= 1;
             }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::service::evaluate::point_at;
 use crate::service::ground::Ground;
 use crate::service::problem::LatencyTarget;
-use crate::service::simulated::machine::{Job, Trade};
+use crate::service::simulated::machine::{Duty, Job};
 use crate::service::simulated::pool::{Measured, Pool, Source};
 use crate::service::simulated::requests::Requests;
 use crate::service::sizes::{Field, Way};
@@ -100,11 +100,11 @@ pub fn simulate(field: &Field, way: &Way, rate: f64, seed: u64, effort: Effort) 
     let share = count as f64 / way.main.instances as f64;
     let span = (effort.requests / (rate * share)).max(effort.stays * stay);
     let warm = 0.5 * stay;
-    let trade = |job: Job| Trade { bench, job, limit: main.limit };
+    let duty = |job: Job| Duty { bench, job, limit: main.limit };
     let mut young = Requests::new(lengths, 1.0, seed ^ 0x5eed);
     let mut measured = if together {
         let mut pool = Pool::new(
-            trade(Job::Both),
+            duty(Job::Both),
             count_of(count),
             Source::Drawn(Box::new(Requests::new(lengths, rate * share, seed))),
         );
@@ -125,7 +125,7 @@ pub fn simulate(field: &Field, way: &Way, rate: f64, seed: u64, effort: Effort) 
             })
             .collect();
         let begins = listed.first().map_or(0.0, |first| first.0);
-        let mut pool = Pool::new(trade(Job::Outputs), count_of(count), Source::Listed(listed));
+        let mut pool = Pool::new(duty(Job::Outputs), count_of(count), Source::Listed(listed));
         pool.fill(&mut young, point.batch);
         let mut after = pool.run(begins + warm, span);
         after.first = before.measured.first.iter().map(|time| time + transfer).collect();
@@ -164,12 +164,9 @@ fn prompts(
     let fed = whole(libm::ceil(front.instances as f64 * decoded), u32::MAX);
     let count = front.instances.min(effort.prefill_instances.max(u64::from(fed)));
     let share = count as f64 / front.instances as f64;
-    let trade = Trade { bench, job: Job::Prompts, limit: from.limit };
-    let mut pool = Pool::new(
-        trade,
-        count_of(count),
-        Source::Drawn(Box::new(Requests::new(lengths, rate * share, seed))),
-    );
+    let duty = Duty { bench, job: Job::Prompts, limit: from.limit };
+    let mut pool =
+        Pool::new(duty, count_of(count), Source::Drawn(Box::new(Requests::new(lengths, rate * share, seed))));
     // A pool of prompts is in balance after some steps.
     let step = from.prompts?.step;
     let measured = pool.run(20.0 * step, span + 4.0 * step);

@@ -1,6 +1,6 @@
 //! A pool of the simulation: instances, a router in front of them, and the clock.
 
-use crate::service::simulated::machine::{Job, Machine, Outcome, Trade};
+use crate::service::simulated::machine::{Duty, Job, Machine, Outcome};
 use crate::service::simulated::requests::{Request, Requests};
 use crate::simulate::Events;
 use crate::units::Seconds;
@@ -37,7 +37,7 @@ enum Event {
 
 /// Instances of a pool.
 pub struct Pool<'a> {
-    trade: Trade<'a>,
+    duty: Duty<'a>,
     instances: Vec<Machine>,
     events: Events<Event>,
     /// Arrivals that are still to come, where they are given.
@@ -50,14 +50,14 @@ pub struct Pool<'a> {
 impl<'a> Pool<'a> {
     /// `instances` idle instances.
     #[must_use]
-    pub fn new(trade: Trade<'a>, instances: usize, source: Source) -> Self {
-        let lanes = trade.lanes();
+    pub fn new(duty: Duty<'a>, instances: usize, source: Source) -> Self {
+        let lanes = duty.lanes();
         let (listed, drawn) = match source {
             Source::Drawn(requests) => (Vec::new(), Some(requests)),
             Source::Listed(list) => (list, None),
         };
         Self {
-            trade,
+            duty,
             instances: (0..instances.max(1)).map(|_| Machine::new(lanes)).collect(),
             events: Events::new(),
             listed: listed.into_iter(),
@@ -68,12 +68,12 @@ impl<'a> Pool<'a> {
 
     /// Fills every instance with sequences in decode, `batch` per lane, so that it need not fill up by itself.
     pub fn fill(&mut self, requests: &mut Requests, batch: f64) {
-        let trade = self.trade;
+        let duty = self.duty;
         for machine in &mut self.instances {
             let mut placed = 0.5;
-            while placed < batch * trade.lanes() as f64 {
+            while placed < batch * duty.lanes() as f64 {
                 let (request, left) = requests.under_way();
-                machine.place(&trade, request, left);
+                machine.place(&duty, request, left);
                 placed += 1.0;
             }
             self.running += machine.running;
@@ -125,7 +125,7 @@ impl<'a> Pool<'a> {
 
     /// Sends a request where least is in hand: of prompts for a pool that only computes them, else of requests.
     fn arrive(&mut self, request: Request) {
-        let tokens = self.trade.job == Job::Prompts;
+        let tokens = self.duty.job == Job::Prompts;
         let load = |index: usize| {
             let machine = &self.instances[index];
             if tokens { machine.tokens } else { machine.held as f64 }
@@ -134,7 +134,7 @@ impl<'a> Pool<'a> {
         let instance = least.unwrap_or(0);
         let target = &mut self.instances[instance];
         let before = target.running;
-        target.take(&self.trade, request);
+        target.take(&self.duty, request);
         self.running += target.running - before;
         self.start(instance);
     }
@@ -145,9 +145,9 @@ impl<'a> Pool<'a> {
         if machine.stepping {
             return;
         }
-        if let Some(time) = machine.begin(&self.trade) {
+        if let Some(time) = machine.begin(&self.duty) {
             machine.stepping = true;
-            self.events.after(Seconds(time / self.trade.overlapped()), Event::Done(instance));
+            self.events.after(Seconds(time / self.duty.overlapped()), Event::Done(instance));
         }
     }
 
@@ -156,10 +156,10 @@ impl<'a> Pool<'a> {
         let target = &mut self.instances[instance];
         let before = target.running;
         // What entered a pipeline of prompts leaves it after the further stages.
-        let out = now + target.time * (1.0 - 1.0 / self.trade.overlapped());
-        target.finish(&self.trade, now, &mut outcome);
+        let out = now + target.time * (1.0 - 1.0 / self.duty.overlapped());
+        target.finish(&self.duty, now, &mut outcome);
         self.running = self.running + target.running - before;
-        let prompts = self.trade.job == Job::Prompts;
+        let prompts = self.duty.job == Job::Prompts;
         for request in outcome.first {
             if counts && request.measured() {
                 measured.first.push(out - request.arrived);
