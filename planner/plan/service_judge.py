@@ -47,13 +47,8 @@ def best_on(
     asked: serving_wire.ServiceRequest, cards: int, layout: str | Mapping[str, Any] | None = None
 ) -> serving_wire.ServiceRequest:
     """The question of the most that so many cards serve: no load, and no limit but cards, chooses it."""
-    alone = asked.limits.model_copy(
-        update={
-            "cards_min": cards,
-            "cards_max": cards,
-            **dict.fromkeys(("facility_watts", "it_watts", "nameplate_watts", "racks", "capex_usd")),
-        }
-    )
+    others = dict.fromkeys(type(asked.limits).model_fields)
+    alone = asked.limits.model_copy(update={**others, "cards_min": cards, "cards_max": cards})
     return asked.model_copy(
         update={
             "limits": alone,
@@ -85,12 +80,13 @@ def margin_of(asked: serving_wire.ServiceRequest, design: Mapping[str, Any]) -> 
 
 def verdict(asked: serving_wire.ServiceRequest, design: Mapping[str, Any], *, named: bool) -> Comparison:
     """What the service breaks, and whether it carries the load."""
+    held_up = design["simulated"] is None or design["simulated"]["confirmed"]
     broken = [rule for rule in design["broken_rules"] if rule != "limits"]
     return Comparison(
         named=named,
         broken_rules=broken,
         over_limits=[limit for limit in design["over_limits"] if not limit.startswith("limits.cards")],
-        meets_target=not broken if asked.target.requests_per_second is not None else None,
+        meets_target=None if asked.target.requests_per_second is None else not broken and held_up,
         best=None,
         behind_best=None,
     )

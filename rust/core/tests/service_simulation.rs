@@ -8,7 +8,7 @@ use planner_core::service::evaluate::point_at;
 use planner_core::service::ground::{Candidate, Ground, Place, Roles};
 use planner_core::service::problem::{LatencyTarget, Served, ServiceProblem};
 use planner_core::service::search::search;
-use planner_core::service::simulated::machine::{Job, Trade};
+use planner_core::service::simulated::machine::{Duty, Job};
 use planner_core::service::simulated::pool::{Measured, Pool, Source};
 use planner_core::service::simulated::requests::Requests;
 use planner_core::service::simulated::{Effort, simulate};
@@ -49,7 +49,7 @@ fn prompts(asked: &ServiceProblem, instances: usize, load: f64, seconds: f64) ->
     let service = prompt_step(&bench, 2048.0, 2048.0).total().0;
     let rate = load * instances as f64 / service;
     let requests = Requests::new(ground.question().unwrap().lengths, rate, 5);
-    let trade = Trade { bench, job: Job::Prompts, limit: item.limit };
+    let trade = Duty { bench, job: Job::Prompts, limit: item.limit };
     let mut pool = Pool::new(trade, instances, Source::Drawn(Box::new(requests)));
     (pool.run(200.0 * service, seconds * service), service)
 }
@@ -179,7 +179,7 @@ fn an_overloaded_service_is_seen_to_fall_behind() {
 
 #[test]
 fn what_is_recommended_was_confirmed_and_what_was_refuted_is_told() {
-    let mut refuted = 0;
+    let (mut refuted, mut none) = (0, 0);
     for (model, seconds) in [(dense_model(), 0.2), (dense_model(), 1.5), (moe_model(), 0.2)] {
         for rate in [40.0, 400.0] {
             let mut asked = problem(model.clone(), Some(rate));
@@ -196,9 +196,19 @@ fn what_is_recommended_was_confirmed_and_what_was_refuted_is_told() {
             assert!(found.refuted.iter().all(|row| !row.simulated.confirmed));
             assert!(found.refuted.is_empty() == (best.pools == plain.pools));
             refuted += found.refuted.len();
+            // Without room for a stronger one the answer is no, and what was refuted is only the nearest.
+            asked.limits.cards_max = plain.cards.total;
+            let tight = search(&asked).unwrap();
+            assert_eq!(tight.feasible, tight.best.is_some_and(|best| best.simulated.unwrap().confirmed));
+            if let Some(nearest) = tight.nearest {
+                assert!(!tight.feasible && !nearest.design.unwrap().simulated.unwrap().confirmed);
+                assert!(tight.front.is_empty() && tight.runners_up.is_empty());
+                none += 1;
+            }
         }
     }
     assert!(refuted > 0, "no case shows a refutation");
+    assert!(none > 0, "no case is refuted without a way out");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A refuted service is replaced by the best for a load that is higher by steps of [`STEP`], on every fabric of its
 //! chip, clock and formats: a few more instances. Where the limits are given and the load is not, the load falls by
-//! those steps instead. The first that the simulation confirms is the answer.
+//! those steps instead. The first that the simulation confirms is the answer; if none is, there is no answer.
 
 use crate::service::answer::{Refuted, ServiceSummary};
 use crate::service::problem::ServiceProblem;
@@ -43,7 +43,7 @@ pub fn confirm(problem: &ServiceProblem, fields: &[Field], good: &mut Vec<Found>
         tried.push((first.field, first.way));
         replace(problem, fields, good, &first, &tried);
         if good.is_empty() {
-            // Nothing within the limits has room for more: the last one stands, refuted.
+            // Nothing within the limits has room for more: the last one is told as the nearest.
             good.push(first);
             told.simulated = Some(found);
             told.refuted.pop();

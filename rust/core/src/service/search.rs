@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::error::CoreError;
 use crate::plant::{Choice, Plant, plant};
 use crate::problem::{Axis, Objective};
-use crate::service::answer::{ServiceCounts, ServiceNearest, ServiceResult, ServiceSummary};
+use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceNearest, ServiceResult, ServiceSummary};
 use crate::service::confirm::confirm;
 use crate::service::evaluate::{design, inside, output_tokens};
 use crate::service::ground::{Ground, Place, SMALLEST_BATCH};
@@ -68,12 +68,20 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
     let (mut good, bad): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|item| lawful(problem, item));
     sort(problem, &fields, &mut good);
     let confirmation = confirm(problem, &fields, &mut good);
-    let best = good.first();
-    let mut told = best.map(|item| told(problem, &fields, item)).transpose()?;
+    let mut told = good.first().map(|item| told(problem, &fields, item)).transpose()?;
     if let Some(told) = &mut told {
         told.simulated = confirmation.simulated;
     }
-    let nearest = if told.is_none() { Some(nearest(problem, &fields, bad, &counts)?) } else { None };
+    let nearest = match told.take_if(|told| told.simulated.is_some_and(|ran| !ran.confirmed)) {
+        // Nothing that was tried holds: the last is no recommendation.
+        Some(refuted) => Some(unconfirmed(&fields, refuted)),
+        None if told.is_none() => Some(nearest(problem, &fields, bad, &counts)?),
+        None => None,
+    };
+    if told.is_none() {
+        good.clear();
+    }
+    let best = good.first();
     let margin = told
         .as_ref()
         .filter(|_| problem.target.requests_per_second.is_some())
@@ -242,11 +250,7 @@ pub fn sort(problem: &ServiceProblem, fields: &[Field], found: &mut [Found]) {
     });
 }
 
-fn told(
-    problem: &ServiceProblem,
-    fields: &[Field],
-    found: &Found,
-) -> Result<crate::service::answer::ServiceDesign, CoreError> {
+fn told(problem: &ServiceProblem, fields: &[Field], found: &Found) -> Result<ServiceDesign, CoreError> {
     let lowered = || (found.strain > 1.0).then_some(found.rate);
     let rate = if throughput(problem) { lowered() } else { problem.target.requests_per_second };
     design(&fields[found.field], &found.way, found.cooling, found.way.units, rate)
@@ -332,7 +336,7 @@ fn runners_up(fields: &[Field], good: &[Found]) -> Vec<ServiceSummary> {
 }
 
 /// What stops the service from being smaller: latencies nearly used up, limits, the cache.
-fn binding(problem: &ServiceProblem, best: &crate::service::answer::ServiceDesign) -> Vec<String> {
+fn binding(problem: &ServiceProblem, best: &ServiceDesign) -> Vec<String> {
     let mut found = Vec::new();
     let near = |wanted: Option<crate::service::problem::LatencyTarget>,
                 got: Option<crate::serving::operating::Latency>| {
@@ -365,6 +369,22 @@ fn binding(problem: &ServiceProblem, best: &crate::service::answer::ServiceDesig
         found.push("limits.capex_usd".to_string());
     }
     found
+}
+
+/// What comes nearest where a simulation refuted every service that was tried.
+fn unconfirmed(fields: &[Field], last: ServiceDesign) -> ServiceNearest {
+    let (tpot, ttft) = best_latencies(fields);
+    let ran = last.simulated;
+    let why = ran.map_or_else(String::new, |ran| {
+        format!(
+            "a simulation refutes every service tried; of {} cards it measures TTFT {:.0} ms, TPOT {:.1} ms",
+            last.cards.total,
+            ran.ttft_quantile_seconds * 1e3,
+            ran.tpot_quantile_seconds * 1e3
+        )
+    });
+    let design = Some(last);
+    ServiceNearest { what: "target", why, design, best_tpot_seconds: tpot, best_ttft_seconds: ttft }
 }
 
 /// Why nothing fits, and what comes nearest.
