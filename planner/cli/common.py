@@ -193,10 +193,8 @@ def answer(
 
         for path in draw(plan, curve(plan) if curve is not None else [], charts):
             typer.echo(f"wrote {path}", err=True)
-    if sheet is not None and plan.cards is not None:
-        from planner.calibrate.acceptance import sheet_text  # noqa: PLC0415 (seldom wanted)
-
-        write(sheet, sheet_text(plan))
+    if sheet is not None:
+        _write_sheet(sheet, plan)
     try:
         _print(plan, as_json)
     except BrokenPipeError:
@@ -232,6 +230,15 @@ def check_output(path: Path) -> None:
         raise PlannerError(
             "cannot be written: it is a folder", file=str(path), hint="give the name of a file"
         )
+
+
+def _write_sheet(path: Path, plan: Plan) -> None:
+    if plan.cards is None:
+        typer.echo(f"{path}: not written, for there is no design to accept", err=True)
+        return
+    from planner.calibrate.acceptance import sheet_text  # noqa: PLC0415 (seldom wanted)
+
+    write(path, sheet_text(plan))
 
 
 def check_folder(path: Path) -> None:

@@ -13,7 +13,7 @@ from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import figures
 from planner.plan.bands import Uncertain, outputs_of
 from planner.plan.case import Case
-from planner.plan.service import ServiceCase, _only_this, choice_of, unsimulated
+from planner.plan.service import ServiceCase, choice_of, only_this_service, unsimulated
 from planner.plan.studied import only_this
 from planner.problem import build, serving_wire, wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE
@@ -135,7 +135,7 @@ class MovedService:
         self.figures: Mapping[Any, Uncertain] = {item.place: item for item in moving}
         # Cards are bought, not predicted: what is uncertain is what they carry.
         self.centre: Outputs = {**outputs_of_design(design), "cards": None}
-        self._plant = _only_this(case, design)
+        self._plant = only_this_service(case, design)
         self._choice = choice_of(design, case.request).model_copy(
             update={"cluster": 0, "fabric": 0, "cooling": 0, "cap": 0}
         )

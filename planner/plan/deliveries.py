@@ -39,7 +39,7 @@ def arrived_by(drawn: Mapping[str, Floats], month: float) -> Floats:
 
 
 def months_until(drawn: Mapping[str, Floats], cards: float) -> Floats:
-    """Months until so many cards are there, the inverse of `_by`; infinite where nothing more comes."""
+    """Months until so many cards are there, inverse of `arrived_by`; infinite where nothing more comes."""
     ramp = drawn["ramp"]
     # Infinite where nothing comes beyond the stock.
     with np.errstate(divide="ignore"):

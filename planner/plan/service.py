@@ -15,7 +15,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, evidence, figures
 from planner.plan.account import Comparison, Confidence, Evidence, Nearest, Provenance, Run, Search, Space
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
-from planner.plan.case import Clocked, refuse_no_target
+from planner.plan.case import DEFAULT_SAMPLES, Clocked, refuse_no_target
 from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
 from planner.plan.model import Plan
@@ -24,7 +24,7 @@ from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
 from planner.plan.port import port_errors, port_of
 from planner.plan.risk_parts import Risk
 from planner.plan.service_bands import study_service
-from planner.plan.service_headline import ServiceFacts, service_headline
+from planner.plan.service_headline import ServiceFacts, refuted, service_headline
 from planner.plan.service_parts import (
     CostPerMillion,
     InstanceLayout,
@@ -48,8 +48,6 @@ from planner.software.serving import serving_constants
 from planner.specs import SpecLibrary
 
 Wire = Mapping[str, Any]
-DEFAULT_SAMPLES = 1024
-"""With ``--confidence`` and no number of samples."""
 MOST_TIMES = 8
 """Times the cards of the central answer that "90 % sure" looks at, at most."""
 
@@ -166,6 +164,7 @@ def service_plan(
     nearest = _nearest(result)
     return Plan(
         feasible=result["feasible"]
+        and not (comparison is None and design and refuted(design, target))
         and (comparison is None or comparison.meets_target is not False)
         and not (comparison and comparison.over_limits),
         complete=True,
@@ -456,7 +455,7 @@ def choice_of(design: Wire, request: serving_wire.ServiceRequest) -> serving_wir
     )
 
 
-def _only_this(case: ServiceCase, design: Wire) -> ServiceScenario:
+def only_this_service(case: ServiceCase, design: Wire) -> ServiceScenario:
     """The scenario with nothing but the plant of ``design`` to choose from."""
     scenario, fabric = case.problem.scenario, design["fabric"]
     hardware = {
@@ -483,7 +482,7 @@ def unsimulated(search: serving_wire.ServiceSearch, **update: Any) -> serving_wi
 
 def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen service again, with every figure of the hardware at the ends of its range."""
-    plant = _only_this(case, design)
+    plant = only_this_service(case, design)
     base = build_service(plant, case.library).request
     # At the load of the plan: where none is asked for, that which it carries at most.
     loaded = base.target.model_copy(update={"requests_per_second": design["requests_per_second"]})

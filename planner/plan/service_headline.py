@@ -58,7 +58,14 @@ def _answer(facts: ServiceFacts) -> str:
     if facts.target.peak_requests_per_second is None:
         return f"{most} · {many}{latencies}"
     asked = number(facts.target.peak_requests_per_second)
-    return f"{many} serve {asked} {things}{latencies}: at most {most}"
+    no = "No: a simulation refutes that " if refuted(design, facts.target) else ""
+    return f"{no}{many} serve {asked} {things}{latencies}: at most {most}"
+
+
+def refuted(design: Mapping[str, Any], target: Target) -> bool:
+    """Whether a simulation found that a design does not carry the load asked for within its latencies."""
+    found = design.get("simulated")
+    return target.peak_requests_per_second is not None and found is not None and not found["confirmed"]
 
 
 def _simulated(facts: ServiceFacts) -> list[str]:

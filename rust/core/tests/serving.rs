@@ -8,8 +8,7 @@ use planner_core::hardware::Precision;
 use planner_core::model::{Attention, Model};
 use planner_core::serving::answer::{ServingAnswer, Setting, Verdict, answer};
 use planner_core::serving::case::{
-    Family, Instance, Lengths, Load, Mode, Pool, Question, ServingSoftware,
-    Speculation,
+    Family, Instance, Lengths, Load, Mode, Pool, Question, ServingSoftware, Speculation,
 };
 use planner_core::serving::memory::{cache_bytes_of_token, weight_bytes};
 use planner_core::units::{Bytes, Seconds};

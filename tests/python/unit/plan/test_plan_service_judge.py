@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from planner.plan.parts import Target
 from planner.plan.service import open_service
+from planner.plan.service_headline import refuted
 from planner.plan.service_judge import best_on, verdict
 from planner.problem.serving_wire import ServiceRequest
 from planner.scenario import ServiceScenario, load
@@ -39,3 +41,13 @@ def test_a_service_that_the_simulation_refutes_does_not_carry_the_load(
 ) -> None:
     design = {"broken_rules": [], "over_limits": [], "simulated": simulated}
     assert verdict(asked, design, named=True).meets_target is meets
+
+
+def test_only_a_load_asked_for_can_be_refuted() -> None:
+    design = {"simulated": {"confirmed": False}}
+    none = Target(days=None, tokens_per_second=None)
+    loaded = none.model_copy(update={"peak_requests_per_second": 20.0})
+    assert refuted(design, loaded)
+    assert not refuted(design, none)
+    assert not refuted({"simulated": None}, loaded)
+    assert not refuted({"simulated": {"confirmed": True}}, loaded)
