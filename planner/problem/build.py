@@ -32,7 +32,7 @@ from planner.problem.reliability import reliability
 from planner.problem.space import space
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
-from planner.scenario.schema import Axis
+from planner.scenario.vocabulary import Axis
 from planner.software import SoftwareProfile, default_profile, profile
 from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Part, Site, SpecLibrary, System
 from planner.specs.check import refuse_impossible
