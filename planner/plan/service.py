@@ -19,8 +19,9 @@ from planner.plan.case import DEFAULT_SAMPLES, Clocked, refuse_no_target
 from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
 from planner.plan.model import Plan
-from planner.plan.parts import Cost, Facility, Target
+from planner.plan.parts import Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
+from planner.plan.plant_parts import Cost, Facility
 from planner.plan.port import port_errors, port_of
 from planner.plan.risk_parts import Risk
 from planner.plan.service_bands import study_service
