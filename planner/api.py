@@ -25,10 +25,11 @@ from planner.plan.interval import curve
 from planner.plan.judge import judge
 from planner.plan.model import Plan, read_plan
 from planner.plan.named import parse
-from planner.plan.service import ServiceCase, open_service, service_space
+from planner.plan.service_case import ServiceCase, open_service
 from planner.plan.service_explain import explain_service
 from planner.plan.service_judge import judge_service
 from planner.plan.service_solve import solve_service
+from planner.plan.service_told import service_space
 from planner.plan.solve import solve
 from planner.plan.supply import SupplyPlan
 from planner.problem.bill import FabricQuestion, fabric_request

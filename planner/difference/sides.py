@@ -13,7 +13,8 @@ from planner.errors import PlannerError
 from planner.plan.case import open_case
 from planner.plan.judge import judge
 from planner.plan.model import Plan
-from planner.plan.service import ServiceCase, open_service, service_plan
+from planner.plan.service import service_plan
+from planner.plan.service_case import ServiceCase, open_service
 from planner.plan.service_judge import judge_service
 from planner.plan.solve import solve
 from planner.scenario import Scenario, ServiceScenario

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from planner.plan.account import Figure
-from planner.plan.parts import LayoutCore, NetworkLevel, Part, Reliability
+from planner.plan.parts import LayoutCore, Part, Reliability
+from planner.plan.plant_parts import NetworkLevel
 from planner.plan.result import Fact, Result
 from planner.plan.service_parts import InstanceMemory
 from planner.plan.shown import counted, duration, signed_percent

@@ -33,19 +33,16 @@ from planner.plan.account import (
 from planner.plan.maturity import PlanMaturity
 from planner.plan.parts import (
     Cards,
-    Cost,
-    Fabric,
-    Facility,
     Layout,
     Limits,
     Memory,
-    NetworkLevel,
     Performance,
     Pool,
     Reliability,
     Target,
     Workload,
 )
+from planner.plan.plant_parts import Cost, Fabric, Facility, NetworkLevel
 from planner.plan.prices import Price
 from planner.plan.result import Fact, Result
 from planner.plan.risk_parts import Risk

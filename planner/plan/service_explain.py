@@ -12,9 +12,11 @@ from planner.plan.explained import ExplainedFigure, ExplainedPool, ExplainedSour
 from planner.plan.model import Plan
 from planner.plan.placed import place_of
 from planner.plan.plant import HOURS_PER_YEAR
-from planner.plan.service import ServiceCase, choice_of, service_plan, unsimulated
+from planner.plan.service import service_plan
+from planner.plan.service_case import ServiceCase
 from planner.plan.service_judge import judge_service
 from planner.plan.service_parts import InstanceLayout, ServicePool, ServiceWorkload
+from planner.plan.service_study import choice_of, unsimulated
 from planner.problem import serving_wire
 
 PHYSICS = "docs/physics.md"
