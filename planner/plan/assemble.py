@@ -59,6 +59,7 @@ def layout(design: Wire, software: Wire) -> Layout:
         **core.model_dump(),
         offload=core.switches.offload,
         micro_batches=design["micro_batches"],
+        micro_batch_group=design["micro_batch_group"],
         global_batch_sequences=design["global_batch"],
         overlap=Overlap(
             tensor_parallel=software.get("tp_overlap"),

@@ -20,6 +20,8 @@ FEW_GROUPS = 3
 TIGHT_MEMORY = 0.92
 """Share of the memory above which allocators start to thrash and steps slow down (published runs at the limit
 are 22-29 % slower than their trend)."""
+FULL_SLOWER = 1.25
+"""Time over its trend at the limit of the memory, of those runs."""
 Grade = Literal["A", "B", "C", "D"]
 
 
@@ -31,6 +33,15 @@ def tight_memory(needed: float, capacity: float) -> str | None:
         return None
     full, tight = 100 * share, 100 * TIGHT_MEMORY
     return f"memory is {full:.0f} % full: above {tight:.0f} % allocators thrash and steps slow down"
+
+
+def slower_when_tight(needed: float, capacity: float) -> float:
+    """ln of what a nearly full memory may add to the time: none up to 92 %, then evenly to ln 1.25 at the limit.
+
+    No centre moves: most runs above 92 % keep their trend, and what the allocator loses depends on its settings.
+    """
+    share = min(needed / capacity, 1.0)
+    return math.log(FULL_SLOWER) * max(0.0, share - TIGHT_MEMORY) / (1.0 - TIGHT_MEMORY)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, figures
 from planner.plan.bands import ModelError, Study, Uncertain, study
 from planner.plan.case import Case
+from planner.plan.evidence import slower_when_tight
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.port import less_stable, port_errors
 from planner.problem import Figure, build, wire
@@ -32,6 +33,7 @@ def all_errors(case: Case, design: Wire | None = None) -> list[list[ModelError]]
             ModelError(f"the model's own error ({family.efficiency})", family.residual),
             ModelError(f"software ({software.id})", spread(case, software)),
             *_port_errors(case, place, design),
+            *_memory_error(design if design and design["cluster"] == place else None),
         ]
         for place, (family, software) in enumerate(pairs)
     ]
@@ -51,6 +53,15 @@ def _port_errors(case: Case, cluster: int, design: Wire | None) -> list[ModelErr
     return port_errors(mature, case.problem.calibrations[cluster].calibrated, goodput, unsteady)
 
 
+def _memory_error(design: Wire | None) -> list[ModelError]:
+    """What a nearly full memory adds to the slow side."""
+    memory = design["memory"] if design else None
+    if not memory:
+        return []
+    slower = slower_when_tight(memory["per_device_bytes"], memory["capacity_bytes"])
+    return [ModelError("memory nearly full", slow_ln=slower)]
+
+
 def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen design again, with every figure at the ends of its range."""
     plant, choice = only_this(case, design)
@@ -60,6 +71,7 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
         ModelError("the model's own error", calibration.residual),
         ModelError(f"software ({software.id})", spread(case, software)),
         *_port_errors(case, design["cluster"], design),
+        *_memory_error(design),
     ]
 
     def moved(figure: Uncertain, value: float) -> Wire | None:

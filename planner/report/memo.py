@@ -234,7 +234,7 @@ def _use(plan: Plan) -> Iterator[Row]:
             "step",
             f"{duration(performance.step_seconds)}, {rate(performance.tokens_per_second)} "
             f"({number(performance.tokens_per_second_per_card)} a card), "
-            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}",
+            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}{_groups(layout)}",
         )
         yield "goes to", shares(performance.breakdown, performance.step_seconds)
         yield "MFU", _utilisation(performance)
@@ -244,6 +244,14 @@ def _use(plan: Plan) -> Iterator[Row]:
             f"{number(memory.per_device_bytes / 1e9)} of {number(memory.capacity_bytes / 1e9)} GB a device: "
             + shares(memory.breakdown, memory.per_device_bytes),
         )
+
+
+def _groups(layout: Layout) -> str:
+    """Groups that interleaving must be told of; where pp divides the micro-batches it is the frameworks' default."""
+    group = layout.micro_batch_group
+    if group is None or group == layout.pp:
+        return ""
+    return f" (interleaved in groups of {group})"
 
 
 def _layout(layout: Layout) -> str:

@@ -295,3 +295,22 @@ fn an_oversubscribed_core_slows_gradient_traffic_only_once_it_is_crossed() {
     near(at(0, 8), at(1, 8), 1e-12);
     assert!(at(1, 64) > at(0, 64));
 }
+
+#[test]
+fn the_busiest_rank_of_an_expert_group_keeps_more_of_its_routed_tokens() {
+    let kept = |exponent: f64, recompute: Recompute| {
+        let mut problem = common::problem();
+        problem.model = common::moe_model();
+        problem.software.imbalance_exponent = exponent;
+        let layout =
+            Layout { pp: 1, tp: 1, dp: 8, ep: 4, sequence_parallel: false, recompute, ..Layout::default() };
+        run(&problem, layout).memory.breakdown.activations.0
+    };
+    // 4,096 tokens x 4 experts each keep 2 (2 + 1) x 2,048 + 2 x 4,096 bytes; 11 layers of experts, one in flight.
+    let more = 4096.0 * 4.0 * (6.0 * 2048.0 + 2.0 * 4096.0) * (libm::pow(4.0, 0.06) - 1.0) * libm::sqrt(11.0);
+    near(kept(0.06, Recompute::None) - kept(0.0, Recompute::None), more, 1e-9);
+    // Redoing the last product's input leaves 4 of the 6 bytes.
+    let less = more * (4.0 * 2048.0 + 2.0 * 4096.0) / (6.0 * 2048.0 + 2.0 * 4096.0);
+    near(kept(0.06, Recompute::Selective) - kept(0.0, Recompute::Selective), less, 1e-9);
+    near(kept(0.06, Recompute::Full), kept(0.0, Recompute::Full), 1e-12);
+}

@@ -199,6 +199,7 @@ pub struct Design {
     pub clock: f64,
     pub layout: Layout,
     pub micro_batches: u64,
+    pub micro_batch_group: Option<u64>,
     pub global_batch: u64,
     pub broken_rules: Vec<Rule>,
     pub over_limits: Vec<&'static str>,

@@ -15,6 +15,7 @@ use crate::plant::{Choice, Plant, Site, plant};
 use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
+use crate::training::stages::micro_batch_group;
 use crate::training::step::{Family, StepTimes, pieces};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
@@ -153,6 +154,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         clock: at.clock,
         layout,
         micro_batches: count,
+        micro_batch_group: (layout.vpp > 1).then(|| micro_batch_group(layout.pp, count)),
         global_batch: count * layout.dp * layout.micro_batch,
         broken_rules: broken,
         over_limits: limits,

@@ -36,7 +36,8 @@ pub fn largest_weight(model: &Model, layout: &Layout) -> f64 {
 /// Per token at 16 bits: 8 h of norms and residuals, 4 (heads + kv heads) d of attention, 2 (g+1) ffn of the
 /// feed-forward network with g input products; an expert's token adds 2 (h + (g+1) ffn). Inputs of products at 8
 /// bits or less are kept at one byte. Selective recomputation drops what is cheap to redo: outputs of norms and of
-/// the activation function, latent up-projections, and the score matrix if attention is not fused.
+/// the activation function, latent up-projections, and the score matrix if attention is not fused. The busiest rank of
+/// an expert group keeps more of its routed tokens by the imbalance that the layer's time knows ([`LayerCost::excess`]).
 pub(super) fn keep_activations(
     bench: &Bench,
     layout: &Layout,
@@ -79,20 +80,34 @@ pub(super) fn keep_activations(
         kept += biased;
         cheap += biased;
     }
+    let mut routed_kept = (0.0, 0.0);
     let mut ffn = |per_token_width: f64, tokens: f64| {
-        kept += (ACTIVATION * model.ffn_inputs() + input) * per_token_width * tokens;
+        let one = (ACTIVATION * model.ffn_inputs() + input) * per_token_width * tokens;
+        kept += one;
         cheap += input * per_token_width * tokens;
+        (one, input * per_token_width * tokens)
     };
     match (kind, model.moe) {
         (LayerKind::Moe, Some(moe)) => {
             ffn(f64::from(moe.shared_ffn) / sizes.tp, sizes.tokens);
             let (rows, _) = routed(moe, layout, sizes, 1.0);
-            ffn(f64::from(moe.ffn) / layout.etp as f64, rows);
+            let (whole, redone) = ffn(f64::from(moe.ffn) / layout.etp as f64, rows);
             // The experts' outputs are not kept: router weights are applied to the inputs of their last product.
-            kept += input * sizes.hidden * rows;
+            let inputs = input * sizes.hidden * rows;
+            kept += inputs;
+            routed_kept = (whole + inputs, redone);
         }
-        _ => ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens),
+        _ => {
+            ffn(f64::from(model.ffn) / sizes.tp, sizes.tokens);
+        }
     }
+    let uneven = libm::pow(layout.ep as f64, bench.software.imbalance_exponent) - 1.0;
+    cost.whole_excess = Bytes(routed_kept.0 * uneven);
+    cost.excess = Bytes(match layout.recompute {
+        Recompute::None | Recompute::Attention => cost.whole_excess.0,
+        Recompute::Selective => (routed_kept.0 - routed_kept.1) * uneven,
+        Recompute::Full => 0.0,
+    });
     cost.whole_activations = Bytes(kept);
     match layout.recompute {
         Recompute::None => cost.activations = Bytes(kept),
@@ -107,7 +122,7 @@ pub(super) fn keep_activations(
         }
         Recompute::Full => {
             cost.activations = Bytes(ACTIVATION * residual);
-            cost.working = Bytes(kept);
+            cost.working = Bytes(kept) + cost.whole_excess;
         }
     }
 }

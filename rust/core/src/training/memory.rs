@@ -131,7 +131,9 @@ pub fn stage_memory(
     let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
     let redone = stage.recomputed_share(layout);
     let kept = |piece: &LayerCost| piece.activations * redone + piece.whole_activations * (1.0 - redone);
-    let layers = kept(&pieces.dense) * stage.dense + kept(&pieces.moe) * stage.moe;
+    // Which rank is busy differs from layer to layer, so what exceeds the mean adds up like a random walk.
+    let excess = (pieces.moe.excess * redone + pieces.moe.whole_excess * (1.0 - redone)) * libm::sqrt(stage.moe);
+    let layers = kept(&pieces.dense) * stage.dense + kept(&pieces.moe) * stage.moe + excess;
     let working =
         if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
     let head = if stage.heads > 0.0 { pieces.head.working } else { Bytes::ZERO };

@@ -72,6 +72,10 @@ pub struct LayerCost {
     pub weight_gradient: Seconds,
     /// Bytes kept from forward to backward pass.
     pub activations: Bytes,
+    /// Of a mixture of experts: bytes that the busiest rank keeps beyond `activations`, of this one layer.
+    pub excess: Bytes,
+    /// The same beyond `whole_activations`.
+    pub whole_excess: Bytes,
     /// Bytes that a layer keeps which recomputes nothing.
     pub whole_activations: Bytes,
     /// Bytes that live only while the layer runs (all of its activations under full recomputation).

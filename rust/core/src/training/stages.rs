@@ -130,10 +130,27 @@ fn is_short(chunk: u64, chunks: u64, short: u64) -> bool {
     if from_end == 0 { short >= 1 } else { short >= from_end + 2 }
 }
 
+/// Micro-batches that interleaved 1F1B passes through one chunk before it turns to the next.
+///
+/// The smallest group of at least pp micro-batches whose last, partial group is none or has pp members too; a smaller
+/// last group would leave stages waiting for each other, and the frameworks refuse it. pp where pp divides m, which is
+/// all that Megatron-LM ran before it had the option (`microbatch-group-size-per-virtual-pipeline-stage`, 2024).
+///
+/// At least pp micro-batches are taken for granted ([`crate::training::layout::broken_rule_at`]): m itself then serves.
+#[must_use]
+pub fn micro_batch_group(pp: u64, micro_batches: u64) -> u64 {
+    let lawful = |group: &u64| {
+        let rest = micro_batches % group;
+        rest == 0 || rest >= pp
+    };
+    (pp..=micro_batches).find(lawful).unwrap_or(pp)
+}
+
 /// Micro-batches whose activations stage `index` holds at once, in units of the whole stage.
 ///
-/// 1F1B: min(pp - i, m). Interleaved: (2 (pp-i-1) + (vpp-1) pp + 1) chunks of vpp, at most m
-/// (Narayanan et al. 2021, section 2.2). From both ends: pp + 1 on every stage (arXiv 2412.19437, table 2).
+/// 1F1B: min(pp - i, m). Interleaved: (2 (pp-i-1) + (vpp-1) g + 1) chunks of vpp, at most m, with groups of g
+/// micro-batches ([`micro_batch_group`]; Narayanan et al. 2021, section 2.2, for g = pp). From both ends: pp + 1 on
+/// every stage (arXiv 2412.19437, table 2).
 #[must_use]
 pub fn in_flight(layout: &Layout, index: u64, micro_batches: u64) -> f64 {
     let (pp, vpp) = (layout.pp as f64, layout.vpp as f64);
@@ -143,7 +160,8 @@ pub fn in_flight(layout: &Layout, index: u64, micro_batches: u64) -> f64 {
     } else if layout.vpp == 1 {
         behind
     } else {
-        (2.0 * (behind - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp
+        let group = micro_batch_group(layout.pp, micro_batches) as f64;
+        (2.0 * (behind - 1.0) + (vpp - 1.0) * group + 1.0) / vpp
     };
     held.min(micro_batches as f64)
 }
@@ -201,10 +219,32 @@ mod tests {
         // Interleaved by 2: (2 x 7 + 8 + 1)/2 = 11.5, i.e. pp (1 + (pp-1)/(pp vpp)) = 11.5.
         layout.vpp = 2;
         assert_eq!(in_flight(&layout, 0, 64), 11.5);
+        // 67 = 8 x 8 + 3: groups of 8 to 10 leave 3, 4 and 7 over; groups of 11 leave 1, of 12 leave 7, of 13 leave 2,
+        // of 14 leave 11, which fill a pipeline of 8. So (2 x 7 + 14 + 1)/2 = 14.5.
+        assert_eq!(in_flight(&layout, 0, 67), 14.5);
         // From both ends every stage holds 9.
         let both = Layout { pp: 8, schedule: Schedule::DualPipe, ..Layout::default() };
         assert_eq!(in_flight(&both, 0, 64), 9.0);
         assert_eq!(in_flight(&both, 7, 64), 9.0);
+    }
+
+    #[test]
+    fn groups_of_interleaved_micro_batches_leave_no_short_one_at_the_end() {
+        assert_eq!(micro_batch_group(8, 64), 8);
+        assert_eq!(micro_batch_group(8, 8), 8);
+        // 11 = 8 + 3 = 9 + 2 = 10 + 1: only all at once.
+        assert_eq!(micro_batch_group(8, 11), 11);
+        // 5 = 3 + 2 = 4 + 1.
+        assert_eq!(micro_batch_group(3, 5), 5);
+        // 11 = 2 x 4 + 3 = 2 x 5 + 1 = 6 + 5.
+        assert_eq!(micro_batch_group(4, 11), 6);
+        for pp in 2..12_u64 {
+            for count in pp..200 {
+                let group = micro_batch_group(pp, count);
+                assert!(group >= pp && group <= count);
+                assert!(count % group == 0 || count % group >= pp, "{count} in groups of {group} over {pp}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from planner.plan.evidence import (
@@ -10,6 +12,7 @@ from planner.plan.evidence import (
     nearest_run,
     published_runs,
     runs_on,
+    slower_when_tight,
     tight_memory,
 )
 
@@ -68,3 +71,10 @@ def test_shipped_runs_are_complete_enough_to_be_scored() -> None:
 @pytest.mark.parametrize(("needed", "said"), [(92.0, False), (92.5, True), (100.0, True), (101.0, False)])
 def test_nearly_full_memory_is_a_risk_and_too_little_is_a_refusal(needed: float, said: bool) -> None:
     assert (tight_memory(needed, 100.0) is not None) is said
+
+
+@pytest.mark.parametrize(
+    ("needed", "slower"), [(50.0, 1.0), (92.0, 1.0), (96.0, 1.25**0.5), (100.0, 1.25), (130.0, 1.25)]
+)
+def test_the_slow_side_grows_with_the_last_eight_hundredths_of_memory(needed: float, slower: float) -> None:
+    assert math.exp(slower_when_tight(needed, 100.0)) == pytest.approx(slower)
