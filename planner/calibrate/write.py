@@ -300,16 +300,16 @@ def anchored(found: Shipped) -> list[NDArray[np.float64]]:
     """ln errors of rows left out with their group, one array a row: anchored in turn by each other row of
     the group that ran on the same version of the software."""
     left: list[NDArray[np.float64]] = []
-    keys = [
-        (e.ready.row.source, e.ready.software.id, e.ready.row.software_date or "")
-        for e in found.model.engines
-    ]
+    engines = [engine.ready for engine in found.model.engines]
+    keys = [(e.row.source, e.software.id, e.row.software_date or "") for e in engines]
+    weights = np.array([anchor_weight(1, e.experts, e.efficiency.calibrated != "none") for e in engines])
     for key in sorted(set(keys)):
-        members = found.folds[np.array([other == key for other in keys])]
+        mine = np.array([other == key for other in keys])
+        members, weight = found.folds[mine], weights[mine]
         for place in range(len(members)):
             others = np.delete(members, place)
             if len(others):
-                left.append(members[place] - anchor_weight(1) * others)
+                left.append(members[place] - weight[place] * others)
     return left
 
 

@@ -63,6 +63,7 @@ class ScaleUpLevel(Wire):
     bandwidth: float
     latency: float
     in_network_reduction: bool
+    reduction_efficiency: float | None = None
 
 
 class Share(Wire):
@@ -429,6 +430,7 @@ class Space(Wire):
     recompute_layers: tuple[Unsigned, ...] = ()
     schedule: tuple[Literal["1f1b", "zero-bubble", "dualpipe"], ...] = ()
     cp_kind: tuple[Literal["ring", "all-to-all"], ...] = ()
+    stage_layers: tuple[tuple[Unsigned, ...], ...] = ()
     switches: SwitchSpace = SwitchSpace()
     factorized: bool = False
 
@@ -504,6 +506,7 @@ class LayoutOfDesign(Wire):
     recompute_layers: Unsigned = 0
     schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = "1f1b"
     cp_kind: Literal["ring", "all-to-all"] = "ring"
+    stage_layers: tuple[Unsigned, ...] = ()
     switches: Switches = Switches()
 
 

@@ -26,6 +26,7 @@ from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
 from planner.report.shares import shares
+from planner.scenario.split import split_text
 
 PHYSICS = "docs/physics.md"
 SHOWN_ESTIMATES = 6
@@ -257,6 +258,7 @@ def _layout(layout: Layout) -> str:
     kept += [f"{name.replace('_', ' ')} {value}" for name, value in layout.switches.changed().items()]
     kept += [layout.schedule] if layout.schedule != "none" else []
     kept += [f"context by {layout.cp_kind}"] if layout.cp_kind != "ring" else []
+    kept += [f"layers per stage {split_text(layout.stage_layers)}"] if layout.stage_layers else []
     return ", ".join(kept)
 
 

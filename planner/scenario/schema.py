@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from planner.errors import ScenarioError
+from planner.scenario.split import Split, splits_of
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
@@ -380,6 +381,11 @@ class LayoutChoice(Frozen):
     )
     cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="how context ranks exchange; default: ring"
+    )
+    stage_layers: Annotated[tuple[Split, ...], BeforeValidator(splits_of)] | None = Field(
+        default=None,
+        description="layers of each stage by hand, [7, 9, 9, 12] or 7:9x2:12, or a list of such "
+        "splits to choose from; fixes pp; absent: dealt evenly",
     )
     p2p_scatter: Truths | None = Field(
         default=None, description="each tensor rank sends its part to the next stage, not the whole"
