@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planner.calibrate.fit import Fit, Model, fit, left_out
 from planner.calibrate.parameters import PARAMETERS, Parameter
-from planner.calibrate.residuals import Spread, covering, shrunk, split
+from planner.calibrate.residuals import USUAL, Spread, covering, robust, shrunk, split
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
 from planner.validation.files import read
@@ -24,6 +24,8 @@ from planner.validation.run import family_of
 LEAST_GROUPS = 3
 """A parameter that fewer groups share stays at its prior."""
 HELD = 1e-3
+LEAST_SPREAD = 0.01
+"""Between sources of any profile."""
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
 
@@ -51,14 +53,17 @@ class Shipped:
     date: str
 
     def between(self, software: str, experts: bool) -> float:
-        """Spread between sources of a software profile, beside the residual of dense layouts."""
+        """Spread between sources of a profile: what left-out runs are off by beyond the usual residual.
+
+        Drawn towards all runs of the kind (dense, mixture of experts), the more the fewer groups.
+        """
         engines = self.model.engines
-        mine = [e.ready.software.id == software and e.ready.experts == experts for e in engines]
-        own = self.spread_of(mine, self.experts if experts else self.dense)
-        if not experts:
-            return own.between
-        # The residual of the chip's file is that of dense layouts; what experts scatter more stands here.
-        return math.sqrt(max(own.total**2 - self.dense.within**2, self.between(software, False) ** 2))
+        kind = np.array([e.ready.experts == experts for e in engines])
+        mine = kind & np.array([e.ready.software.id == software for e in engines])
+        pool = total = robust(self.folds[kind])
+        if mine.sum() >= 4:
+            total = shrunk(robust(self.folds[mine]), len(set(self.model.groups[mine].tolist())), pool)
+        return math.sqrt(max(total**2 - USUAL**2, LEAST_SPREAD**2))
 
     def residual(self, family: str) -> float:
         """Of a chip family: with the spreads of the software, its bands hold 80 % of runs left out.
@@ -74,18 +79,8 @@ class Shipped:
                 if own
             ]
         )
-        own = covering(self.folds[rows], spreads, self.dense.within)
-        return shrunk(own, len(set(self.model.groups[rows].tolist())), self.dense.within)
-
-    def spread_of(self, chosen: Sequence[bool], pool: Spread) -> Spread:
-        """`split` of some rows, drawn towards the pool."""
-        rows = np.array(chosen)
-        if rows.sum() < 4:
-            return pool
-        groups = self.model.groups[rows]
-        own = split(self.folds[rows], groups.tolist())
-        count = len(set(groups.tolist()))
-        return Spread(shrunk(own.within, count, pool.within), shrunk(own.between, count, pool.between))
+        own = covering(self.folds[rows], spreads, USUAL)
+        return shrunk(own, len(set(self.model.groups[rows].tolist())), USUAL)
 
 
 def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:

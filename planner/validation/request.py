@@ -321,7 +321,7 @@ def _request(  # noqa: PLR0917
             batch_tolerance=0.5,
             precision=precision,
             weight_bytes=2.0,
-            gradient_bytes=float(profile.gradient_bytes),
+            gradient_bytes=float(row.gradient_bytes or profile.gradient_bytes),
             optimizer_bytes=12.0,
         ),
         software=tools,

@@ -105,6 +105,9 @@ class Row(BaseModel):
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
     scaling_recipe: str | None = None
     block_scaled: bool = Field(default=False, description="scales per block of elements (MXFP8, NVFP4 ...)")
+    gradient_bytes: Literal[2, 4] | None = Field(
+        default=None, description="per accumulated and exchanged gradient, where the source says"
+    )
     framework: str | None = None
     software_date: str | None = None
     measured: dict[str, Any] = {}
