@@ -85,7 +85,7 @@ pub struct ScaleUpLevel {
     pub latency: Seconds,
     /// Switches reduce in flight.
     pub in_network_reduction: bool,
-    /// Rate of such reductions over that of a ring; none: [`crate::network::IN_NETWORK_EFFICIENCY`].
+    /// Rate of such reductions over that of a ring; none: that of Hopper (`network.rs`).
     #[serde(default)]
     pub reduction_efficiency: Option<f64>,
 }

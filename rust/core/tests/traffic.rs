@@ -4,7 +4,8 @@
 mod common;
 
 use planner_core::evaluate::{DesignChoice, evaluate};
-use planner_core::problem::Problem;
+use planner_core::problem::{Objective, Problem};
+use planner_core::search::search;
 use planner_core::training::layout::{Layout, Rule};
 use planner_core::training::split::StageSplit;
 use planner_core::training::step::StepTimes;
@@ -183,4 +184,31 @@ fn stages_dealt_by_hand_wait_for_the_largest() {
     assert!(broken(uneven).is_empty());
     let short = Layout { stage_layers: StageSplit::new(&[3, 5, 4, 3]).unwrap(), ..even };
     assert_eq!(broken(short), [Rule::LayersOverPipeline]);
+}
+
+/// Splits to choose from: the search finds the one that evaluating each of them finds fastest.
+#[test]
+fn the_search_chooses_among_splits_as_evaluating_each_does() {
+    let mut problem = bare();
+    problem.search.objective = Objective::Throughput;
+    problem.target = planner_core::problem::Target::default();
+    problem.limits.cards_min = 64;
+    problem.limits.cards_max = 64;
+    problem.training.global_batch = 64;
+    problem.training.batch_tolerance = 0.0;
+    problem.space.tp = vec![4];
+    problem.space.pp = vec![4];
+    problem.space.vpp = vec![1];
+    problem.space.dp = Some(vec![4]);
+    problem.space.micro_batch = vec![1];
+    problem.space.sharding = vec![1];
+    let splits = [[3, 5, 4, 4], [4, 5, 4, 3], [5, 4, 4, 3], [4, 4, 6, 2]];
+    let split = |layers: &[u64; 4]| StageSplit::new(layers).unwrap();
+    problem.space.stage_layers = splits.iter().map(split).collect();
+    let found = search(&problem, &mut |_| true).unwrap().best.unwrap();
+    let base = Layout { pp: 4, tp: 4, dp: 4, sharding: 1, sequence_parallel: true, ..Layout::default() };
+    let step = |layers: &[u64; 4]| times(&problem, Layout { stage_layers: split(layers), ..base }).total();
+    let fastest = splits.iter().min_by(|a, b| step(a).0.total_cmp(&step(b).0)).unwrap();
+    assert_eq!(found.best.layout.stage_layers, split(fastest));
+    assert_eq!(found.best.layout.pp, 4);
 }

@@ -40,6 +40,7 @@ impl StageSplit {
     }
 
     /// Layers of each stage; nothing where they are dealt evenly.
+    #[must_use]
     pub fn layers(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         self.layers[..usize::from(self.stages)].iter().map(|&count| u64::from(count))
     }
@@ -47,12 +48,12 @@ impl StageSplit {
     /// Whether it deals `layers` to `pp` stages of `vpp` equal chunks, none of the inner ones empty.
     #[must_use]
     pub fn fits(&self, layers: u64, pp: u64, vpp: u64) -> bool {
-        let inner = self.layers().skip(1).take((pp as usize).saturating_sub(2));
+        let inner = self.layers().skip(1).take(usize::from(self.stages).saturating_sub(2));
         self.is_even()
             || (u64::from(self.stages) == pp
                 && self.layers().sum::<u64>() == layers
                 && self.layers().all(|count| count % vpp == 0)
-                && inner.into_iter().all(|count| count > 0))
+                && { inner }.all(|count| count > 0))
     }
 }
 
