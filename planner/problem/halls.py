@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.problem import wire
 from planner.problem.figures import Figures, Sheet
-from planner.scenario.schema import PowerLimit
+from planner.scenario.limits import PowerLimit
 from planner.scenario.site import Hall, SiteChoice
 from planner.specs import Part, Site
 from planner.specs.schema.part import SideNetwork
