@@ -26,6 +26,7 @@ from planner.scenario.vocabulary import Axis, Cooling, FabricKind, Objective, Pr
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
+HOURS_OF_A_DAY = 24.0
 SHORTHANDS: dict[tuple[str, ...], str] = {
     ("site",): "id",
     ("limits", "cards"): "max",

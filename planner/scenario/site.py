@@ -83,4 +83,12 @@ class SiteChoice(Frozen):
             raise ValueError(
                 f"pue_design_day: {self.pue_design_day} is below pue = {self.pue}, its annual mean"
             )
+        hours = self._hours_of("peak") + self._hours_of("valley")
+        if hours > HOURS_OF_A_DAY:
+            raise ValueError(f"peak_hours: and valley_hours are {hours:g} hours together; a day has 24")
         return self
+
+    def _hours_of(self, name: Literal["peak", "valley"]) -> float:
+        """Hours that are asked for: a default without its tariff plays no part."""
+        asked = getattr(self, f"tariff_{name}") is not None or f"{name}_hours" in self.model_fields_set
+        return float(getattr(self, f"{name}_hours")) if asked else 0.0
