@@ -11,6 +11,7 @@ __all__ = [
     "evaluate_serving",
     "evaluation_rate",
     "fabric",
+    "fewest",
     "sample",
     "size",
     "size_many",
@@ -49,6 +50,13 @@ def sample(request: bytes, values: bytes, threads: int) -> bytes:
     """Evaluate designs under draws: ``{"problem", "designs", "pointers"}``, and floats, draws x pointers.
 
     The answer holds 64-bit floats, draws x designs x six outputs (``rust/core/src/sampling.rs``).
+    """
+
+def fewest(request: bytes, values: bytes, days: bytes, threads: int) -> bytes:
+    """The fewest cards of families under draws: ``{"problem", "families", "pointers"}``, floats, and days.
+
+    Days are allowed per draw and cluster. The answer holds 64-bit floats, draws x three: cards, family, data
+    ranks (``rust/core/src/sampling/fewest.rs``).
     """
 
 def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:

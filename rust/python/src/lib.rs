@@ -213,6 +213,23 @@ mod _core {
         Ok(PyBytes::new(py, &columns))
     }
 
+    /// The fewest cards under every row of `values` with which one of the families of a request is done within the days of
+    /// its cluster: bytes of 64-bit floats in and out, as for `sample`.
+    #[pyfunction]
+    fn fewest<'py>(
+        py: Python<'py>,
+        request: &[u8],
+        values: &[u8],
+        days: &[u8],
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let rows = outside(py, || {
+            let rows = sampling::fewest::fewest(request, &numbers(values), &numbers(days), threads)?;
+            Ok(rows.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        })?;
+        Ok(PyBytes::new(py, &rows))
+    }
+
     /// Answers many problem/1 (JSON bytes), each by itself on one of `threads` threads (0: all cores): a list of
     /// result/1, or of the exception in the place of a request that cannot be answered.
     #[pyfunction]
