@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 __all__ = [
     "CoreError",
+    "deliveries",
     "evaluate",
     "evaluate_many",
     "evaluate_service",
@@ -77,6 +78,12 @@ def evaluate_services(requests: Sequence[bytes], threads: int) -> list[bytes | C
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def deliveries(draws: bytes, points: bytes, until: bool) -> bytes:
+    """Cards delivered by months, or months until cards (``until``): points x draws 64-bit floats.
+
+    ``draws`` holds rows of stock, packages a month, lead time and ramp.
+    """
 
 def supply(request: bytes) -> bytes:
     """Good packages a month: a list of inputs to a list of answers (``rust/core/src/supply.rs``)."""

@@ -30,6 +30,7 @@ from planner.plan.service_judge import judge_service
 from planner.plan.service_solve import solve_service
 from planner.plan.solve import solve
 from planner.plan.supply import SupplyPlan
+from planner.plan.supply_figures import parse_given
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, ServiceScenario, from_table, load
@@ -336,7 +337,9 @@ def supply(
     *,
     cards: int,
     by_months: float | None = None,
-    second: str | None = None,
+    second: str | Sequence[str] | None = None,
+    confidence: float = 0.5,
+    one_job: bool = False,
     scenario: Question | None = None,
     set: Sequence[str] | Mapping[str, float] | None = None,
     library: SpecLibrary | None = None,
@@ -347,9 +350,12 @@ def supply(
         system: id or name of a system or a card.
         cards: how many.
         by_months: the date to meet, in months from the order.
-        second: a second source for what the first cannot deliver by then.
-        scenario: its workload is trained on what has arrived.
-        set: figures of the supply (`planner.plan.supply.KEYS`) known better: ``{"wafer_starts": 30000}``.
+        second: other suppliers' systems, for a mix that meets the date.
+        confidence: probability with which the cards have to be there by then.
+        one_job: one job spans the mix; else each kind of card is a cluster of its own.
+        scenario: its workload is trained on what has arrived, and weighs the cards of a mix.
+        set: figures of the supply (`planner.plan.supply_figures.KEYS`) known better:
+            ``{"wafer_starts": 30000}``.
         library: the spec files.
 
     Raises:
@@ -357,19 +363,10 @@ def supply(
     """
     specs = _library(library)
     found = specs.system(specs.resolve_hardware(system))
-    other = None if second is None else specs.system(specs.resolve_hardware(second))
-    given = supplies.parse_given(set)
-    rates, tokens = None, None
-    if scenario is not None:
-        counts = supplies.phase_cards(specs, found, cards, given)
-        rates, tokens = supplies.rates_of(read(scenario, None), specs, found, counts)
-    return supplies.supply(
-        specs,
-        found,
-        cards,
-        given=given,
-        by_months=by_months,
-        second=other,
-        rates=rates,
-        tokens=tokens,
-    )
+    names = [second] if isinstance(second, str) else list(second or ())
+    others = tuple(specs.system(specs.resolve_hardware(name)) for name in names)
+    given = parse_given(set)
+    dated = supplies.Dated(by_months, others, confidence, one_job)
+    if scenario is None:
+        return supplies.supply(specs, found, cards, given=given, dated=dated)
+    return supplies.supply_for(read(scenario, None), specs, found, cards, given, dated)

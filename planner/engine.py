@@ -134,6 +134,30 @@ def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]
         return answers
 
 
+def deliveries(
+    draws: NDArray[np.float64], points: Sequence[float], *, until: bool = False
+) -> NDArray[np.float64]:
+    """Cards that have arrived by months; with ``until`` the months until so many cards have.
+
+    Args:
+        draws: rows of stock, packages a month, lead time and ramp (months).
+        points: months, or cards.
+        until: points are cards.
+
+    Returns:
+        points x draws.
+    """
+    import numpy as np  # noqa: PLC0415 (0.1 s that most answers can spare)
+
+    rows = np.ascontiguousarray(draws, dtype=np.float64)
+    asked = np.asarray(points, dtype=np.float64)
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answer = _core.deliveries(rows.tobytes(), asked.tobytes(), until)
+    return _floats(answer).reshape(len(asked), len(rows)).copy()
+
+
 OUTPUTS = 6
 """Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
 a year, reasons."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.plan.account import Band
+from planner.plan.mix import Mix
 from planner.plan.shown import number, percent, rate, usd
 from planner.plan.supply import SupplyPlan
 
@@ -27,17 +28,8 @@ def text(plan: SupplyPlan) -> str:
             f"  by month {plan.by_months:g}".ljust(26)
             + f"{_band(plan.by_cards)} cards; all of them with {percent(plan.by_probability, 0)}"
         )
-    if plan.second is not None:
-        second = plan.second
-        what = (
-            "cannot deliver the rest either"
-            if second.cards is None
-            else f"{second.cards:,.0f} cards for the rest"
-        )
-        out.append(
-            f"  second source           {second.system}: {what} "
-            f"(one is worth {second.worth:.2f} by matrix rate)"
-        )
+    if plan.mix is not None:
+        out += ["", *_mix(plan.mix)]
     out += ["", "  month        cards that have arrived (P10 - P50 - P90)"]
     for phase in plan.phases:
         trained = ""
@@ -60,6 +52,25 @@ def text(plan: SupplyPlan) -> str:
         )
     out += ["", f"  {plan.note}"]
     return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def _mix(mix: Mix) -> list[str]:
+    """Who delivers what, how surely, and what the mix means."""
+    verdict = "is there by then" if mix.meets else "is not sure enough by then"
+    later = "" if mix.meets or mix.month is None else f", in month {mix.month:g} it would be"
+    out = [
+        f"  mix of suppliers        {verdict}: {percent(mix.probability, 0)} sure{later} "
+        f"({mix.tried:,} mixes tried, {percent(mix.ordered, 0)} of what is wanted ordered)"
+    ]
+    for source in mix.sources:
+        out.append(
+            f"    {source.system:22}{source.cards:>9,} cards, {percent(source.share, 0)} of the compute; "
+            f"one is worth {source.worth:.2f}; there by then {_band(source.by_cards)}, all of them with "
+            f"{percent(source.probability, 0)}"
+        )
+    out.append(f"  it means                {mix.meaning}")
+    out.append(f"  cards are weighed by    {mix.worth_by}")
+    return out
 
 
 def _band(band: Band) -> str:

@@ -10,6 +10,7 @@ use planner_core::error::CoreError as Refusal;
 use planner_core::many::{self, Failure, Outcome};
 use planner_core::sampling;
 use planner_core::search::Progress;
+use planner_core::supply as supplies;
 use planner_core::wire;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
@@ -106,7 +107,7 @@ fn numbers(bytes: &[u8]) -> Vec<f64> {
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, watched, wire};
+    use super::{Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, watched, wire};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -194,6 +195,23 @@ mod _core {
     #[pyfunction]
     fn supply<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let answer = outside(py, || wire::supply_json(request))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    /// Cards delivered by months, or months until cards (`until`), for draws of (stock, packages a month, lead time, ramp):
+    /// bytes of 64-bit floats in and out, points x draws.
+    #[pyfunction]
+    fn deliveries<'py>(
+        py: Python<'py>,
+        draws: &[u8],
+        points: &[u8],
+        until: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let asked = if until { supplies::Asked::MonthsUntil } else { supplies::Asked::Delivered };
+        let answer = outside(py, || {
+            let found = supplies::deliveries(&numbers(draws), &numbers(points), asked)?;
+            Ok(found.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        })?;
         Ok(PyBytes::new(py, &answer))
     }
 
