@@ -20,6 +20,7 @@ from planner.plan.bill import FabricBill, bill
 from planner.plan.case import open_case
 from planner.plan.compare import Comparison
 from planner.plan.compare import compare as compare_systems
+from planner.plan.dated import held_to_date
 from planner.plan.interval import curve
 from planner.plan.judge import judge
 from planner.plan.model import Plan
@@ -86,7 +87,7 @@ def size(
             samples=samples,
             plan_for=confidence,
         )
-        return solve_service(served)
+        return held_to_date(solve_service(served), question, served.library)
     case = open_case(
         question,
         _library(library),
@@ -97,7 +98,7 @@ def size(
         samples=samples,
         plan_for=confidence,
     )
-    return solve(case)
+    return held_to_date(solve(case), question, case.library)
 
 
 def evaluate(
@@ -137,7 +138,7 @@ def evaluate(
             interrupt=interrupt,
             samples=samples,
         )
-        return judge_service(served, layout, cards)
+        return held_to_date(judge_service(served, layout, cards), asked, served.library)
     named = None if layout is None else parse(layout)
     question = with_host(asked, named)
     case = open_case(
@@ -149,7 +150,7 @@ def evaluate(
         interrupt=interrupt,
         samples=samples,
     )
-    return judge(case, named, cards)
+    return held_to_date(judge(case, named, cards), question, case.library)
 
 
 def sweep(

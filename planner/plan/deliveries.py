@@ -13,6 +13,7 @@ from planner.plan.draws import Floats, percentiles
 from planner.plan.parts import Part
 
 DAYS_PER_MONTH = 365 / 12
+SECONDS_PER_MONTH = 86400.0 * DAYS_PER_MONTH
 MOST_PHASES = 24
 
 
@@ -73,7 +74,7 @@ def phases_of(
     tokens: float | None,
 ) -> tuple[list[Phase], float | None, float | None]:
     """Deliveries, and training on what has arrived: a phase runs on the cards there at its begin."""
-    seconds = 86400.0 * DAYS_PER_MONTH
+    seconds = SECONDS_PER_MONTH
     phases, done, finished, before, rate = [], 0.0, None, 0.0, 0.0
     for month in phase_ends(drawn, cards):
         arrived = percentiles(np.minimum(arrived_by(drawn, month), cards))

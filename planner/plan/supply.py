@@ -230,6 +230,12 @@ def supply_for(  # noqa: PLR0917
     """
     counts = phase_cards(library, system, cards, given)
     rates, tokens = rates_of(scenario, library, system, counts)
+    dated = worth_in(dated, scenario, library, cards)
+    return supply(library, system, cards, given=given, dated=dated, rates=rates, tokens=tokens)
+
+
+def worth_in(dated: Dated, scenario: Scenario, library: SpecLibrary, cards: int) -> Dated:
+    """Cards weighed by the rate at which about ``cards`` of them train the workload of a scenario."""
 
     def worth(other: System) -> float:
         whole = max(1, cards // unit_cards(other)) * unit_cards(other)
@@ -242,8 +248,7 @@ def supply_for(  # noqa: PLR0917
             )
         return found[whole] / whole
 
-    dated = replace(dated, worth=worth, worth_by="tokens/s of the scenario's training, failures included")
-    return supply(library, system, cards, given=given, dated=dated, rates=rates, tokens=tokens)
+    return replace(dated, worth=worth, worth_by="tokens/s of the scenario's training, failures included")
 
 
 def rates_of(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from planner.plan.account import Band
 from planner.plan.mix import Mix
+from planner.plan.model import Plan
 from planner.plan.shown import number, percent, rate, usd
 from planner.plan.supply import SupplyPlan
 
@@ -52,6 +55,25 @@ def text(plan: SupplyPlan) -> str:
         )
     out += ["", f"  {plan.note}"]
     return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Deliveries in the memo of a plan that has a date."""
+    found = plan.supply
+    if found is None or found.by_probability is None:
+        return
+    months = "not all in sight" if found.months is None else f"{_band(found.months)} months"
+    yield "deliveries", f"{months}; by month {found.by_months:g} with {percent(found.by_probability, 0)}"
+    if found.by_cards is not None:
+        yield "there by then", f"{_band(found.by_cards)} cards"
+    if found.mix is not None:
+        mix = found.mix
+        ordered = ", ".join(f"{source.cards:,} {source.system}" for source in mix.sources)
+        yield (
+            "mix of suppliers",
+            f"{ordered}: there by then with {percent(mix.probability, 0)}; {mix.meaning}",
+        )
+    yield "it rests on", found.note
 
 
 def _mix(mix: Mix) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from planner.errors import ScenarioError
+from planner.scenario.deliveries import Deliveries
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
@@ -509,6 +510,7 @@ class Scenario(Frozen):
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
     reliability: Reliability = Reliability()
+    supply: Deliveries | None = None
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

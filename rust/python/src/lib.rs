@@ -107,7 +107,9 @@ fn numbers(bytes: &[u8]) -> Vec<f64> {
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, watched, wire};
+    use super::{
+        Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, watched, wire,
+    };
     use pyo3::prelude::*;
 
     #[pymodule_export]

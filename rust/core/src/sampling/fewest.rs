@@ -43,12 +43,7 @@ struct Family {
 ///
 /// # Errors
 /// As of [`sample`](super::sample); days that are not draws x clusters.
-pub fn fewest(
-    request: &[u8],
-    values: &[f64],
-    days: &[f64],
-    threads: usize,
-) -> Result<Vec<f64>, CoreError> {
+pub fn fewest(request: &[u8], values: &[f64], days: &[f64], threads: usize) -> Result<Vec<f64>, CoreError> {
     let Request { problem, families, pointers } =
         serde_json::from_slice(request).map_err(|error| CoreError::Wire(error.to_string()))?;
     check(&problem, &pointers, values)?;
