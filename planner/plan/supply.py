@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,7 @@ from planner.plan.deliveries import Phase, arrived_by, median, months_until, pha
 from planner.plan.draws import Floats, percentiles
 from planner.plan.mix import Mix, Supplier, mix_of
 from planner.plan.parts import Part
+from planner.plan.result import Fact, Result
 from planner.plan.supply_figures import LIMITS, UNITS, Figure, central, drawn_supply, supply_inputs
 from planner.problem import build, wire
 from planner.problem.hardware import unit_cards
@@ -46,8 +47,10 @@ class SupplyFigure(Part):
     file: str
 
 
-class SupplyPlan(Part):
-    """Deliveries of so many cards."""
+class SupplyPlan(Result):
+    """Deliveries of so many cards. Tables: phases (cards by month), figures (what they rest on)."""
+
+    MAIN: ClassVar[str] = "phases"
 
     format: Literal["supply/1"] = "supply/1"
     system: str
@@ -75,6 +78,11 @@ class SupplyPlan(Part):
     mix: Mix | None = Field(default=None, description="with other suppliers; null: none was named")
     figures: list[SupplyFigure]
     note: str = NOTE
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import supply_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, supply_facts(self)
 
 
 @dataclass(frozen=True)
