@@ -23,6 +23,7 @@ from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
+from planner.plan.peak_draw import phases_above_limits
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
 from planner.plan.prices import price_list
@@ -396,7 +397,10 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     grade, why = evidence.grade(
-        evidence.Calibration(family.calibrated, family.runs, family.groups), len(own), timing
+        evidence.Calibration(family.calibrated, family.runs, family.groups),
+        len(own),
+        evidence.groups_of(own),
+        timing,
     )
     cards = design["cards"]["total"] if design else None
     model = case.problem.architecture
@@ -422,6 +426,9 @@ def _risks(case: Case, design: Wire | None, studied: Study | None) -> list[str]:
     memory = design.get("memory") if design else None
     tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
     slow = storage_risks(case.problem, case.library, design) if design else []
+    if design:
+        cluster = case.problem.request.clusters[design["cluster"]]
+        slow = [*phases_above_limits(case.problem.request.limits, cluster, design), *slow]
     return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]
 
 
