@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from planner.errors import ScenarioError
+from planner.scenario.deliveries import Deliveries
 from planner.scenario.layout import LayoutChoice
 from planner.scenario.limits import Limits, Target
 from planner.scenario.site import SiteChoice
@@ -26,7 +27,6 @@ from planner.scenario.vocabulary import Axis, Cooling, FabricKind, Objective, Pr
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
-HOURS_OF_A_DAY = 24.0
 SHORTHANDS: dict[tuple[str, ...], str] = {
     ("site",): "id",
     ("limits", "cards"): "max",
@@ -236,6 +236,7 @@ class Scenario(Frozen):
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
     reliability: Reliability = Reliability()
+    supply: Deliveries | None = None
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from planner.scenario.values import AtLeastOne, Carbon, Celsius, EnergyPrice, Positive, Watts, Whole
 from planner.specs.quantity import Frozen, Text
 
+HOURS_OF_A_DAY = 24.0
+
 
 class Hall(Frozen):
     """A hall that stands already, or is designed: what it takes bounds what is put into it."""
