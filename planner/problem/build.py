@@ -210,9 +210,7 @@ class _Builder(Surroundings):
             system = self._systems()[cluster]
             released = self.library.accelerator(system.accelerator).released or system.released
             age = years_between(released, tools.dated)
-            return software(
-                tools, architecture, precision, self.figures, self._block_scaled(cluster), age
-            )
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster), age)
 
     def _block_scaled(self, cluster: int) -> bool:
         """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""

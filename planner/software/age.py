@@ -25,14 +25,15 @@ def _months(date: str) -> int:
 def on_young_chip(figures: Mapping[str, Any], immaturity: float, age: float | None) -> dict[str, Any]:
     """The core's software figures on a chip released ``age`` years before.
 
-    Time on the device is exp(immaturity exp(-age / `PASSES_IN`)) of that on a chip long known.
+    With y = immaturity exp(-age / `PASSES_IN`), products and memory-bound work take 1 + y times as long as on
+    a chip long known, and attention reaches 1 - y of its rate: both straight in the figure, as draws need.
     """
     if age is None:
         return dict(figures)
-    factor = math.exp(immaturity * math.exp(-age / PASSES_IN))
+    young = immaturity * math.exp(-age / PASSES_IN)
     return {
         **figures,
-        "product_factor": figures["product_factor"] * factor,
-        "elementwise_factor": figures["elementwise_factor"] * factor,
-        "attention_factor": figures["attention_factor"] / factor,
+        "product_factor": figures["product_factor"] * (1.0 + young),
+        "elementwise_factor": figures["elementwise_factor"] * (1.0 + young),
+        "attention_factor": figures["attention_factor"] * (1.0 - young),
     }

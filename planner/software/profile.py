@@ -92,7 +92,8 @@ class SoftwareProfile(SpecFile):
         default=None, description="the same with scales per block; absent: as quantisation_bytes"
     )
     immaturity: Count = Field(
-        description="ln of time on the device of a chip just released over one long known"
+        description="what is lost on a chip just released: products and memory-bound work take 1 + this "
+        "times as long as on a chip long known, attention reaches 1 - this of its rate"
     )
     jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
     memory_overhead: Size = Field(description="runtime and communication buffers per device")

@@ -1,6 +1,7 @@
 """Fits that are small enough to be checked by hand."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from planner.calibrate.residuals import COVERED, Z90, covering, robust, split
 from planner.calibrate.run import anchor_weight, anchors
 from planner.calibrate.write import anchored_file
 from planner.errors import PlannerError
+from planner.software.age import on_young_chip, years_between
 from planner.specs import SpecLibrary
 from planner.validation.run import validate
 
@@ -85,9 +87,22 @@ def test_errors_split_into_sources_and_layouts() -> None:
     assert found.between == pytest.approx(0.10, rel=0.12)
 
 
-def test_the_robust_sigma_of_normal_errors_is_their_deviation() -> None:
+def test_the_robust_sigma_of_normal_errors_is_a_little_above_their_deviation() -> None:
     errors = np.random.default_rng(3).normal(0.0, 0.2, 20_000)
-    assert robust(errors) == pytest.approx(0.2, rel=0.03)
+    # 82 % of normal errors lie within 1.341 deviations, 80 % within 1.282.
+    assert robust(errors) == pytest.approx(0.2 * 1.341 / Z90, rel=0.03)
+
+
+def test_software_loses_on_a_young_chip_and_less_with_every_year() -> None:
+    figures = {"product_factor": 1.1, "elementwise_factor": 1.0, "attention_factor": 1.2}
+    new = on_young_chip(figures, 0.1, 0.0)
+    assert [new[key] for key in figures] == pytest.approx([1.21, 1.1, 1.08])
+    later = on_young_chip(figures, 0.1, 0.7)
+    assert later["elementwise_factor"] == pytest.approx(1.0 + 0.1 / math.e)
+    assert on_young_chip(figures, 0.1, None) == figures
+    assert years_between("2022-10", "2023-11") == pytest.approx(13 / 12)
+    assert years_between("2024", "2024-01-15") == 0.0
+    assert years_between(None, "2024-01") is None
 
 
 def test_the_residual_makes_bands_hold_their_share() -> None:
