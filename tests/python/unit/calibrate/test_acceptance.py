@@ -73,7 +73,7 @@ def test_a_chip_measured_as_expected_is_planned_with_narrower_bands(plan: Plan, 
     own = tmp_path / "own"
     write(own, accepted(read_sheet(sheet), SpecLibrary.from_environment(), sheet.name).files)
     again = planner.size(QUESTION, samples=64, library=SpecLibrary([shipped_directory(), own]))
-    days = [item.risk.bands["days"] for item in (plan, again) if item.risk]
+    days = [item.bands.days for item in (plan, again) if item.bands]
     assert days[0] is not None
     assert days[1] is not None
     assert days[1].p90 / days[1].p10 < days[0].p90 / days[0].p10
