@@ -41,8 +41,8 @@ def arrived_by(drawn: Mapping[str, Floats], month: float) -> Floats:
 def months_until(drawn: Mapping[str, Floats], cards: float) -> Floats:
     """Months until so many cards are there, inverse of `arrived_by`; infinite where nothing more comes."""
     ramp = drawn["ramp"]
-    # Infinite where nothing comes beyond the stock.
-    with np.errstate(divide="ignore"):
+    # Infinite where nothing comes beyond the stock; 0 / 0 where the stock is enough, which is not asked for.
+    with np.errstate(divide="ignore", invalid="ignore"):
         full = np.maximum(cards - drawn["stock"], 0.0) / drawn["packages_per_month"]
         rising = np.sqrt(2.0 * full * ramp)
         after = drawn["lead_time"] + np.where(rising < ramp, rising, full + ramp / 2.0)

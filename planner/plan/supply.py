@@ -57,6 +57,12 @@ UNITS = {
 }  # fmt: skip
 
 
+SHARES = ("share", "die_yield", "packaging_yield")
+"""Of a whole, and never none of it."""
+NEVER_NONE = ("wafer_diameter", "wafer_starts", "die_area", "dies")
+"""Nothing can be made without any of these."""
+
+
 class SupplyFigure(Part):
     """One figure of the answer, in the unit given."""
 
@@ -138,8 +144,7 @@ def supply_inputs(
     for key, value in given.items():
         if key not in KEYS:
             raise PlannerError(f"there is no such figure; known: {', '.join(KEYS)}", file="--set", key=key)
-        if not math.isfinite(value) or value < 0:
-            raise PlannerError(f"must be 0 or more, not {value}", file="--set", key=key)
+        _refuse_impossible(key, value)
     name, sheet = _sheet(library, card)
     own: dict[str, Quantity | None] = {
         "die_area": card.silicon.die_area,
@@ -158,6 +163,22 @@ def supply_inputs(
         if figure is not None:
             found.append(_input(library, key, figure, file))
     return found
+
+
+def _refuse_impossible(key: str, value: float) -> None:
+    """As the core would, but naming where the number was given."""
+    low, wanted = 0.0, "0 or more"
+    if key in SHARES:
+        low, wanted = math.ulp(0.0), "above 0 and at most 1"
+    elif key in NEVER_NONE:
+        low, wanted = math.ulp(0.0), "above 0"
+    if not math.isfinite(value) or value < low or (key in SHARES and value > 1.0):
+        raise PlannerError(f"must be {wanted}, not {value:g}", file="--set", key=key, hint=_given_in(key))
+
+
+def _given_in(key: str) -> str:
+    unit = UNITS[key] or ("a share: 0.6" if key in SHARES else "a plain number")
+    return f"it is given in {unit}" if UNITS[key] else f"it is {unit}"
 
 
 def _sheet(library: SpecLibrary, card: Accelerator) -> tuple[str, Supply]:
