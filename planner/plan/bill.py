@@ -10,7 +10,17 @@ from pydantic import Field
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError, SpecError
 from planner.plan.parts import Part
-from planner.plan.plant_parts import FabricPart, Link, NetworkLevel, Tier
+from planner.plan.plant_parts import (
+    CableLine,
+    FabricPart,
+    Link,
+    MediumTotal,
+    NetworkLevel,
+    ReachSaving,
+    ScaleUp,
+    SideNetwork,
+    Tier,
+)
 from planner.plan.result import Fact, Result
 from planner.plan.shown import counted, number
 from planner.problem import wire
@@ -19,23 +29,6 @@ from planner.problem.bill import FabricRequest
 THREE_TIERS = 3
 BUILT_AS_ASKED = 0.005
 """Relative difference of two ratios that nobody needs to be told."""
-
-
-class CableLine(Part):
-    """Cables of one length between two tiers."""
-
-    link: str
-    metres: int = Field(description="the next length that is sold")
-    count: int
-    medium: str | None = Field(description="the cheapest that reaches; null: nothing offered does")
-    cable: str | None = Field(description="part id")
-
-
-class CopperSaving(Part):
-    """What copper at the short links saves against optics everywhere."""
-
-    links: int
-    watts: float
 
 
 class DirectTopology(Part):
@@ -47,29 +40,6 @@ class DirectTopology(Part):
     global_links: int
     ports_used: int
     diameter: int
-
-
-class ScaleUp(Part):
-    """The scale-up fabric of every domain."""
-
-    domains: int
-    server_chips: int = Field(description="first-tier chips of one domain")
-    upper_chips: int = Field(description="second-tier chips (or all, where cards reach them) of one domain")
-    links: int = Field(description="of one domain")
-    modules: int = Field(description="optical modules of one domain")
-    racks: int = Field(description="of one domain that hold only interconnect")
-    ports_free: int
-    bisection_bytes_per_second: float
-    cables: list[CableLine]
-
-
-class SideNetwork(Part):
-    """A network beside the one of the cards; its power is in the share of storage and management."""
-
-    name: str
-    ports: int
-    switches: int
-    links: int
 
 
 class FabricBill(Result):
@@ -103,7 +73,8 @@ class FabricBill(Result):
     bisection_bytes_per_second: float | None
     network: list[NetworkLevel] = Field(description="as the collectives of the performance model see it")
     cable_lines: list[CableLine]
-    copper: CopperSaving | None
+    media: list[MediumTotal]
+    by_reach: ReachSaving | None
     switch_watts: float
     transceiver_watts: float
     switches_usd: float | None
@@ -168,7 +139,7 @@ def bill(asked: FabricRequest) -> FabricBill:
     _refuse_leaf_taper(option, found)
     same = (
         "cards", "servers", "kind", "planes", "tiers", "links", "switches", "cables", "ports_free",
-        "bisection_bytes_per_second", "network", "copper", "switch_watts", "transceiver_watts",
+        "bisection_bytes_per_second", "network", "media", "by_reach", "switch_watts", "transceiver_watts",
         "switches_usd", "transceivers_usd", "cables_usd", "side_networks", "compute_racks", "network_racks",
         "interconnect_racks", "white_space_m2",
     )  # fmt: skip
@@ -188,7 +159,7 @@ def bill(asked: FabricRequest) -> FabricBill:
         "transceivers_reserved": modules["reserved_side"],
         "nic_ports": found["nics"],
         "cable_lines": found["cable_lines"],
-        "scale_up": _scale_up(found["scale_up"], asked.request.scale_up is not None),
+        "scale_up": scale_up(found["scale_up"], asked.request.scale_up is not None),
         "parts": _parts(found, asked),
     }
     table["network"] = [
@@ -237,20 +208,19 @@ def _topology(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"parameters": dict(found["parameters"]), **{name: found[name] for name in names}}
 
 
-def _scale_up(found: Mapping[str, Any] | None, known: bool) -> dict[str, Any] | None:
+def scale_up(found: Mapping[str, Any] | None, known: bool) -> ScaleUp | None:
+    """The scale-up fabric as the engine says; None where its make-up is not ``known``."""
     if found is None or not known:
         return None
     each = found["each"]
-    optical = each["modules"] > 0
-    return {
-        "domains": found["domains"],
-        "racks": found["racks"],
+    medium = "optical" if each["modules"] > 0 else "copper"
+    return ScaleUp(
+        domains=found["domains"],
+        racks=found["racks"],
         **{name: each[name] for name in ("server_chips", "upper_chips", "links", "modules", "ports_free")},
-        "bisection_bytes_per_second": each["bisection"],
-        "cables": [
-            {**row, "medium": "optical" if optical else "copper", "cable": None} for row in found["cables"]
-        ],
-    }
+        bisection_bytes_per_second=each["bisection"],
+        cables=[CableLine(**row, medium=medium, cable=None) for row in found["cables"]],
+    )
 
 
 def _parts(found: Mapping[str, Any], asked: FabricRequest) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
 from planner.problem.figures import Figures, Sheet, snippets
-from planner.scenario.schema import Hardware, SiteChoice
+from planner.scenario.schema import Hardware
+from planner.scenario.site import SiteChoice
 from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
 from planner.specs.reading import shown_path
 
