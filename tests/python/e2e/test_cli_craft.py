@@ -73,6 +73,18 @@ def test_bad_input_is_told_with_exit_code_2(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("size", str(SCENARIO)), ("specs", "list")])
+def test_an_answer_that_cannot_be_written_is_no_bug_of_ours(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "planner", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: the answer cannot be written: No space left on device\n"
+
+
 def test_no_color_and_pipes_get_plain_text() -> None:
     for environment in ({"NO_COLOR": "1", "FORCE_COLOR": ""}, {}):
         done = planner("size", str(SCENARIO), **environment)
