@@ -77,7 +77,8 @@ def sweep(  # noqa: PLR0917 (the command line names them)
         )
     whole = _read(file, limit, Sweep)
     _refuse_explosion(whole, yes, limit)
-    journal, tables, start = _places(whole, outputs or [], resume)
+    outputs = [path for path in outputs or () if str(path) != "-"]  # that is where rows go without -o
+    journal, tables, start = _places(whole, outputs, resume)
     workers = whole.dask(scheduler) if scheduler is not None else whole.threads(threads)
     talk = _Talk(whole, quiet, start)
     with _stopping(quiet) as press:
@@ -105,7 +106,7 @@ def sweep(  # noqa: PLR0917 (the command line names them)
     with _journal_is_safe(journal):
         for table in tables:
             table.finish()
-    talk.sum_up(outputs or [])
+    talk.sum_up(outputs)
 
 
 def _read(file: Path, limit: int | None, kind: type[Sweep]) -> Sweep:

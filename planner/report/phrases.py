@@ -41,7 +41,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "axis_requests": ("change of the requests", "请求数变化"),
     "pool": ("pool: {role}", "资源池：{role}"),
     "pool_value": (
-        "{cards} cards, {replicas} instances of {layout}",
+        "{cards} cards, {replicas} x {layout}",
         "{cards} 张卡，{replicas} 个实例：{layout}",
     ),
     "simulated": ("simulated, request by request", "逐请求仿真"),
