@@ -8,15 +8,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from planner.errors import ScenarioError
+from planner.scenario.deliveries import Deliveries
 from planner.scenario.layout import LayoutChoice
-from planner.scenario.limits import Hall, Limits, Target
+from planner.scenario.limits import Limits, Target
+from planner.scenario.site import SiteChoice
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
     Bandwidth,
-    Carbon,
     DurationSeconds,
-    EnergyPrice,
     Positive,
     Share,
     Whole,
@@ -134,32 +134,6 @@ class Hardware(Frozen):
         return caps
 
 
-class SiteChoice(Frozen):
-    """Where it stands, and what is known better than the spec file about it."""
-
-    id: Text = Field(description="id or name of a site")
-    tariff: EnergyPrice | None = Field(default=None, description='e.g. "0.06 USD/kWh"')
-    carbon: Carbon | None = Field(default=None, description='e.g. "0.4 kgCO2/kWh"')
-    pue: AtLeastOne | None = Field(default=None, description="annual mean, for every cooling kind")
-    pue_design_day: AtLeastOne | None = Field(default=None, description="default: the site's, at least pue")
-    tariff_peak: EnergyPrice | None = Field(default=None, description="price in the peak hours")
-    tariff_valley: EnergyPrice | None = Field(default=None, description="price in the valley hours")
-    peak_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_peak")
-    valley_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_valley")
-    redundancy: Literal["N", "N+1", "2N"] = Field(
-        default="N+1", description="of transformers, supplies and generators"
-    )
-    hall: tuple[Hall, ...] = Field(default=(), description="[[site.hall]]: halls to fill")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.pue is not None and self.pue_design_day is not None and self.pue_design_day < self.pue:
-            raise ValueError(
-                f"pue_design_day: {self.pue_design_day} is below pue = {self.pue}, its annual mean"
-            )
-        return self
-
-
 class Search(Frozen):
     """How to search and what to show."""
 
@@ -262,6 +236,7 @@ class Scenario(Frozen):
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
     reliability: Reliability = Reliability()
+    supply: Deliveries | None = None
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
