@@ -5,6 +5,7 @@
 //! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod choices;
 pub mod gap;
 pub mod incumbents;
 pub mod neighbours;

@@ -1,14 +1,15 @@
 //! One unit of work: its candidates by rule, by bound and by timing.
 
 use crate::problem::Problem;
-use crate::problem::space::StepChoice;
+use crate::search::choices::{Choices, Networks, States, with};
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit};
 use crate::search::variant::{Variant, bench};
-use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at};
+use crate::training::layout::{Host, Layout, Rule, broken_by_shape, broken_rule_at};
 use crate::training::memory::Pieces;
 use crate::training::phases::LayerCost;
 use crate::training::step::{Family, pieces};
+use crate::training::switches::places;
 use crate::units::Seconds;
 
 /// Says which candidates of a unit's variant are worth timing, and receives those that are lawful, fit and meet the
@@ -48,12 +49,12 @@ pub fn work(
     let cluster = &problem.clusters[variant.cluster];
     let host = Host::of(cluster);
     let devices = variant.most_cards() * cluster.devices_per_card;
-    let mut pieces: Vec<Option<(Pieces, Seconds)>> = vec![None; variant.networks.len()];
-    let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
+    let mut room = Room::new(variant.networks.len());
     let pairs = tables.batches(unit.layout.micro_batch);
     let space = &problem.space;
-    let steps = [false, true]
-        .map(|staged| space.switches.of_steps(unit.layout.sequence_parallel, staged, unit.layout.switches));
+    let choices = |staged, single| Choices::new(problem, host, &unit.layout, staged, single);
+    let usual = [choices(false, false), choices(true, false)];
+    let alone = [choices(false, true), choices(true, true)];
     for &pp in &space.pp {
         for &vpp in &space.vpp {
             let shape = Layout { pp, vpp, ..unit.layout };
@@ -61,22 +62,47 @@ pub fn work(
             if declared.count == 0 {
                 continue;
             }
-            families.fill(None);
-            for (index, &sharding) in space.sharding.iter().enumerate() {
-                for choice in &steps[usize::from(pp > 1)] {
-                    let layout = Layout { sharding, switches: choice.switches, ..shape };
-                    let declared = declared.of(choice, index == 0);
-                    tally.enumerated += declared.count;
-                    if let Some(rule) = broken_rule(&problem.model, &problem.training, host, &layout) {
-                        tally.reject(rule, declared.count);
-                        continue;
-                    }
-                    tally.reject(Rule::Batch, declared.count - declared.lawful.len() as u64);
-                    let (pieces, families) = (&mut pieces, &mut families);
-                    let mut sweep = Sweep { problem, variant, tables, unit, layout, host, pieces, families };
-                    sweep.run(declared.lawful, sink, tally);
+            room.families.fill(None);
+            let broken = broken_by_shape(&problem.model, &problem.training, &shape);
+            let staged = usize::from(pp > 1);
+            let (one, others) = declared.parts();
+            for (part, choices) in [(one, &alone[staged]), (others, &usual[staged])] {
+                tally.enumerated += part.count * choices.total();
+                if let Some(rule) = broken {
+                    tally.reject(rule, part.count * choices.total());
+                    continue;
                 }
+                for (rule, count) in choices.refused() {
+                    tally.reject(rule, part.count * count);
+                }
+                tally.reject(Rule::Batch, (part.count - part.lawful.len() as u64) * choices.lawful());
+                let room = &mut room;
+                let mut sweep = Sweep { problem, variant, tables, unit, shape, host, choices, room };
+                sweep.run(part.lawful, sink, tally);
             }
+        }
+    }
+}
+
+/// What is worked out once for many candidates of a unit, and room for it.
+struct Room {
+    /// Costs of the layers by network, with the seconds of all of them on the device, made when first needed.
+    pieces: Vec<Option<(Pieces, Seconds)>>,
+    /// Timed stages by network, made when first needed.
+    families: Vec<Option<Family>>,
+    /// Where the dp that fit begin, by states.
+    fits_from: Vec<usize>,
+    /// States that fit.
+    fitting: Vec<States>,
+}
+
+impl Room {
+    fn new(networks: usize) -> Self {
+        Self {
+            pieces: vec![None; networks],
+            families: vec![None; networks],
+            fits_from: Vec::new(),
+            fitting: Vec::new(),
         }
     }
 }
@@ -93,16 +119,17 @@ struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    /// Those that are candidates under `choice`: a single data rank counts once, under the first choices.
-    fn of(&self, choice: &StepChoice, first_sharding: bool) -> Self {
-        if !self.single || (choice.first && first_sharding) {
-            return *self;
+    /// A single data rank, whose choices are fewer, and the others.
+    fn parts(self) -> (Self, Self) {
+        if !self.single {
+            return (Self { count: 0, lawful: &[], single: false }, self);
         }
-        let lawful: &'a [(u64, u64)] = match self.lawful {
-            [(1, _), rest @ ..] => rest,
-            all => all,
-        };
-        Self { count: self.count - 1, lawful, single: false }
+        let ones: usize = self.lawful.first().map_or(0, |(dp, _)| usize::from(*dp == 1));
+        let (one, others): (&'a _, &'a _) = self.lawful.split_at(ones);
+        (
+            Self { count: 1, lawful: one, single: true },
+            Self { count: self.count - 1, lawful: others, single: false },
+        )
     }
 }
 
@@ -136,50 +163,67 @@ fn declared<'a>(problem: &Problem, shape: &Layout, devices: u64, pairs: &'a [(u6
     Declared { count, lawful, single: single(most > 0 && listed(1)) }
 }
 
-/// All dp of one layout.
+/// All dp of one layout, under all choices of a step.
 struct Sweep<'a> {
     problem: &'a Problem,
     variant: &'a Variant,
     tables: &'a Tables,
     unit: &'a Unit,
-    layout: Layout,
+    /// The layout without dp and choices of a step.
+    shape: Layout,
     host: Host,
-    /// Costs of the layers by network, with the seconds of all of them on the device, made when first needed.
-    pieces: &'a mut [Option<(Pieces, Seconds)>],
-    /// Timed stages by network, made when first needed.
-    families: &'a mut [Option<Family>],
+    choices: &'a Choices,
+    room: &'a mut Room,
+}
+
+/// What the candidates of one dp have in common.
+struct Spot {
+    dp: u64,
+    micro_batches: u64,
+    /// Index of the size.
+    size: usize,
+    network: usize,
+    tokens: f64,
+    /// Tokens per second that meet the target.
+    needed: f64,
+    /// Tokens per second that the passes over the stages alone allow.
+    ceiling: f64,
 }
 
 impl Sweep<'_> {
     fn run(&mut self, lawful: &[(u64, u64)], sink: &mut impl Sink, tally: &mut Tally) {
         let Some(&(largest, _)) = lawful.last() else { return };
+        let each = self.choices.lawful();
+        if each == 0 {
+            return;
+        }
         let cluster = &self.problem.clusters[self.variant.cluster];
         let size = |dp: u64| {
-            let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+            let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
             self.variant.size_for(cluster.unit_cards, active)
         };
         // Sizes grow with dp: those that may matter are a range of it.
         let (first, last) = sink.sizes();
         let from = lawful.partition_point(|(dp, _)| size(*dp).is_some_and(|index| index < first));
         let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
-        tally.bounded.size += (lawful.len() - (to - from)) as u64;
+        tally.bounded.size += (lawful.len() - (to - from)) as u64 * each;
         let lawful = &lawful[from..to];
         let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
         // Where the fabric reaches none of the sizes there is no network to time anything on.
         if self.variant.networks.is_empty() {
-            tally.reject(Rule::Limits, lawful.len() as u64);
+            tally.reject(Rule::Limits, lawful.len() as u64 * each);
             return;
         }
         let Some(network) = reached else {
             // No size holds any of them: those that would fit bare lack the room for their spares.
             let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
-            tally.reject(Rule::Spares, bare);
-            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
+            tally.reject(Rule::Spares, bare * each);
+            tally.reject(Rule::Limits, (lawful.len() as u64 - bare) * each);
             return;
         };
         // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
         // with the mean stage, which needs no dealing of layers, then with the slowest.
-        let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
+        let tokens = self.shape.micro_batch as f64 * f64::from(self.problem.training.sequence);
         let needed = self.problem.needed_rate(1.0);
         let wanted = needed.max(sink.floor());
         let reaches = |rate: f64, micro_batch: Seconds| {
@@ -192,21 +236,39 @@ impl Sweep<'_> {
         }
         let too_slow = reaches(needed, floor);
         let start = too_slow.max(reaches(wanted, floor));
-        tally.reject(Rule::Target, too_slow as u64);
-        tally.bounded.stage += (start - too_slow) as u64;
-        let lawful = &lawful[start..];
-        let (fitting, hosted) = self.first_that_fits(lawful);
-        tally.reject(Rule::Memory, fitting as u64);
-        tally.reject(Rule::HostMemory, (hosted - fitting) as u64);
-        for &(dp, count) in &lawful[hosted..] {
-            self.candidate(dp, count, sink, tally);
+        tally.reject(Rule::Target, too_slow as u64 * each);
+        tally.bounded.stage += (start - too_slow) as u64 * each;
+        self.timed(&lawful[start..], sink, tally);
+    }
+
+    /// Those dp that no bulk bound has cut.
+    fn timed<S: Sink>(&mut self, lawful: &[(u64, u64)], sink: &mut S, tally: &mut Tally) {
+        if lawful.is_empty() {
+            return;
+        }
+        let per_states = self.choices.per_states();
+        self.room.fits_from.clear();
+        for &states in &self.choices.states {
+            let (fitting, hosted) = self.first_that_fits(lawful, states);
+            tally.reject(Rule::Memory, fitting as u64 * per_states);
+            tally.reject(Rule::HostMemory, (hosted - fitting) as u64 * per_states);
+            self.room.fits_from.push(hosted);
+        }
+        let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
+        for (index, &(dp, count)) in lawful.iter().enumerate().skip(first) {
+            self.room.fitting.clear();
+            let with_border = self.choices.states.iter().zip(&self.room.fits_from);
+            self.room
+                .fitting
+                .extend(with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states));
+            self.candidates(dp, count, sink, tally);
         }
     }
 
     /// Whether the cards alone, without spares, would fit the largest size.
     fn fits_bare(&self, dp: u64) -> bool {
         let cluster = &self.problem.clusters[self.variant.cluster];
-        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+        let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
         active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
 
@@ -214,15 +276,14 @@ impl Sweep<'_> {
     ///
     /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
     /// do not. So the border is found by halving.
-    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> (usize, usize) {
+    fn first_that_fits(&mut self, lawful: &[(u64, u64)], states: States) -> (usize, usize) {
         let (problem, variant) = (self.problem, self.variant);
         let device = &problem.clusters[variant.cluster].device;
-        if lawful.is_empty() {
-            return (0, 0);
-        }
         // Memory does not depend on the network: any of them will do.
         let bench = bench(problem, variant, 0);
+        let layout = with(&self.shape, states, self.choices.networks[0], self.choices.sends[0]);
         let family = self.family(0);
+        family.set_step(&layout);
         let fits =
             lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > device.memory);
         let Some(there) = device.host_memory.filter(|_| family.offloads()) else { return (fits, fits) };
@@ -233,7 +294,7 @@ impl Sweep<'_> {
     /// Costs of the layers on a network, and the seconds that all of them take on the device.
     fn pieces(&mut self, network: usize) -> &(Pieces, Seconds) {
         let (problem, variant, unit) = (self.problem, self.variant, self.unit);
-        self.pieces[network].get_or_insert_with(|| {
+        self.room.pieces[network].get_or_insert_with(|| {
             let pieces = pieces(&bench(problem, variant, network), &unit.layout);
             let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
             let dense = f64::from(problem.model.layers) - moe;
@@ -251,67 +312,112 @@ impl Sweep<'_> {
 
     /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
     fn mean_stage(&mut self, network: usize) -> Seconds {
-        self.pieces(network).1 / self.layout.pp as f64
+        self.pieces(network).1 / self.shape.pp as f64
     }
 
-    fn candidate<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
+    /// All choices that fit at one dp.
+    fn candidates<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
+        let spot = self.spot(dp, count);
+        let sends = self.choices.sends.len() as u64;
+        let all = (self.room.fitting.len() * self.choices.overlaps.len()) as u64 * sends;
+        for &networks in &self.choices.networks {
+            let mut layout = Layout { dp, ..self.shape };
+            layout.switches.pp_network = networks.pipeline;
+            layout.switches.dp_network = networks.data;
+            if let Some(rule) = broken_rule_at(self.host, &layout, count) {
+                tally.reject(rule, all);
+                continue;
+            }
+            match &spot {
+                Err(rule) => tally.reject(*rule, all),
+                Ok(spot) if spot.ceiling < spot.needed => tally.reject(Rule::Target, all),
+                Ok(spot) if !sink.wants(spot.size, spot.ceiling) => tally.bounded.step += all,
+                Ok(spot) => self.on_networks(spot, networks, sink, tally),
+            }
+        }
+    }
+
+    /// Where the candidates of one dp stand; else the rule that refuses them all.
+    fn spot(&mut self, dp: u64, count: u64) -> Result<Spot, Rule> {
         let (problem, variant) = (self.problem, self.variant);
         let cluster = &problem.clusters[variant.cluster];
-        let layout = Layout { dp, ..self.layout };
-        if let Some(rule) = broken_rule_at(self.host, &layout, count) {
-            tally.reject(rule, 1);
-            return;
-        }
+        let layout = Layout { dp, ..self.shape };
         let active = layout.devices().div_ceil(cluster.devices_per_card);
-        let lawful_size = variant
-            .size_for(cluster.unit_cards, active)
-            .filter(|index| !variant.sizes[*index].rows.is_empty());
-        let Some(index) = lawful_size else {
-            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
-            let spares = no_room && self.fits_bare(dp);
-            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
-            return;
+        let Some(index) = variant.size_for(cluster.unit_cards, active) else {
+            return Err(if self.fits_bare(dp) { Rule::Spares } else { Rule::Limits });
         };
         let size = &variant.sizes[index];
+        if size.rows.is_empty() {
+            return Err(Rule::Limits);
+        }
         let tokens = problem.tokens_per_step(dp, layout.micro_batch, count);
-        let needed = problem.needed_rate(size.goodput);
-        let bench = bench(problem, variant, size.network);
-        let family = self.family(size.network);
-        let mut ceiling = tokens / family.lower_bound(count).0;
-        if ceiling >= needed && sink.wants(index, ceiling) {
-            ceiling = tokens / (family.closer_bound(&bench, dp, count).0 * (1.0 - ROUNDING));
+        Ok(Spot {
+            dp,
+            micro_batches: count,
+            size: index,
+            network: size.network,
+            tokens,
+            needed: problem.needed_rate(size.goodput),
+            ceiling: tokens / self.family(size.network).lower_bound(count).0,
+        })
+    }
+
+    /// The choices of one dp on one choice of networks.
+    fn on_networks<S: Sink>(&mut self, spot: &Spot, networks: Networks, sink: &mut S, tally: &mut Tally) {
+        let (problem, variant, choices) = (self.problem, self.variant, self.choices);
+        let bench = bench(problem, variant, spot.network);
+        let shape = Layout { dp: spot.dp, ..self.shape };
+        let fitting = std::mem::take(&mut self.room.fitting);
+        let family = self.family(spot.network);
+        let passes = family.passes(&bench, spot.dp, spot.micro_batches);
+        let per_sends = (fitting.len() * choices.overlaps.len()) as u64;
+        for &p2p_scatter in &choices.sends {
+            let layout = with(&shape, choices.states[0], networks, p2p_scatter);
+            let places = places(&layout, bench.domain);
+            let sends = Family::sends(&bench, &layout, &places, passes.micro_batches);
+            let ceiling = spot.tokens / (family.closer_bound(&bench, &passes, sends).0 * (1.0 - ROUNDING));
+            if ceiling < spot.needed {
+                tally.reject(Rule::Target, per_sends);
+                continue;
+            }
+            if !sink.wants(spot.size, ceiling) {
+                tally.bounded.step += per_sends;
+                continue;
+            }
+            for &states in &fitting {
+                let mut layout = with(&shape, states, networks, p2p_scatter);
+                if S::EVERY_MEMORY {
+                    family.set_step(&layout);
+                    std::hint::black_box(family.memory(&bench, spot.dp, spot.micro_batches));
+                }
+                let traffic = family.traffic(&bench, &layout, &places, passes.micro_batches);
+                let update = family.update(&bench, &layout);
+                for &dp_overlap in &choices.overlaps {
+                    layout.switches.dp_overlap = dp_overlap;
+                    let exposed = family.exposed_traffic(&bench, &layout, traffic, passes.micro_batches);
+                    let step = family.seconds(&bench, &passes, sends, exposed, update);
+                    let rate = spot.tokens / step.0;
+                    tally.timed += 1;
+                    if rate < spot.needed {
+                        tally.reject(Rule::Target, 1);
+                    } else {
+                        sink.take(spot.size, Best { rate, layout });
+                    }
+                }
+            }
         }
-        if ceiling < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        if !sink.wants(index, ceiling) {
-            tally.bounded.step += 1;
-            return;
-        }
-        if S::EVERY_MEMORY {
-            std::hint::black_box(family.memory(&bench, dp, count));
-        }
-        let rate = tokens / family.step(&bench, dp, count).total().0;
-        tally.timed += 1;
-        if rate < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        sink.take(index, Best { rate, layout });
+        self.room.fitting = fitting;
     }
 
     /// The layout on a network, its stages timed.
-    fn family(&mut self, network: usize) -> &Family {
-        let layout = self.layout;
-        if self.families[network].is_none() {
+    fn family(&mut self, network: usize) -> &mut Family {
+        if self.room.families[network].is_none() {
             let pieces = self.pieces(network).0;
-            let stages = self.tables.stages(layout.pp, layout.vpp);
-            self.families[network] = Some(Family::with_stages(&self.problem.model, layout, pieces, stages));
+            let stages = self.tables.stages(self.shape.pp, self.shape.vpp);
+            self.room.families[network] =
+                Some(Family::with_stages(&self.problem.model, self.shape, pieces, stages));
         }
-        let family = self.families[network].get_or_insert_with(|| unreachable!("made above"));
-        family.set_step(&layout);
-        family
+        self.room.families[network].get_or_insert_with(|| unreachable!("made above"))
     }
 }
 
