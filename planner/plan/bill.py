@@ -9,7 +9,8 @@ from pydantic import Field
 
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
-from planner.plan.parts import FabricPart, Link, NetworkLevel, Part, Tier
+from planner.plan.parts import Part
+from planner.plan.plant_parts import FabricPart, Link, NetworkLevel, Tier
 from planner.problem.bill import FabricRequest
 
 

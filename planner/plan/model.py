@@ -29,13 +29,9 @@ from planner.plan.account import (
 from planner.plan.maturity import PlanMaturity
 from planner.plan.parts import (
     Cards,
-    Cost,
-    Fabric,
-    Facility,
     Layout,
     Limits,
     Memory,
-    NetworkLevel,
     Part,
     Performance,
     Pool,
@@ -43,6 +39,7 @@ from planner.plan.parts import (
     Target,
     Workload,
 )
+from planner.plan.plant_parts import Cost, Fabric, Facility, NetworkLevel
 from planner.plan.prices import Price
 from planner.plan.risk_parts import Risk
 from planner.plan.service_parts import Service, ServicePool, ServiceWorkload

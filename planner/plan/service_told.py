@@ -7,8 +7,9 @@ from typing import Any
 
 from planner.plan import assemble
 from planner.plan.account import Nearest, Space
-from planner.plan.parts import Cost, Facility, Target
+from planner.plan.parts import Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
+from planner.plan.plant_parts import Cost, Facility
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_parts import (
     CostPerMillion,
