@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field
 
+from planner.lazy import np
 from planner.plan.draws import Floats, percentiles
 from planner.plan.parts import Part
 

@@ -62,7 +62,9 @@ FRONT_POINTS = 50
 class Plan(Part):
     """One complete answer: the cluster, what it does, what it takes, how sure that is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
     schema_: Literal["plan/1"] = Field(default="plan/1", alias="schema")
     feasible: bool = Field(description="the answer: yes or no")

@@ -11,13 +11,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from planner import engine
 from planner.errors import EngineError
+from planner.lazy import np
 from planner.plan import figures, worth
 from planner.plan.account import Band
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
@@ -30,7 +28,12 @@ from planner.specs import Quantity
 from planner.units import Dimension
 
 Wire = Mapping[str, Any]
-Flags = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
+else:
+    Flags = object
 CANDIDATES = 320
 """Designs evaluated under every draw, at most."""
 RUNNERS_UP = 200

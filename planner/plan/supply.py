@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from planner import engine
 from planner.errors import PlannerError
+from planner.lazy import np
 from planner.plan.account import Band
 from planner.plan.deliveries import (
     DAYS_PER_MONTH,

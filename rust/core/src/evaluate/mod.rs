@@ -15,7 +15,8 @@ use crate::plant::{Choice, Plant, Site, plant};
 use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
-use crate::training::step::{Family, StepTimes, pieces};
+use crate::training::pieces::pieces;
+use crate::training::step::{Family, StepTimes};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
     Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,

@@ -11,6 +11,7 @@ pub mod incumbents;
 pub mod neighbours;
 pub mod prices;
 pub mod rate;
+pub mod shapes;
 pub mod tally;
 pub mod units;
 pub mod variant;
@@ -147,7 +148,7 @@ pub fn solved(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
 struct Explored<'a> {
     problem: &'a Problem,
     variants: &'a [Variant],
-    units: &'a Units<'a>,
+    units: &'a Units,
     tables: &'a Tables,
 }
 

@@ -1,14 +1,19 @@
 //! One unit of work: its candidates by rule, by bound and by timing.
 
+use std::sync::Arc;
+
 use crate::problem::Problem;
 use crate::search::choices::{Choices, Networks, States, with};
+use crate::search::shapes::shapes;
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit};
 use crate::search::variant::{Variant, bench};
-use crate::training::layout::{Host, Layout, Rule, broken_by_shape, broken_rule_at};
-use crate::training::memory::Pieces;
+use crate::training::layout::{Host, Layout, Rule, broken_rule_at};
+use crate::training::memory::{LocalParameters, Pieces, passing_memory};
 use crate::training::phases::LayerCost;
-use crate::training::step::{Family, pieces};
+use crate::training::pieces::{Works, pieces_with};
+use crate::training::stages::Stage;
+use crate::training::step::Family;
 use crate::training::switches::places;
 use crate::units::Seconds;
 
@@ -50,25 +55,24 @@ pub fn work(
     let host = Host::of(cluster);
     let devices = variant.most_cards() * cluster.devices_per_card;
     let mut room = Room::new(variant.networks.len());
-    let pairs = tables.batches(unit.layout.micro_batch);
-    let space = &problem.space;
-    let choices = |staged, single| Choices::new(problem, host, &unit.layout, staged, single);
-    let usual = [choices(false, false), choices(true, false)];
-    let alone = [choices(false, true), choices(true, true)];
-    for &pp in &space.pp {
-        for &vpp in &space.vpp {
-            let shape = Layout { pp, vpp, ..unit.layout };
-            let declared = declared(problem, &shape, devices, pairs);
-            if declared.count == 0 {
-                continue;
-            }
+    let shapes = shapes(problem, &unit.layout, devices, tables);
+    let mut overlap = None;
+    for switches in problem.space.switches.of_layers(&unit.layout) {
+        if overlap != Some(switches.tp_overlap) {
+            room.works.fill(None);
+            overlap = Some(switches.tp_overlap);
+        }
+        room.pieces.fill(None);
+        let layout = Layout { switches, ..unit.layout };
+        let choices = |staged, single| Choices::new(problem, host, &layout, staged, single);
+        let lists = [false, true].map(|single| [false, true].map(|staged| choices(staged, single)));
+        for shape in &shapes {
             room.families.fill(None);
-            let broken = broken_by_shape(&problem.model, &problem.training, &shape);
-            let staged = usize::from(pp > 1);
-            let (one, others) = declared.parts();
-            for (part, choices) in [(one, &alone[staged]), (others, &usual[staged])] {
+            let staged = usize::from(shape.pp > 1);
+            for (part, lists) in shape.declared.iter().zip(&lists) {
+                let choices = &lists[staged];
                 tally.enumerated += part.count * choices.total();
-                if let Some(rule) = broken {
+                if let Some(rule) = shape.broken {
                     tally.reject(rule, part.count * choices.total());
                     continue;
                 }
@@ -76,19 +80,22 @@ pub fn work(
                     tally.reject(rule, part.count * count);
                 }
                 tally.reject(Rule::Batch, (part.count - part.lawful.len() as u64) * choices.lawful());
-                let room = &mut room;
-                let mut sweep = Sweep { problem, variant, tables, unit, shape, host, choices, room };
+                let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
+                let (stages, room) = (&shape.stages, &mut room);
+                let mut sweep = Sweep { problem, variant, stages, shape: layout, host, choices, room };
                 sweep.run(part.lawful, sink, tally);
             }
         }
     }
 }
 
-/// What is worked out once for many candidates of a unit, and room for it.
+/// What is worked out once for many candidates of a unit, and room for it; by network, made when first needed.
 struct Room {
-    /// Costs of the layers by network, with the seconds of all of them on the device, made when first needed.
+    /// Products and attention.
+    works: Vec<Option<Works>>,
+    /// Costs of the layers, with the seconds of all of them on the device.
     pieces: Vec<Option<(Pieces, Seconds)>>,
-    /// Timed stages by network, made when first needed.
+    /// Timed stages.
     families: Vec<Option<Family>>,
     /// Where the dp that fit begin, by states.
     fits_from: Vec<usize>,
@@ -99,6 +106,7 @@ struct Room {
 impl Room {
     fn new(networks: usize) -> Self {
         Self {
+            works: vec![None; networks],
             pieces: vec![None; networks],
             families: vec![None; networks],
             fits_from: Vec::new(),
@@ -107,68 +115,11 @@ impl Room {
     }
 }
 
-/// The dp of a layout that the space declares.
-#[derive(Clone, Copy)]
-struct Declared<'a> {
-    /// How many.
-    count: u64,
-    /// Those whose batch is lawful, with their micro-batches, ascending.
-    lawful: &'a [(u64, u64)],
-    /// A single data rank is one of them, and has nothing to shard or hide.
-    single: bool,
-}
-
-impl<'a> Declared<'a> {
-    /// A single data rank, whose choices are fewer, and the others.
-    fn parts(self) -> (Self, Self) {
-        if !self.single {
-            return (Self { count: 0, lawful: &[], single: false }, self);
-        }
-        let ones: usize = self.lawful.first().map_or(0, |(dp, _)| usize::from(*dp == 1));
-        let (one, others): (&'a _, &'a _) = self.lawful.split_at(ones);
-        (
-            Self { count: 1, lawful: one, single: true },
-            Self { count: self.count - 1, lawful: others, single: false },
-        )
-    }
-}
-
-/// The declared dp of `shape` on up to `devices` devices; `pairs` are the lawful ones of any shape.
-fn declared<'a>(problem: &Problem, shape: &Layout, devices: u64, pairs: &'a [(u64, u64)]) -> Declared<'a> {
-    let ranks = shape.tp * shape.cp * shape.pp;
-    let most = devices / ranks;
-    let listed = |dp: u64| problem.space.dp.as_ref().is_none_or(|list| list.contains(&dp));
-    // Experts are sharded over the tensor ranks too.
-    let single = |has_one: bool| has_one && shape.cp == 1 && problem.model.moe.is_none();
-    if problem.space.factorized {
-        let (layers, batch) = (u64::from(problem.model.layers), problem.training.global_batch);
-        let chunks = shape.pp * shape.vpp;
-        let even = devices.is_multiple_of(ranks)
-            && layers.is_multiple_of(chunks)
-            && (shape.pp > 1 || shape.vpp == 1)
-            && most > 0
-            && batch >= most
-            && (batch / most).is_multiple_of(shape.micro_batch);
-        if !even || !listed(most) {
-            return Declared { count: 0, lawful: &[], single: false };
-        }
-        let at = pairs.partition_point(|(dp, _)| *dp < most);
-        let found = pairs.get(at).is_some_and(|(dp, _)| *dp == most);
-        let lawful = if found { &pairs[at..=at] } else { &[] };
-        return Declared { count: 1, lawful, single: single(most == 1) };
-    }
-    let count =
-        problem.space.dp.as_ref().map_or(most, |list| list.iter().filter(|dp| **dp <= most).count() as u64);
-    let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most)];
-    Declared { count, lawful, single: single(most > 0 && listed(1)) }
-}
-
 /// All dp of one layout, under all choices of a step.
 struct Sweep<'a> {
     problem: &'a Problem,
     variant: &'a Variant,
-    tables: &'a Tables,
-    unit: &'a Unit,
+    stages: &'a Arc<[(Stage, LocalParameters)]>,
     /// The layout without dp and choices of a step.
     shape: Layout,
     host: Host,
@@ -231,7 +182,7 @@ impl Sweep<'_> {
         };
         let network = self.variant.sizes[network].network;
         let mut floor = self.mean_stage(network);
-        if reaches(wanted, floor) < lawful.len() {
+        if wanted > 0.0 && reaches(wanted, floor) < lawful.len() {
             floor = self.family(network).micro_batch_floor();
         }
         let too_slow = reaches(needed, floor);
@@ -247,6 +198,10 @@ impl Sweep<'_> {
             return;
         }
         let per_states = self.choices.per_states();
+        if self.overflows(lawful) {
+            tally.reject(Rule::Memory, lawful.len() as u64 * self.choices.lawful());
+            return;
+        }
         self.room.fits_from.clear();
         for &states in &self.choices.states {
             let (fitting, hosted) = self.first_that_fits(lawful, states);
@@ -272,6 +227,21 @@ impl Sweep<'_> {
         active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
 
+    /// Whether what the first stage holds beside states is too much at every dp, whatever the choices.
+    ///
+    /// Exact: states only add to it, and micro-batches in flight do not grow with dp, so the largest dp holds the least.
+    /// The slack covers the other order of the sum.
+    fn overflows(&mut self, lawful: &[(u64, u64)]) -> bool {
+        let (problem, variant, shape) = (self.problem, self.variant, self.shape);
+        let cluster = &problem.clusters[variant.cluster];
+        let (Some(&(_, count)), Some(&(stage, _))) = (lawful.last(), self.stages.first()) else {
+            return false;
+        };
+        let pieces = &self.pieces(0).0;
+        let least = passing_memory(problem.software_of(cluster), &shape, &stage, pieces, count).total();
+        least * (1.0 - ROUNDING) > cluster.device.memory
+    }
+
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
     ///
     /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
@@ -293,14 +263,17 @@ impl Sweep<'_> {
 
     /// Costs of the layers on a network, and the seconds that all of them take on the device.
     fn pieces(&mut self, network: usize) -> &(Pieces, Seconds) {
-        let (problem, variant, unit) = (self.problem, self.variant, self.unit);
+        let (problem, variant, layout) = (self.problem, self.variant, self.shape);
+        let works = &mut self.room.works[network];
         self.room.pieces[network].get_or_insert_with(|| {
-            let pieces = pieces(&bench(problem, variant, network), &unit.layout);
+            let bench = bench(problem, variant, network);
+            let works = works.get_or_insert_with(|| Works::new(&bench, &layout));
+            let pieces = pieces_with(&bench, &layout, works);
             let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
             let dense = f64::from(problem.model.layers) - moe;
             // Where only some layers of a stage recompute, the bound counts none of it.
             let layer = |piece: &LayerCost| {
-                if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
+                if layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
             };
             let all = layer(&pieces.dense) * dense
                 + layer(&pieces.moe) * moe
@@ -413,9 +386,8 @@ impl Sweep<'_> {
     fn family(&mut self, network: usize) -> &mut Family {
         if self.room.families[network].is_none() {
             let pieces = self.pieces(network).0;
-            let stages = self.tables.stages(self.shape.pp, self.shape.vpp);
-            self.room.families[network] =
-                Some(Family::with_stages(&self.problem.model, self.shape, pieces, stages));
+            let family = Family::with_stages(self.shape, pieces, Arc::clone(self.stages));
+            self.room.families[network] = Some(family);
         }
         self.room.families[network].get_or_insert_with(|| unreachable!("made above"))
     }

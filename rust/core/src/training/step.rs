@@ -1,18 +1,18 @@
 //! One optimizer step: pipeline, gradient traffic, optimizer, stragglers.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::collective::{Phases, all_gather, all_reduce};
-use crate::model::LayerKind;
 use crate::model::Model;
-use crate::training::activations::largest_weight;
-use crate::training::layer::{Bench, embedding_cost, head_cost, layer_cost};
+use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{
     LocalParameters, Memory, Pieces, local_parameters, stage_host_bytes, stage_memory,
 };
 use crate::training::offload::optimizer_streams;
-use crate::training::phases::{LayerCost, Phase};
+use crate::training::phases::Phase;
 use crate::training::schedule::StagePasses;
 use crate::training::stages::{Stage, stages};
 use crate::training::switches::{Places, places};
@@ -83,26 +83,6 @@ impl StepTimes {
     }
 }
 
-/// Costs of the pieces under the part of `layout` that the layers see (tp, cp, ep, etp, micro-batch, recompute).
-#[must_use]
-pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
-    let moe = if bench.model.moe.is_some() {
-        layer_cost(bench, layout, LayerKind::Moe)
-    } else {
-        LayerCost::default()
-    };
-    Pieces {
-        dense: layer_cost(bench, layout, LayerKind::Dense),
-        moe,
-        embedding: embedding_cost(bench, layout),
-        head: head_cost(bench, layout),
-        largest_gradient: Bytes(
-            (bench.training.weight_bytes + bench.training.gradient_bytes)
-                * largest_weight(bench.model, layout),
-        ),
-    }
-}
-
 /// What of a step does not depend on sharding and the switches of a step ([`Family::passes`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Passes {
@@ -121,7 +101,7 @@ pub struct Passes {
 pub struct Family {
     layout: Layout,
     pieces: Pieces,
-    stages: Vec<(Stage, LocalParameters)>,
+    stages: Arc<[(Stage, LocalParameters)]>,
     forward: Phase,
     backward: Phase,
     recompute: Seconds,
@@ -136,12 +116,12 @@ impl Family {
     /// Times the stages of `layout`; its dp is ignored.
     #[must_use]
     pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
-        Self::with_stages(model, layout, pieces, &stages(model, layout.pp, layout.vpp))
+        Self::with_stages(layout, pieces, filled(model, &layout, &stages(model, layout.pp, layout.vpp)))
     }
 
-    /// The same with the stages at hand.
+    /// The same with the stages at hand ([`filled`]).
     #[must_use]
-    pub fn with_stages(model: &Model, layout: Layout, pieces: Pieces, found: &[Stage]) -> Self {
+    pub fn with_stages(layout: Layout, pieces: Pieces, stages: Arc<[(Stage, LocalParameters)]>) -> Self {
         let mut forward = Phase::default();
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
@@ -149,7 +129,7 @@ impl Family {
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
-        for stage in found {
+        for (stage, _) in &*stages {
             let share = stage.count / pp;
             let mut total = Seconds::ZERO;
             let mut on_device = Seconds::ZERO;
@@ -173,7 +153,6 @@ impl Family {
             slowest_on_device = slowest_on_device.max(on_device);
         }
         let mean = forward.total() + backward.total() + recompute;
-        let stages = found.iter().map(|stage| (*stage, local_parameters(model, &layout, stage))).collect();
         let mut family = Self {
             layout,
             pieces,
@@ -321,7 +300,7 @@ impl Family {
     pub fn memory(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Memory {
         let layout = self.layout_at(dp);
         let mut fullest = Memory::default();
-        for (stage, parameters) in &self.stages {
+        for (stage, parameters) in &*self.stages {
             let memory = stage_memory(
                 bench.training,
                 bench.software,
@@ -403,7 +382,7 @@ impl Family {
         let training = bench.training;
         let copies = layout.schedule.copies();
         let mut traffic = Seconds::ZERO;
-        for (_, parameters) in &self.stages {
+        for (_, parameters) in &*self.stages {
             let over = |bytes: f64| {
                 let gather =
                     |group, count: f64| all_gather(group, Bytes(bytes * copies * count), Phases::Pipelined);
@@ -435,7 +414,7 @@ impl Family {
     pub fn update(&self, bench: &Bench, layout: &Layout) -> Seconds {
         let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
         let mut update = Seconds::ZERO;
-        for (_, parameters) in &self.stages {
+        for (_, parameters) in &*self.stages {
             let shards = if layout.sharding == 0 { 1.0 } else { (layout.cp * layout.dp) as f64 };
             let expert_shards = if layout.sharding == 0 { 1.0 } else { expert_ranks.max(1.0) };
             let owned = parameters.dense / shards + parameters.expert / expert_shards;
@@ -468,6 +447,12 @@ impl Family {
             _ => exposed(traffic, bench.software.fsdp_overlap, one * micro_batches),
         }
     }
+}
+
+/// Stages with the parameters of each on one device, which only the degrees of `layout` decide.
+#[must_use]
+pub fn filled(model: &Model, layout: &Layout, stages: &[Stage]) -> Arc<[(Stage, LocalParameters)]> {
+    stages.iter().map(|stage| (*stage, local_parameters(model, layout, stage))).collect()
 }
 
 /// What stragglers and jitter add to a step, as a share of it: so much per doubling of the devices above 8.
