@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from planner.errors import ScenarioError
 from planner.lazy import Deferred
 from planner.plan import assemble
-from planner.plan.case import open_case
+from planner.plan.case import Case, open_case
 from planner.plan.judge import judge
+from planner.plan.model import Plan, read_plan
 from planner.plan.named import parse
 from planner.plan.solve import solve
 from planner.problem.common_limit import common_limit
@@ -22,6 +23,7 @@ from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 if TYPE_CHECKING:
+    from planner.difference import Difference, Side
     from planner.engine import Interrupt, Progress
     from planner.plan import bill as bills
     from planner.plan import compare as comparisons
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     )
     from planner.plan import supply as supplies
     from planner.plan.account import Space
-    from planner.plan.model import Plan
+    from planner.plan.explained import Explanation, ServiceExplanation
     from planner.problem import bill as fabrics
     from planner.sweeps import Rows, SweepFile
 else:
@@ -89,29 +91,12 @@ def size(
         PlannerError: the scenario, a spec file or a figure cannot be used. That nothing fits is an answer,
             no error.
     """
-    question = read(scenario, set)
-    if isinstance(question, ServiceScenario):
-        served = service_case.open_service(
-            question,
-            _library(library),
-            command=command,
-            no_estimates=no_estimates,
-            interrupt=interrupt,
-            samples=samples,
-            plan_for=confidence,
-        )
-        return service_solve.solve_service(served)
-    case = open_case(
-        question,
-        _library(library),
-        command=command,
-        no_estimates=no_estimates,
-        progress=progress,
-        interrupt=interrupt,
-        samples=samples,
-        plan_for=confidence,
-    )
-    return solve(case)
+    return _answered(
+        read(scenario, set), solve,
+        lambda case: service_solve.solve_service(case),  # noqa: PLW0108 (imported for a service alone)
+        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        interrupt=interrupt, samples=samples, plan_for=confidence,
+    )  # fmt: skip
 
 
 def evaluate(
@@ -141,29 +126,31 @@ def evaluate(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
-    asked = read(scenario, set)
-    if isinstance(asked, ServiceScenario):
-        served = service_case.open_service(
-            asked,
-            _library(library),
-            command=command,
-            no_estimates=no_estimates,
-            interrupt=interrupt,
-            samples=samples,
-        )
-        return service_judge.judge_service(served, layout, cards)
-    named = None if layout is None else parse(layout)
-    question = with_host(asked, named)
-    case = open_case(
-        question,
-        _library(library),
-        command=command,
-        no_estimates=no_estimates,
-        progress=progress,
-        interrupt=interrupt,
-        samples=samples,
-    )
-    return judge(case, named, cards)
+    question = read(scenario, set)
+    named = None
+    if layout is not None and not isinstance(question, ServiceScenario):
+        named = parse(layout)
+        question = with_host(question, named)
+    return _answered(
+        question, lambda case: judge(case, named, cards),
+        lambda case: service_judge.judge_service(case, layout, cards),
+        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        interrupt=interrupt, samples=samples,
+    )  # fmt: skip
+
+
+def _answered(
+    question: Scenario,
+    trained: Callable[[Case], Plan],
+    served: Callable[[service_case.ServiceCase], Plan],
+    *,
+    progress: Progress | None,
+    **how: Any,
+) -> Plan:
+    """The answer to a question of training or of a service; a search of services tells no progress."""
+    if isinstance(question, ServiceScenario):
+        return served(service_case.open_service(question, **how))
+    return trained(open_case(question, progress=progress, **how))
 
 
 def sweep(
@@ -218,11 +205,20 @@ def explain(
     cards: int | None = None,
     set: Sets | None = None,
     library: SpecLibrary | None = None,
-) -> dict[str, Any]:
+) -> Explanation | ServiceExplanation:
     """Where the time and the memory of a plan go, and what more of each resource is worth.
 
-    Of training: `planner.plan.explain.explain`; of a service, with the formula of each figure:
-    `planner.plan.service_explain.explain_service`.
+    Args:
+        scenario: the question.
+        layout, cards: as for `evaluate`; without them the plan that `size` finds is explained.
+        set, library: as for `size`.
+
+    Returns:
+        Of training the seconds of a step and the bytes of a device by cause; of a service every figure with
+        its formula and terms. ``value``: what 10 % more of each resource changes, relative.
+
+    Raises:
+        PlannerError: as for `size`; a layout that cannot even be built.
     """
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
@@ -230,6 +226,77 @@ def explain(
             service_case.open_service(question, _library(library)), layout, cards
         )
     return accounts.explain(open_case(question, _library(library)), layout, cards)
+
+
+def diff(
+    a: Plan | Path | str | Mapping[str, Any],
+    b: Plan | Path | str | Mapping[str, Any],
+    *,
+    set: Sets | None = None,
+    names: tuple[str, str] = ("A", "B"),
+    library: SpecLibrary | None = None,
+) -> Difference:
+    """What changed from one answer to another, and why.
+
+    Args:
+        a, b: plans, scenario files (.toml), plan files (.json), or tables of scenarios. Scenarios are sized.
+        set: keys to change in the scenarios of both sides.
+        names: of sides that are no files.
+        library: as for `size`.
+
+    Raises:
+        PlannerError: as for `size`; one side is about training, the other about a service.
+    """
+    from planner.difference import difference  # noqa: PLC0415 (most callers ask one question)
+
+    found = _library(library)
+    first, second = (_side(name, one, set, found) for name, one in zip(names, (a, b), strict=True))
+    return difference(first, second)
+
+
+def _side(
+    name: str, one: Plan | Path | str | Mapping[str, Any], set: Sets | None, library: SpecLibrary
+) -> Side:
+    from planner.difference import side_of_plan, side_of_scenario, side_of_table  # noqa: PLC0415
+
+    if isinstance(one, Plan):
+        return side_of_plan(name, one, library)
+    if isinstance(one, Mapping):
+        return side_of_table(name, one, library, _changes(set))
+    path = Path(one)
+    if path.suffix == ".toml":
+        return side_of_scenario(path, library, _changes(set))
+    return side_of_plan(path.stem, read_plan(path), library)
+
+
+def write_report(
+    plans: Plan | Sequence[Plan],
+    path: Path | str,
+    *,
+    language: Literal["en", "zh"] = "en",
+    names: Sequence[str] | None = None,
+    library: SpecLibrary | None = None,
+) -> Path:
+    """Write one self-contained file on a plan, or on several side by side; see docs/report.md.
+
+    Args:
+        plans: at least one.
+        path: report.html, or bill.xlsx for the bill of materials.
+        language: of labels, numbers and money.
+        names: of the plans; default: system and number of cards.
+        library: has the exchange rate.
+
+    Returns:
+        The path.
+
+    Raises:
+        PlannerError: the extra ``report`` is not installed, the suffix is neither, or it cannot be written.
+    """
+    from planner.report.write import write  # noqa: PLC0415 (an extra)
+
+    listed = [plans] if isinstance(plans, Plan) else list(plans)
+    write(listed, Path(path), language=language, names=names, library=_library(library))
+    return Path(path)
 
 
 def goodput_curve(
@@ -257,11 +324,7 @@ def read(scenario: Question, set: Sets | None = None) -> Scenario:
     Raises:
         ScenarioError: it cannot be used; or ``set`` with a scenario that was read already.
     """
-    changes = (
-        [f"{key}={_toml(value)}" for key, value in set.items()]
-        if isinstance(set, Mapping)
-        else list(set or ())
-    )
+    changes = _changes(set)
     if isinstance(scenario, Scenario):
         if changes:
             raise ScenarioError(
@@ -272,6 +335,13 @@ def read(scenario: Question, set: Sets | None = None) -> Scenario:
     if isinstance(scenario, Mapping):
         return from_table(scenario, changes)
     return load(scenario, changes)
+
+
+def _changes(set: Sets | None) -> list[str]:
+    """Changes of single keys as ``--set`` takes them."""
+    if isinstance(set, Mapping):
+        return [f"{key}={_toml(value)}" for key, value in set.items()]
+    return list(set or ())
 
 
 def _toml(value: Any) -> str:

@@ -17,6 +17,7 @@ from planner.plan.case import Case
 from planner.plan.draws import Floats, best_shares, difference, normals
 from planner.plan.model import Plan
 from planner.plan.parts import Layout
+from planner.plan.placed import place_of
 from planner.plan.studied import all_errors
 from planner.problem import wire
 
@@ -76,23 +77,13 @@ def rivals(
 def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
     """A plan's design, as a choice of the request that it answers."""
     assert plan.layout is not None
-    assert plan.cards is not None
-    assert plan.fabric is not None
-    assert plan.facility is not None
-    cluster = next(i for i, item in enumerate(request.clusters) if item.system == plan.system)
-    offered = request.clusters[cluster]
-    wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
-    cooling = plan.facility.cooling
+    place = place_of(request.clusters, plan)
     return wire.DesignChoice(
-        cluster=cluster,
-        fabric=next(
-            i
-            for i, item in enumerate(offered.fabrics)
-            if (item.id, item.kind, item.oversubscription) == wanted
-        ),
-        cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == cooling),
+        cluster=place.cluster,
+        fabric=place.fabric,
+        cooling=place.cooling,
         power_cap=plan.power_cap or 1.0,
-        cards=plan.cards.total,
+        cards=place.cards,
         layout=layout_of(plan.layout),
     )
 

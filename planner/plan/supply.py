@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ from planner.plan.deliveries import (
 )
 from planner.plan.draws import Floats, Range, percentiles
 from planner.plan.parts import Part
+from planner.plan.result import Fact, Result
 from planner.problem import build, wire
 from planner.problem.hardware import unit_cards
 from planner.scenario import Scenario
@@ -79,8 +80,10 @@ class Second(Part):
     meets: bool
 
 
-class SupplyPlan(Part):
-    """Deliveries of so many cards."""
+class SupplyPlan(Result):
+    """Deliveries of so many cards. Tables: phases (cards by month), figures (what they rest on)."""
+
+    MAIN: ClassVar[str] = "phases"
 
     format: Literal["supply/1"] = "supply/1"
     system: str
@@ -107,6 +110,11 @@ class SupplyPlan(Part):
     second: Second | None
     figures: list[SupplyFigure]
     note: str = NOTE
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import supply_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, supply_facts(self)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from planner.problem.halls import (
 )
 from planner.problem.hardware import unit_cards
 from planner.problem.reliability import reliability
-from planner.scenario.schema import Axis
+from planner.scenario.vocabulary import Axis
 from planner.specs import Part, Site, System
 
 MOST_CARDS = 1_000_000
