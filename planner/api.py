@@ -14,10 +14,12 @@ from planner.errors import ScenarioError
 from planner.lazy import Deferred
 from planner.plan import assemble
 from planner.plan.case import Case, open_case
+from planner.plan.dated import held_to_date
 from planner.plan.judge import judge
 from planner.plan.model import Plan, read_plan
 from planner.plan.named import parse
 from planner.plan.solve import solve
+from planner.plan.supply_figures import parse_given
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
@@ -149,8 +151,10 @@ def _answered(
 ) -> Plan:
     """The answer to a question of training or of a service; a search of services tells no progress."""
     if isinstance(question, ServiceScenario):
-        return served(service_case.open_service(question, **how))
-    return trained(open_case(question, progress=progress, **how))
+        service = service_case.open_service(question, **how)
+        return held_to_date(served(service), question, service.library)
+    case = open_case(question, progress=progress, **how)
+    return held_to_date(trained(case), question, case.library)
 
 
 def sweep(
@@ -423,7 +427,9 @@ def supply(
     *,
     cards: int,
     by_months: float | None = None,
-    second: str | None = None,
+    second: str | Sequence[str] | None = None,
+    confidence: float = 0.5,
+    one_job: bool = False,
     scenario: Question | None = None,
     set: Sequence[str] | Mapping[str, float] | None = None,
     library: SpecLibrary | None = None,
@@ -434,9 +440,12 @@ def supply(
         system: id or name of a system or a card.
         cards: how many.
         by_months: the date to meet, in months from the order.
-        second: a second source for what the first cannot deliver by then.
-        scenario: its workload is trained on what has arrived.
-        set: figures of the supply (`planner.plan.supply.KEYS`) known better: ``{"wafer_starts": 30000}``.
+        second: other suppliers' systems, for a mix that meets the date.
+        confidence: probability with which the cards have to be there by then.
+        one_job: one job spans the mix; else each kind of card is a cluster of its own.
+        scenario: its workload is trained on what has arrived, and weighs the cards of a mix.
+        set: figures of the supply (`planner.plan.supply_figures.KEYS`) known better:
+            ``{"wafer_starts": 30000}``.
         library: the spec files.
 
     Raises:
@@ -444,19 +453,10 @@ def supply(
     """
     specs = _library(library)
     found = specs.system(specs.resolve_hardware(system))
-    other = None if second is None else specs.system(specs.resolve_hardware(second))
-    given = supplies.parse_given(set)
-    rates, tokens = None, None
-    if scenario is not None:
-        counts = supplies.phase_cards(specs, found, cards, given)
-        rates, tokens = supplies.rates_of(read(scenario, None), specs, found, counts)
-    return supplies.supply(
-        specs,
-        found,
-        cards,
-        given=given,
-        by_months=by_months,
-        second=other,
-        rates=rates,
-        tokens=tokens,
-    )
+    names = [second] if isinstance(second, str) else list(second or ())
+    others = tuple(specs.system(specs.resolve_hardware(name)) for name in names)
+    given = parse_given(set)
+    dated = supplies.Dated(by_months, others, confidence, one_job)
+    if scenario is None:
+        return supplies.supply(specs, found, cards, given=given, dated=dated)
+    return supplies.supply_for(read(scenario, None), specs, found, cards, given, dated)

@@ -47,6 +47,7 @@ from planner.plan.prices import Price
 from planner.plan.result import Fact, Result
 from planner.plan.risk_parts import Risk
 from planner.plan.service_parts import Service, ServicePool, ServiceWorkload
+from planner.plan.supply import SupplyPlan
 
 if TYPE_CHECKING:
     # Those of services are kinds of those of training; only the validator must tell them apart.
@@ -131,6 +132,9 @@ class Plan(Result):
     maturity: PlanMaturity | None = Field(
         default=None,
         description="software of the chip for this class of workload; changes no time and no rank",
+    )
+    supply: SupplyPlan | None = Field(
+        default=None, description="deliveries, where the scenario has a date ([supply]); choose no plan"
     )
     search: Search
     space: Space = Field(description="what was searched, printable and complete")

@@ -14,6 +14,7 @@ from planner.lazy import np
 from planner.plan import risk
 from planner.plan.account import Band
 from planner.plan.case import Case
+from planner.plan.drawn import inputs_of, prepared, used_keys
 from planner.plan.draws import Floats, best_shares, difference, normals
 from planner.plan.model import Plan
 from planner.plan.parts import Layout
@@ -53,12 +54,13 @@ def rivals(
         by: the measure: most tokens per second, or least of the others. A draw in which a plan no longer
             works counts as lost for it.
     """
-    inputs = {name: risk.inputs_of(case.problem, all_errors(case)) for name, (case, _) in plans.items()}
-    z = normals(risk.used_keys(inputs.values()), samples, seed)
+    inputs = {name: inputs_of(case.problem, all_errors(case)) for name, (case, _) in plans.items()}
+    z = normals(used_keys(inputs.values()), samples, seed)
     costs: dict[str, Floats] = {}
     values: dict[str, Floats] = {}
     for name, (case, plan) in plans.items():
-        drawn = risk.draw(case.problem, inputs[name], [choice_of(case.request, plan)], samples, seed, z)
+        draws = prepared(case.problem, inputs[name]).draws(samples, seed, z)
+        drawn = risk.draw(draws, [choice_of(case.request, plan)])
         column = drawn.column(COLUMNS[by])[:, 0]
         values[name] = 1.0 / column if by == "tokens_per_second" else column
         costs[name] = np.where(drawn.works[:, 0], column, np.inf)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from planner.errors import ScenarioError
+from planner.scenario.deliveries import Deliveries
 from planner.scenario.layout import LayoutChoice
 from planner.scenario.limits import Hall, Limits, Target
 from planner.scenario.values import (
@@ -27,6 +28,7 @@ from planner.scenario.vocabulary import Axis, Cooling, FabricKind, Objective, Pr
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
+HOURS_OF_A_DAY = 24.0
 SHORTHANDS: dict[tuple[str, ...], str] = {
     ("site",): "id",
     ("limits", "cards"): "max",
@@ -157,7 +159,15 @@ class SiteChoice(Frozen):
             raise ValueError(
                 f"pue_design_day: {self.pue_design_day} is below pue = {self.pue}, its annual mean"
             )
+        hours = self._hours_of("peak") + self._hours_of("valley")
+        if hours > HOURS_OF_A_DAY:
+            raise ValueError(f"peak_hours: and valley_hours are {hours:g} hours together; a day has 24")
         return self
+
+    def _hours_of(self, name: Literal["peak", "valley"]) -> float:
+        """Hours that are asked for: a default without its tariff plays no part."""
+        asked = getattr(self, f"tariff_{name}") is not None or f"{name}_hours" in self.model_fields_set
+        return float(getattr(self, f"{name}_hours")) if asked else 0.0
 
 
 class Search(Frozen):
@@ -262,6 +272,7 @@ class Scenario(Frozen):
     money: Money = Money()
     layout: LayoutChoice = LayoutChoice()
     reliability: Reliability = Reliability()
+    supply: Deliveries | None = None
     search: Search = Search()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

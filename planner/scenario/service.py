@@ -12,6 +12,7 @@ from planner.scenario.values import (
     Amount,
     AtLeastOne,
     DurationSeconds,
+    LatencySeconds,
     Positive,
     Share,
     Whole,
@@ -140,7 +141,7 @@ class GenericWorkload(Frozen):
 class LatencyChoice(Frozen):
     """A latency that a percentage of the requests must meet."""
 
-    value: DurationSeconds
+    value: LatencySeconds = Field(description='with its unit: "50 ms"')
     percentile: float = Field(default=50.0, ge=0, lt=100, description="of the requests; default: the median")
 
 
