@@ -210,12 +210,20 @@ impl Sweep<'_> {
             self.room.fits_from.push(hosted);
         }
         let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
+        let all_from = self.room.fits_from.iter().copied().max().unwrap_or(lawful.len());
+        let experts = self.shape.ep * self.shape.etp;
         for (index, &(dp, count)) in lawful.iter().enumerate().skip(first) {
-            self.room.fitting.clear();
-            let with_border = self.choices.states.iter().zip(&self.room.fits_from);
-            self.room
-                .fitting
-                .extend(with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states));
+            if index <= all_from {
+                self.room.fitting.clear();
+                let with_border = self.choices.states.iter().zip(&self.room.fits_from);
+                let fitting = with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states);
+                self.room.fitting.extend(fitting);
+            }
+            // Most dp of a model with experts fall here, before anything is worked out for them.
+            if !(self.shape.tp * self.shape.cp * dp).is_multiple_of(experts) {
+                tally.reject(Rule::Experts, self.room.fitting.len() as u64 * per_states);
+                continue;
+            }
             self.candidates(dp, count, sink, tally);
         }
     }
