@@ -16,7 +16,7 @@ use variations::{build, tiny, variation};
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 60,
+        cases: 300,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(405),
         ..ProptestConfig::default()
@@ -30,7 +30,7 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 200,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(910),
         ..ProptestConfig::default()
