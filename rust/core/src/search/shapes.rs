@@ -38,7 +38,7 @@ pub fn shapes<'a>(problem: &Problem, layout: &Layout, devices: u64, tables: &'a 
             found.push(Shape {
                 pp,
                 vpp,
-                stages: filled(&problem.model, &shape, tables.stages(pp, vpp)),
+                stages: filled(&problem.model, &shape, tables.stages(&shape)),
                 declared: declared.parts(),
                 broken: broken_by_shape(&problem.model, &problem.training, &shape),
             });

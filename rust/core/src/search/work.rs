@@ -375,7 +375,8 @@ impl Sweep<'_> {
                 let update = family.update(&bench, &layout);
                 for &dp_overlap in &choices.overlaps {
                     layout.switches.dp_overlap = dp_overlap;
-                    let exposed = family.exposed_traffic(&bench, &layout, traffic, passes.micro_batches);
+                    let exposed =
+                        family.exposed_traffic(&bench, &layout, &places, traffic, passes.micro_batches);
                     let step = family.seconds(&bench, &passes, sends, exposed, update);
                     let rate = spot.tokens / step.0;
                     tally.timed += 1;

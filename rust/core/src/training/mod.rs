@@ -8,6 +8,7 @@ pub mod offload;
 pub mod phases;
 pub mod pieces;
 pub mod schedule;
+pub mod split;
 pub mod stages;
 pub mod step;
 pub mod switches;

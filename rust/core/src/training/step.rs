@@ -106,6 +106,7 @@ pub struct Family {
     backward: Phase,
     recompute: Seconds,
     weight_gradient: Seconds,
+    scale_out: Seconds,
     mean: Seconds,
     bubble: Seconds,
     slowest: Seconds,
@@ -116,7 +117,8 @@ impl Family {
     /// Times the stages of `layout`; its dp is ignored.
     #[must_use]
     pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
-        Self::with_stages(layout, pieces, filled(model, &layout, &stages(model, layout.pp, layout.vpp)))
+        let dealt = stages(model, layout.pp, layout.vpp, &layout.stage_layers);
+        Self::with_stages(layout, pieces, filled(model, &layout, &dealt))
     }
 
     /// The same with the stages at hand ([`filled`]).
@@ -126,6 +128,7 @@ impl Family {
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
         let mut weight_gradient = Seconds::ZERO;
+        let mut scale_out = Seconds::ZERO;
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
@@ -145,6 +148,7 @@ impl Family {
                 backward = backward.plus(&piece.backward, count * share);
                 recompute += piece.recompute.total() * (count * share * redone);
                 weight_gradient += piece.weight_gradient * (count * share);
+                scale_out += piece.scale_out * (count * share);
                 total += (piece.forward.total() + piece.backward.total()) * count
                     + piece.recompute.total() * (count * redone);
                 on_device += piece.on_device_once() * count + piece.recompute.on_device() * (count * redone);
@@ -161,6 +165,7 @@ impl Family {
             backward,
             recompute,
             weight_gradient,
+            scale_out,
             mean,
             bubble: Seconds::ZERO,
             slowest,
@@ -347,7 +352,7 @@ impl Family {
             pipeline_sends: Self::sends(bench, &layout, &places, m),
             pipeline_bubble: self.bubble,
             stage_imbalance: (self.slowest - self.mean) * m,
-            data_parallel: self.exposed_traffic(bench, &layout, traffic, m),
+            data_parallel: self.exposed_traffic(bench, &layout, &places, traffic, m),
             optimizer: self.update(bench, &layout),
             fixed: bench.software.fixed_step,
             ..self.stage_times(m)
@@ -430,10 +435,18 @@ impl Family {
         &self,
         bench: &Bench,
         layout: &Layout,
+        places: &Places,
         traffic: Seconds,
         micro_batches: f64,
     ) -> Seconds {
-        let one = self.forward.total() + self.backward.total() + self.recompute;
+        let busy = if places.data * (layout.cp * layout.dp) as f64 > bench.domain {
+            self.scale_out
+        } else {
+            Seconds::ZERO
+        };
+        let whole = self.forward.total() + self.backward.total() + self.recompute;
+        // Gradients find the network between domains free only where no other traffic fills it.
+        let one = (whole - busy).max(Seconds::ZERO);
         // Gradients leave chunk by chunk: all chunks but the last to finish have the drain of the pipeline, about pp
         // micro-batches, to hide in; that last one only its own backward pass.
         let chunks = layout.vpp as f64;
