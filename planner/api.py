@@ -10,38 +10,52 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from planner.engine import Interrupt, Progress
 from planner.errors import ScenarioError
+from planner.lazy import Deferred
 from planner.plan import assemble
-from planner.plan import explain as accounts
-from planner.plan import supply as supplies
-from planner.plan.account import Space
-from planner.plan.bill import FabricBill, bill
 from planner.plan.case import Case, open_case
-from planner.plan.compare import Comparison
-from planner.plan.compare import compare as compare_systems
 from planner.plan.dated import held_to_date
-from planner.plan.explained import Explanation, ServiceExplanation
-from planner.plan.interval import curve
 from planner.plan.judge import judge
 from planner.plan.model import Plan, read_plan
 from planner.plan.named import parse
-from planner.plan.service_case import ServiceCase, open_service
-from planner.plan.service_explain import explain_service
-from planner.plan.service_judge import judge_service
-from planner.plan.service_solve import solve_service
-from planner.plan.service_told import service_space
 from planner.plan.solve import solve
-from planner.plan.supply import SupplyPlan
 from planner.plan.supply_figures import parse_given
-from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 if TYPE_CHECKING:
     from planner.difference import Difference, Side
+    from planner.engine import Interrupt, Progress
+    from planner.plan import bill as bills
+    from planner.plan import compare as comparisons
+    from planner.plan import explain as accounts
+    from planner.plan import (
+        interval,
+        service_case,
+        service_explain,
+        service_judge,
+        service_solve,
+        service_told,
+    )
+    from planner.plan import supply as supplies
+    from planner.plan.account import Space
+    from planner.plan.explained import Explanation, ServiceExplanation
+    from planner.problem import bill as fabrics
     from planner.sweeps import Rows, SweepFile
+else:
+    # One question needs few of them, and each takes its share of the half second that an answer may take.
+    bills = Deferred("planner.plan.bill")
+    comparisons = Deferred("planner.plan.compare")
+    accounts = Deferred("planner.plan.explain")
+    interval = Deferred("planner.plan.interval")
+    service_case = Deferred("planner.plan.service_case")
+    service_explain = Deferred("planner.plan.service_explain")
+    service_judge = Deferred("planner.plan.service_judge")
+    service_solve = Deferred("planner.plan.service_solve")
+    service_told = Deferred("planner.plan.service_told")
+    supplies = Deferred("planner.plan.supply")
+    fabrics = Deferred("planner.problem.bill")
 
 Question = Scenario | Path | str | Mapping[str, Any]
 """A scenario: read already, a file, or the table that would stand in the file."""
@@ -80,7 +94,8 @@ def size(
             no error.
     """
     return _answered(
-        read(scenario, set), solve, solve_service,
+        read(scenario, set), solve,
+        lambda case: service_solve.solve_service(case),  # noqa: PLW0108 (imported for a service alone)
         library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
         interrupt=interrupt, samples=samples, plan_for=confidence,
     )  # fmt: skip
@@ -119,7 +134,8 @@ def evaluate(
         named = parse(layout)
         question = with_host(question, named)
     return _answered(
-        question, lambda case: judge(case, named, cards), lambda case: judge_service(case, layout, cards),
+        question, lambda case: judge(case, named, cards),
+        lambda case: service_judge.judge_service(case, layout, cards),
         library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
         interrupt=interrupt, samples=samples,
     )  # fmt: skip
@@ -128,14 +144,14 @@ def evaluate(
 def _answered(
     question: Scenario,
     trained: Callable[[Case], Plan],
-    served: Callable[[ServiceCase], Plan],
+    served: Callable[[service_case.ServiceCase], Plan],
     *,
     progress: Progress | None,
     **how: Any,
 ) -> Plan:
     """The answer to a question of training or of a service; a search of services tells no progress."""
     if isinstance(question, ServiceScenario):
-        service = open_service(question, **how)
+        service = service_case.open_service(question, **how)
         return held_to_date(served(service), question, service.library)
     case = open_case(question, progress=progress, **how)
     return held_to_date(trained(case), question, case.library)
@@ -210,7 +226,9 @@ def explain(
     """
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
-        return explain_service(open_service(question, _library(library)), layout, cards)
+        return service_explain.explain_service(
+            service_case.open_service(question, _library(library)), layout, cards
+        )
     return accounts.explain(open_case(question, _library(library)), layout, cards)
 
 
@@ -292,14 +310,14 @@ def goodput_curve(
     question = read(scenario, set)
     if isinstance(question, ServiceScenario) or plan.layout is None:
         return []
-    return curve(open_case(question, _library(library)).request, plan)
+    return interval.curve(open_case(question, _library(library)).request, plan)
 
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:
     """The space that `size` would search."""
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
-        return service_space(open_service(question, _library(library)))
+        return service_told.service_space(service_case.open_service(question, _library(library)))
     case = open_case(question, _library(library))
     return assemble.space(case.request.model_dump(by_alias=True))
 
@@ -346,7 +364,7 @@ def compare(
     library: SpecLibrary | None = None,
     seen: Callable[[str], None] | None = None,
     samples: int = 0,
-) -> Comparison:
+) -> comparisons.Comparison:
     """Many systems, one workload, one limit: each is answered alone, and the answers are ranked.
 
     Args:
@@ -367,7 +385,7 @@ def compare(
         question = question.model_copy(update={"hardware": hardware})
     question, words = common_limit(question, limit)
     found = _library(library)
-    return compare_systems(
+    return comparisons.compare(
         question,
         found,
         lambda alone: size(alone, no_estimates=no_estimates, library=found),
@@ -388,16 +406,16 @@ def fabric(
     planes: int | None = None,
     reserved_ports: int = 0,
     library: SpecLibrary | None = None,
-) -> FabricBill:
+) -> bills.FabricBill:
     """Every part of the networks that connect so many cards: see `planner.problem.bill.FabricQuestion`.
 
     Raises:
         PlannerError: unknown names, figures that are missing, or a fabric that does not reach so far.
     """
-    question = FabricQuestion(
+    question = fabrics.FabricQuestion(
         system, cards, fabric, kind, oversubscription, leaf_oversubscription, planes, reserved_ports
     )
-    return bill(fabric_request(question, _library(library)))
+    return bills.bill(fabrics.fabric_request(question, _library(library)))
 
 
 def _library(library: SpecLibrary | None) -> SpecLibrary:
@@ -415,7 +433,7 @@ def supply(
     scenario: Question | None = None,
     set: Sequence[str] | Mapping[str, float] | None = None,
     library: SpecLibrary | None = None,
-) -> SupplyPlan:
+) -> supplies.SupplyPlan:
     """When so many cards of a system can be there, and what bounds it.
 
     Args:

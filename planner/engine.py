@@ -14,19 +14,21 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import EXIT_BUG, EngineError
-from planner.problem.serving_wire import (
-    Constants,
-    EvaluateServiceRequest,
-    ServiceChoice,
-    ServiceRequest,
-    ServingCase,
-    ServingRequest,
-)
-from planner.problem.wire import DesignChoice, DetailRequest, EvaluateRequest, Request, canonical
+from planner.problem.wire import canonical
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from planner.problem.serving_wire import (
+        Constants,
+        EvaluateServiceRequest,
+        ServiceChoice,
+        ServiceRequest,
+        ServingCase,
+        ServingRequest,
+    )
+    from planner.problem.wire import DesignChoice, DetailRequest, EvaluateRequest, Request
 
 Progress = Callable[[dict[str, Any]], None]
 

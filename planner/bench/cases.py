@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from planner import engine
+from planner.bench.memory import peak_bytes, reset_peak
 from planner.errors import PlannerError
 from planner.problem import build, wire
 from planner.scenario import load
@@ -26,6 +27,8 @@ class Measured:
     Attributes:
         case: its name.
         search_seconds: wall time of the whole search, all threads.
+        first_plan_seconds: until a plan that meets the target was known and told, of the same search.
+        peak_bytes: most memory of the process during the search, Python and the spec library included.
         candidates: layouts of the declared space.
         candidates_per_second: disposed of per second, all threads, bounds on.
         evaluated: distinct feasible layouts evaluated with the bounds off, one thread.
@@ -35,6 +38,8 @@ class Measured:
 
     case: str
     search_seconds: float
+    first_plan_seconds: float
+    peak_bytes: int | None
     candidates: int
     candidates_per_second: float
     evaluated: int
@@ -52,9 +57,17 @@ def measure(case: str, seconds: float, library: SpecLibrary | None = None) -> Me
         raise PlannerError(f"there is no benchmark case {case!r}", hint=f"cases: {', '.join(CASES)}")
     scenario = load(FOLDER / f"{case}.toml")
     problem = build(scenario, library or SpecLibrary())
+    found_after: list[float] = []
+
+    def watch(told: Mapping[str, Any]) -> None:
+        if told["found"] and not found_after:
+            found_after.append(time.perf_counter() - start)
+
+    reset_peak()
     start = time.perf_counter()
-    result = engine.size(problem.request)
+    result = engine.size(problem.request, watch)
     took = time.perf_counter() - start
+    peak = peak_bytes()
     if result["best"] is None:
         raise PlannerError(f"benchmark case {case!r} has no design: {(result['nearest'] or {}).get('why')}")
     rate = engine.evaluation_rate(problem.request, seconds)
@@ -62,6 +75,8 @@ def measure(case: str, seconds: float, library: SpecLibrary | None = None) -> Me
     return Measured(
         case=case,
         search_seconds=took,
+        first_plan_seconds=found_after[0] if found_after else took,
+        peak_bytes=peak,
         candidates=candidates,
         candidates_per_second=candidates / took,
         evaluated=int(rate["evaluated"]),

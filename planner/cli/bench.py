@@ -24,7 +24,8 @@ def bench(
 
     if not as_json:
         typer.echo(
-            f"{'case':34s} {'search':>9s} {'candidates':>15s} {'disposed/s':>12s} "
+            f"{'case':34s} {'search':>9s} {'first plan':>10s} {'peak':>8s} {'candidates':>17s} "
+            f"{'disposed/s':>12s} "
             f"{'evaluated':>10s} {'per s and core':>15s} {'one, cold':>10s}"
         )
     for case in cases or CASES:
@@ -32,8 +33,10 @@ def bench(
         if as_json:
             typer.echo(json.dumps(asdict(found)))
             continue
+        peak = "-" if found.peak_bytes is None else f"{found.peak_bytes / 1e6:.0f} MB"
         typer.echo(
-            f"{found.case:34s} {found.search_seconds:7.2f} s {found.candidates:15,d} "
-            f"{found.candidates_per_second:12.3g} {found.evaluated:10,d} "
+            f"{found.case:34s} {found.search_seconds:7.2f} s {found.first_plan_seconds * 1e3:7.0f} ms "
+            f"{peak:>8s} "
+            f"{found.candidates:17,d} {found.candidates_per_second:12.3g} {found.evaluated:10,d} "
             f"{found.evaluations_per_second:15,.0f} {found.cold_evaluation_seconds * 1e3:7.2f} ms"
         )

@@ -73,6 +73,8 @@ def planner(
 
 def run() -> None:
     """Console entry. Bad input is told on stderr (exit 2), a bug of ours without a traceback (exit 70)."""
+    # We use no plugins of pydantic; looking for them reads the metadata of every package installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         # A broken configuration must not keep anybody from help, or from finding out what is broken.
         plain = {"doctor", "--help", "--version"} & set(sys.argv[1:])

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from planner import engine
+from planner.lazy import np
 from planner.plan.confidence import MOST_TIMES, RELAXED, only_plant
 from planner.plan.drawn import untargeted
 from planner.problem import Problem, wire

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field
 
 from planner import engine
+from planner.lazy import np
 from planner.plan.draws import Floats, percentiles
 from planner.plan.parts import Part
 

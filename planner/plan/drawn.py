@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from planner.lazy import np
 from planner.plan import figures
 from planner.plan.bands import Z90, ModelError, Uncertain
 from planner.plan.confidence import RELAXED

@@ -5,18 +5,22 @@ scipy is needed (``pip install planner[risk]``) and imported when it is first as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from planner.errors import PlannerError
+from planner.lazy import np
 from planner.plan.bands import Z90
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+else:
+    Floats = object
 MOST_SAMPLES = 1 << 20
 PERCENTILES = (10.0, 50.0, 90.0)
 
@@ -29,7 +33,7 @@ class Range:
     low: float
     high: float
     least: float = 0.0
-    most: float = np.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
         """Refuse what is no range.
@@ -55,6 +59,16 @@ class Range:
         else:
             drawn = self.value + reach * np.where(z > 0.0, self.high - self.value, self.low - self.value)
         return np.clip(drawn, self.least, self.most)
+
+    def at_one(self, z: float) -> float:
+        """The value at one deviate, as `at` gives many."""
+        reach, end = abs(z) / Z90, self.high if z > 0.0 else self.low
+        drawn: float
+        if self.low > 0.0:
+            drawn = self.value * (end / self.value) ** reach
+        else:
+            drawn = self.value + reach * (end - self.value)
+        return min(max(drawn, self.least), self.most)
 
 
 def check_samples(samples: int, seed: int = 0) -> None:

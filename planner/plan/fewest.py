@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from planner import engine
 from planner.errors import EngineError
+from planner.lazy import np
 from planner.plan.candidates import chosen
 from planner.plan.drawn import Drawn, Prepared
 from planner.plan.draws import Floats

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from planner.lazy import np
 from planner.plan.bands import Uncertain
 from planner.plan.draws import Floats
-from planner.problem import serving_wire, wire
+from planner.problem import wire
 
-Asked = wire.Request | serving_wire.ServiceRequest
-Rebuild = Callable[[Mapping[Any, float]], Asked]
+if TYPE_CHECKING:
+    from planner.problem.serving_wire import ServiceRequest
+
+    Asked = wire.Request | ServiceRequest
+    Rebuild = Callable[[Mapping[Any, float]], Asked]
+else:
+    Asked = Rebuild = object
 EXACT = 1e-9
 
 

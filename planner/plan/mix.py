@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from planner.errors import PlannerError
+from planner.lazy import np
 from planner.plan.account import Band
 from planner.plan.deliveries import Phase, arrived_by, phases_of
 from planner.plan.draws import Floats, percentiles
@@ -23,7 +23,12 @@ from planner.plan.parts import Part
 
 STEPS: Mapping[int, int] = {1: 1, 2: 40, 3: 20, 4: 12}
 """Sources -> parts that the wanted compute is divided into."""
-Flags = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
+else:
+    Flags = object
 ORDERED = (1.0, 1.1, 1.25, 1.5, 2.0)
 """Ordered over wanted: where not every card comes in time, more are ordered, as little more as does."""
 MOST_MONTHS = 240

@@ -71,7 +71,9 @@ class Plan(Result):
     """Tables: parts (bill of materials), pools, front, runners_up, trade (of a service), figures, estimates,
     breakdown (of a step)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
     schema_: Literal["plan/1"] = Field(default="plan/1", alias="schema")
     feasible: bool = Field(description="the answer: yes or no")

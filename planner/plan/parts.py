@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 class Part(BaseModel):
     """Unknown keys are errors, and an answer is not changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def leaves_sum(leaves: dict[str, float], root: float, what: str) -> None:

@@ -9,19 +9,21 @@ already. Time and money of the port stand beside the run. The centre of an answe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from statistics import NormalDist
 from typing import Any
-
-import numpy as np
 
 from planner.plan.account import Band
 from planner.plan.bands import ModelError
-from planner.plan.draws import Floats, Range, percentiles
+from planner.plan.draws import Range
 from planner.plan.maturity import Estimated, PlanMaturity, PlanPort
 from planner.problem import wire
 from planner.specs import Quantity, SpecLibrary
 
-DRAWS = 4096
+DRAWS = 2048
+RECURRENCE = 1.1673039782614187
+"""The positive root of x^5 = x + 1: its powers step through four dimensions evenly."""
 DAYS_PER_MONTH = 365 / 12
 FACILITY = "facility-base"
 
@@ -89,24 +91,38 @@ def port_of(
     drawn = [_range(months), _range(staff), pay]
     if days is not None:
         drawn.append(Range(days.p50, days.p10, days.p90))
-    # Seeded: the same answer for the same figures.
-    z = np.random.default_rng(0).standard_normal((4, DRAWS))
-    # Made symmetric, so that the median of each is its central value.
-    z = np.concatenate([z, -z], axis=1)
-    values = [span.at(z[place]) for place, span in enumerate(drawn)]
-    work = values[0] * values[1]
-    usd = work * values[2] / 12.0
-    until = values[0] * DAYS_PER_MONTH
+    values = [[span.at_one(z) for z in column] for span, column in zip(drawn, _deviates(), strict=False)]
+    months_drawn, staff_drawn, pay_drawn = values[:3]
+    work = [month * people for month, people in zip(months_drawn, staff_drawn, strict=True)]
+    usd = [done * yearly / 12.0 for done, yearly in zip(work, pay_drawn, strict=True)]
+    until = [month * DAYS_PER_MONTH for month in months_drawn]
+    finish = [sum(both) for both in zip(until, values[3], strict=True)] if days is not None else None
     return PlanPort(
         engineer_months=_band(work),
         engineer_usd_per_year=Estimated(
             value=pay.value, low=pay.low, high=pay.high, method=_method(library, country)
         ),
         usd=_band(usd),
-        capex_with_port_usd=None if capex is None else _band(capex + usd),
+        capex_with_port_usd=None if capex is None else _band([capex + each for each in usd]),
         days_before_start=_band(until),
-        days_to_finish=_band(until + values[3]) if days is not None else None,
+        days_to_finish=None if finish is None else _band(finish),
     )
+
+
+@cache
+def _deviates() -> tuple[tuple[float, ...], ...]:
+    """Standard normal deviates for four figures, evenly spread: the same answer for the same figures.
+
+    Points of an additive recurrence in four dimensions, each with its mirror image, so that the median of
+    each figure is its central value. Plain Python: importing numpy takes as long as half an evaluation.
+    """
+    normal = NormalDist()
+    columns = []
+    for place in range(1, 5):
+        step = RECURRENCE**-place
+        half = [normal.inv_cdf((0.5 + step * draw) % 1.0) for draw in range(1, DRAWS // 2 + 1)]
+        columns.append((*half, *(-z for z in half)))
+    return tuple(columns)
 
 
 def _pay(library: SpecLibrary, country: str) -> Range:
@@ -137,7 +153,10 @@ def _range(figure: Estimated) -> Range:
     return Range(figure.value, figure.low, figure.high)
 
 
-def _band(values: Floats) -> Band:
-    found = percentiles(values)
-    assert found is not None
-    return Band(p10=found[0], p50=found[1], p90=found[2])
+def _band(values: Sequence[float]) -> Band:
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        return ordered[math.ceil(share * len(ordered)) - 1]
+
+    return Band(p10=at(0.1), p50=at(0.5), p90=at(0.9))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from planner import engine
+from planner.lazy import np
 from planner.plan import worth
 from planner.plan.account import Band
 from planner.plan.bands import Study
@@ -22,7 +21,12 @@ from planner.plan.fewest import Fewest, checked
 from planner.plan.risk_parts import Index, Risk
 from planner.problem import wire
 
-Flags = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
+else:
+    Flags = object
 INDEXED = 12
 """Inputs with the largest swings that Sobol indices are worked out for."""
 INDEX_SAMPLES = 1024

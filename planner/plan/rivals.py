@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
+from planner.lazy import np
 from planner.plan import risk
 from planner.plan.account import Band
 from planner.plan.case import Case

@@ -12,10 +12,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from planner import engine
 from planner.errors import EngineError
+from planner.lazy import np
 from planner.plan import worth
 from planner.plan.account import Band
 from planner.plan.bands import ModelError, Study, Uncertain
@@ -30,7 +29,7 @@ from planner.problem.service import ServiceProblem, build_service
 Wire = Mapping[str, Any]
 RATE = DAYS
 """Of services the first output of a draw is the highest load."""
-COPIES = np.geomspace(0.1, 8.0, 45)
+COPIES = tuple(0.1 * 80.0 ** (step / 44) for step in range(45))
 """Instances of a copy over those of the answer."""
 TRIES = 5
 STEP = 1.04

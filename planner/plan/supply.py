@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from planner import engine
 from planner.errors import PlannerError
+from planner.lazy import np
 from planner.plan.account import Band
 from planner.plan.deliveries import Phase, arrived_by, median, months_until, phase_ends, phases_of
 from planner.plan.draws import Floats, percentiles

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-import numpy as np
-
 from planner import engine
 from planner.errors import PlannerError
+from planner.lazy import np
 from planner.plan.deliveries import DAYS_PER_MONTH
 from planner.plan.draws import Floats, Range
 from planner.specs import Accelerator, Quantity, SpecLibrary

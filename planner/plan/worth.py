@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from planner.plan.bands import Study
 from planner.plan.figures import address, unit_of
 from planner.plan.risk_parts import Acceptance, Measure, SheetKey
 from planner.problem import Figure, Problem, wire
-from planner.problem.service import ServiceProblem
+
+if TYPE_CHECKING:
+    from planner.problem.service import ServiceProblem
 
 LISTED = 8
 TESTS = (

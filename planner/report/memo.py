@@ -399,7 +399,10 @@ def _binds(plan: Plan) -> Iterator[Row]:
         yield "binding", ", ".join(limit_words(item) for item in plan.binding) + head
     yield from price_rows(plan)
     if plan.similar_layouts > 1:
-        words = f"{plan.similar_layouts:,} layouts within 2 % of the best: the model cannot tell them apart"
+        words = f"{plan.similar_layouts:,} layouts within 2 % of the best"
+        error = plan.evidence.residual_ln
+        if error is not None and error > 0.02:
+            words += f": the model, whose own error is {100 * error:.1f} %, cannot tell them apart"
         yield "alike", words
     if plan.comparison is not None and plan.comparison.best is not None and plan.feasible:
         yield "best", _row(plan.comparison.best)

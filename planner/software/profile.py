@@ -119,6 +119,9 @@ def profile(name: str) -> SoftwareProfile:
         SpecError: no such profile (with the nearest names).
     """
     wanted = name.strip().casefold()
+    direct = path_of(wanted)
+    if direct.name in {path.name for path in _files()}:  # the others need not be read
+        return _read(direct)
     names = {known.casefold(): item for item in profiles() for known in (item.id, *item.aliases)}
     if wanted in names:
         return names[wanted]
@@ -132,8 +135,9 @@ def profile(name: str) -> SoftwareProfile:
 
 def default_profile(vendor: str) -> SoftwareProfile:
     """The profile with which cards of ``vendor`` are planned unless the scenario names one."""
+    defaults = [_read(path) for path in _files() if "default_for" in read_text(path).text]
     for wanted in (vendor.casefold(), ANY_VENDOR):
-        for item in profiles():
+        for item in defaults:
             if wanted in (known.casefold() for known in item.default_for):
                 return item
     raise SpecError(f"no software profile is the default for vendor {vendor!r}", file=str(SHIPPED))
@@ -152,9 +156,15 @@ def profiles() -> tuple[SoftwareProfile, ...]:
     Raises:
         SpecError: a file cannot be used (a broken installation).
     """
-    return tuple(_read(path) for path in sorted(SHIPPED.glob("*.toml")))
+    return tuple(_read(path) for path in _files())
 
 
+@cache
+def _files() -> tuple[Path, ...]:
+    return tuple(sorted(SHIPPED.glob("*.toml")))
+
+
+@cache
 def _read(path: Path) -> SoftwareProfile:
     source = read_text(path)
     try:

@@ -34,7 +34,7 @@ class ProvenanceError(ValueError):
 class Frozen(BaseModel):
     """Spec files refuse unknown keys, and what was read is not changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Quantity(Frozen):

@@ -13,7 +13,9 @@ Unsigned = Annotated[int, Field(ge=0)]
 class Wire(BaseModel):
     """Finite numbers, known keys, no changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class PerPrecision(Wire):

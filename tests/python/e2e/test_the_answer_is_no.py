@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import planner
+from planner.errors import PlannerError
 
 
 def table(model: str, system: str, **limits: Any) -> dict[str, Any]:
@@ -42,3 +45,40 @@ def test_little_power_is_told_with_the_least_that_would_do() -> None:
     assert plan.nearest.over_limits == ["limits.facility_watts"]
     assert plan.nearest.design is not None
     assert plan.nearest.design.cards == 8
+
+
+@pytest.mark.parametrize(
+    ("fixed", "rule"),
+    [
+        ({"tp": 7}, "heads_over_tensor"),
+        ({"pp": 1000}, "layers_over_pipeline"),
+        ({"pp": 1, "vpp": 4}, "interleaving"),
+        ({"pp": 8, "sharding": 3}, "sharding_with_pipeline"),
+        ({"pp": 3, "schedule": "dualpipe"}, "interleaving"),
+        ({"dp": 700}, "batch"),
+    ],
+)
+def test_fixings_that_empty_the_space_name_the_rule_that_emptied_it(fixed: dict[str, Any], rule: str) -> None:
+    plan = planner.size(table("llama3.1-405b", "dgx-h100", cards=8192) | {"layout": fixed})
+    assert not plan.feasible
+    assert plan.nearest is not None
+    assert rule in plan.nearest.why
+    # Every candidate of the space fell by a rule: none was bounded away or timed.
+    assert plan.search.enumerated == sum(plan.search.rejected.values()) > 0
+
+
+def test_a_time_limit_of_zero_is_refused_with_its_key() -> None:
+    asked = table("llama3-8b", "dgx-h100", cards=64) | {"search": {"time_limit": 0}}
+    with pytest.raises(PlannerError) as fault:
+        planner.size(asked)
+    assert fault.value.key == "search.time_limit"
+    assert "above zero" in fault.value.message
+
+
+def test_the_shortest_time_limit_still_gives_a_plan_and_how_far_it_may_be_from_the_best() -> None:
+    asked = table("llama3.1-405b", "dgx-h100", cards=100_000) | {"search": {"time_limit": 1e-6}}
+    plan = planner.size(asked)
+    assert not plan.complete
+    assert plan.feasible
+    assert plan.search.bound_gap is not None
+    assert plan.search.bound_gap >= 0

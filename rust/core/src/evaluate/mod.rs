@@ -15,8 +15,9 @@ use crate::plant::{Choice, Plant, Site, plant};
 use crate::problem::{Limits, MOST_DEGREE, MOST_RANKS, Problem};
 use crate::training::layer::Bench;
 use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at, micro_batches};
+use crate::training::pieces::pieces;
 use crate::training::stages::micro_batch_group;
-use crate::training::step::{Family, StepTimes, pieces};
+use crate::training::step::{Family, StepTimes};
 use crate::units::{SECONDS_PER_DAY, Seconds};
 use design::{
     Cards, CostAnswer, Design, FabricAnswer, FacilityAnswer, LevelAnswer, MemoryUse, Performance,

@@ -53,15 +53,6 @@ fn choices<T: Copy>(values: &[T], is_choice: bool) -> &[T] {
     if is_choice { values } else { &values[..1] }
 }
 
-/// Switches of a step, and whether they are a candidate of their own with a single data rank too.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepChoice {
-    /// The switches; those that layers see are plain.
-    pub switches: Switches,
-    /// Every switch of the data ranks has its first value.
-    pub first: bool,
-}
-
 impl SwitchSpace {
     /// Choices that the cost of a layer depends on, under the degrees, recomputation and sequence parallelism of
     /// `layout`.
@@ -87,39 +78,6 @@ impl SwitchSpace {
                                     ..Switches::default()
                                 });
                             }
-                        }
-                    }
-                }
-            }
-        }
-        found
-    }
-
-    /// Choices that only the step depends on, on top of the layers' `switches`.
-    #[must_use]
-    pub fn of_steps(&self, sequence_parallel: bool, staged: bool, switches: Switches) -> Vec<StepChoice> {
-        let whole_too = self.p2p_scatter.iter().filter(|parts| **parts || !sequence_parallel);
-        let mut sends: Vec<bool> = whole_too.copied().collect();
-        if sends.is_empty() {
-            sends.push(self.p2p_scatter[0]);
-        }
-        let mut found = Vec::new();
-        for &p2p_scatter in &sends {
-            for &pp_network in choices(&self.pp_network, staged) {
-                for &offload_optimizer in &self.offload_optimizer {
-                    for &dp_overlap in &self.dp_overlap {
-                        for &dp_network in &self.dp_network {
-                            found.push(StepChoice {
-                                switches: Switches {
-                                    p2p_scatter,
-                                    dp_overlap,
-                                    offload_optimizer,
-                                    pp_network,
-                                    dp_network,
-                                    ..switches
-                                },
-                                first: dp_overlap == self.dp_overlap[0] && dp_network == self.dp_network[0],
-                            });
                         }
                     }
                 }

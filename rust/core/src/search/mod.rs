@@ -5,11 +5,13 @@
 //! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod choices;
 pub mod gap;
 pub mod incumbents;
 pub mod neighbours;
 pub mod prices;
 pub mod rate;
+pub mod shapes;
 pub mod tally;
 pub mod units;
 pub mod variant;
@@ -146,7 +148,7 @@ pub fn solved(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> 
 struct Explored<'a> {
     problem: &'a Problem,
     variants: &'a [Variant],
-    units: &'a Units<'a>,
+    units: &'a Units,
     tables: &'a Tables,
 }
 

@@ -7,10 +7,9 @@ use rayon::prelude::*;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::{Variant, bench};
 use crate::training::layout::{Layout, micro_batches};
+use crate::training::pieces::pieces;
 use crate::training::split::StageSplit;
 use crate::training::stages::{Stage, stages};
-use crate::training::step::pieces;
-use crate::training::switches::Switches;
 
 /// The best layout known for a size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,13 +30,13 @@ impl Best {
     }
 }
 
-/// A part of the space whose layers cost the same: one variant and one choice of tp, cp, ep, etp, micro-batch,
+/// A part of the space whose layers do the same products: one variant and one choice of tp, cp, ep, etp, micro-batch,
 /// recomputation and sequence parallelism.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
     /// Index of the variant.
     pub variant: usize,
-    /// The choice; pp, vpp, dp and sharding are set while it is worked through.
+    /// The choice; pp, vpp, dp, sharding and switches are set while it is worked through.
     pub layout: Layout,
 }
 
@@ -48,8 +47,7 @@ const MOST_SORTED: usize = 20_000;
 const BLOCK: usize = 65_536;
 
 /// All units of the space, the most promising first, without holding them in memory.
-pub struct Units<'a> {
-    problem: &'a Problem,
+pub struct Units {
     variants: usize,
     /// Layouts with plain switches.
     plains: Vec<Layout>,
@@ -57,11 +55,11 @@ pub struct Units<'a> {
     pub total: usize,
 }
 
-impl<'a> Units<'a> {
+impl Units {
     /// Layouts that are fast per device, by their layers alone, come first: good plans are known early, which is what
     /// the bounds live on. The order is the same for any number of threads, and the answer for any order.
     #[must_use]
-    pub fn new(problem: &'a Problem, variants: &[Variant]) -> Self {
+    pub fn new(problem: &Problem, variants: &[Variant]) -> Self {
         let mut plains = plain_layouts(problem);
         if let (Some(variant), true) = (variants.first(), plains.len() <= MOST_SORTED)
             && !variant.networks.is_empty()
@@ -74,26 +72,19 @@ impl<'a> Units<'a> {
             rated.sort_by(|a, b| a.0.total_cmp(&b.0));
             plains = rated.into_iter().map(|(_, plain)| plain).collect();
         }
-        let choices: usize = plains.iter().map(|plain| problem.space.switches.of_layers(plain).len()).sum();
-        Self { problem, variants: variants.len(), plains, total: choices * variants.len() }
+        let total = plains.len() * variants.len();
+        Self { variants: variants.len(), plains, total }
     }
 
     /// The units in blocks.
     pub fn blocks(&self) -> impl Iterator<Item = Vec<Unit>> + '_ {
-        let mut rest = self.plains.iter();
-        std::iter::from_fn(move || {
-            let mut block = Vec::new();
-            for plain in rest.by_ref() {
-                let choices = self.problem.space.switches.of_layers(plain);
-                for variant in 0..self.variants {
-                    let with = |switches: &Switches| Layout { switches: *switches, ..*plain };
-                    block.extend(choices.iter().map(|switches| Unit { variant, layout: with(switches) }));
-                }
-                if block.len() >= BLOCK {
-                    break;
-                }
-            }
-            (!block.is_empty()).then_some(block)
+        let variants = 0..self.variants;
+        self.plains.chunks((BLOCK / self.variants.max(1)).max(1)).map(move |plains| {
+            let with = |layout: &Layout| {
+                let layout = *layout;
+                variants.clone().map(move |variant| Unit { variant, layout })
+            };
+            plains.iter().flat_map(with).collect()
         })
     }
 }

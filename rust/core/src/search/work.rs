@@ -1,14 +1,20 @@
 //! One unit of work: its candidates by rule, by bound and by timing.
 
+use std::sync::Arc;
+
 use crate::problem::Problem;
-use crate::problem::space::StepChoice;
+use crate::search::choices::{Choices, Networks, States, with};
+use crate::search::shapes::shapes;
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit};
 use crate::search::variant::{Variant, bench};
-use crate::training::layout::{Host, Layout, Rule, broken_rule, broken_rule_at};
-use crate::training::memory::Pieces;
+use crate::training::layout::{Host, Layout, Rule, broken_rule_at};
+use crate::training::memory::{LocalParameters, Pieces, passing_memory};
 use crate::training::phases::LayerCost;
-use crate::training::step::{Family, pieces};
+use crate::training::pieces::{Works, pieces_with};
+use crate::training::stages::Stage;
+use crate::training::step::Family;
+use crate::training::switches::places;
 use crate::units::Seconds;
 
 /// Says which candidates of a unit's variant are worth timing, and receives those that are lawful, fit and meet the
@@ -48,138 +54,127 @@ pub fn work(
     let cluster = &problem.clusters[variant.cluster];
     let host = Host::of(cluster);
     let devices = variant.most_cards() * cluster.devices_per_card;
-    let mut pieces: Vec<Option<(Pieces, Seconds)>> = vec![None; variant.networks.len()];
-    let mut families: Vec<Option<Family>> = vec![None; variant.networks.len()];
-    let pairs = tables.batches(unit.layout.micro_batch);
-    let space = &problem.space;
-    let steps = [false, true]
-        .map(|staged| space.switches.of_steps(unit.layout.sequence_parallel, staged, unit.layout.switches));
-    for &pp in &space.pp {
-        for &vpp in &space.vpp {
-            let shape = Layout { pp, vpp, ..unit.layout };
-            let declared = declared(problem, &shape, devices, pairs);
-            if declared.count == 0 {
-                continue;
-            }
-            families.fill(None);
-            for (index, &sharding) in space.sharding.iter().enumerate() {
-                for choice in &steps[usize::from(pp > 1)] {
-                    let layout = Layout { sharding, switches: choice.switches, ..shape };
-                    let declared = declared.of(choice, index == 0);
-                    tally.enumerated += declared.count;
-                    if let Some(rule) = broken_rule(&problem.model, &problem.training, host, &layout) {
-                        tally.reject(rule, declared.count);
-                        continue;
-                    }
-                    tally.reject(Rule::Batch, declared.count - declared.lawful.len() as u64);
-                    let (pieces, families) = (&mut pieces, &mut families);
-                    let mut sweep = Sweep { problem, variant, tables, unit, layout, host, pieces, families };
-                    sweep.run(declared.lawful, sink, tally);
+    let mut room = Room::new(variant.networks.len());
+    let shapes = shapes(problem, &unit.layout, devices, tables);
+    let mut overlap = None;
+    for switches in problem.space.switches.of_layers(&unit.layout) {
+        if overlap != Some(switches.tp_overlap) {
+            room.works.fill(None);
+            overlap = Some(switches.tp_overlap);
+        }
+        room.pieces.fill(None);
+        let layout = Layout { switches, ..unit.layout };
+        let choices = |staged, single| Choices::new(problem, host, &layout, staged, single);
+        let lists = [false, true].map(|single| [false, true].map(|staged| choices(staged, single)));
+        for shape in &shapes {
+            room.families.fill(None);
+            let staged = usize::from(shape.pp > 1);
+            for (part, lists) in shape.declared.iter().zip(&lists) {
+                let choices = &lists[staged];
+                tally.enumerated += part.count * choices.total();
+                if let Some(rule) = shape.broken {
+                    tally.reject(rule, part.count * choices.total());
+                    continue;
                 }
+                for (rule, count) in choices.refused() {
+                    tally.reject(rule, part.count * count);
+                }
+                tally.reject(Rule::Batch, (part.count - part.lawful.len() as u64) * choices.lawful());
+                let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
+                let (stages, room) = (&shape.stages, &mut room);
+                let mut sweep = Sweep { problem, variant, stages, shape: layout, host, choices, room };
+                sweep.run(part.lawful, sink, tally);
             }
         }
     }
 }
 
-/// The dp of a layout that the space declares.
-#[derive(Clone, Copy)]
-struct Declared<'a> {
-    /// How many.
-    count: u64,
-    /// Those whose batch is lawful, with their micro-batches, ascending.
-    lawful: &'a [(u64, u64)],
-    /// A single data rank is one of them, and has nothing to shard or hide.
-    single: bool,
+/// What is worked out once for many candidates of a unit, and room for it; by network, made when first needed.
+struct Room {
+    /// Products and attention.
+    works: Vec<Option<Works>>,
+    /// Costs of the layers, with the seconds of all of them on the device.
+    pieces: Vec<Option<(Pieces, Seconds)>>,
+    /// Timed stages.
+    families: Vec<Option<Family>>,
+    /// Where the dp that fit begin, by states.
+    fits_from: Vec<usize>,
+    /// States that fit.
+    fitting: Vec<States>,
 }
 
-impl<'a> Declared<'a> {
-    /// Those that are candidates under `choice`: a single data rank counts once, under the first choices.
-    fn of(&self, choice: &StepChoice, first_sharding: bool) -> Self {
-        if !self.single || (choice.first && first_sharding) {
-            return *self;
+impl Room {
+    fn new(networks: usize) -> Self {
+        Self {
+            works: vec![None; networks],
+            pieces: vec![None; networks],
+            families: vec![None; networks],
+            fits_from: Vec::new(),
+            fitting: Vec::new(),
         }
-        let lawful: &'a [(u64, u64)] = match self.lawful {
-            [(1, _), rest @ ..] => rest,
-            all => all,
-        };
-        Self { count: self.count - 1, lawful, single: false }
     }
 }
 
-/// The declared dp of `shape` on up to `devices` devices; `pairs` are the lawful ones of any shape.
-fn declared<'a>(problem: &Problem, shape: &Layout, devices: u64, pairs: &'a [(u64, u64)]) -> Declared<'a> {
-    let ranks = shape.tp * shape.cp * shape.pp;
-    let most = devices / ranks;
-    let listed = |dp: u64| problem.space.dp.as_ref().is_none_or(|list| list.contains(&dp));
-    // Experts are sharded over the tensor ranks too.
-    let single = |has_one: bool| has_one && shape.cp == 1 && problem.model.moe.is_none();
-    if problem.space.factorized {
-        let (layers, batch) = (u64::from(problem.model.layers), problem.training.global_batch);
-        let chunks = shape.pp * shape.vpp;
-        let even = devices.is_multiple_of(ranks)
-            && layers.is_multiple_of(chunks)
-            && (shape.pp > 1 || shape.vpp == 1)
-            && most > 0
-            && batch >= most
-            && (batch / most).is_multiple_of(shape.micro_batch);
-        if !even || !listed(most) {
-            return Declared { count: 0, lawful: &[], single: false };
-        }
-        let at = pairs.partition_point(|(dp, _)| *dp < most);
-        let found = pairs.get(at).is_some_and(|(dp, _)| *dp == most);
-        let lawful = if found { &pairs[at..=at] } else { &[] };
-        return Declared { count: 1, lawful, single: single(most == 1) };
-    }
-    let count =
-        problem.space.dp.as_ref().map_or(most, |list| list.iter().filter(|dp| **dp <= most).count() as u64);
-    let lawful = &pairs[..pairs.partition_point(|(dp, _)| *dp <= most)];
-    Declared { count, lawful, single: single(most > 0 && listed(1)) }
-}
-
-/// All dp of one layout.
+/// All dp of one layout, under all choices of a step.
 struct Sweep<'a> {
     problem: &'a Problem,
     variant: &'a Variant,
-    tables: &'a Tables,
-    unit: &'a Unit,
-    layout: Layout,
+    stages: &'a Arc<[(Stage, LocalParameters)]>,
+    /// The layout without dp and choices of a step.
+    shape: Layout,
     host: Host,
-    /// Costs of the layers by network, with the seconds of all of them on the device, made when first needed.
-    pieces: &'a mut [Option<(Pieces, Seconds)>],
-    /// Timed stages by network, made when first needed.
-    families: &'a mut [Option<Family>],
+    choices: &'a Choices,
+    room: &'a mut Room,
+}
+
+/// What the candidates of one dp have in common.
+struct Spot {
+    dp: u64,
+    micro_batches: u64,
+    /// Index of the size.
+    size: usize,
+    network: usize,
+    tokens: f64,
+    /// Tokens per second that meet the target.
+    needed: f64,
+    /// Tokens per second that the passes over the stages alone allow.
+    ceiling: f64,
 }
 
 impl Sweep<'_> {
     fn run(&mut self, lawful: &[(u64, u64)], sink: &mut impl Sink, tally: &mut Tally) {
         let Some(&(largest, _)) = lawful.last() else { return };
+        let each = self.choices.lawful();
+        if each == 0 {
+            return;
+        }
         let cluster = &self.problem.clusters[self.variant.cluster];
         let size = |dp: u64| {
-            let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+            let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
             self.variant.size_for(cluster.unit_cards, active)
         };
         // Sizes grow with dp: those that may matter are a range of it.
         let (first, last) = sink.sizes();
         let from = lawful.partition_point(|(dp, _)| size(*dp).is_some_and(|index| index < first));
         let to = lawful.partition_point(|(dp, _)| size(*dp).is_none_or(|index| index <= last)).max(from);
-        tally.bounded.size += (lawful.len() - (to - from)) as u64;
+        tally.bounded.size += (lawful.len() - (to - from)) as u64 * each;
         let lawful = &lawful[from..to];
         let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
         // Where the fabric reaches none of the sizes there is no network to time anything on.
         if self.variant.networks.is_empty() {
-            tally.reject(Rule::Limits, lawful.len() as u64);
+            tally.reject(Rule::Limits, lawful.len() as u64 * each);
             return;
         }
         let Some(network) = reached else {
             // No size holds any of them: those that would fit bare lack the room for their spares.
             let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
-            tally.reject(Rule::Spares, bare);
-            tally.reject(Rule::Limits, lawful.len() as u64 - bare);
+            tally.reject(Rule::Spares, bare * each);
+            tally.reject(Rule::Limits, (lawful.len() as u64 - bare) * each);
             return;
         };
         // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
         // with the mean stage, which needs no dealing of layers, then with the slowest.
-        let tokens = self.layout.micro_batch as f64 * f64::from(self.problem.training.sequence);
+        let tokens = self.shape.micro_batch as f64 * f64::from(self.problem.training.sequence);
         let needed = self.problem.needed_rate(1.0);
         let wanted = needed.max(sink.floor());
         let reaches = |rate: f64, micro_batch: Seconds| {
@@ -187,59 +182,139 @@ impl Sweep<'_> {
         };
         let network = self.variant.sizes[network].network;
         let mut floor = self.mean_stage(network);
-        if reaches(wanted, floor) < lawful.len() {
+        if wanted > 0.0 && reaches(wanted, floor) < lawful.len() {
             floor = self.family(network).micro_batch_floor();
         }
         let too_slow = reaches(needed, floor);
         let start = too_slow.max(reaches(wanted, floor));
-        tally.reject(Rule::Target, too_slow as u64);
-        tally.bounded.stage += (start - too_slow) as u64;
-        let lawful = &lawful[start..];
-        let (fitting, hosted) = self.first_that_fits(lawful);
-        tally.reject(Rule::Memory, fitting as u64);
-        tally.reject(Rule::HostMemory, (hosted - fitting) as u64);
-        for &(dp, count) in &lawful[hosted..] {
-            self.candidate(dp, count, sink, tally);
+        tally.reject(Rule::Target, too_slow as u64 * each);
+        tally.bounded.stage += (start - too_slow) as u64 * each;
+        self.timed(&lawful[start..], sink, tally);
+    }
+
+    /// Those dp that no bulk bound has cut.
+    fn timed<S: Sink>(&mut self, lawful: &[(u64, u64)], sink: &mut S, tally: &mut Tally) {
+        if lawful.is_empty() {
+            return;
+        }
+        let per_states = self.choices.per_states();
+        if self.overflows(lawful) {
+            tally.reject(Rule::Memory, lawful.len() as u64 * self.choices.lawful());
+            return;
+        }
+        self.room.fits_from.clear();
+        for &states in &self.choices.states {
+            let (fitting, hosted) = self.first_that_fits(lawful, states);
+            tally.reject(Rule::Memory, fitting as u64 * per_states);
+            tally.reject(Rule::HostMemory, (hosted - fitting) as u64 * per_states);
+            self.room.fits_from.push(hosted);
+        }
+        let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
+        let all_from = self.room.fits_from.iter().copied().max().unwrap_or(lawful.len());
+        let experts = self.shape.ep * self.shape.etp;
+        let mut trimmed = false;
+        for (index, &(dp, count)) in lawful.iter().enumerate().skip(first) {
+            if index <= all_from || trimmed {
+                self.room.fitting.clear();
+                let with_border = self.choices.states.iter().zip(&self.room.fits_from);
+                let fitting = with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states);
+                self.room.fitting.extend(fitting);
+            }
+            trimmed = whole_groups(&self.shape, count) < count;
+            if trimmed {
+                self.trim(dp, count, tally);
+            }
+            // Most dp of a model with experts fall here, before anything is worked out for them.
+            if !(self.shape.tp * self.shape.cp * dp).is_multiple_of(experts) {
+                tally.reject(Rule::Experts, self.room.fitting.len() as u64 * per_states);
+                continue;
+            }
+            self.candidates(dp, count, sink, tally);
         }
     }
 
     /// Whether the cards alone, without spares, would fit the largest size.
     fn fits_bare(&self, dp: u64) -> bool {
         let cluster = &self.problem.clusters[self.variant.cluster];
-        let active = Layout { dp, ..self.layout }.devices().div_ceil(cluster.devices_per_card);
+        let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
         active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
+    }
+
+    /// Whether what the first stage holds beside states is too much at every dp, whatever the choices.
+    ///
+    /// Exact: states only add to it, and whole groups in flight do not grow with dp, so the largest dp holds the least.
+    /// The slack covers the other order of the sum.
+    fn overflows(&mut self, lawful: &[(u64, u64)]) -> bool {
+        let (problem, variant, shape) = (self.problem, self.variant, self.shape);
+        let cluster = &problem.clusters[variant.cluster];
+        let (Some(&(_, count)), Some(&(stage, _))) = (lawful.last(), self.stages.first()) else {
+            return false;
+        };
+        let count = whole_groups(&self.shape, count);
+        let pieces = &self.pieces(0).0;
+        let least = passing_memory(problem.software_of(cluster), &shape, &stage, pieces, count).total();
+        least * (1.0 - ROUNDING) > cluster.device.memory
+    }
+
+    /// Drops the states that do not fit because interleaving must pass `count` in groups larger than pp: that memory
+    /// does not fall with dp, so halving cannot find it.
+    fn trim(&mut self, dp: u64, count: u64, tally: &mut Tally) {
+        let (problem, variant, per_states) = (self.problem, self.variant, self.choices.per_states());
+        let device = &problem.clusters[variant.cluster].device;
+        let bench = bench(problem, variant, 0);
+        let (networks, sends) = (self.choices.networks[0], self.choices.sends[0]);
+        let mut fitting = std::mem::take(&mut self.room.fitting);
+        let shape = self.shape;
+        let family = self.family(0);
+        fitting.retain(|states| {
+            family.set_step(&with(&shape, *states, networks, sends));
+            let over = family.memory(&bench, dp, count).total() > device.memory;
+            let there = device.host_memory.filter(|_| family.offloads());
+            let over_host = there.is_some_and(|there| family.host_memory(&bench, dp, count) > there);
+            if over {
+                tally.reject(Rule::Memory, per_states);
+            } else if over_host {
+                tally.reject(Rule::HostMemory, per_states);
+            }
+            !over && !over_host
+        });
+        self.room.fitting = fitting;
     }
 
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
     ///
-    /// What fits at one dp fits at every larger one: shards grow with dp, and micro-batches, hence those in flight,
-    /// do not. So the border is found by halving.
-    fn first_that_fits(&mut self, lawful: &[(u64, u64)]) -> (usize, usize) {
+    /// What fits at one dp in [whole groups](whole_groups) fits at every larger one: shards grow with dp, and
+    /// micro-batches, hence those in flight, do not. So the border is found by halving.
+    fn first_that_fits(&mut self, lawful: &[(u64, u64)], states: States) -> (usize, usize) {
         let (problem, variant) = (self.problem, self.variant);
         let device = &problem.clusters[variant.cluster].device;
-        if lawful.is_empty() {
-            return (0, 0);
-        }
         // Memory does not depend on the network: any of them will do.
         let bench = bench(problem, variant, 0);
+        let layout = with(&self.shape, states, self.choices.networks[0], self.choices.sends[0]);
+        let shape = self.shape;
+        let whole = |pair: &(u64, u64)| whole_groups(&shape, pair.1);
         let family = self.family(0);
+        family.set_step(&layout);
         let fits =
-            lawful.partition_point(|(dp, count)| family.memory(&bench, *dp, *count).total() > device.memory);
+            lawful.partition_point(|pair| family.memory(&bench, pair.0, whole(pair)).total() > device.memory);
         let Some(there) = device.host_memory.filter(|_| family.offloads()) else { return (fits, fits) };
-        let over = |pair: &(u64, u64)| family.host_memory(&bench, pair.0, pair.1) > there;
+        let over = |pair: &(u64, u64)| family.host_memory(&bench, pair.0, whole(pair)) > there;
         (fits, fits + lawful[fits..].partition_point(over))
     }
 
     /// Costs of the layers on a network, and the seconds that all of them take on the device.
     fn pieces(&mut self, network: usize) -> &(Pieces, Seconds) {
-        let (problem, variant, unit) = (self.problem, self.variant, self.unit);
-        self.pieces[network].get_or_insert_with(|| {
-            let pieces = pieces(&bench(problem, variant, network), &unit.layout);
+        let (problem, variant, layout) = (self.problem, self.variant, self.shape);
+        let works = &mut self.room.works[network];
+        self.room.pieces[network].get_or_insert_with(|| {
+            let bench = bench(problem, variant, network);
+            let works = works.get_or_insert_with(|| Works::new(&bench, &layout));
+            let pieces = pieces_with(&bench, &layout, works);
             let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
             let dense = f64::from(problem.model.layers) - moe;
             // Where only some layers of a stage recompute, the bound counts none of it.
             let layer = |piece: &LayerCost| {
-                if unit.layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
+                if layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
             };
             let all = layer(&pieces.dense) * dense
                 + layer(&pieces.moe) * moe
@@ -251,68 +326,120 @@ impl Sweep<'_> {
 
     /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
     fn mean_stage(&mut self, network: usize) -> Seconds {
-        self.pieces(network).1 / self.layout.pp as f64
+        self.pieces(network).1 / self.shape.pp as f64
     }
 
-    fn candidate<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
+    /// All choices that fit at one dp.
+    fn candidates<S: Sink>(&mut self, dp: u64, count: u64, sink: &mut S, tally: &mut Tally) {
+        let spot = self.spot(dp, count);
+        let sends = self.choices.sends.len() as u64;
+        let all = (self.room.fitting.len() * self.choices.overlaps.len()) as u64 * sends;
+        for &networks in &self.choices.networks {
+            let mut layout = Layout { dp, ..self.shape };
+            layout.switches.pp_network = networks.pipeline;
+            layout.switches.dp_network = networks.data;
+            if let Some(rule) = broken_rule_at(self.host, &layout, count) {
+                tally.reject(rule, all);
+                continue;
+            }
+            match &spot {
+                Err(rule) => tally.reject(*rule, all),
+                Ok(spot) if spot.ceiling < spot.needed => tally.reject(Rule::Target, all),
+                Ok(spot) if !sink.wants(spot.size, spot.ceiling) => tally.bounded.step += all,
+                Ok(spot) => self.on_networks(spot, networks, sink, tally),
+            }
+        }
+    }
+
+    /// Where the candidates of one dp stand; else the rule that refuses them all.
+    fn spot(&mut self, dp: u64, count: u64) -> Result<Spot, Rule> {
         let (problem, variant) = (self.problem, self.variant);
         let cluster = &problem.clusters[variant.cluster];
-        let layout = Layout { dp, ..self.layout };
-        if let Some(rule) = broken_rule_at(self.host, &layout, count) {
-            tally.reject(rule, 1);
-            return;
-        }
+        let layout = Layout { dp, ..self.shape };
         let active = layout.devices().div_ceil(cluster.devices_per_card);
-        let lawful_size = variant
-            .size_for(cluster.unit_cards, active)
-            .filter(|index| !variant.sizes[*index].rows.is_empty());
-        let Some(index) = lawful_size else {
-            let no_room = variant.size_for(cluster.unit_cards, active).is_none();
-            let spares = no_room && self.fits_bare(dp);
-            tally.reject(if spares { Rule::Spares } else { Rule::Limits }, 1);
-            return;
+        let Some(index) = variant.size_for(cluster.unit_cards, active) else {
+            return Err(if self.fits_bare(dp) { Rule::Spares } else { Rule::Limits });
         };
         let size = &variant.sizes[index];
+        if size.rows.is_empty() {
+            return Err(Rule::Limits);
+        }
         let tokens = problem.tokens_per_step(dp, layout.micro_batch, count);
-        let needed = problem.needed_rate(size.goodput);
-        let bench = bench(problem, variant, size.network);
-        let family = self.family(size.network);
-        let mut ceiling = tokens / family.lower_bound(count).0;
-        if ceiling >= needed && sink.wants(index, ceiling) {
-            ceiling = tokens / (family.closer_bound(&bench, dp, count).0 * (1.0 - ROUNDING));
+        Ok(Spot {
+            dp,
+            micro_batches: count,
+            size: index,
+            network: size.network,
+            tokens,
+            needed: problem.needed_rate(size.goodput),
+            ceiling: tokens / self.family(size.network).lower_bound(count).0,
+        })
+    }
+
+    /// The choices of one dp on one choice of networks.
+    fn on_networks<S: Sink>(&mut self, spot: &Spot, networks: Networks, sink: &mut S, tally: &mut Tally) {
+        let (problem, variant, choices) = (self.problem, self.variant, self.choices);
+        let bench = bench(problem, variant, spot.network);
+        let shape = Layout { dp: spot.dp, ..self.shape };
+        let fitting = std::mem::take(&mut self.room.fitting);
+        let family = self.family(spot.network);
+        let passes = family.passes(&bench, spot.dp, spot.micro_batches);
+        let per_sends = (fitting.len() * choices.overlaps.len()) as u64;
+        for &p2p_scatter in &choices.sends {
+            let layout = with(&shape, choices.states[0], networks, p2p_scatter);
+            let places = places(&layout, bench.domain);
+            let sends = Family::sends(&bench, &layout, &places, passes.micro_batches);
+            let ceiling = spot.tokens / (family.closer_bound(&bench, &passes, sends).0 * (1.0 - ROUNDING));
+            if ceiling < spot.needed {
+                tally.reject(Rule::Target, per_sends);
+                continue;
+            }
+            if !sink.wants(spot.size, ceiling) {
+                tally.bounded.step += per_sends;
+                continue;
+            }
+            for &states in &fitting {
+                let mut layout = with(&shape, states, networks, p2p_scatter);
+                if S::EVERY_MEMORY {
+                    family.set_step(&layout);
+                    std::hint::black_box(family.memory(&bench, spot.dp, spot.micro_batches));
+                }
+                let traffic = family.traffic(&bench, &layout, &places, passes.micro_batches);
+                let update = family.update(&bench, &layout);
+                for &dp_overlap in &choices.overlaps {
+                    layout.switches.dp_overlap = dp_overlap;
+                    let exposed =
+                        family.exposed_traffic(&bench, &layout, &places, traffic, passes.micro_batches);
+                    let step = family.seconds(&bench, &passes, sends, exposed, update);
+                    let rate = spot.tokens / step.0;
+                    tally.timed += 1;
+                    if rate < spot.needed {
+                        tally.reject(Rule::Target, 1);
+                    } else {
+                        sink.take(spot.size, Best { rate, layout });
+                    }
+                }
+            }
         }
-        if ceiling < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        if !sink.wants(index, ceiling) {
-            tally.bounded.step += 1;
-            return;
-        }
-        if S::EVERY_MEMORY {
-            std::hint::black_box(family.memory(&bench, dp, count));
-        }
-        let rate = tokens / family.step(&bench, dp, count).total().0;
-        tally.timed += 1;
-        if rate < needed {
-            tally.reject(Rule::Target, 1);
-            return;
-        }
-        sink.take(index, Best { rate, layout });
+        self.room.fitting = fitting;
     }
 
     /// The layout on a network, its stages timed.
-    fn family(&mut self, network: usize) -> &Family {
-        let layout = self.layout;
-        if self.families[network].is_none() {
+    fn family(&mut self, network: usize) -> &mut Family {
+        if self.room.families[network].is_none() {
             let pieces = self.pieces(network).0;
-            let stages = self.tables.stages(&layout);
-            self.families[network] = Some(Family::with_stages(&self.problem.model, layout, pieces, stages));
+            let family = Family::with_stages(self.shape, pieces, Arc::clone(self.stages));
+            self.room.families[network] = Some(family);
         }
-        let family = self.families[network].get_or_insert_with(|| unreachable!("made above"));
-        family.set_step(&layout);
-        family
+        self.room.families[network].get_or_insert_with(|| unreachable!("made above"))
     }
+}
+
+/// The most micro-batches, at most `count`, that interleaving passes in groups of pp; `count` without interleaving.
+///
+/// They are in flight at the least whatever the groups of `count` are, and never grow with dp, as `count` does not.
+fn whole_groups(layout: &Layout, count: u64) -> u64 {
+    if layout.vpp == 1 || count < layout.pp { count } else { count - count % layout.pp }
 }
 
 /// Slack for the rounding of the bulk bound, which is worked out in another order than the rate.

@@ -93,9 +93,17 @@ impl Sizes {
     }
 }
 
-/// Cost of one layer of `kind` under `layout` (dp and pp do not matter here).
+/// The products and attention of a layer: what depends on no switch but the overlap of tensor-parallel traffic, and
+/// takes most of the time of working a layer out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LayerWork {
+    cost: LayerCost,
+    last: Option<Product>,
+}
+
+/// Products and attention of one layer of `kind` under `layout`.
 #[must_use]
-pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost {
+pub fn layer_work(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerWork {
     let sizes = Sizes::new(bench.model, bench.training, layout);
     let mut cost = LayerCost::default();
     let products = layer_products(bench.model, layout, &sizes, kind);
@@ -104,6 +112,20 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
     }
     cut_products(bench, layout, &products, &mut cost);
     add_attention(bench, layout, &sizes, &mut cost);
+    LayerWork { cost, last: products.last().copied() }
+}
+
+/// Cost of one layer of `kind` under `layout` (dp and pp do not matter here).
+#[must_use]
+pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost {
+    layer_cost_with(bench, layout, kind, &layer_work(bench, layout, kind))
+}
+
+/// The same with its products and attention at hand.
+#[must_use]
+pub fn layer_cost_with(bench: &Bench, layout: &Layout, kind: LayerKind, work: &LayerWork) -> LayerCost {
+    let sizes = Sizes::new(bench.model, bench.training, layout);
+    let mut cost = work.cost;
     add_elementwise(bench, layout, &sizes, kind, &mut cost);
     add_tensor_traffic(bench, layout, &sizes, kind, &mut cost);
     add_context_traffic(bench, layout, &sizes, &mut cost);
@@ -112,7 +134,7 @@ pub fn layer_cost(bench: &Bench, layout: &Layout, kind: LayerKind) -> LayerCost 
         wait_for_host(bench, layout, moe, &mut cost);
     }
     keep_activations(bench, layout, &sizes, kind, &mut cost);
-    add_recompute(bench, layout, &sizes, products.last().copied(), &mut cost);
+    add_recompute(bench, layout, &sizes, work.last, &mut cost);
     add_waits(bench, layout, layer_parameters(bench.model, layout, kind), &mut cost);
     cost
 }
@@ -285,6 +307,12 @@ pub(super) fn latent_products(model: &Model, sizes: &Sizes) -> Vec<Product> {
 /// The output head with its loss, on the last stage.
 #[must_use]
 pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
+    head_cost_with(bench, layout, head_work(bench, layout))
+}
+
+/// The head without its traffic, which depends on no switch.
+#[must_use]
+pub fn head_work(bench: &Bench, layout: &Layout) -> LayerCost {
     let sizes = Sizes::new(bench.model, bench.training, layout);
     let vocab = f64::from(bench.model.vocab) / sizes.tp;
     let kernels = bench.kernels;
@@ -302,6 +330,14 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
     let logits = sizes.tokens * vocab;
     cost.forward.elementwise = kernels.traffic(Bytes(10.0 * logits));
     cost.backward.elementwise = kernels.traffic(Bytes(8.0 * logits));
+    cost.working = Bytes(LOSS_BYTES * logits);
+    cost
+}
+
+/// The head with its traffic; `cost` is what it takes without.
+#[must_use]
+pub fn head_cost_with(bench: &Bench, layout: &Layout, mut cost: LayerCost) -> LayerCost {
+    let sizes = Sizes::new(bench.model, bench.training, layout);
     if layout.tp > 1 {
         let group = bench.network.group(places(layout, bench.domain).tensor, sizes.tp);
         let bytes = Bytes(ACTIVATION * sizes.tokens * sizes.hidden);
@@ -309,7 +345,6 @@ pub fn head_cost(bench: &Bench, layout: &Layout) -> LayerCost {
         cost.forward.tp = traffic;
         cost.backward.tp = traffic;
     }
-    cost.working = Bytes(LOSS_BYTES * logits);
     cost
 }
 

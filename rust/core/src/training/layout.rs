@@ -209,6 +209,12 @@ impl Host {
 /// Rules that do not depend on dp; the first one broken, if any.
 #[must_use]
 pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layout) -> Option<Rule> {
+    broken_by_shape(model, training, layout).or_else(|| broken_by_choice(host, layout))
+}
+
+/// Rules that depend neither on dp nor on sharding and switches; the first one broken, if any.
+#[must_use]
+pub fn broken_by_shape(model: &Model, training: &Training, layout: &Layout) -> Option<Rule> {
     let tp = layout.tp;
     let (heads, kv_heads) = (u64::from(model.heads), u64::from(model.kv_heads));
     if heads % tp != 0 || (kv_heads % tp != 0 && !tp.is_multiple_of(kv_heads)) {
@@ -247,6 +253,13 @@ pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layo
         }
         _ => {}
     }
+    None
+}
+
+/// Rules that depend on sharding and switches, and on the degrees only by whether there is a pipeline; the first
+/// one broken, if any.
+#[must_use]
+pub fn broken_by_choice(host: Host, layout: &Layout) -> Option<Rule> {
     if layout.sharding >= 2 && layout.pp > 1 {
         return Some(Rule::ShardingWithPipeline);
     }

@@ -129,6 +129,26 @@ pub fn stage_memory(
     let sharded = parameters.dense / shards + parameters.expert / expert_shards;
     let at = |stage: u8| if layout.sharding >= stage { sharded } else { all };
     let gathered = if layout.sharding >= 3 { 2.0 * parameters.largest_layer.min(all) } else { 0.0 };
+    Memory {
+        weights: Bytes(
+            training.weight_bytes * copies * (weights_on_device(layout, parameters, at(3)) + gathered),
+        ),
+        gradients: Bytes(training.gradient_bytes * copies * at(2)),
+        optimizer: Bytes(training.optimizer_bytes * at(1) * optimizer_on_device(layout, parameters)),
+        ..passing_memory(software, layout, stage, pieces, micro_batches)
+    }
+}
+
+/// What of a stage's memory does not depend on dp, sharding and where states live: activations, what lives while a layer
+/// runs, and overhead; no states.
+#[must_use]
+pub fn passing_memory(
+    software: &Software,
+    layout: &Layout,
+    stage: &Stage,
+    pieces: &Pieces,
+    micro_batches: u64,
+) -> Memory {
     let redone = stage.recomputed_share(layout);
     let kept = |piece: &LayerCost| piece.activations * redone + piece.whole_activations * (1.0 - redone);
     // Which rank is busy differs from layer to layer, so what exceeds the mean adds up like a random walk.
@@ -145,14 +165,10 @@ pub fn stage_memory(
     let in_flight = layers * in_flight(layout, stage.index, micro_batches);
     let activations = activations_on_device(layout, in_flight, largest);
     Memory {
-        weights: Bytes(
-            training.weight_bytes * copies * (weights_on_device(layout, parameters, at(3)) + gathered),
-        ),
-        gradients: Bytes(training.gradient_bytes * copies * at(2)),
-        optimizer: Bytes(training.optimizer_bytes * at(1) * optimizer_on_device(layout, parameters)),
         activations,
         working: working.max(head) + pieces.largest_gradient,
         overhead: software.memory_overhead + activations * software.fragmentation,
+        ..Memory::default()
     }
 }
 

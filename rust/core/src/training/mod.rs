@@ -6,6 +6,7 @@ pub mod layout;
 pub mod memory;
 pub mod offload;
 pub mod phases;
+pub mod pieces;
 pub mod schedule;
 pub mod split;
 pub mod stages;

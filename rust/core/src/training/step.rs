@@ -1,18 +1,18 @@
 //! One optimizer step: pipeline, gradient traffic, optimizer, stragglers.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::collective::{Phases, all_gather, all_reduce};
-use crate::model::LayerKind;
 use crate::model::Model;
-use crate::training::activations::largest_weight;
-use crate::training::layer::{Bench, embedding_cost, head_cost, layer_cost};
+use crate::training::layer::Bench;
 use crate::training::layout::{Layout, Recompute};
 use crate::training::memory::{
     LocalParameters, Memory, Pieces, local_parameters, stage_host_bytes, stage_memory,
 };
 use crate::training::offload::optimizer_streams;
-use crate::training::phases::{LayerCost, Phase};
+use crate::training::phases::Phase;
 use crate::training::schedule::StagePasses;
 use crate::training::stages::{Stage, stages};
 use crate::training::switches::{Places, places};
@@ -83,24 +83,17 @@ impl StepTimes {
     }
 }
 
-/// Costs of the pieces under the part of `layout` that the layers see (tp, cp, ep, etp, micro-batch, recompute).
-#[must_use]
-pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
-    let moe = if bench.model.moe.is_some() {
-        layer_cost(bench, layout, LayerKind::Moe)
-    } else {
-        LayerCost::default()
-    };
-    Pieces {
-        dense: layer_cost(bench, layout, LayerKind::Dense),
-        moe,
-        embedding: embedding_cost(bench, layout),
-        head: head_cost(bench, layout),
-        largest_gradient: Bytes(
-            (bench.training.weight_bytes + bench.training.gradient_bytes)
-                * largest_weight(bench.model, layout),
-        ),
-    }
+/// What of a step does not depend on sharding and the switches of a step ([`Family::passes`]).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Passes {
+    /// Micro-batches.
+    pub micro_batches: f64,
+    /// All passes over the mean stage.
+    stages: Seconds,
+    /// The slowest stage over the mean one.
+    imbalance: Seconds,
+    /// What stragglers add, as a share.
+    straggling: f64,
 }
 
 /// Everything about a layout but its data-parallel degree, timed.
@@ -108,7 +101,7 @@ pub fn pieces(bench: &Bench, layout: &Layout) -> Pieces {
 pub struct Family {
     layout: Layout,
     pieces: Pieces,
-    stages: Vec<(Stage, LocalParameters)>,
+    stages: Arc<[(Stage, LocalParameters)]>,
     forward: Phase,
     backward: Phase,
     recompute: Seconds,
@@ -125,12 +118,12 @@ impl Family {
     #[must_use]
     pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
         let dealt = stages(model, layout.pp, layout.vpp, &layout.stage_layers);
-        Self::with_stages(model, layout, pieces, &dealt)
+        Self::with_stages(layout, pieces, filled(model, &layout, &dealt))
     }
 
-    /// The same with the stages at hand.
+    /// The same with the stages at hand ([`filled`]).
     #[must_use]
-    pub fn with_stages(model: &Model, layout: Layout, pieces: Pieces, found: &[Stage]) -> Self {
+    pub fn with_stages(layout: Layout, pieces: Pieces, stages: Arc<[(Stage, LocalParameters)]>) -> Self {
         let mut forward = Phase::default();
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
@@ -139,7 +132,7 @@ impl Family {
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
-        for stage in found {
+        for (stage, _) in &*stages {
             let share = stage.count / pp;
             let mut total = Seconds::ZERO;
             let mut on_device = Seconds::ZERO;
@@ -164,7 +157,6 @@ impl Family {
             slowest_on_device = slowest_on_device.max(on_device);
         }
         let mean = forward.total() + backward.total() + recompute;
-        let stages = found.iter().map(|stage| (*stage, local_parameters(model, &layout, stage))).collect();
         let mut family = Self {
             layout,
             pieces,
@@ -233,17 +225,66 @@ impl Family {
         self.slowest * micro_batches as f64 + self.bubble
     }
 
-    /// A closer lower bound of the step time at `dp` with `micro_batches`.
+    /// A closer lower bound of the step whose sends take `sends`.
     ///
-    /// Admissible: it is [`Family::step`] without the exposed gradient traffic and the optimizer's update, which are
+    /// Admissible: it is [`Family::seconds`] without the exposed gradient traffic and the optimizer's update, which are
     /// not negative; stragglers are a share of the rest. Summed in another order, so rounding may lift it by some 1e-15
     /// of itself: take a slack off it before cutting by it.
     #[must_use]
-    pub fn closer_bound(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Seconds {
-        let layout = self.layout_at(dp);
-        let sends = Self::sends(bench, &layout, &places(&layout, bench.domain), micro_batches as f64);
-        let all = self.lower_bound(micro_batches) + sends + bench.software.fixed_step;
-        all * (1.0 + stragglers_share(bench, &layout))
+    pub fn closer_bound(&self, bench: &Bench, passes: &Passes, sends: Seconds) -> Seconds {
+        let all = self.slowest * passes.micro_batches + self.bubble + sends + bench.software.fixed_step;
+        all * (1.0 + passes.straggling)
+    }
+
+    /// What of a step at `dp` does not depend on sharding and the switches of a step.
+    #[must_use]
+    pub fn passes(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Passes {
+        let m = micro_batches as f64;
+        let times = self.stage_times(m);
+        Passes {
+            micro_batches: m,
+            stages: times.total(),
+            imbalance: (self.slowest - self.mean) * m,
+            straggling: stragglers_share(bench, &self.layout_at(dp)),
+        }
+    }
+
+    /// The step whose sends, exposed gradient traffic and optimizer update are known: the same bits as the total of
+    /// [`Family::step`], since the sum is taken in the same order.
+    #[must_use]
+    pub fn seconds(
+        &self,
+        bench: &Bench,
+        passes: &Passes,
+        sends: Seconds,
+        traffic: Seconds,
+        update: Seconds,
+    ) -> Seconds {
+        let smooth = passes.stages
+            + sends
+            + self.bubble
+            + passes.imbalance
+            + traffic
+            + update
+            + bench.software.fixed_step;
+        smooth + smooth * passes.straggling
+    }
+
+    /// The leaves of [`StepTimes`] up to the pipeline: passes over the mean stage.
+    fn stage_times(&self, m: f64) -> StepTimes {
+        let both = self.forward.plus(&self.backward, 1.0);
+        StepTimes {
+            matmul: both.matmul * m,
+            attention: both.attention * m,
+            elementwise: both.elementwise * m,
+            kernel_gaps: both.gaps * m,
+            recompute: self.recompute * m,
+            tensor_parallel: both.tp * m,
+            context_parallel: both.cp * m,
+            expert_parallel: both.ep * m,
+            offload: both.offload * m,
+            ..StepTimes::default()
+        }
     }
 
     /// Of the mean stage under the layout's schedule.
@@ -264,7 +305,7 @@ impl Family {
     pub fn memory(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Memory {
         let layout = self.layout_at(dp);
         let mut fullest = Memory::default();
-        for (stage, parameters) in &self.stages {
+        for (stage, parameters) in &*self.stages {
             let memory = stage_memory(
                 bench.training,
                 bench.software,
@@ -305,33 +346,24 @@ impl Family {
     pub fn step(&self, bench: &Bench, dp: u64, micro_batches: u64) -> StepTimes {
         let layout = self.layout_at(dp);
         let m = micro_batches as f64;
-        let both = self.forward.plus(&self.backward, 1.0);
         let places = places(&layout, bench.domain);
-        let (traffic, update) = self.gradients(bench, &layout, &places, m);
+        let traffic = self.traffic(bench, &layout, &places, m);
         let mut times = StepTimes {
-            matmul: both.matmul * m,
-            attention: both.attention * m,
-            elementwise: both.elementwise * m,
-            kernel_gaps: both.gaps * m,
-            recompute: self.recompute * m,
-            tensor_parallel: both.tp * m,
-            context_parallel: both.cp * m,
-            expert_parallel: both.ep * m,
-            offload: both.offload * m,
             pipeline_sends: Self::sends(bench, &layout, &places, m),
             pipeline_bubble: self.bubble,
             stage_imbalance: (self.slowest - self.mean) * m,
-            data_parallel: traffic,
-            optimizer: update,
+            data_parallel: self.exposed_traffic(bench, &layout, &places, traffic, m),
+            optimizer: self.update(bench, &layout),
             fixed: bench.software.fixed_step,
-            stragglers: Seconds::ZERO,
+            ..self.stage_times(m)
         };
         times.stragglers = times.total() * stragglers_share(bench, &layout);
         times
     }
 
     /// Sends between stages: two per chunk and micro-batch on the way, two per stage to fill and drain.
-    fn sends(bench: &Bench, layout: &Layout, places: &Places, micro_batches: f64) -> Seconds {
+    #[must_use]
+    pub fn sends(bench: &Bench, layout: &Layout, places: &Places, micro_batches: f64) -> Seconds {
         if layout.pp == 1 {
             return Seconds::ZERO;
         }
@@ -345,14 +377,9 @@ impl Family {
         steady + one * (2.0 * (layout.pp - 1) as f64)
     }
 
-    /// Exposed gradient and parameter traffic, and the optimizer update, on the slowest stage.
-    fn gradients(
-        &self,
-        bench: &Bench,
-        layout: &Layout,
-        places: &Places,
-        micro_batches: f64,
-    ) -> (Seconds, Seconds) {
+    /// Gradient and parameter traffic of the slowest stage, hidden or not. It depends on sharding and places.
+    #[must_use]
+    pub fn traffic(&self, bench: &Bench, layout: &Layout, places: &Places, micro_batches: f64) -> Seconds {
         let dense_group = bench.network.group(places.data, (layout.cp * layout.dp) as f64);
         let inside_expert = (layout.ep * layout.etp) as f64;
         let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / inside_expert;
@@ -360,8 +387,7 @@ impl Family {
         let training = bench.training;
         let copies = layout.schedule.copies();
         let mut traffic = Seconds::ZERO;
-        let mut update = Seconds::ZERO;
-        for (_, parameters) in &self.stages {
+        for (_, parameters) in &*self.stages {
             let over = |bytes: f64| {
                 let gather =
                     |group, count: f64| all_gather(group, Bytes(bytes * copies * count), Phases::Pipelined);
@@ -384,12 +410,35 @@ impl Family {
                 _ => over(training.weight_bytes) * (3.0 * micro_batches),
             };
             traffic = traffic.max(total);
+        }
+        traffic
+    }
+
+    /// Optimizer update of the slowest stage. It depends on sharding and where the states live.
+    #[must_use]
+    pub fn update(&self, bench: &Bench, layout: &Layout) -> Seconds {
+        let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
+        let mut update = Seconds::ZERO;
+        for (_, parameters) in &*self.stages {
             let shards = if layout.sharding == 0 { 1.0 } else { (layout.cp * layout.dp) as f64 };
             let expert_shards = if layout.sharding == 0 { 1.0 } else { expert_ranks.max(1.0) };
             let owned = parameters.dense / shards + parameters.expert / expert_shards;
             let on_device = bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned));
             update = update.max(on_device.max(optimizer_streams(bench, layout, owned)));
         }
+        update
+    }
+
+    /// What of the gradient traffic does not hide behind the backward pass.
+    #[must_use]
+    pub fn exposed_traffic(
+        &self,
+        bench: &Bench,
+        layout: &Layout,
+        places: &Places,
+        traffic: Seconds,
+        micro_batches: f64,
+    ) -> Seconds {
         let busy = if places.data * (layout.cp * layout.dp) as f64 > bench.domain {
             self.scale_out
         } else {
@@ -403,15 +452,20 @@ impl Family {
         let chunks = layout.vpp as f64;
         let drain = (layout.pp as f64).min(micro_batches);
         let window = one * ((chunks - 1.0) / chunks * drain + 1.0 / chunks);
-        let hidden = match layout.sharding {
+        match layout.sharding {
             _ if !layout.switches.dp_overlap => traffic,
             0 | 1 => exposed(traffic, bench.software.dp_overlap, window),
             2 if layout.pp > 1 => exposed(traffic, bench.software.dp_overlap, window),
             2 => exposed(traffic, bench.software.dp_overlap, one * micro_batches),
             _ => exposed(traffic, bench.software.fsdp_overlap, one * micro_batches),
-        };
-        (hidden, update)
+        }
     }
+}
+
+/// Stages with the parameters of each on one device, which only the degrees of `layout` decide.
+#[must_use]
+pub fn filled(model: &Model, layout: &Layout, stages: &[Stage]) -> Arc<[(Stage, LocalParameters)]> {
+    stages.iter().map(|stage| (*stage, local_parameters(model, layout, stage))).collect()
 }
 
 /// What stragglers and jitter add to a step, as a share of it: so much per doubling of the devices above 8.

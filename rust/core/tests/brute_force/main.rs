@@ -12,11 +12,11 @@ use proptest::prelude::*;
 
 use surroundings::{surround, surroundings};
 use twin::agree;
-use variations::{build, variation};
+use variations::{build, tiny, variation};
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 60,
+        cases: 300,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(405),
         ..ProptestConfig::default()
@@ -30,7 +30,7 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 200,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(910),
         ..ProptestConfig::default()
@@ -41,6 +41,20 @@ proptest! {
         let mut problem = build(&v);
         surround(&mut problem, &s);
         agree(&problem);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(2_000),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn they_agree_on_thousands_of_tiny_spaces_under_every_objective_and_front(v in tiny()) {
+        agree(&build(&v));
     }
 }
 

@@ -4,7 +4,7 @@ use planner_core::evaluate::design::Design;
 use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::problem::{Axis, ExpertTensor, Objective, Problem};
 use planner_core::search::{Found, search};
-use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::layout::{Host, Layout, Recompute, broken_rule, broken_rule_at, micro_batches};
 use planner_core::training::schedule::{ContextKind, Schedule};
 
 /// Each of `layouts` with each of `values` set.
@@ -82,7 +82,14 @@ fn brute_force(problem: &Problem) -> Vec<Design> {
     let mut found = Vec::new();
     for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
         let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
-        let all = layouts(problem, most * cluster.devices_per_card);
+        let mut all = layouts(problem, most * cluster.devices_per_card);
+        // What is unlawful on any plant need not be put on each of them.
+        let host = Host::of(cluster);
+        let lawful = |layout: &Layout| broken_rule(&problem.model, &problem.training, host, layout).is_none();
+        let batch = |layout: &Layout| micro_batches(&problem.training, layout.dp, layout.micro_batch);
+        all.retain(|layout| {
+            lawful(layout) && batch(layout).is_some_and(|count| broken_rule_at(host, layout, count).is_none())
+        });
         for fabric in 0..cluster.fabrics.len() {
             for cooling in 0..cluster.coolings.len() {
                 for &power_cap in &cluster.power_caps {

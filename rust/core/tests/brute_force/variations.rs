@@ -47,6 +47,7 @@ pub struct Variation {
     tp: Vec<u64>,
     pp: Vec<u64>,
     widened: Widened,
+    front: Option<Vec<Axis>>,
 }
 
 /// Which few switches are choices, and whether the batch is a most.
@@ -178,6 +179,33 @@ pub fn variation() -> impl Strategy<Value = Variation> {
         tp: d.0,
         pp: d.1,
         widened: s,
+        front: None,
+    })
+}
+
+/// Spaces so small that thousands of them take seconds, with fronts of up to four of all axes, or none.
+pub fn tiny() -> impl Strategy<Value = Variation> {
+    let axes = prop::sample::subsequence(
+        vec![
+            Axis::Cards,
+            Axis::Days,
+            Axis::TokensPerSecond,
+            Axis::FacilityMegawatts,
+            Axis::CapexUsd,
+            Axis::TcoUsdPerYear,
+            Axis::EnergyMwhPerYear,
+        ],
+        0..=4,
+    );
+    (variation(), axes, any::<bool>()).prop_map(|(mut v, axes, turned)| {
+        v.front = Some(if turned { axes.into_iter().rev().collect() } else { axes });
+        v.layers = 2 + v.layers % 4;
+        v.batch = 4 + v.batch % 9;
+        v.cards_max = 8 + v.cards_max % 9;
+        v.tp.truncate(1);
+        v.pp.truncate(2);
+        v.memory /= 8.0;
+        v
     })
 }
 
@@ -209,6 +237,9 @@ pub fn build(v: &Variation) -> Problem {
     problem.search.weights.clone_from(&v.weights);
     if v.with_rate_axis {
         problem.search.front[0] = Axis::TokensPerSecond;
+    }
+    if let Some(front) = &v.front {
+        problem.search.front.clone_from(front);
     }
     let cluster = &mut problem.clusters[0];
     cluster.device.memory.0 = v.memory;

@@ -11,6 +11,8 @@ def test_a_case_searches_its_space_and_evaluates_distinct_feasible_layouts() -> 
     assert found.candidates > 1_000_000
     assert 0 < found.evaluated <= found.candidates
     assert found.evaluations_per_second > 0
+    assert 0 < found.first_plan_seconds <= found.search_seconds
+    assert found.peak_bytes is None or found.peak_bytes > 1_000_000
 
 
 @pytest.mark.parametrize(
