@@ -180,6 +180,21 @@ class Elevation(Part):
     blocks: list[Block]
 
 
+class HotDay(Part):
+    """The hot design day: what reaches the servers, and what is left of their clocks."""
+
+    ambient_celsius: float = Field(description="design wet or dry bulb of the site")
+    ambient: Literal["wet", "dry"] = Field(description="bulb that the coolers follow")
+    supply_celsius: float = Field(description="air, water at the doors, or liquid at the servers")
+    limit_celsius: float = Field(description="warmest supply at which cards keep their board power")
+    power_cap: float = Field(description="share of board power that the heat allows; 1: all")
+    clock: float = Field(description="over the full clock, with the plan's own cap")
+    tokens_per_second: float = Field(description="on such a day, with failures")
+    hours_per_year: float = Field(
+        description="in which the heat allows less than all; the plan's days do not count them"
+    )
+
+
 class PowerChain(Part):
     """What carries the power in and the heat out, with the redundancy asked for."""
 
@@ -267,6 +282,10 @@ class Facility(Part):
     pue_by_month: list[float] = Field(
         default=[], description="January first, by the site's wet bulb; their mean is pue"
     )
+    wue_by_month: list[float] = Field(
+        default=[], description="litres per kWh of IT, January first; their mean is that of the year"
+    )
+    hot_day: HotDay | None = Field(default=None, description="null: the site's design day is not known")
     energy_mwh_per_year: float
     water_m3_per_year: float | None
     carbon_tonnes_per_year: float

@@ -14,7 +14,7 @@ from planner.plan import risk as risks
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import Study
 from planner.plan.candidates import candidates_of, chosen
-from planner.plan.caps import cap_curve
+from planner.plan.caps import cap_curve, hot_day
 from planner.plan.case import Case
 from planner.plan.confidence import confidence
 from planner.plan.drawn import days_allowed, inputs_of, prepared
@@ -297,7 +297,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
     memory = assemble.memory(design)
     site = case.library.site(case.problem.scenario.site.id).id
     cluster = request["clusters"][design["cluster"]]
-    facility = assemble.facility(design, site)
+    facility, climate = assemble.facility(design, site), case.problem.climate
     peaks = cluster["device"]["peak"]
     precision = request["training"]["precision"]
     performance = effective(
@@ -322,7 +322,9 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
             update={
                 "caps": cap_curve(case.request, design),
                 "elevations": elevations(facility, design, cluster),
-                "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
+                "pue_by_month": list(climate.pue_by_month.get(facility.cooling, ())),
+                "wue_by_month": list(climate.wue_by_month.get(facility.cooling, ())),
+                "hot_day": hot_day(case.request, design, climate.hot_days.get(facility.cooling)),
             }
         ),
         "cost": rated(assemble.cost(design), performance, cards.total, used),
