@@ -86,6 +86,17 @@ class ScaleUp(Part):
     cables: list[CableLine]
 
 
+class ScaleUpEstimate(Part):
+    """Optical modules of one domain whose wiring is not published: an estimate with its range."""
+
+    domains: int
+    racks: int = Field(description="of one domain that hold only interconnect")
+    modules: float
+    modules_low: float
+    modules_high: float
+    method: str
+
+
 class SideNetwork(Part):
     """A network beside the one of the cards: storage, front end, management."""
 
@@ -123,6 +134,9 @@ class Fabric(Part):
         default=None, description="one way, across an even split"
     )
     scale_up: ScaleUp | None = Field(default=None, description="null: its make-up is not published")
+    scale_up_estimate: ScaleUpEstimate | None = Field(
+        default=None, description="in place of scale_up where the wiring is not published but estimated"
+    )
     side_networks: list[SideNetwork] = Field(default=[], description="storage, front end, management")
 
 

@@ -22,6 +22,7 @@ from planner.plan.fewest import families_of, fewest
 from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
+from planner.plan.other_racks import nearest_in_other_racks
 from planner.plan.parts import Workload
 from planner.plan.peak_draw import phases_above_limits
 from planner.plan.plant import effective, elevations, rated
@@ -44,6 +45,8 @@ def solve(case: Case) -> Plan:
     search = case.request.search.model_copy(update={"prices": True})
     result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
+    if design is None:
+        result = case.timed("racks", lambda: nearest_in_other_racks(case, result))
     if design is None and case.problem.scenario.target.any and result["complete"]:
         slow = case.timed("storage", lambda: slow_storage(case.problem, engine.size))
         case.cause = slow.words if slow else None

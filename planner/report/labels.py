@@ -43,6 +43,7 @@ NAMES: dict[str, str] = {
     "limits.liquid_watts": "液冷散热",
     "limits.air_watts": "风冷散热",
     "limits.racks": "机柜",
+    "site.hall": "机房机柜承载",
     "limits.floor_m2": "机房面积",
     "limits.capex_usd": "投资",
     "memory": "显存",
