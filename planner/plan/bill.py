@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from planner import engine
-from planner.errors import EXIT_BUG, EngineError
+from planner.errors import EXIT_BUG, EngineError, SpecError
 from planner.plan.parts import Part
 from planner.plan.plant_parts import (
     CableLine,
@@ -24,8 +24,13 @@ from planner.plan.plant_parts import (
 )
 from planner.plan.result import Fact, Result
 from planner.plan.shown import counted, number
+from planner.problem import wire
 from planner.problem.bill import FabricRequest
 from planner.specs import System
+
+THREE_TIERS = 3
+BUILT_AS_ASKED = 0.005
+"""Relative difference of two ratios that nobody needs to be told."""
 
 
 class DirectTopology(Part):
@@ -54,6 +59,9 @@ class FabricBill(Result):
     radix: int
     oversubscription: float
     leaf_oversubscription: float
+    oversubscription_built: float | None = Field(
+        default=None, description="of the top tier, by its ports; null: nothing lies above the leaves"
+    )
     tiers: list[Tier]
     links: list[Link]
     topology: DirectTopology | None = Field(description="of fabrics without tiers")
@@ -86,7 +94,7 @@ class FabricBill(Result):
     @property
     def headline(self) -> str:
         """What joins how many cards, in one line."""
-        over = "" if self.oversubscription == 1 else f" {number(self.oversubscription)}:1"
+        over = "" if self.oversubscription == 1 else f" {number(self.oversubscription)}:1{self._as_built}"
         joined = (
             f"{self.cards:,} cards of {self.system} in {counted(self.servers, 'server')} on {self.fabric} "
             f"{self.kind}"
@@ -96,6 +104,15 @@ class FabricBill(Result):
             f"{counted(self.modules, 'optical module')}"
         )
         return f"{joined}{over}: {counts}"
+
+    @property
+    def _as_built(self) -> str:
+        """Whole ports make another ratio than was asked for."""
+        built = self.oversubscription_built
+        if built is None:
+            return " (one tier: nothing to taper)"
+        near = abs(built / self.oversubscription - 1.0) < BUILT_AS_ASKED
+        return "" if near else f" ({number(built)}:1 as built)"
 
     def _facts(self) -> tuple[str, list[Fact]]:
         from planner.plan.notebook import bill_facts  # noqa: PLC0415 (notebooks alone)
@@ -122,6 +139,7 @@ def bill(asked: FabricRequest) -> FabricBill:
         if fault.exit_code == EXIT_BUG:
             raise
         raise EngineError(fault.message, hint=_reaching(asked)) from fault
+    _refuse_leaf_taper(option, found)
     same = (
         "cards", "servers", "kind", "planes", "tiers", "links", "switches", "cables", "ports_free",
         "bisection_bytes_per_second", "network", "media", "by_reach", "switch_watts", "transceiver_watts",
@@ -137,6 +155,7 @@ def bill(asked: FabricRequest) -> FabricBill:
         "radix": option.radix,
         "oversubscription": option.oversubscription,
         "leaf_oversubscription": option.leaf_oversubscription,
+        "oversubscription_built": _built(found["tiers"]),
         "topology": _topology(found["direct"]),
         "transceivers_switch_side": modules["switch_side"],
         "transceivers_host_side": modules["host_side"],
@@ -152,6 +171,22 @@ def bill(asked: FabricRequest) -> FabricBill:
         for level in found["network"]
     ]
     return FabricBill.model_validate(table)
+
+
+def _built(tiers: Sequence[Mapping[str, Any]]) -> float | None:
+    """Ports down over ports up of the tier below the top."""
+    if len(tiers) < 2 or not tiers[-2]["up_ports"]:
+        return None
+    return float(tiers[-2]["down_ports"] / tiers[-2]["up_ports"])
+
+
+def _refuse_leaf_taper(option: wire.FabricOption, found: Mapping[str, Any]) -> None:
+    tiers = len(found["tiers"])
+    if option.leaf_oversubscription > 1.0 and tiers < THREE_TIERS:
+        raise SpecError(
+            f"--leaf-oversubscription is of fabrics of three tiers or more; so many cards take {tiers}",
+            hint="--oversubscription tapers the leaves of two tiers",
+        )
 
 
 def _reaching(asked: FabricRequest) -> str:

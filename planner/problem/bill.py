@@ -84,6 +84,7 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
             f"planes meet only in the servers, and the cards of {system.id} have no scale-up links",
             hint="use leaf-spine or rail-optimised",
         )
+    _refuse_ignored(question, direct or kind)
     figures = Figures(library)
     hardware = Hardware(
         systems=(system.id,),
@@ -119,6 +120,26 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
     ).model_copy(update={"direct": direct, "reserved_ports": question.reserved_ports})
     figures.refuse_missing()
     return FabricRequest(question, system, fabric, request, figures.used)
+
+
+def _refuse_ignored(question: FabricQuestion, kind: str) -> None:
+    """An option that the kind has no use for would be dropped without a word.
+
+    Raises:
+        SpecError: planes of one plane, tapers of a fabric without tiers.
+    """
+    if question.planes is not None and kind != "multi-plane":
+        raise SpecError(
+            f"--planes {question.planes} is of multi-plane fabrics, and this one is {kind}",
+            hint="--kind multi-plane, or leave it out",
+        )
+    tapers = (
+        ("--oversubscription", question.oversubscription),
+        ("--leaf-oversubscription", question.leaf_oversubscription),
+    )
+    for option, ratio in tapers:
+        if kind in DIRECT and ratio > 1.0:
+            raise SpecError(f"{option} is of fabrics with tiers, and a {kind} has none", hint="leave it out")
 
 
 def detail_request(

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from planner.scenario.values import Amount, AtLeastOne, Days, MoneyAmount, Watts, Whole, as_list
 from planner.scenario.vocabulary import Cards, table_of
 from planner.specs.quantity import Frozen
+from planner.specs.reading import COUNTRY, DATE
 
 OF_SERVING = (
     "requests_per_second",
@@ -115,16 +116,16 @@ class Limits(Frozen):
         default=None, description="annual mean; default: the legal limit of the site, where it has one"
     )
     capex: MoneyAmount | None = Field(default=None, description='capital with its currency, e.g. "200 MUSD"')
-    origin: (
-        Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], BeforeValidator(as_list)] | None
-    ) = Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    origin: Annotated[tuple[Annotated[str, Field(pattern=COUNTRY)], ...], BeforeValidator(as_list)] | None = (
+        Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    )
     available_in: str | None = Field(
         default=None,
-        pattern="^[A-Z]{2}$",
+        pattern=COUNTRY,
         description="country that it is bought for: on sale, no export rule",
     )
     available_by: Annotated[str | None, BeforeValidator(_date_text)] = Field(
-        default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
+        default=None, pattern=DATE, description="released by then: year, month or day"
     )
 
     @property

@@ -17,6 +17,7 @@ from planner.specs.quantity import (
     Text,
     WaterUse,
 )
+from planner.specs.reading import COUNTRY
 from planner.specs.schema.common import SpecFile
 
 
@@ -77,7 +78,7 @@ class SiteHall(Frozen):
 class Site(SpecFile):
     """A place with power, climate and law."""
 
-    country: str = Field(pattern=r"^[A-Z]{2}$")
+    country: str = Field(pattern=COUNTRY)
     region: Text
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
