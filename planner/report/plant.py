@@ -83,7 +83,7 @@ def _hot_day(day: HotDay) -> str:
         f"{number(day.ambient_celsius)} degC ({day.ambient} bulb), supply {number(day.supply_celsius)} degC"
     )
     if day.power_cap >= 1.0:
-        return f"{told}, within the {number(day.limit_celsius)} degC at which cards keep their board power"
+        return f"{told} of at most {number(day.limit_celsius)}: cards keep their board power"
     return (
         f"{told} above the {number(day.limit_celsius)} degC at which cards keep their board power: "
         f"{percent(day.power_cap, 0)} of it, clock {percent(day.clock, 0)}, "
