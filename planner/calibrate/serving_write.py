@@ -19,11 +19,11 @@ Z90 = 1.2816
 CV_FILE = "cases/cv_serving.json"
 TIMES = {"us": 1e6, "ms": 1e3, "GB": 1e-9, "TB/s": 1e-12}
 UNITS = {
-    "all_reduce_alpha": "us", "outer_alpha": "us", "exchange_alpha": "us",
+    "all_reduce_alpha": "us", "two_stage_alpha": "us", "outer_alpha": "us", "exchange_alpha": "us",
     "memory_depth": "TB/s", "host_sequence": "us", "kernel_gap": "us",
     "host_step": "ms", "host_start": "ms", "host_request": "ms", "host_layer": "ms", "expert_reserve": "GB",
 }  # fmt: skip
-DRAWN = 6.0
+DRAWN = 3.0
 """Groups of a profile that weigh as much as all others together in its spread."""
 SOURCE = """
 [sources.fit]
@@ -175,6 +175,7 @@ def _folds(found: ShippedServing) -> str:
         "effective_parameters": round(found.fit.effective, 1),
         "unstated_spread": round(found.unstated_spread, 4),
         "queue_spread": round(found.queue_spread, 4),
+        "first_token_spread": round(found.first_token_spread, 4),
         "left_out": _left_out(found),
         "predicted": rows,
         "points": points,
@@ -191,20 +192,26 @@ def _left_out(found: ShippedServing) -> Mapping[str, Any]:
         ("nothing (in the fit)", found.in_fit),
         ("the group", found.folds),
         ("the chip family", found.new_chip),
+        ("the framework", found.new_stack),
     ):
         errors = [
-            np.expm1(error)
+            (item.row.completeness is not None, float(np.expm1(error)))
             for item, place, error in errors_of(found.ready, predicted)
             if place == 0 and stated(item)
         ]
-        sizes = np.abs(errors)
-        out[name] = {
-            "n": len(errors),
-            "abs_error_p50": round(float(np.median(sizes)), 4),
-            "mape": round(float(sizes.mean()), 4),
-            "bias": round(float(np.mean(errors)), 4),
-        }
+        out[name] = _summed([error for _, error in errors])
+        out[f"{name}: rows alone"] = _summed([error for row, error in errors if row])
     return out
+
+
+def _summed(errors: Sequence[float]) -> dict[str, float]:
+    sizes = np.abs(errors)
+    return {
+        "n": len(errors),
+        "abs_error_p50": round(float(np.median(sizes)), 4),
+        "mape": round(float(sizes.mean()), 4),
+        "bias": round(float(np.mean(errors)), 4),
+    }
 
 
 def parameter_line(found: ShippedServing, place: int) -> str:
