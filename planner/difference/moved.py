@@ -13,7 +13,8 @@ from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import figures
 from planner.plan.bands import Uncertain, outputs_of
 from planner.plan.case import Case
-from planner.plan.service import ServiceCase, choice_of, only_this_service, unsimulated
+from planner.plan.service_case import ServiceCase
+from planner.plan.service_study import choice_of, only_this_service, unsimulated
 from planner.plan.studied import only_this
 from planner.problem import build, serving_wire, wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE

@@ -17,7 +17,7 @@ from planner.difference.moved import Logs, Moved, MovedService, MovedTraining, l
 from planner.difference.sides import Side
 from planner.plan.bands import Z90, Uncertain
 from planner.plan.case import Case
-from planner.plan.service import ServiceCase
+from planner.plan.service_case import ServiceCase
 
 Ratios = dict[str, tuple[float, float]]
 

@@ -13,22 +13,24 @@ from typing import Any
 from planner.plan.account import Alternative, RefusedSize, Search, Space, Summary
 from planner.plan.parts import (
     Cards,
+    Layout,
+    LayoutCore,
+    Limits,
+    Memory,
+    Overlap,
+    Performance,
+    Pool,
+    Reliability,
+    Target,
+)
+from planner.plan.plant_parts import (
     Cost,
     Fabric,
     FabricPart,
     Facility,
-    Layout,
-    LayoutCore,
-    Limits,
     Link,
-    Memory,
     NetworkLevel,
-    Overlap,
-    Performance,
-    Pool,
     Racks,
-    Reliability,
-    Target,
     Tier,
     Transceivers,
 )

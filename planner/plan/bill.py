@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
-from planner.plan.parts import FabricPart, Link, NetworkLevel, Part, Tier
+from planner.plan.parts import Part
+from planner.plan.plant_parts import FabricPart, Link, NetworkLevel, Tier
+from planner.plan.result import Fact, Result
+from planner.plan.shown import counted, number
 from planner.problem.bill import FabricRequest
 
 
@@ -64,8 +67,10 @@ class SideNetwork(Part):
     links: int
 
 
-class FabricBill(Part):
-    """Every part of the networks of so many cards."""
+class FabricBill(Result):
+    """Every part of the networks of so many cards. Tables: parts (the bill), tiers, links, cable_lines ..."""
+
+    MAIN: ClassVar[str] = "parts"
 
     schema_: Literal["fabric/1"] = Field(default="fabric/1", alias="schema")
     system: str
@@ -103,6 +108,25 @@ class FabricBill(Part):
     interconnect_racks: int
     white_space_m2: float
     parts: list[FabricPart] = Field(description="the bill as lines")
+
+    @property
+    def headline(self) -> str:
+        """What joins how many cards, in one line."""
+        over = "" if self.oversubscription == 1 else f" {number(self.oversubscription)}:1"
+        joined = (
+            f"{self.cards:,} cards of {self.system} in {counted(self.servers, 'server')} on {self.fabric} "
+            f"{self.kind}"
+        )
+        counts = (
+            f"{counted(self.switches, 'switch')}, {counted(self.cables, 'cable')}, "
+            f"{counted(self.modules, 'optical module')}"
+        )
+        return f"{joined}{over}: {counts}"
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import bill_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, bill_facts(self)
 
     @property
     def modules(self) -> int:

@@ -9,8 +9,10 @@ from planner import engine
 from planner.errors import ScenarioError
 from planner.plan.account import Comparison
 from planner.plan.model import Plan
-from planner.plan.service import ServiceCase, choice_of, service_plan
+from planner.plan.service import service_plan
+from planner.plan.service_case import ServiceCase
 from planner.plan.service_solve import drawn_service
+from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
 
 _DEGREES = ("tp", "dp", "pp", "ep")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from planner.problem import wire
 from planner.problem.figures import Figures, Sheet
-from planner.scenario.schema import Hall, PowerLimit, SiteChoice
+from planner.scenario.limits import Hall, PowerLimit
+from planner.scenario.schema import SiteChoice
 from planner.specs import Site
 
 HOURS = 24.0

@@ -9,7 +9,8 @@ from pathlib import Path
 from planner.architectures import Architecture
 from planner.errors import ScenarioError
 from planner.problem import serving_tools, serving_wire, wire
-from planner.problem.build import Calibration, _Builder
+from planner.problem.alternatives import Calibration
+from planner.problem.build import _Builder
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
 from planner.problem.halls import chain_spec, rack_ceiling

@@ -21,14 +21,7 @@ def render(bill: FabricBill) -> str:
         ("Bill of materials", "", _parts(bill)),
     ]
     made = [Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows)) for title, anchor, rows in makers]
-    return sheet(_headline(bill), [section for section in made if section.rows], "")
-
-
-def _headline(bill: FabricBill) -> str:
-    over = "" if bill.oversubscription == 1 else f" {number(bill.oversubscription)}:1"
-    joined = f"{bill.cards:,} cards of {bill.system} in {bill.servers:,} servers on {bill.fabric} {bill.kind}"
-    counts = f"{bill.switches:,} switches, {bill.cables:,} cables, {bill.modules:,} optical modules"
-    return f"{joined}{over}: {counts}"
+    return sheet(bill.headline, [section for section in made if section.rows], "")
 
 
 def _shape(bill: FabricBill) -> Iterator[Row]:

@@ -26,6 +26,7 @@ from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
 from planner.report.shares import shares
+from planner.report.supply import rows as delivered
 
 PHYSICS = "docs/physics.md"
 SHOWN_ESTIMATES = 6
@@ -352,6 +353,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
             yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
     yield from draws(plan)
+    yield from delivered(plan)
     if evidence.estimates:
         words = [
             f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "

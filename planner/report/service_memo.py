@@ -24,6 +24,7 @@ from planner.report.memo import (
 )
 from planner.report.names import limit_words
 from planner.report.shares import shares
+from planner.report.supply import rows as delivered
 
 SHOWN_TRADE = 5
 NO_LIMIT = 1_000_000
@@ -253,6 +254,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             if band is not None:
                 yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
     yield from draws(plan)
+    yield from delivered(plan)
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)

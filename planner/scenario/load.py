@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
+from planner.scenario.limits import OF_SERVING
 from planner.scenario.overrides import apply, parse
-from planner.scenario.schema import OF_SERVING, Origin, Scenario
+from planner.scenario.schema import Origin, Scenario
 from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 

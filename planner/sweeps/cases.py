@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from planner.plan.case import Case
-from planner.plan.service import ServiceCase
+from planner.plan.service_case import ServiceCase
 from planner.problem import FigureKey, build
 from planner.problem.service import build_service
 from planner.scenario import Scenario, ServiceScenario

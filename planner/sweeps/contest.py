@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.service import ServiceCase
+from planner.plan.service_case import ServiceCase
 from planner.problem.contender import alone
 from planner.problem.market import excluded
 from planner.specs import SpecLibrary

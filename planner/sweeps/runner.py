@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from planner.errors import PlannerError
-from planner.plan.service import ServiceCase, service_plan
+from planner.plan.service import service_plan
+from planner.plan.service_case import ServiceCase
 from planner.plan.solve import plan_of
 from planner.problem.evidence import leading_estimates
 from planner.specs import SpecLibrary

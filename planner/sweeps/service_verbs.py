@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from planner import engine
 from planner.errors import EngineError, PlannerError
-from planner.plan.service import ServiceCase
+from planner.plan.service_case import ServiceCase
 from planner.plan.service_judge import best_on, cards_of, held, margin_of, verdict
 from planner.problem import serving_wire
 from planner.sweeps.verbs import Finding, Outcome, Wire, _rejections

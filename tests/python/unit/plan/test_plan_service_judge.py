@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from planner.plan.parts import Target
-from planner.plan.service import open_service
+from planner.plan.service_case import open_service
 from planner.plan.service_headline import refuted
 from planner.plan.service_judge import best_on, verdict
 from planner.problem.serving_wire import ServiceRequest

@@ -11,8 +11,9 @@ import planner
 from planner import engine
 from planner.errors import PlannerError
 from planner.plan import service_risk
-from planner.plan.service import choice_of, open_service
+from planner.plan.service_case import open_service
 from planner.plan.service_solve import draws_of
+from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
 from planner.problem.service import build_service
 from planner.scenario import load

@@ -141,6 +141,8 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ('["kunlun-p800-8"]', '["kunlun-p800-8"]\npower_caps = [0.0]', "hardware.power_caps", "off"),
         ("[site]", "oversubscription = 0.5\n[site]", "hardware.oversubscription[0]", "at least 1"),
         ("[site]", "[site]\npue = 1.3\npue_design_day = 1.2", "site.pue_design_day", "below pue"),
+        ("[site]", "[site]\npeak_hours = 20\nvalley_hours = 10", "site.peak_hours", "a day has 24"),
+        ("[site]", '[site]\npeak_hours = 17\ntariff_valley = "1 CNY/kWh"', "site.peak_hours", "25 hours"),
         ("[site]", "[layout]\nsharding = 4\n[site]", "layout.sharding[0]", "less than or equal to 3"),
         ("[site]", '[search]\nfront = ["cards", "cards"]\n[site]', "search.front", "twice"),
     ],
@@ -151,6 +153,38 @@ def test_a_bad_value_is_refused_at_its_key(write: Write, old: str, new: str, key
     assert fault.key == key
     assert message in fault.message
     assert fault.line is not None
+
+
+def test_peak_hours_alone_may_fill_the_day(write: Write) -> None:
+    text = GOOD.replace("[site]", '[site]\npeak_hours = 24\ntariff_peak = "1 CNY/kWh"')
+    assert load(write("scenario.toml", text)).site.peak_hours == 24.0
+
+
+SERVICE = """\
+[workload]
+kind = "serving"
+model = "llama3.1-70b"
+input_tokens = 1000
+output_tokens = 300
+
+[target]
+requests_per_second = 5
+ttft = "3 s"
+tpot = "50 ms"
+
+[hardware]
+systems = "hgx-h20"
+
+[site]
+id = "shanghai"
+"""
+
+
+@pytest.mark.parametrize("key", ["target.tpot", "target.tpot.value", "target.ttft"])
+def test_a_latency_of_a_service_without_a_unit_is_refused_with_one_to_write(write: Write, key: str) -> None:
+    fault = fault_of(write, SERVICE, f"{key}=50")
+    assert fault.key == f"{key.removesuffix('.value')}.value"
+    assert '"50 ms"' in fault.message
 
 
 def test_a_question_without_target_and_limits_is_refused(write: Write) -> None:

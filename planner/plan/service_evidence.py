@@ -1,0 +1,98 @@
+"""How well a service is known: published runs, calibration, what the software of the chip has proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from planner.plan import evidence, figures
+from planner.plan.account import Evidence
+from planner.plan.bands import ModelError, Study
+from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
+from planner.plan.port import port_errors, port_of
+from planner.plan.service_case import ServiceCase, accelerator_of
+from planner.problem import serving_wire
+from planner.problem.evidence import Figure
+from planner.software.serving import serving_constants
+
+Wire = Mapping[str, Any]
+
+
+@cache
+def published_serving_runs() -> list[dict[str, Any]]:
+    """Rows of the shipped serving cases that are complete enough to be scored."""
+    path = evidence.CASES.parent / "inference.json"
+    if not path.is_file():
+        return []
+    table = json.loads(path.read_text(encoding="utf-8"))
+    rows = table.get("inference", [])
+    return [row for row in rows if row.get("completeness") in evidence.SCORED]
+
+
+def evidence_of(
+    case: ServiceCase, design: Wire | None, used: Sequence[Figure], studied: Study | None
+) -> Evidence:
+    """The grade, the estimates and the runs behind a service; ``used``: figures that it rests on."""
+    card = case.library.accelerator(accelerator_of(case, design))
+    rows = published_serving_runs()
+    names = (card.id, card.name, *card.aliases)
+    own = evidence.runs_on(names, rows)
+    kin = evidence.runs_on(kin_of(case, card.efficiency), rows)
+    groups = evidence.groups_of(kin)
+    found = figures.estimates(used, studied.weight if studied else None)
+    timing = sum(item.role == "timing" for item in found)
+    calibrated = "runs" if serving_constants().runs else "none"
+    grade, why = evidence.grade(
+        evidence.Calibration(calibrated, len(kin), groups), len(own), evidence.groups_of(own), timing
+    )
+    model = case.problem.architecture
+    models = () if model is None else (model.id, *model.aliases)
+    cards = design["cards"]["total"] if design else None
+    return Evidence(
+        grade=grade,
+        why=f"serving: {why}",
+        estimates=found,
+        software=case.problem.softwares[design["cluster"] if design else 0].id,
+        calibrated=calibrated,
+        runs_on_chip=len(own),
+        runs_in_family=len(kin),
+        groups_in_family=groups,
+        residual_ln=serving_constants().residual.value,
+        nearest_measured=evidence.nearest_run(
+            names, lambda: kin_of(case, card.efficiency), models, cards, rows
+        ),
+        risks=studied.risks if studied else [],
+    )
+
+
+def kin_of(case: ServiceCase, efficiency: str) -> list[str]:
+    """Ids and names of all chips of a family."""
+    library = case.library
+    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
+    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
+    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]
+
+
+def maturity(case: ServiceCase, basis: Wire | None, design: Wire | None) -> PlanMaturity | None:
+    """Of the chip for serving language models; generic items do not say what class of workload they are."""
+    if isinstance(case.request.served, serving_wire.ServedItem):
+        return None
+    card = case.library.accelerator(accelerator_of(case, basis))
+    mature = maturity_of(case.library, card, CLASS_OF["serving"])
+    if design is None:
+        return mature
+    country = case.library.site(case.problem.scenario.site.id).country
+    port = port_of(mature, case.library, country, None, design["cost"]["capex_usd"])
+    return mature.model_copy(update={"port": port})
+
+
+def first_port_errors(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """What a first port adds to the slow side, where no published run is on the chip or its kin."""
+    mature = maturity(case, design, None)
+    if mature is None:
+        return []
+    card = case.library.accelerator(design["accelerator"])
+    known = evidence.runs_on(kin_of(case, card.efficiency), published_serving_runs())
+    return port_errors(mature, "runs" if known else "none", 1.0, None)

@@ -1,0 +1,163 @@
+"""A chosen service asked again: with figures moved, at other loads, for a probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+from planner import engine
+from planner.errors import EXIT_BUG, EngineError
+from planner.plan import figures
+from planner.plan.account import Confidence
+from planner.plan.bands import Z90, ModelError, Study, Uncertain
+from planner.plan.service_bands import study_service
+from planner.plan.service_case import ServiceCase
+from planner.plan.service_evidence import first_port_errors
+from planner.problem import serving_wire
+from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE, Figure
+from planner.problem.service import build_service
+from planner.scenario.service import ServiceScenario
+from planner.software.serving import serving_constants
+
+Wire = Mapping[str, Any]
+MOST_TIMES = 8
+"""Times the cards of the central answer that "90 % sure" looks at, at most."""
+
+
+def choice_of(design: Wire, request: serving_wire.ServiceRequest) -> serving_wire.ServiceChoice:
+    """A design as the engine takes it: what to evaluate again."""
+    named = [
+        serving_wire.NamedPool(
+            instance=serving_wire.Instance(**item["instance"]), instances=item["instances"]
+        )
+        for item in design["pools"]
+    ]
+    caps = request.clusters[design["cluster"]].power_caps
+    return serving_wire.ServiceChoice(
+        cluster=design["cluster"],
+        fabric=design["fabric_index"],
+        cooling=design["cooling_index"],
+        cap=caps.index(design["power_cap"]),
+        precision=design["precision_index"],
+        cards=design["cards"]["total"],
+        prefill=named[0] if len(named) > 1 else None,
+        main=named[-1],
+    )
+
+
+def only_this_service(case: ServiceCase, design: Wire) -> ServiceScenario:
+    """The scenario with nothing but the plant of ``design`` to choose from."""
+    scenario, fabric = case.problem.scenario, design["fabric"]
+    hardware = {
+        "systems": (design["system"],),
+        "fabrics": (fabric["id"],),
+        "kinds": (fabric["kind"],),
+        "oversubscription": (fabric["oversubscription"],),
+        "cooling": (design["facility"]["cooling"],),
+        "power_caps": (design["power_cap"],),
+    }
+    software = case.problem.softwares[design["cluster"]].id
+    return scenario.model_copy(
+        update={
+            "hardware": scenario.hardware.model_copy(update=hardware),
+            "workload": scenario.workload.model_copy(update={"software": software}),
+        }
+    )
+
+
+def unsimulated(search: serving_wire.ServiceSearch, **update: Any) -> serving_wire.ServiceSearch:
+    """What is asked only to see how figures move an answer is not simulated again."""
+    return search.model_copy(update={"seed": None, **update})
+
+
+def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
+    """The chosen service again, with every figure of the hardware at the ends of its range."""
+    plant = only_this_service(case, design)
+    base = build_service(plant, case.library).request
+    # At the load of the plan: where none is asked for, that which it carries at most.
+    loaded = base.target.model_copy(update={"requests_per_second": design["requests_per_second"]})
+    base = base.model_copy(update={"target": loaded, "search": unsimulated(base.search)})
+    choice = choice_of(design, case.request).model_copy(
+        update={"cluster": 0, "fabric": 0, "cooling": 0, "cap": 0}
+    )
+
+    def moved(figure: Uncertain, value: float) -> Wire | None:
+        try:
+            request = build_service(plant, case.library, {figure.place: value}).request
+            request = request.model_copy(update={"target": loaded, "search": unsimulated(request.search)})
+            return engine.evaluate_service(
+                serving_wire.EvaluateServiceRequest(problem=request, design=choice)
+            )
+        except EngineError as fault:
+            if fault.exit_code == EXIT_BUG:
+                raise
+            return None
+
+    return study_service(design, moving(used), moved, errors(case, design))
+
+
+def moving(used: Sequence[Figure]) -> list[Uncertain]:
+    """Figures with a range that are not the serving model's own.
+
+    The residual and the spread are scatter of runs that neither constants nor profile had seen: they hold
+    their errors, which are not counted again.
+    """
+    held = (SERVING_CONSTANTS, SERVING_SOFTWARE)
+    return [item for item in figures.uncertain(used) if item.place.kind not in held]
+
+
+def errors(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """The model's own errors on time, and what a first port adds."""
+    software = case.problem.softwares[design["cluster"]]
+    return [
+        ModelError("the serving model's own error", serving_constants().residual.value),
+        ModelError(f"software ({software.id})", software.spread.value),
+        *first_port_errors(case, design),
+    ]
+
+
+def confidence_of(case: ServiceCase, design: Wire, studied: Study) -> Confidence | None:
+    """Cards that carry the load with the probability asked for: the load is raised by the slow end."""
+    rate, band = case.request.target.requests_per_second, studied.bands.requests_per_second
+    if rate is None or band is None or band.p10 <= 0.0:
+        return None
+    probability = case.problem.scenario.search.confidence
+    reach = NormalDist().inv_cdf(probability) / Z90
+    factor = (band.p50 / band.p10) ** reach
+    tightened = at_load(case, design, rate * factor)
+    most = tightened.limits.cards_max
+    best = engine.size_service(tightened)["best"]
+    return Confidence(
+        probability=probability,
+        cards=None if best is None else best["cards"]["total"],
+        cards_tried=most,
+        system=None if best is None else best["system"],
+        days_p50=None,
+        facility_megawatts=None if best is None else best["facility"]["facility_megawatts"],
+    )
+
+
+def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.ServiceRequest:
+    """The problem on the plant of ``design``, for another load and the fewest cards."""
+    cluster = case.request.clusters[design["cluster"]]
+    index = design["cluster"]
+    only = cluster.model_copy(
+        update={
+            "fabrics": (cluster.fabrics[design["fabric_index"]],),
+            "coolings": (cluster.coolings[design["cooling_index"]],),
+            "power_caps": (design["power_cap"],),
+        }
+    )
+    limits = case.request.limits
+    most = min(limits.cards_max, design["cards"]["total"] * MOST_TIMES)
+    return case.request.model_copy(
+        update={
+            "clusters": (only,),
+            "software": (case.request.software[index],),
+            "families": (case.request.families[index],),
+            "target": case.request.target.model_copy(update={"requests_per_second": load}),
+            "limits": limits.model_copy(update={"cards_max": most}),
+            "search": unsimulated(case.request.search).model_copy(update={"objective": "cards", "front": ()}),
+        }
+    )
