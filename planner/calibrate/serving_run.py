@@ -74,6 +74,16 @@ class ShippedServing:
         return float(np.quantile(errors, 0.8) / Z90)
 
     @property
+    def apart_spread(self) -> float:
+        """The same of pools apart whose instances are stated, or known from a recipe."""
+        errors = [
+            abs(error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if place == 0 and item.row.phase == "disaggregated" and stated(item)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
+    @property
     def queue_spread(self) -> float:
         """The same of times to the first token that hold a queue."""
         errors = [

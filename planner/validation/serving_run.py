@@ -58,11 +58,15 @@ def folds(rows: Sequence[ServingRow], path: Path = OUT_OF_FOLD) -> dict[str, Seq
 
 
 @cache
-def unstated_spread(path: Path = OUT_OF_FOLD) -> float:
-    """Standard deviation of ln(time) of points that do not say how many instances ran; 0 without the file."""
+def apart_spread(known: bool, path: Path = OUT_OF_FOLD) -> float:
+    """Standard deviation of ln(time) of pools apart; ``known``: what ran is stated, or there is one recipe.
+
+    0 without the file.
+    """
     if not path.is_file():
         return 0.0
-    return float(json.loads(path.read_text(encoding="utf-8"))["unstated_spread"])
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return float(table.get("apart_spread" if known else "unstated_spread", 0.0))
 
 
 @cache
@@ -126,8 +130,8 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
 
 def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
     usual = serving_sigma(item.ready.family, item.ready.software)
-    if row.unstated or row.doubtful:
-        usual = max(usual, unstated_spread())
+    if row.phase == "disaggregated":
+        usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
     out: list[Case] = []
     for place, (figure, central) in enumerate(zip(item.ready.figures, item.times, strict=True)):
         shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central

@@ -86,9 +86,15 @@ mod tests {
 
     #[test]
     fn a_step_is_replayed_at_the_next_captured_batch() {
-        for (sequences, captured) in
-            [(3.0, 3.0), (9.0, 16.0), (128.0, 128.0), (129.0, 256.0), (257.0, 384.0), (512.0, 512.0), (513.0, 1024.0)]
-        {
+        for (sequences, captured) in [
+            (3.0, 3.0),
+            (9.0, 16.0),
+            (128.0, 128.0),
+            (129.0, 256.0),
+            (257.0, 384.0),
+            (512.0, 512.0),
+            (513.0, 1024.0),
+        ] {
             assert!((captured_batch(sequences) - captured).abs() < 1e-9, "{sequences}");
         }
     }
