@@ -307,6 +307,7 @@ def limits(request: Wire) -> Limits:
         liquid_megawatts=megawatts("liquid_watts"),
         air_megawatts=megawatts("air_watts"),
         racks=found.get("racks"),
+        floor_m2=found.get("floor_m2"),
         capex_usd=found.get("capex_usd"),
     )
 

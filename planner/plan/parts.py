@@ -76,6 +76,7 @@ class Limits(Part):
     liquid_megawatts: float | None = Field(default=None, description="heat that the halls' liquid takes")
     air_megawatts: float | None = Field(default=None, description="heat that the halls' air takes")
     racks: int | None = None
+    floor_m2: float | None = Field(default=None, description="white space of the halls")
     capex_usd: float | None = None
 
 

@@ -15,6 +15,7 @@ from planner.problem.halls import (
     cards_within,
     chain_spec,
     rack_ceiling,
+    side_networks,
 )
 from planner.problem.hardware import Hall
 from planner.problem.space import space
@@ -112,6 +113,7 @@ class _Builder(Surroundings):
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        side = side_networks(hall.facility, figures)
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
@@ -134,6 +136,7 @@ class _Builder(Surroundings):
             limits=limits,
             chain=chain,
             rack=rack,
+            side_networks=side,
             clusters=clusters,
             site=prices,
             economics=economics,
