@@ -62,7 +62,7 @@ def test_no_parameter_belongs_to_a_model_and_few_to_one_profile() -> None:
     names = {item.id for item in serving_profiles()} | set(library.ids("efficiency"))
     assert all(set(item.ids) <= names for item in chosen)
     assert len({(item.table, item.ids, item.key) for item in chosen}) == len(chosen)
-    assert len(chosen) < 55
+    assert len(chosen) < 65
 
 
 def _model(rows: list[ServingRow], *chosen: ServingParameter) -> ServingModel:
