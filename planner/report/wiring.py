@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from planner.plan.model import Plan
 from planner.plan.plant_parts import CableLine, MediumTotal, ReachSaving, ScaleUp, SideNetwork
-from planner.plan.shown import number, scaled, usd
+from planner.plan.shown import counted, number, scaled, usd
 
 Row = tuple[str, str]
 
@@ -97,6 +97,7 @@ def beside(networks: Sequence[SideNetwork]) -> Iterator[Row]:
         money = "" if side.usd is None else f", {usd(side.usd)}"
         yield (
             side.name,
-            f"{side.switches:,} switches, {side.links:,} cables for {side.ports:,} ports, "
+            f"{counted(side.switches, 'switch')}, {counted(side.links, 'cable')} for "
+            f"{counted(side.ports, 'port')}, "
             f"{scaled(side.watts, 'W')}{money}",
         )
