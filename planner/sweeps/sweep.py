@@ -58,7 +58,7 @@ class Sweep:
         self.library = library
         folder = folder or Path()
         self.points = points(file)
-        check_keys(self.points.keys, library)
+        check_keys(self.points.keys, self.points.places, library)
         self.count = self.points.count if limit is None else min(limit, self.points.count)
         self._constraints = [
             Constraint(text, list(self.points.keys), place) for place, text in enumerate(file.constraints)
@@ -153,9 +153,8 @@ class Sweep:
             axes = len(self.points.dimensions)
             drawn = counted(self.points.count, f"{self.file.sample.method} point")
             return f"{drawn} over {axes} {'axis' if axes == 1 else 'axes'}"
-        return (
-            f"{counted(self.points.count, 'point')} ({' x '.join(f'{size:,}' for size in self.points.sizes)})"
-        )
+        sizes = " x ".join(f"{size:,}" for size in self.points.sizes)
+        return f"{counted(self.points.count, 'point')} ({sizes})"
 
     def rows(
         self,
