@@ -88,6 +88,13 @@ class Measured(Part):
     source_url: str | None
 
 
+class Untuned(Part):
+    """The plan where nobody tunes the software."""
+
+    software: str = Field(description="profile of the same framework as it comes")
+    step_seconds: float | None = Field(description="of the same design; null: it does not run so")
+
+
 class Evidence(Part):
     """How sure the answer is."""
 
@@ -98,6 +105,9 @@ class Evidence(Part):
     why: str
     estimates: list[Estimate] = Field(description="those the answer rests on, the weightiest first")
     software: str | None
+    untuned: Untuned | None = Field(
+        default=None, description="where the default software is a tuned one: the plan as it comes"
+    )
     calibrated: str = Field(description="what the chip family's efficiency rests on: runs, operators or none")
     runs_on_chip: int = Field(
         description="published training runs on this chip, complete enough to be scored"

@@ -11,7 +11,7 @@ from pydantic import Field
 from planner.errors import PlannerError, ScenarioError
 from planner.plan.account import Band
 from planner.plan.case import open_case
-from planner.plan.compare_why import level_with, why_behind
+from planner.plan.compare_why import level_with, rate_words, why_behind
 from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import Plan
@@ -67,6 +67,7 @@ class Contender(Part):
     released: str | None
     feasible: bool
     refused: str | None = Field(description="why there is no plan of it")
+    remedy: str | None = Field(default=None, description="what would let a refused one take part")
     rank: int | None = None
     cards: int | None = None
     racks: int | None = None
@@ -194,7 +195,7 @@ def compare(
             asked, dropped = alone(scenario, system_id, library)
             plan = answer(asked)
         except PlannerError as fault:
-            found.append(contender.model_copy(update={"refused": fault.message}))
+            found.append(contender.model_copy(update={"refused": fault.message, "remedy": fault.hint}))
             continue
         for note in (*dropped, *plan.notes):
             names = notes.setdefault(note.replace(f" for {system_id}", ""), [])
@@ -445,7 +446,7 @@ def _headline(ranked: Sequence[Contender], by_cards: bool, limit: str) -> str:
     if not ranked:
         return f"none of the systems has a plan within {limit}"
     best = ranked[0]
-    what = f"{best.cards:,} cards" if by_cards else spaced(best.tokens_per_second or 0.0, "tokens/s")
+    what = f"{best.cards:,} cards" if by_cards else spaced(best.tokens_per_second or 0.0, rate_words(best))
     head = f"{best.name} ({best.system}) first within {limit}: {what}"
     if best.level_with:
         return f"{head} · not a rank: its range overlaps that of {', '.join(best.level_with)}"

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from planner.plan.compare import Contender
 
 
+def rate_words(item: Contender) -> str:
+    """What the rate of a contender counts: items of a generic service have no tokens."""
+    generic = item.service is not None and item.service.tpot_seconds is None
+    return "items/s" if generic else "tokens/s"
+
+
 def level_with(own: Contender, others: Sequence[Contender], by_cards: bool) -> list[str]:
     """Systems whose 80 % range overlaps that of ``own``: the model cannot tell them apart.
 
@@ -71,7 +77,7 @@ def _yields(own: Contender, best: Contender) -> str:
     each = (own.tokens_per_second or 0.0) / (best.tokens_per_second or 1.0) / cards
     sides = [(item.tokens_per_second or 0.0) / (item.cards or 1) for item in (own, best)]
     return (
-        f"x{each:.2f} a card ({number(sides[0])} against {number(sides[1])} tokens/s), "
+        f"x{each:.2f} a card ({number(sides[0])} against {number(sides[1])} {rate_words(own)}), "
         f"x{cards:.2f} the cards ({own.cards:,} against {best.cards:,})"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from planner.plan.account import Band, Bands, Comparison, Confidence, Evidence
 from planner.plan.headline import _estimates, _grade, _over, _sure
 from planner.plan.parts import Cards, Target
-from planner.plan.shown import duration, number
+from planner.plan.shown import counted, duration, number
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _answer(facts: ServiceFacts) -> str:
     if design is None or cards is None:
         return f"No: {facts.nearest_why or 'nothing fits'}"
     things = "items/s" if facts.generic else "requests/s"
-    most = f"{number(design['most_requests_per_second'])}{_spread(facts.bands)} {things}"
+    most = f"{number(design['most_requests_per_second'])}{_spread(facts.bands)} {things}{_idle(cards)}"
     latencies = _latencies(facts)
     many = f"{cards.total:,} {facts.chip}"
     comparison = facts.comparison
@@ -60,6 +60,11 @@ def _answer(facts: ServiceFacts) -> str:
     asked = number(facts.target.peak_requests_per_second)
     no = "No: a simulation refutes that " if refuted(design, facts.target) else ""
     return f"{no}{many} serve {asked} {things}{latencies}: at most {most}"
+
+
+def _idle(cards: Cards) -> str:
+    """Servers are bought whole: what the cards at work carry is not all that the bought ones could."""
+    return "" if cards.active == cards.total else f" on the {counted(cards.active, 'card')} at work"
 
 
 def refuted(design: Mapping[str, Any], target: Target) -> bool:

@@ -31,6 +31,7 @@ from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.storage import slow_storage, storage_risks
 from planner.plan.studied import all_errors, software_of, study_design
+from planner.plan.untuned import as_it_comes
 from planner.plan.wiring import wired
 from planner.problem import Figure, wire
 from planner.scenario import Scenario
@@ -421,6 +422,7 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         why=why,
         estimates=found,
         software=software_of(case, design).id,
+        untuned=as_it_comes(case, design) if studied is not None and design else None,
         calibrated=family.calibrated,
         runs_on_chip=len(own),
         runs_in_family=family.runs,

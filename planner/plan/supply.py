@@ -22,6 +22,7 @@ from planner.plan.draws import Floats, percentiles
 from planner.plan.mix import Mix, Supplier, mix_of
 from planner.plan.parts import Part
 from planner.plan.result import Fact, Result
+from planner.plan.shown import number
 from planner.plan.supply_figures import LIMITS, UNITS, Figure, central, drawn_supply, supply_inputs
 from planner.problem import build, wire
 from planner.problem.hardware import unit_cards
@@ -331,9 +332,9 @@ def _headline(  # noqa: PLR0917
     found = percentiles(months)
     when = "not all of them in sight"
     if found is not None:
-        when = f"{found[1]:.3g} months (P10-P90 {found[0]:.3g}-{found[2]:.3g})"
+        when = f"{number(found[1])} months (P10-P90 {number(found[0])}-{number(found[2])})"
     elif math.isfinite(half := median(months)):
-        when = f"{half:.3g} months in half of the draws, never in more than a tenth"
+        when = f"{number(half)} months in half of the draws, never in more than a tenth"
     told = f"{cards:,} {name}: {when} · estimates, not published figures"
     if by_months is None or sure is None or arrived is None:
         return told

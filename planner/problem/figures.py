@@ -21,6 +21,7 @@ from planner.problem.evidence import (
 from planner.software import SoftwareProfile, path_of
 from planner.software.serving import ServingConstants, ServingProfile, constants_path, serving_path_of
 from planner.specs import KINDS, SPEC_PATH_VARIABLE, Quantity, SpecFile, SpecLibrary
+from planner.specs.library import shipped
 from planner.specs.reading import model_at, shown_path, undotted
 from planner.units import Dimension
 
@@ -142,11 +143,35 @@ class Figures:
         missing = sorted(missing, key=lambda item: item.key)
         listed = "\n".join(f"  {item.label}: {self._file(item.key)}: {item.key.key}" for item in missing)
         figures = f"{len(missing)} figures" if len(missing) > 1 else "1 figure"
-        toml = snippets([item.key for item in missing])
-        raise MissingFigureError(
-            f"{why} needs {figures} that nobody published:\n{listed}",
-            hint=f"supply them in a directory named by {SPEC_PATH_VARIABLE}:\n{toml}",
+        own = [item.key for item in missing if self._own_file(item.key) is not None]
+        ours = [item.key for item in missing if self._own_file(item.key) is None]
+        hints = [f"add to your files:\n{self.own_snippets(own)}"] if own else []
+        if ours:
+            hints.append(f"supply them in a directory named by {SPEC_PATH_VARIABLE}:\n{snippets(ours)}")
+        said = "that nobody published" if ours else "that your files do not give"
+        raise MissingFigureError(f"{why} needs {figures} {said}:\n{listed}", hint="\n  and ".join(hints))
+
+    def own_snippets(self, keys: Sequence[FigureKey]) -> str:
+        """Lines to add to files of the user's own, each under the name of its file."""
+        files: dict[str, list[FigureKey]] = {}
+        for key in sorted(keys):
+            files.setdefault(self._file(key), []).append(key)
+        return "\n".join(
+            "\n".join([f"    # {file}", *(f"    {_line(key.kind, key.key)}" for key in held)])
+            for file, held in files.items()
         )
+
+    def supply(self, keys: Sequence[FigureKey]) -> tuple[str, str]:
+        """Where figures of one file go, in words, and the TOML to fill in."""
+        if all(self._own_file(key) is not None for key in keys):
+            return "add to your file", self.own_snippets(keys)
+        return f"supply them in a directory named by {SPEC_PATH_VARIABLE}", snippets(keys)
+
+    def _own_file(self, key: FigureKey) -> str | None:
+        """The file of a figure where the user wrote it; None: it is one of ours."""
+        if key.kind in PROFILES or shipped(self.library.path(key.kind, key.id)):
+            return None
+        return self._file(key)
 
     def _file(self, key: FigureKey) -> str:
         if key.kind == SERVING_CONSTANTS:
@@ -250,8 +275,12 @@ def _snippet(kind: str, spec_id: str, keys: Sequence[str]) -> str:
         if "[" in key:
             lines.append(f"    # {key}: lists are not merged, so give all of [[{key.split('[')[0]}]] again")
         else:
-            lines.append(f"    {key} = {_sample(kind, key)}")
+            lines.append(f"    {_line(kind, key)}")
     return "\n".join(lines)
+
+
+def _line(kind: str, key: str) -> str:
+    return f"{key} = {_sample(kind, key)}"
 
 
 def _sample(kind: str, key: str) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
-from planner.problem.figures import Figures, Sheet, snippets
+from planner.problem.figures import Figures, Sheet
 from planner.problem.heat import room
 from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
@@ -127,16 +127,16 @@ def homeless(accelerator: Accelerator, figures: Figures) -> MissingFigureError:
     if "peak.fp16" in known and "peak.bf16" in lacking:
         lacking.remove("peak.bf16")
     listed = "".join(f"\n  {short_name(accelerator)} {CARD_FIGURES[key]}: {key}" for key in lacking)
-    toml = snippets([FigureKey("accelerators", accelerator.id, key) for key in lacking])
+    where, toml = figures.supply([FigureKey("accelerators", accelerator.id, key) for key in lacking])
+    again = f"\n  {where}:\n{toml}" if lacking else ""
     name = f"my-{accelerator.id}-server"
     return MissingFigureError(
         f"no system holds {accelerator.id}, so servers, links and NICs are not known"
         + (f", nor are these figures of the card:{listed}" if lacking else ""),
         file=shown_path(figures.library.path("accelerators", accelerator.id)),
-        hint=f"supply them in a directory named by {SPEC_PATH_VARIABLE}; a system like a known one:\n"
+        hint=f"in a directory named by {SPEC_PATH_VARIABLE}, a system like a known one:\n"
         f'    # systems/{name}.toml\n    id = "{name}"\n    name = "..."\n'
-        f'    extends = "..." # the id of a similar system\n    accelerator = "{accelerator.id}"'
-        + (f"\n{toml}" if lacking else ""),
+        f'    extends = "..." # the id of a similar system\n    accelerator = "{accelerator.id}"' + again,
     )
 
 

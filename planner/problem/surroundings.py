@@ -73,11 +73,11 @@ class Surroundings(Alternatives):
             unit = min(units.values())
             below, above = cards.exactly // unit * unit, math.ceil(cards.exactly / unit) * unit
             near = f"{below} or {above}" if below else str(above)
-            raise self._card_error("exactly", f"{cards.exactly} cards are not whole units of {unit}", near)
+            raise self._card_error("exactly", f"{_cards_are(cards.exactly)} not whole units of {unit}", near)
         if all(cards.highest < unit for unit in units.values()):
             unit = min(units.values())
             raise self._card_error(
-                "max", f"{cards.highest} cards are less than one unit of {unit}", str(unit)
+                "max", f"{_cards_are(cards.highest)} less than one unit of {unit}", str(unit)
             )
 
     def _card_error(self, key: str, message: str, near: str) -> ScenarioError:
@@ -144,3 +144,7 @@ class Surroundings(Alternatives):
             prices = ", ".join(self.figures.missing_prices)
             self.notes.append(f"front without {', '.join(dropped)}: nobody published the {prices}")
         return kept, dropped
+
+
+def _cards_are(count: int) -> str:
+    return "1 card is" if count == 1 else f"{count:,} cards are"

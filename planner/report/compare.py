@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from planner.plan.compare import Comparison, Contender
 from planner.plan.shown import duration, number, percent, scaled, signed_percent, usd
 from planner.report.memo import PHYSICS, Section
@@ -57,7 +59,9 @@ def render(comparison: Comparison) -> str:
             ],
         ),
         Section(
-            "Left out", "", [(item.system, item.refused) for item in comparison.contenders if item.refused]
+            "Left out",
+            "",
+            [row for item in comparison.contenders if item.refused for row in _left_out(item)],
         ),
         Section(
             "What a card gives",
@@ -96,6 +100,12 @@ def render(comparison: Comparison) -> str:
     return "\n\n".join(part.rstrip("\n") for part in [*parts, _waterfall(ranked), body] if part) + "\n"
 
 
+def _left_out(item: Contender) -> Iterator[tuple[str, str]]:
+    yield item.system, item.refused or ""
+    if item.remedy is not None:
+        yield "  remedy", item.remedy
+
+
 def _notes(comparison: Comparison) -> list[tuple[str, str]]:
     quality = [("precision", QUALITY)] if comparison.kind == "serving" else []
     return quality + [("note", note) for note in comparison.notes]
@@ -108,7 +118,10 @@ def _table(ranked: list[Contender]) -> str:
         generic = all(item.service is None or item.service.tpot_seconds is None for item in ranked)
         words = {"TTFT": "latency", "tok/s/card": "items/s/card", "$/M tok": "$/M items"} if generic else {}
         head = [words.get(heading, heading) for heading in SERVICE_HEADINGS]
-        return columns(head, [_service_line(item) for item in ranked])
+        lines = [_service_line(item) for item in ranked]
+        # Items have no tokens, so no time between two of them.
+        kept = [place for place, heading in enumerate(head) if not (generic and heading == "TPOT")]
+        return columns([head[place] for place in kept], [[line[place] for place in kept] for line in lines])
     unit, name = rate_unit(ranked)
     head = [name if heading == "M tok/s" else heading for heading in HEADINGS]
     return columns(head, [_line(item, unit) for item in ranked])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from planner.plan.account import Band
 from planner.plan.model import Plan
-from planner.plan.shown import number, percent, usd
+from planner.plan.shown import duration, number, percent, signed_percent, usd
 
 Row = tuple[str, str]
 
@@ -29,6 +29,19 @@ def ported(plan: Plan) -> Iterator[Row]:
         if port.days_to_finish is not None:
             words += f"; port and run together {_range(port.days_to_finish, number)} days"
     yield "first port", f"{words} (estimates, not in days, capital or ranks)"
+
+
+def untuned(plan: Plan) -> Iterator[Row]:
+    """That the software planned with is tuned, and the step without that."""
+    found, speed = plan.evidence.untuned, plan.performance
+    if found is None or speed is None:
+        return
+    if found.step_seconds is None:
+        told = "this layout does not run"
+    else:
+        slower = found.step_seconds / speed.step_seconds - 1.0
+        told = f"a step takes {duration(found.step_seconds)} ({signed_percent(slower)})"
+    yield "tuned", f"{plan.evidence.software} is tuned for the run; as it comes ({found.software}) {told}"
 
 
 def _designs(count: int) -> str:

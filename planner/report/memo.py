@@ -21,7 +21,7 @@ from planner.plan.shown import (
     spaced,
     usd,
 )
-from planner.report.doubt import draws, ported
+from planner.report.doubt import draws, ported, untuned
 from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
@@ -210,8 +210,9 @@ def _use(plan: Plan) -> Iterator[Row]:
         yield (
             "step",
             f"{duration(performance.step_seconds)}, {rate(performance.tokens_per_second)} "
-            f"({number(performance.tokens_per_second_per_card)} a card), "
-            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}{_groups(layout)}",
+            f"({number(performance.tokens_per_second_per_card)} a card at work) while nothing fails, "
+            f"batch {layout.global_batch_sequences:,} in {counted(layout.micro_batches, 'micro-batch')}"
+            f"{_groups(layout)}",
         )
         yield "goes to", shares(performance.breakdown, performance.step_seconds)
         yield "MFU", _utilisation(performance)
@@ -325,6 +326,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
     evidence = plan.evidence
     yield f"evidence {evidence.grade}", evidence.why
     yield from ported(plan)
+    yield from untuned(plan)
     if plan.bands is not None:
         for label, band, show in _bands(plan):
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
@@ -442,5 +444,6 @@ def _search(plan: Plan) -> Iterator[Row]:
     if plan.front_total > 1:
         yield (
             "front",
-            f"{plan.front_total:,} points over {', '.join(plan.front_axes)} ({len(plan.front)} in the JSON)",
+            f"{counted(plan.front_total, 'point')} over {', '.join(plan.front_axes)} "
+            f"({len(plan.front)} in the JSON)",
         )

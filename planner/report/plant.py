@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.plan.plant_parts import CapPoint, Cost, Facility, HotDay, PhaseDraw, PowerChain
-from planner.plan.shown import number, percent, power, rate, usd
+from planner.plan.shown import counted, number, percent, power, rate, usd
 from planner.report.shares import shares
 
+SMALL_LOAD = 0.3
+"""Of one transformer: below it, units of this size are not what would be bought."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -38,7 +40,7 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.hot_day is not None:
         yield "hot day", _hot_day(hall.hot_day)
     if hall.chain is not None:
-        yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
+        yield f"chain, {hall.chain.redundancy}", _chain(hall, hall.chain)
         yield "heat", _heat(hall, hall.chain)
 
 
@@ -92,15 +94,24 @@ def _hot_day(day: HotDay) -> str:
     )
 
 
-def _chain(chain: PowerChain) -> str:
+def _chain(hall: Facility, chain: PowerChain) -> str:
     feeds = f"{chain.feeds} feed" + ("s" if chain.feeds > 1 else "")
     return (
-        f"{chain.transformers:,} transformers of {number(chain.transformer_kva)} kVA on {feeds}, "
+        f"{counted(chain.transformers, 'transformer')} of {number(chain.transformer_kva)} kVA on {feeds}, "
         f"{chain.ups_modules:,} supplies of {number(chain.ups_module_kilowatts)} kW for "
-        f"{number(chain.ups_minutes)} min, {chain.generators:,} generators of "
+        f"{number(chain.ups_minutes)} min, {counted(chain.generators, 'generator')} of "
         f"{power(chain.generator_megawatts)}; cards that stop at once swing "
-        f"{power(chain.ramp_megawatts)}"
+        f"{power(chain.ramp_megawatts)}{_smaller(hall, chain)}"
     )
+
+
+def _smaller(hall: Facility, chain: PowerChain) -> str:
+    """Units are of the sizes of large sites; a load that does not fill one wants others."""
+    share = (hall.transformer_megawatts or 0.0) * 1e3 / chain.transformer_kva
+    if not 0.0 < share < SMALL_LOAD:
+        return ""
+    filled = percent(share, 0)
+    return f"; counted in units of large sites: smaller ones carry a load of {filled} of a transformer"
 
 
 def _heat(hall: Facility, chain: PowerChain) -> str:
@@ -123,7 +134,8 @@ def rates(cost: Cost) -> Iterator[tuple[str, str]]:
         each = cost.usd_per_effective_pflops_year
         yield (
             "comes to",
-            f"${cost.usd_per_card_hour:.3g} a card-hour, ${cost.usd_per_million_tokens:.3g} a million tokens"
+            f"${cost.usd_per_card_hour:.3g} a bought card-hour, "
+            f"${cost.usd_per_million_tokens:.3g} a million tokens"
             + ("" if each is None else f", {usd(each)} a year and effective PFLOP/s"),
         )
     if cost.prices:

@@ -30,8 +30,10 @@ def _gain(price: Price) -> str:
     before, after = (amount(value, price.objective_unit) for value in (price.before, price.after))
     per_unit = amount(price.per_unit, price.objective_unit)
     sign = "more" if price.step > 0 else "less"
+    # Unlike the rate of a step beside the layout.
+    counted = ", failures counted" if price.objective_unit == "tokens/s" else ""
     return (
-        f"{limit_words(price.constraint)}: {before} -> {after} ({signed_percent(price.change)}), "
+        f"{limit_words(price.constraint)}: {before} -> {after} ({signed_percent(price.change)}){counted}, "
         f"{per_unit} per {_one(price.unit)} {sign}, with {price.plan.cards:,} cards of {price.plan.system}"
     )
 
@@ -56,4 +58,6 @@ def amount(value: float, unit: str) -> str:
         return usd(value) + unit.removeprefix("USD")
     if unit == "MW":
         return power(value)
-    return spaced(value, unit) if unit == "tokens/s" else f"{number(value)} {unit}".rstrip()
+    if unit == "tokens/s":
+        return spaced(value, unit)
+    return f"{number(value)} {unit}".rstrip()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from planner.plan.model import Plan
 from planner.plan.parts import Pool
 from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload
-from planner.plan.shown import duration, number, percent, rate, signed_percent, usd
+from planner.plan.shown import counted, duration, number, percent, rate, signed_percent, usd
 from planner.report.doubt import draws, ported
 from planner.report.memo import (
     PHYSICS,
@@ -136,7 +136,7 @@ def _serves(plan: Plan) -> Iterator[Row]:
     yield (
         "load",
         f"{number(found.requests_per_second)} {things}, at most {number(found.most_requests_per_second)} "
-        f"within the latencies: {found.verdict}",
+        f"within the latencies{_at_work(plan)}: {found.verdict}",
     )
     if found.ttft is not None:
         queue = (
@@ -172,6 +172,13 @@ def _serves(plan: Plan) -> Iterator[Row]:
         )
     if found.precision is not None:
         yield "precision", f"{plan.workload.precision}; whether quality is the same is not judged"
+
+
+def _at_work(plan: Plan) -> str:
+    cards = plan.cards
+    if cards is None or cards.active == cards.total:
+        return ""
+    return f" on the {counted(cards.active, 'card')} at work ({counted(cards.total, 'card')} bought)"
 
 
 def _simulated(found: Service) -> Iterator[Row]:
@@ -214,9 +221,11 @@ def _pool(item: Pool) -> Iterator[Row]:
         f"{number(speed.tokens_per_second_per_card)} {'prompt' if item.role == 'prefill' else 'output'} "
         "tokens/s a card at most",
     )
+    # Prompts are timed in the fullest step that the pool runs; answers at the load asked for.
+    full = " at full load" if item.role == "prefill" else ""
     yield (
         "step",
-        f"{duration(speed.step_seconds)}, {number(speed.batch)} sequences at once (at most "
+        f"{duration(speed.step_seconds)}{full}, {number(speed.batch)} sequences at once (at most "
         f"{number(speed.batch_limit)}): " + shares(speed.breakdown, speed.step_seconds),
     )
     yield (

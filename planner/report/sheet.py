@@ -13,16 +13,21 @@ from rich.text import Text
 from planner.report.memo import Section
 from planner.report.text import LABEL_WIDTH, PLAIN_WIDTH
 
+LONGEST_LABEL = 24
+"""Characters of a label that stay on one line: ids of systems are up to so long."""
+
 
 def sheet(headline: str, sections: Sequence[Section], footer: str, width: int = PLAIN_WIDTH) -> str:
     """A headline, sections and a last line, no line but the first wider than ``width``."""
     out = StringIO()
     console = Console(file=out, width=width, color_system=None, markup=False, highlight=False, emoji=False)
     console.print(Text(headline), soft_wrap=True)
+    longest = max((len(label) for section in sections for label, _ in section.rows), default=0)
+    label_width = max(LABEL_WIDTH, min(longest, LONGEST_LABEL))
     for section in sections:
         console.print(Text(f"\n{section.title}" + (f"  {section.anchor}" if section.anchor else "")))
         table = Table.grid(padding=(0, 1))
-        table.add_column(width=LABEL_WIDTH, overflow="fold")
+        table.add_column(width=label_width, overflow="fold")
         table.add_column(overflow="fold")
         for label, text in section.rows:
             table.add_row(Text(label), Text(text))

@@ -13,7 +13,7 @@ from planner.plan.plant_parts import (
     ScaleUpEstimate,
     SideNetwork,
 )
-from planner.plan.shown import number, scaled, usd
+from planner.plan.shown import counted, number, scaled, usd
 
 Row = tuple[str, str]
 
@@ -115,6 +115,7 @@ def beside(networks: Sequence[SideNetwork]) -> Iterator[Row]:
         money = "" if side.usd is None else f", {usd(side.usd)}"
         yield (
             side.name,
-            f"{side.switches:,} switches, {side.links:,} cables for {side.ports:,} ports, "
+            f"{counted(side.switches, 'switch')}, {counted(side.links, 'cable')} for "
+            f"{counted(side.ports, 'port')}, "
             f"{scaled(side.watts, 'W')}{money}",
         )

@@ -11,8 +11,10 @@ from planner.scenario.schema import Scenario, Search
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
+    Bytes,
     DurationSeconds,
     LatencySeconds,
+    Operations,
     Positive,
     Share,
     Whole,
@@ -128,10 +130,10 @@ class GenericWorkload(Frozen):
 
     kind: Literal["generic"]
     name: Text = Field(default="items", description="what is served, for people")
-    flops: Amount = Field(description='arithmetic per item, e.g. "8.2G"')
-    bytes: Amount = Field(description="memory traffic per item in bytes, weights not counted")
-    memory: Amount = Field(default=1.0, description="memory per item in flight in bytes")
-    weights: Amount = Field(description="bytes of weights: held per device, read once per batch")
+    flops: Operations = Field(description='arithmetic per item, e.g. "8.2 GFLOP"')
+    bytes: Bytes = Field(description='memory traffic per item, weights not counted, e.g. "60 MB"')
+    memory: Bytes = Field(default=1.0, description="memory per item in flight")
+    weights: Bytes = Field(description="weights: held per device, read once per batch")
     precision: Product = Field(default="int8", description="of the arithmetic")
     most_batch: Annotated[Whole, Field(le=2**20)] = Field(default=256, description="items in a batch at most")
     peak_over_mean: AtLeastOne = Field(default=1.0, description="the service is sized for the peak")

@@ -17,6 +17,7 @@ _COUNT_UNITS = {
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30,
 }  # fmt: skip
 _COUNT = re.compile(r"\s*(.*?\d\.?)\s*([A-Za-z]*)\s*\Z", re.DOTALL)
+_OPERATIONS = re.compile(r"\s*(.*?\d\.?)\s*([kMGT]?)(?:FL)?OPs?\s*\Z", re.DOTALL)
 _PLAIN = re.compile(r"\s*[-+]?[\d_.,]+(?:[eE][-+]?\d+)?\s*")
 _LARGEST_WHOLE = 2**53
 LARGEST_COUNT = 1e17
@@ -74,6 +75,23 @@ def amount(value: object) -> float:
     if found > LARGEST_COUNT:
         raise ValueError(f"{_shown(value)} is beyond what can be meant (at most {LARGEST_COUNT:g})")
     return found
+
+
+def byte_amount(value: object) -> float:
+    """Bytes above zero: a plain number, a count such as ``"60M"``, or a size with its unit: ``"60 MB"``."""
+    match = _COUNT.match(value) if isinstance(value, str) else None
+    unit = match[2] if match else ""
+    if unit == "B":
+        raise ValueError(f'{_shown(value)}: B may be bytes or billions; write "60 GB", or 60e9 for bytes')
+    if unit.endswith(("B", "b")):
+        return amount(_quantity(value, Dimension.BYTES))
+    return amount(value)
+
+
+def operations(value: object) -> float:
+    """Operations above zero: a plain number, a count (``"8.2G"``), or with the unit: ``"8.2 GFLOP"``."""
+    match = _OPERATIONS.match(value) if isinstance(value, str) else None
+    return amount(f"{match[1]}{match[2]}" if match else value)
 
 
 def whole(value: object) -> int:
@@ -219,6 +237,8 @@ def _shown(value: object) -> str:
 
 Positive = Annotated[float, BeforeValidator(positive)]
 Amount = Annotated[float, BeforeValidator(amount)]
+Bytes = Annotated[float, BeforeValidator(byte_amount)]
+Operations = Annotated[float, BeforeValidator(operations)]
 Whole = Annotated[int, BeforeValidator(whole)]
 WholeOrZero = Annotated[int, BeforeValidator(whole_or_zero)]
 Days = Annotated[float, BeforeValidator(days)]

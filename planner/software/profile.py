@@ -34,6 +34,9 @@ class SoftwareProfile(SpecFile):
     tuning: Literal["tuned", "default", "tutorial"] = Field(
         description="tuned: by experts for the run; default: as shipped with care; tutorial: as in examples"
     )
+    as_it_comes: Text | None = Field(
+        default=None, description="of a tuned one: the profile of the same framework that nobody tuned"
+    )
     default_for: list[Text] = Field(default=[], description="vendors planned with it; * any other")
     spread: Fraction = Field(description="standard deviation of ln(step time) between sources that use it")
     spread_experts: Fraction | None = Field(

@@ -18,6 +18,8 @@ _RATIOS: tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...] = (
     ("fp4", ("fp8",), (2, 3)),
 )
 _RATIO_TOLERANCE = 0.03
+_BALANCE = (10.0, 1000.0)
+"""16-bit FLOP of the matrix engine for a byte of memory traffic: those of the library lie well inside."""
 _WIDE_TO_NARROW = ("fp64", "fp32", "tf32", "bf16")
 """A wider format is never faster on a matrix engine."""
 
@@ -28,6 +30,7 @@ def check(library: Library) -> Iterator[Finding]:
     """All rules of this module over all accelerators."""
     for card in library.of("accelerators", Accelerator):
         yield from _stacks(card)
+        yield from _memory_rate(card)
         yield from _cores(card)
         yield from _sparse(card)
         yield from _precisions(card)
@@ -52,6 +55,32 @@ def _stacks(card: Card) -> Iterator[Finding]:
     elif capacity < product * 0.995:
         # Vendors hold back a little for yield and error correction (141 of 144 GB).
         yield card.warning("stacks", "memory.capacity", text, "check that the vendor holds back the rest")
+
+
+def _memory_rate(card: Card) -> Iterator[Finding]:
+    """Memory rates are sold in bytes; one in bits is eight times too slow where bytes were meant."""
+    bandwidth = card.spec.memory.bandwidth
+    if bandwidth is None:
+        return
+    if bandwidth.unit.endswith("b/s"):
+        yield card.warning(
+            "memory-rate",
+            "memory.bandwidth",
+            f"is given in bits ({bandwidth.unit}); data sheets of memory give bytes",
+            f"write {bandwidth.unit[:-3]}B/s if bytes are meant",
+        )
+    peak = value(card.spec.peak.bf16) or value(card.spec.peak.fp16)
+    if peak is None:
+        return
+    low, high = _BALANCE
+    if not low <= peak / bandwidth.value <= high:
+        yield card.warning(
+            "memory-rate",
+            "memory.bandwidth",
+            f"{peak / bandwidth.value:.3g} FLOP of the 16-bit peak for a byte of memory traffic; cards have "
+            f"{low:g} to {high:g}",
+            "check bits against bytes, and the prefixes of both figures",
+        )
 
 
 def _cores(card: Card) -> Iterator[Finding]:

@@ -171,6 +171,22 @@ def test_a_model_that_fits_nowhere_is_a_no() -> None:
     assert "fit on no instance" in plan.headline
 
 
+def test_the_most_that_some_of_the_bought_cards_carry_is_said_to_be_of_those() -> None:
+    """Two H100 of a server of eight carry the load: the figure is no figure of the server."""
+    plan = planner.size(_changed(target={"requests_per_second": 1}))
+    assert plan.cards is not None
+    assert plan.cards.active < plan.cards.total == 8
+    words = f"{plan.cards.active} card{'' if plan.cards.active == 1 else 's'} at work"
+    assert f"requests/s on the {words}" in plan.headline
+    assert f"within the latencies on the {words} (8 cards bought)" in _text(plan)
+
+
+def test_a_step_of_prompts_is_said_to_be_one_at_full_load() -> None:
+    plan = planner.size(_changed(layout={"mode": "disaggregated"}))
+    told = dict(row for section in sections(plan) if section.title == "Pools" for row in section.rows[:2])
+    assert " at full load, " in told["step"]
+
+
 def test_generic_items_are_sized_for_chips_built_for_them() -> None:
     """Images a second on Hanguang 800 alike cards: one device each, latency at the percentile."""
     plan = planner.size(
@@ -179,9 +195,9 @@ def test_generic_items_are_sized_for_chips_built_for_them() -> None:
             "workload": {
                 "kind": "generic",
                 "name": "resnet-50",
-                "flops": "8.2G",
-                "bytes": "25M",
-                "memory": "10M",
+                "flops": "8.2 GFLOP",
+                "bytes": "25 MB",
+                "memory": "10 MB",
                 "weights": "26M",
                 "precision": "int8",
             },

@@ -88,3 +88,26 @@ def test_the_same_load_is_no_tie_where_a_card_yields_twice_as_much() -> None:
     assert level_with(few, [few, many], by_cards=False) == ["many"]
     # 80-120 against 1,000/11: 73-109.
     assert level_with(few, [few, one("near", 11)], by_cards=True) == ["near"]
+
+
+def test_items_are_no_tokens_and_a_remedy_stands_beside_what_is_left_out() -> None:
+    """Of three chips one lacks a figure; names of systems stay on one line."""
+    found = api.compare(
+        {
+            "site": "shanghai",
+            "workload": {"kind": "generic", "flops": "8 GFLOP", "bytes": "60 MB", "weights": "25 MB"},
+            "target": {"latency": "20 ms"},
+            "limits": {"cards": 16},
+            "hardware": {"systems": ["l20", "mlu370-x8", "ascend-310p"]},
+        },
+        limit=["cards=16"],
+    )
+    text = render(found)
+    assert "tokens" not in text
+    assert "TPOT" not in text
+    assert "mlu370-x8-server x0." in text
+    assert "items/s" in found.headline
+    left = next(item for item in found.contenders if item.accelerator == "ascend-310p")
+    assert left.remedy is not None
+    assert "power.training_share = {" in left.remedy
+    assert "power.training_share = {" in text

@@ -10,6 +10,7 @@ import pytest
 
 from planner.errors import EXIT_BAD_INPUT, MissingFigureError, PlannerError, ScenarioError, SpecError
 from planner.problem import FigureKey, Problem, build
+from planner.problem.figures import Figures
 from planner.scenario import from_table
 from planner.specs import SpecLibrary, shipped_directory
 
@@ -266,7 +267,7 @@ def test_a_sequence_beyond_learned_positions_is_refused(library: SpecLibrary) ->
         problem(library, "workload.model=gpt3-175b")
 
 
-def test_all_missing_figures_are_told_at_once_with_a_file_that_supplies_them(tmp_path: Path) -> None:
+def test_all_missing_figures_of_an_own_card_are_told_at_once_with_the_file_to_edit(tmp_path: Path) -> None:
     bare = with_files(
         tmp_path, {"accelerators/bare-card.toml": BARE_CARD, "systems/bare-server.toml": BARE_SYSTEM}
     )
@@ -276,9 +277,25 @@ def test_all_missing_figures_are_told_at_once_with_a_file_that_supplies_them(tmp
     for key in ("memory.bandwidth", "power.tdp", "power.idle", "power.training_share"):
         assert key in caught.value.message
         assert key in (caught.value.hint or "")
-    assert "bare-card.toml" in text
-    assert 'extends = "bare-card"' in text
-    assert "PLANNER_SPEC_PATH" in text
+    assert "that your files do not give" in text
+    assert f"add to your files:\n    # {tmp_path / 'accelerators/bare-card.toml'}" in (
+        caught.value.hint or ""
+    )
+    assert "extends" not in text
+    assert "nobody published" not in text
+
+
+def test_missing_figures_of_a_shipped_card_are_supplied_by_a_file_that_extends_it(
+    library: SpecLibrary,
+) -> None:
+    figures = Figures(library)
+    figures.of("accelerators", library.accelerator("ascend-310p")).need(
+        "power.training_share", "power", "draw"
+    )
+    with pytest.raises(MissingFigureError, match="that nobody published") as caught:
+        figures.refuse_missing()
+    assert 'extends = "ascend-310p"' in (caught.value.hint or "")
+    assert "PLANNER_SPEC_PATH" in (caught.value.hint or "")
 
 
 def test_supplied_figures_make_the_card_plannable_and_half_precision_stands_in(tmp_path: Path) -> None:

@@ -47,6 +47,20 @@ def test_a_latency_carries_its_unit() -> None:
             values.latency(wrong)
 
 
+def test_bytes_and_operations_take_their_units() -> None:
+    assert values.byte_amount("60 MB") == values.byte_amount(60e6) == values.byte_amount("60M") == 60e6
+    assert values.byte_amount("1 GiB") == 2.0**30
+    assert values.operations("8 GFLOP") == values.operations("8G") == values.operations(8e9) == 8e9
+    assert values.operations("3 TOPs") == 3e12
+    with pytest.raises(ValueError, match="bytes or billions"):
+        values.byte_amount("60 B")
+    with pytest.raises(ValueError, match="is in bits"):
+        values.byte_amount("60 Mb")
+    for rate in (values.byte_amount, values.operations):
+        with pytest.raises(ValueError, match=r".+"):
+            rate("60 GFLOP/s")
+
+
 def test_money_keeps_its_currency() -> None:
     assert values.money("1400 MCNY") == values.Money(amount=1.4e9, currency="CNY")
     assert values.energy_price("0.06 USD/kWh") == values.Money(amount=0.06, currency="USD")

@@ -164,6 +164,9 @@ ERRORS: list[tuple[str, str, dict[str, str]]] = [
 ]  # fmt: skip
 
 WARNINGS: list[tuple[str, str, dict[str, str]]] = [
+    ("memory-rate", "memory.bandwidth", _card('"1.6 TB/s"', '"1.6 Tb/s"')),
+    ("memory-rate", "memory.bandwidth", _card('"1.6 TB/s"', '"0.2 TB/s"')),
+    ("memory-rate", "memory.bandwidth", _card('"1.6 TB/s"', '"50 TB/s"')),
     ("unsourced", "sources.s", _card('url = "https://example.org/document"\n', "")),
     ("unused-source", "sources.t", _card("\n[sources.s]", '\n[sources.t]\ntitle = "T"\nurl = "https://x.org"\n'
                                          'date = "2024"\n\n[sources.s]')),
