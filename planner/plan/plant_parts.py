@@ -39,6 +39,64 @@ class FabricPart(Part):
     count: int
 
 
+class CableLine(Part):
+    """Cables of one length between two tiers."""
+
+    link: str
+    metres: int = Field(description="the next length that is sold")
+    count: int
+    medium: str | None = Field(description="the cheapest that reaches; null: nothing offered does")
+    cable: str | None = Field(description="part id")
+
+
+class MediumTotal(Part):
+    """All cables of one medium, where every link takes the cheapest that reaches."""
+
+    medium: str | None = Field(description="dac, aec, aoc, multimode, singlemode; null: nothing reaches")
+    cable: str | None = Field(description="part id")
+    links: int
+    longest_metres: int
+    watts: float = Field(description="cables with all that is at their ends")
+    usd: float | None = Field(description="the same; null: a price is missing")
+
+
+class ReachSaving(Part):
+    """What DAC, AEC and AOC at the links that they reach save against modules at every link.
+
+    The totals of a plan count modules everywhere, as published bills do."""
+
+    links: int
+    copper_links: int = Field(description="of them, those that DAC or AEC reaches")
+    module_ends: int = Field(description="module ports left out")
+    watts: float
+    usd: float | None
+
+
+class ScaleUp(Part):
+    """The scale-up fabric of every domain."""
+
+    domains: int
+    server_chips: int = Field(description="first-tier chips of one domain")
+    upper_chips: int = Field(description="second-tier chips (or all, where cards reach them) of one domain")
+    links: int = Field(description="of one domain")
+    modules: int = Field(description="optical modules of one domain")
+    racks: int = Field(description="of one domain that hold only interconnect")
+    ports_free: int
+    bisection_bytes_per_second: float
+    cables: list[CableLine]
+
+
+class SideNetwork(Part):
+    """A network beside the one of the cards: storage, front end, management."""
+
+    name: str
+    ports: int
+    switches: int
+    links: int
+    watts: float = Field(description="switches and modules; part of the share of storage and management")
+    usd: float | None = Field(description="switches, modules and cables")
+
+
 class Fabric(Part):
     """The scale-out network, counted to the last part."""
 
@@ -54,6 +112,18 @@ class Fabric(Part):
     ports_free: int
     watts: float = Field(description="typical draw of switches and optics")
     parts: list[FabricPart]
+    cable_lines: list[CableLine] = Field(
+        default=[], description="cables by length as sold, with the cheapest medium that reaches"
+    )
+    media: list[MediumTotal] = Field(default=[], description="the same by medium")
+    by_reach: ReachSaving | None = Field(
+        default=None, description="saving of cables with ends of their own; null: none is short enough"
+    )
+    bisection_bytes_per_second: float | None = Field(
+        default=None, description="one way, across an even split"
+    )
+    scale_up: ScaleUp | None = Field(default=None, description="null: its make-up is not published")
+    side_networks: list[SideNetwork] = Field(default=[], description="storage, front end, management")
 
 
 class NetworkLevel(Part):
@@ -69,13 +139,14 @@ class Racks(Part):
     """Racks by what they hold."""
 
     compute: int
-    network: int
+    network: int = Field(description="switches of the cards' network and of those beside it")
     interconnect: int
+    cooling: int = Field(default=0, description="coolant distribution units")
     total: int
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.compute + self.network + self.interconnect != self.total:
+        if self.compute + self.network + self.interconnect + self.cooling != self.total:
             raise ValueError("racks do not add up to their total")
         return self
 
@@ -174,6 +245,12 @@ class Facility(Part):
     )
     chain: PowerChain | None = Field(default=None, description="transformers, supplies, generators, CDUs")
     servers_per_rack: int | None = None
+    rack_bound: Literal["cooling", "busway", "feed", "height", "weight", "ports", "vendor"] | None = Field(
+        default=None, description="what holds the number of servers of a rack down"
+    )
+    white_space_m2: float | None = Field(
+        default=None, description="racks with their aisles, plant rooms not counted"
+    )
     switches_per_rack: int | None = None
     phases: list[PhaseDraw] = Field(
         default=[],

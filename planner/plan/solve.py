@@ -30,6 +30,7 @@ from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.storage import slow_storage, storage_risks
 from planner.plan.studied import all_errors, software_of, study_design
+from planner.plan.wiring import wired
 from planner.problem import Figure, wire
 from planner.scenario import Scenario
 
@@ -310,7 +311,13 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "performance": performance,
         "memory": memory,
         "network": assemble.network(design),
-        "fabric": assemble.fabric(design),
+        "fabric": wired(
+            assemble.fabric(design),
+            case.request.clusters[design["cluster"]],
+            design,
+            case.library,
+            _country(case),
+        ),
         "facility": facility.model_copy(
             update={
                 "caps": cap_curve(case.request, design),

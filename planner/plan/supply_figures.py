@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ UNITS = {
     "stock": "cards", "lead_time": "months", "ramp": "months",
     "wafer_price": "USD", "stack_price": "USD", "packaging_price": "USD",
 }  # fmt: skip
+SHARES = ("share", "die_yield", "packaging_yield")
+"""Of a whole, and never none of it."""
+NEVER_NONE = ("wafer_diameter", "wafer_starts", "die_area", "dies")
+"""Nothing can be made without any of these."""
 LIMITS = ("wafers", "packaging", "memory")
 
 
@@ -61,9 +66,12 @@ def supply_inputs(
     given = dict(given or {})
     for key, value in given.items():
         if key not in KEYS:
-            raise PlannerError(f"there is no such figure; known: {', '.join(KEYS)}", file="--set", key=key)
-        if not math.isfinite(value) or value < 0:
-            raise PlannerError(f"must be 0 or more, not {value}", file="--set", key=key)
+            near = get_close_matches(key, KEYS, n=1, cutoff=0.4)
+            raise PlannerError(
+                "there is no such figure of a supply", file="--set", key=key,
+                hint=f"{f'did you mean {near[0]!r}? ' if near else ''}known: {', '.join(KEYS)}",
+            )  # fmt: skip
+        _refuse_impossible(key, value)
     name, sheet = _sheet(library, card)
     own: dict[str, Quantity | None] = {
         "die_area": card.silicon.die_area,
@@ -82,6 +90,23 @@ def supply_inputs(
         if figure is not None:
             found.append(_input(library, key, figure, file))
     return found
+
+
+def _refuse_impossible(key: str, value: float) -> None:
+    """As the core would, but naming where the number was given."""
+    wanted, possible = "0 or more", value >= 0.0
+    if key in SHARES:
+        wanted, possible = "above 0 and at most 1", 0.0 < value <= 1.0
+    elif key in NEVER_NONE:
+        wanted, possible = "above 0", value > 0.0
+    if not math.isfinite(value) or not possible:
+        unit = UNITS[key]
+        raise PlannerError(
+            f"must be {wanted}, not {value:g}",
+            file="--set",
+            key=key,
+            hint=f"it is given in {unit}" if unit else None,
+        )
 
 
 def _sheet(library: SpecLibrary, card: Accelerator) -> tuple[str, Supply]:

@@ -15,6 +15,7 @@ from planner.problem.halls import (
     cards_within,
     chain_spec,
     rack_ceiling,
+    side_networks,
 )
 from planner.problem.hardware import Hall
 from planner.problem.space import space
@@ -22,6 +23,7 @@ from planner.problem.surroundings import Surroundings
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
 from planner.software import SoftwareProfile, default_profile, profile
+from planner.software.age import years_between
 from planner.specs import SpecLibrary, System
 from planner.specs.check import refuse_impossible
 from planner.specs.library import shipped
@@ -112,6 +114,7 @@ class _Builder(Surroundings):
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        side = side_networks(hall.facility, figures)
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
         clusters = self._equipped(clusters, profiles, architecture)
@@ -134,6 +137,7 @@ class _Builder(Surroundings):
             limits=limits,
             chain=chain,
             rack=rack,
+            side_networks=side,
             clusters=clusters,
             site=prices,
             economics=economics,
@@ -203,7 +207,10 @@ class _Builder(Surroundings):
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
             precision = self.scenario.workload.precision
-            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster))
+            system = self._systems()[cluster]
+            released = self.library.accelerator(system.accelerator).released or system.released
+            age = years_between(released, tools.dated)
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster), age)
 
     def _block_scaled(self, cluster: int) -> bool:
         """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""

@@ -60,6 +60,7 @@ class Surroundings(Alternatives):
             liquid_watts=halls.liquid_watts,
             air_watts=halls.air_watts,
             racks=limits.racks if halls.racks is None else min(limits.racks or halls.racks, halls.racks),
+            floor_m2=halls.floor_m2,
             capex_usd=capex,
         )
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.scenario.values import Amount, AtLeastOne, Days, MoneyAmount, Positive, Watts, Whole, as_list
+from planner.scenario.values import Amount, AtLeastOne, Days, MoneyAmount, Watts, Whole, as_list
 from planner.scenario.vocabulary import Cards, table_of
 from planner.specs.quantity import Frozen
+from planner.specs.reading import COUNTRY, DATE
 
 OF_SERVING = (
     "requests_per_second",
@@ -115,16 +116,16 @@ class Limits(Frozen):
         default=None, description="annual mean; default: the legal limit of the site, where it has one"
     )
     capex: MoneyAmount | None = Field(default=None, description='capital with its currency, e.g. "200 MUSD"')
-    origin: (
-        Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], BeforeValidator(as_list)] | None
-    ) = Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    origin: Annotated[tuple[Annotated[str, Field(pattern=COUNTRY)], ...], BeforeValidator(as_list)] | None = (
+        Field(default=None, min_length=1, description='countries that cards may come from, e.g. "CN"')
+    )
     available_in: str | None = Field(
         default=None,
-        pattern="^[A-Z]{2}$",
+        pattern=COUNTRY,
         description="country that it is bought for: on sale, no export rule",
     )
     available_by: Annotated[str | None, BeforeValidator(_date_text)] = Field(
-        default=None, pattern=r"^\d{4}(-\d{2}){0,2}$", description="released by then: year, month or day"
+        default=None, pattern=DATE, description="released by then: year, month or day"
     )
 
     @property
@@ -132,32 +133,3 @@ class Limits(Frozen):
         """Whether anything bounds the answer from above."""
         cards = self.cards is not None and self.cards.highest is not None
         return cards or any(limit is not None for limit in (self.power, self.racks, self.capex))
-
-
-class Hall(Frozen):
-    """A hall that stands already, or is designed: what it takes bounds what is put into it."""
-
-    racks: Whole = Field(description="racks of all kinds")
-    rack_power: Watts | None = Field(default=None, description="of one rack: busway and breakers")
-    liquid_power: Watts | None = Field(default=None, description="IT heat that the liquid loop takes")
-    air_power: Watts | None = Field(default=None, description="IT heat that the air takes")
-    floor_load: Positive | None = Field(default=None, description="kg/m2 under a rack")
-    transformers: Whole | None = Field(default=None, description="installed")
-    transformer_kva: Positive | None = Field(default=None, description="of each")
-    redundancy: Literal["N", "N+1", "2N"] = Field(default="N", description="of the transformers")
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if (self.transformers is None) != (self.transformer_kva is None):
-            raise ValueError("transformers: and transformer_kva go together")
-        if self.transformers is not None and self.usable_transformers < 1:
-            raise ValueError(
-                f"transformers: {self.transformers} at {self.redundancy} leave none to carry the load"
-            )
-        return self
-
-    @property
-    def usable_transformers(self) -> int:
-        """Those that carry load when the redundant ones stand by."""
-        installed = self.transformers or 0
-        return {"N": installed, "N+1": installed - 1, "2N": installed // 2}[self.redundancy]

@@ -10,14 +10,13 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 from planner.errors import ScenarioError
 from planner.scenario.deliveries import Deliveries
 from planner.scenario.layout import LayoutChoice
-from planner.scenario.limits import Hall, Limits, Target
+from planner.scenario.limits import Limits, Target
+from planner.scenario.site import SiteChoice
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
     Bandwidth,
-    Carbon,
     DurationSeconds,
-    EnergyPrice,
     Positive,
     Share,
     Whole,
@@ -28,7 +27,6 @@ from planner.scenario.vocabulary import Axis, Cooling, FabricKind, Objective, Pr
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import dotted, locate
 
-HOURS_OF_A_DAY = 24.0
 SHORTHANDS: dict[tuple[str, ...], str] = {
     ("site",): "id",
     ("limits", "cards"): "max",
@@ -134,40 +132,6 @@ class Hardware(Frozen):
         if caps is not None and 0.0 in caps:
             raise ValueError("a cap of 0 switches the cards off")
         return caps
-
-
-class SiteChoice(Frozen):
-    """Where it stands, and what is known better than the spec file about it."""
-
-    id: Text = Field(description="id or name of a site")
-    tariff: EnergyPrice | None = Field(default=None, description='e.g. "0.06 USD/kWh"')
-    carbon: Carbon | None = Field(default=None, description='e.g. "0.4 kgCO2/kWh"')
-    pue: AtLeastOne | None = Field(default=None, description="annual mean, for every cooling kind")
-    pue_design_day: AtLeastOne | None = Field(default=None, description="default: the site's, at least pue")
-    tariff_peak: EnergyPrice | None = Field(default=None, description="price in the peak hours")
-    tariff_valley: EnergyPrice | None = Field(default=None, description="price in the valley hours")
-    peak_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_peak")
-    valley_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_valley")
-    redundancy: Literal["N", "N+1", "2N"] = Field(
-        default="N+1", description="of transformers, supplies and generators"
-    )
-    hall: tuple[Hall, ...] = Field(default=(), description="[[site.hall]]: halls to fill")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.pue is not None and self.pue_design_day is not None and self.pue_design_day < self.pue:
-            raise ValueError(
-                f"pue_design_day: {self.pue_design_day} is below pue = {self.pue}, its annual mean"
-            )
-        hours = self._hours_of("peak") + self._hours_of("valley")
-        if hours > HOURS_OF_A_DAY:
-            raise ValueError(f"peak_hours: and valley_hours are {hours:g} hours together; a day has 24")
-        return self
-
-    def _hours_of(self, name: Literal["peak", "valley"]) -> float:
-        """Hours that are asked for: a default without its tariff plays no part."""
-        asked = getattr(self, f"tariff_{name}") is not None or f"{name}_hours" in self.model_fields_set
-        return float(getattr(self, f"{name}_hours")) if asked else 0.0
 
 
 class Search(Frozen):

@@ -134,6 +134,18 @@ def watts(value: object) -> float:
     return _quantity(value, Dimension.WATTS)
 
 
+def celsius(value: object) -> float:
+    """A temperature in degrees Celsius, with its unit or as a plain number: ``"27 degC"``, ``27``."""
+    if isinstance(value, int | float):
+        return number(value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be a temperature in degC, not {_shown(value)}")
+    try:
+        return number(value)
+    except ValueError:
+        return units.parse(value, Dimension.CELSIUS)[0]
+
+
 def money(value: object) -> Money:
     """An amount with its currency: ``"200 MUSD"``, ``"1_400 MCNY"``."""
     return _money(value, Dimension.MONEY)
@@ -213,6 +225,7 @@ Days = Annotated[float, BeforeValidator(days)]
 DurationSeconds = Annotated[float, BeforeValidator(seconds)]
 LatencySeconds = Annotated[float, BeforeValidator(latency)]
 Watts = Annotated[float, BeforeValidator(watts)]
+Celsius = Annotated[float, BeforeValidator(celsius)]
 MoneyAmount = Annotated[Money, BeforeValidator(money)]
 EnergyPrice = Annotated[Money, BeforeValidator(energy_price)]
 Carbon = Annotated[float, BeforeValidator(carbon)]

@@ -112,7 +112,14 @@ class SweepFile(Frozen):
         if isinstance(self.base, dict):
             return self.base
         path = Path(self.base)
-        return parse_table(read_text(path if path.is_absolute() else folder / path))
+        path = path if path.is_absolute() else folder / path
+        if not path.is_file():
+            raise ScenarioError(
+                f"{shown_path(path)}: {'is no file' if path.exists() else 'no such file'}",
+                key="base",
+                hint="the base is a scenario file, named from the folder of the sweep",
+            )
+        return parse_table(read_text(path))
 
 
 def load(path: Path) -> SweepFile:
@@ -160,6 +167,13 @@ def from_table(table: Mapping[str, Any]) -> SweepFile:
         ScenarioError: as for `load`.
     """
     return _validated(table, SpecText(NON_FILE, b"", ""))
+
+
+def line_of(key: str, where: Path | str) -> int | None:
+    """The line of a dotted key in a sweep file (or in its text), where it can be found."""
+    text = read_text(where).text if isinstance(where, Path) else where
+    _, line = locate(text, undotted(key))
+    return line
 
 
 def _validated(table: Mapping[str, Any], source: SpecText) -> SweepFile:

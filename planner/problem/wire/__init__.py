@@ -17,7 +17,6 @@ from planner.problem.wire.detail import (
     Geometry,
     Medium,
     ScaleUpSpec,
-    SideNetwork,
 )
 from planner.problem.wire.hardware import (
     Cluster,
@@ -48,6 +47,7 @@ from planner.problem.wire.plant import (
     RackCeiling,
     Reliability,
     Shares,
+    SideNetwork,
     Site,
 )
 from planner.problem.wire.requests import (

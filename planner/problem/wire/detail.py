@@ -6,17 +6,7 @@ from typing import Literal
 
 from planner.problem.wire.base import Unsigned, Wire, canonical
 from planner.problem.wire.hardware import Cluster
-
-
-class SideNetwork(Wire):
-    """A network beside the one of the cards."""
-
-    name: str
-    ports_per_server: Unsigned
-    ports_per_switch: Unsigned
-    ports_per_rack: Unsigned
-    radix: Unsigned
-    oversubscription: float
+from planner.problem.wire.plant import SideNetwork
 
 
 class ScaleUpSpec(Wire):
@@ -48,6 +38,7 @@ class Medium(Wire):
     reach: float
     modules: bool
     power: float
+    price: float | None = None
 
 
 class DetailRequest(Wire):

@@ -21,6 +21,7 @@ class Limits(Wire):
     liquid_watts: float | None = None
     air_watts: float | None = None
     racks: Unsigned | None
+    floor_m2: float | None = None
     capex_usd: float | None
 
 
@@ -28,7 +29,30 @@ class RackCeiling(Wire):
     """What one rack of the halls takes, beside the limit of its cooling kind."""
 
     watts: float | None = None
+    busway_watts: float | None = None
     kilograms: float | None = None
+    units: float | None = None
+    ports: Unsigned | None = None
+    floor_per_rack: float = 0.0
+    cdu: float | None = None
+    cdu_racks: float = 0.0
+
+
+class SideNetwork(Wire):
+    """A network beside the one of the cards."""
+
+    name: str
+    ports_per_server: Unsigned
+    ports_per_card: float = 0.0
+    beside: float = 0.0
+    ports_per_switch: Unsigned
+    ports_per_rack: Unsigned
+    radix: Unsigned
+    oversubscription: float
+    switch_power: float
+    link_power: float
+    switch_price: float | None
+    link_price: float | None
 
 
 class ChainSpec(Wire):

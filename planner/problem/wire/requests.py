@@ -10,7 +10,15 @@ from pydantic import Field
 from planner.problem.wire.base import Unsigned, Wire, canonical
 from planner.problem.wire.hardware import Cluster
 from planner.problem.wire.layouts import LayoutOfDesign, Space
-from planner.problem.wire.plant import ChainSpec, Economics, Limits, RackCeiling, Reliability, Site
+from planner.problem.wire.plant import (
+    ChainSpec,
+    Economics,
+    Limits,
+    RackCeiling,
+    Reliability,
+    SideNetwork,
+    Site,
+)
 from planner.problem.wire.workload import Model, Software, Target, Training
 
 
@@ -46,6 +54,7 @@ class Request(Wire):
     target: Target
     limits: Limits
     rack: RackCeiling = RackCeiling()
+    side_networks: tuple[SideNetwork, ...] = ()
     chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     site: Site

@@ -12,9 +12,11 @@ use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
+use crate::plant::side::SideNetwork;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
+use crate::training::split::StageSplit;
 use crate::workload::{Software, Training};
 
 /// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
@@ -72,6 +74,9 @@ pub struct Limits {
     pub air_watts: Option<f64>,
     /// Racks of all kinds.
     pub racks: Option<u64>,
+    /// Floor of all racks with their aisles.
+    #[serde(default)]
+    pub floor_m2: Option<f64>,
     /// Capital.
     pub capex_usd: Option<f64>,
 }
@@ -92,6 +97,7 @@ impl Limits {
             liquid_watts: None,
             air_watts: None,
             racks: None,
+            floor_m2: None,
             capex_usd: None,
         }
     }
@@ -143,6 +149,9 @@ pub struct Space {
     /// Kinds of context parallelism; empty: ring.
     #[serde(default)]
     pub cp_kind: Vec<ContextKind>,
+    /// Layers of each stage by hand, for as many stages as are listed (an empty list: evenly); none: evenly.
+    #[serde(default)]
+    pub stage_layers: Vec<StageSplit>,
     /// Switches.
     #[serde(default)]
     pub switches: SwitchSpace,
@@ -154,7 +163,7 @@ pub struct Space {
 
 impl Space {
     /// Layouts that differ in what most spaces leave alone, in declared order: layers that recompute, schedule,
-    /// kind of context parallelism. All other dimensions are those of [`Layout::default`].
+    /// kind of context parallelism, layers dealt by hand. All other dimensions are those of [`Layout::default`].
     #[must_use]
     pub fn manners(&self) -> Vec<Layout> {
         let plain = Layout::default();
@@ -165,11 +174,19 @@ impl Space {
         for recompute_layers in or(&self.recompute_layers, plain.recompute_layers) {
             for &schedule in &schedules {
                 for &cp_kind in &kinds {
-                    found.push(Layout { recompute_layers, schedule, cp_kind, ..plain });
+                    for &stage_layers in &self.splits() {
+                        found.push(Layout { recompute_layers, schedule, cp_kind, stage_layers, ..plain });
+                    }
                 }
             }
         }
         found
+    }
+
+    /// How layers may be dealt to stages.
+    #[must_use]
+    pub fn splits(&self) -> Vec<StageSplit> {
+        if self.stage_layers.is_empty() { vec![StageSplit::default()] } else { self.stage_layers.clone() }
     }
 }
 
@@ -192,6 +209,9 @@ pub struct Problem {
     /// What one rack of the halls takes.
     #[serde(default)]
     pub rack: RackCeiling,
+    /// Networks beside the one of the cards.
+    #[serde(default)]
+    pub side_networks: Vec<SideNetwork>,
     /// Pieces of the power chain; none: it is not sized.
     #[serde(default)]
     pub chain: Option<ChainSpec>,
@@ -218,12 +238,13 @@ impl Problem {
 
     /// What the plant needs.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> Terms<'_> {
         Terms {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
             rack: self.rack,
+            side_networks: &self.side_networks,
             parameters: self.model.parameters(),
         }
     }

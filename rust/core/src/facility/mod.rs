@@ -8,7 +8,8 @@ mod rack;
 use serde::Serialize;
 
 pub use rack::{
-    Machine, RACK_UNITS, RESERVED_RACK_UNITS, RackError, RackLimits, Racks, interconnect_racks, racks_for,
+    Machine, PowerBy, RACK_UNITS, RESERVED_RACK_UNITS, RackBound, RackError, RackLimits, Racks,
+    interconnect_racks, racks_for,
 };
 
 use crate::units::{HOURS_PER_YEAR, Watts};
@@ -96,7 +97,9 @@ pub struct ItLoad {
     pub nics: u64,
     /// Draw of one.
     pub nic: Watts,
-    /// Storage, management and front-end network over all the above.
+    /// Switches and modules of the storage, front-end and management networks, counted by the piece.
+    pub side_networks: Watts,
+    /// Storage, management and front-end network over all the above but `side_networks`, which it holds.
     pub storage_management_share: f64,
 }
 
@@ -119,7 +122,9 @@ pub struct ItPower {
     pub transceivers: Watts,
     /// NICs where `hosts` does not hold them.
     pub nics: Watts,
-    /// Storage, management and front-end network.
+    /// Switches and modules of the storage, front-end and management networks.
+    pub side_networks: Watts,
+    /// Storage and management without those networks.
     pub storage_and_management: Watts,
 }
 
@@ -127,7 +132,7 @@ impl ItPower {
     /// The sum of the parts.
     #[must_use]
     pub fn total(&self) -> Watts {
-        self.compute() + self.storage_and_management
+        self.compute() + self.side_networks + self.storage_and_management
     }
 
     /// Servers and their networks, without storage and management.
@@ -184,7 +189,10 @@ impl ItLoad {
                 + self.host_module * self.host_modules as f64,
             ..servers
         };
-        power.storage_and_management = power.compute() * self.storage_management_share;
+        // The share holds these networks; where they alone draw more, they count in full and storage draws nothing.
+        let beside = power.compute() * self.storage_management_share;
+        power.side_networks = self.side_networks;
+        power.storage_and_management = (beside - self.side_networks).max(Watts::ZERO);
         power
     }
 }
@@ -235,6 +243,7 @@ mod tests {
             host_module: Watts(17.0),
             nics: 0,
             nic: Watts::ZERO,
+            side_networks: Watts::ZERO,
             storage_management_share: 0.1,
         }
     }
@@ -271,6 +280,15 @@ mod tests {
         near(power.storage_and_management.0, 106_134.8, 1e-12);
         near(power.total().0, 1_167_482.8, 1e-12);
         near(superpod().server_draw().0, 7800.0, 1e-12);
+    }
+
+    #[test]
+    fn side_networks_are_part_of_the_share_until_they_outgrow_it() {
+        let counted = ItLoad { side_networks: Watts(30e3), ..superpod() }.draw();
+        near(counted.total().0, superpod().draw().total().0, 1e-12);
+        near(counted.storage_and_management.0, 76_134.8, 1e-12);
+        let large = ItLoad { side_networks: Watts(120e3), ..superpod() }.draw();
+        near(large.total().0, 1_061_348.0 + 120e3, 1e-12);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod packing;
 mod running;
+pub mod side;
 mod terms;
 
 pub use running::spare_rule;
@@ -12,13 +13,14 @@ pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save
 
 use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
-use crate::facility::{ItLoad, ItPower, Racks, energy_per_year, facility_power, water_per_year};
+use crate::facility::{ItLoad, ItPower, RackBound, Racks, energy_per_year, facility_power, water_per_year};
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
 use crate::reliability::Goodput;
 use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
-use packing::racks;
+use packing::{cdus, packed};
 use running::{causes, goodput_of};
+use side::{Joined, side_totals};
 
 /// The plant of one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +61,10 @@ pub struct Plant {
     pub switches_per_rack: u64,
     /// Racks.
     pub racks: Racks,
+    /// Which limit holds the servers of a rack down.
+    pub rack_bound: RackBound,
+    /// Floor of all racks with their aisles, in m²; none where that of one is not known.
+    pub white_space: Option<f64>,
     /// Energy per year at the grid intake.
     pub energy_mwh_per_year: f64,
     /// Water per year.
@@ -128,7 +134,7 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let wired = fabric_design(cluster, fabric, servers)?;
     let domains = cards.div_ceil(cluster.domain_cards);
     let card_power = cluster.card_power().draw(clock);
-    let load = ItLoad {
+    let mut load = ItLoad {
         servers,
         cards_per_server: cluster.cards_per_server,
         card: card_power,
@@ -146,26 +152,27 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         host_module: fabric.host_module_power,
         nics: 0,
         nic: Watts::ZERO,
+        side_networks: Watts::ZERO,
         storage_management_share: cluster.storage_management_share,
     };
+    let stood = packed(choice, &load, domains, &terms.rack)?;
+    // Racks that the side networks themselves and the coolant add have no ports in the management network.
+    let joined = Joined {
+        servers,
+        cards_per_server: cluster.cards_per_server,
+        switches: wired.switches(),
+        racks: stood.racks.total(),
+    };
+    let side = side_totals(terms.side_networks, &joined)?;
+    load.side_networks = side.watts;
     let power = load.draw();
     let it = power.total();
-    let racks = racks(choice, &load, domains, &terms.rack)?;
+    let liquid_heat = it * cooling.liquid_share;
+    let racks = stood.with(wired.switches() + side.switches, cdus(liquid_heat, &terms.rack), &terms.rack);
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
-    let mut capex = Capex {
-        servers: price_of(units, cluster.unit_price),
-        switches: price_of(wired.switches(), fabric.switch_price),
-        transceivers: price_of(wired.transceivers.switch_side, fabric.switch_module_price)
-            .zip(price_of(wired.transceivers.host_side, fabric.host_module_price))
-            .map(|(switch, host)| switch + host),
-        cables: price_of(wired.cables(), fabric.cable_price),
-        nics: Some(Usd::ZERO),
-        installation: Some(Usd::ZERO),
-        building: building_price(it, cooling.building_usd_per_watt),
-    };
-    capex.installation = capex.hardware().map(|price| price * terms.economics.installation_share);
+    let capex = capital(choice, terms, (units, &wired), (it, side.usd));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let depreciation = Depreciation {
         hardware_years: terms.economics.depreciation_years,
@@ -189,19 +196,22 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         fabric_power: power.switches + power.transceivers,
         fabric: wired,
         card_power,
-        rack_power: racks.power,
+        rack_power: stood.power,
         it,
         facility,
         facility_design_day,
         transformer: facility_design_day * terms.site.transformer_efficiency,
         ups: it / terms.site.distribution_efficiency,
-        liquid_heat: it * cooling.liquid_share,
+        liquid_heat,
         power,
         nameplate,
         nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
-        servers_per_rack: racks.servers_per_rack,
-        switches_per_rack: racks.switches_per_rack,
-        racks: racks.racks,
+        servers_per_rack: stood.servers_per_rack,
+        switches_per_rack: stood.switches_per_rack,
+        rack_bound: stood.bound,
+        white_space: (terms.rack.floor_per_rack > 0.0)
+            .then(|| terms.rack.floor_per_rack * racks.total() as f64),
+        racks,
         energy_mwh_per_year: energy.0 / 1000.0,
         water_m3_per_year: cooling.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
         carbon_tonnes_per_year: energy.0 * terms.site.carbon_kg_per_kwh / 1000.0,
@@ -213,4 +223,28 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         causes,
         checkpoint,
     })
+}
+
+/// Capital by part: `units` purchase units on `wired`, the IT power that the building is for, the side networks.
+fn capital(
+    choice: &Choice,
+    terms: &Terms,
+    (units, wired): (u64, &FabricDesign),
+    (it, side): (Watts, Option<Usd>),
+) -> Capex {
+    let Choice { cluster, fabric, cooling, .. } = *choice;
+    let mut capex = Capex {
+        servers: price_of(units, cluster.unit_price),
+        switches: price_of(wired.switches(), fabric.switch_price),
+        transceivers: price_of(wired.transceivers.switch_side, fabric.switch_module_price)
+            .zip(price_of(wired.transceivers.host_side, fabric.host_module_price))
+            .map(|(switch, host)| switch + host),
+        cables: price_of(wired.cables(), fabric.cable_price),
+        nics: Some(Usd::ZERO),
+        side_networks: side,
+        installation: Some(Usd::ZERO),
+        building: building_price(it, cooling.building_usd_per_watt),
+    };
+    capex.installation = capex.hardware().map(|price| price * terms.economics.installation_share);
+    capex
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::side::SideNetwork;
+use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
+use crate::units::Watts;
 
 /// Energy price and carbon of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,10 +34,42 @@ const fn lossless() -> f64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RackCeiling {
-    /// Watts of the busway to a rack.
+    /// Watts of the feed of a rack.
     pub watts: Option<f64>,
+    /// Watts of a busway over the racks on it.
+    #[serde(default)]
+    pub busway_watts: Option<f64>,
     /// Kilograms of machines: the floor's load on the area of a rack less the frame.
     pub kilograms: Option<f64>,
+    /// Rack units of a rack; none: [`crate::facility::RACK_UNITS`].
+    #[serde(default)]
+    pub units: Option<f64>,
+    /// Cables that may leave a rack.
+    #[serde(default)]
+    pub ports: Option<u64>,
+    /// Square metres of a rack with its part of the aisles; 0: not known.
+    #[serde(default)]
+    pub floor_per_rack: f64,
+    /// Heat that one coolant distribution unit moves; none: they are not placed.
+    #[serde(default)]
+    pub cdu: Option<f64>,
+    /// Places for racks that one such unit takes.
+    #[serde(default)]
+    pub cdu_racks: f64,
+}
+
+impl RackCeiling {
+    /// Power of one rack under a cooling kind, and who sets it: the least of cooling, busway and feed.
+    #[must_use]
+    pub fn power(&self, cooling: Watts) -> (Watts, PowerBy) {
+        let mut least = (cooling, PowerBy::Cooling);
+        for (watts, by) in [(self.busway_watts, PowerBy::Busway), (self.watts, PowerBy::Feed)] {
+            if let Some(watts) = watts.map(Watts).filter(|watts| *watts < least.0) {
+                least = (watts, by);
+            }
+        }
+        least
+    }
 }
 
 /// Terms on which capital is spread over years.
@@ -154,7 +189,7 @@ pub struct FailureModel {
 
 /// What the plant needs to know beside the hardware.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Terms {
+pub struct Terms<'a> {
     /// Site.
     pub site: Site,
     /// Capital.
@@ -165,4 +200,6 @@ pub struct Terms {
     pub parameters: f64,
     /// Racks of the halls.
     pub rack: RackCeiling,
+    /// Networks beside the one of the cards.
+    pub side_networks: &'a [SideNetwork],
 }

@@ -103,6 +103,7 @@ pub fn cluster() -> Cluster {
             bandwidth: BytesPerSecond(200e9),
             latency: Seconds(3e-6),
             in_network_reduction: false,
+            reduction_efficiency: None,
         }],
         fabrics: vec![fabric(1.0)],
         coolings: vec![cooling("contained-air", 1.3, 8.0), cooling("cold-plate", 1.1, 10.0)],
@@ -224,6 +225,7 @@ pub fn space() -> Space {
         sharding: vec![1, 3],
         sequence_parallel: vec![true],
         recompute_layers: vec![],
+        stage_layers: vec![],
         schedule: vec![],
         cp_kind: vec![],
         switches: planner_core::problem::SwitchSpace::default(),
@@ -248,6 +250,7 @@ pub fn problem() -> Problem {
             distribution_efficiency: 0.98,
         },
         rack: RackCeiling::default(),
+        side_networks: Vec::new(),
         chain: None,
         economics: Economics {
             maintenance_share: 0.03,

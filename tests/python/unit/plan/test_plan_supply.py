@@ -162,13 +162,27 @@ def test_bad_figures_are_refused_by_name() -> None:
         api.supply("ascend-910c", cards=10, set={"wafers": 3})
     with pytest.raises(PlannerError, match="0 or more"):
         api.supply("ascend-910c", cards=10, set={"stock": -1})
-    with pytest.raises(PlannerError, match="above 0 and at most 1"):
-        api.supply("ascend-910c", cards=10, set={"share": 1.5})
+    for key in ("share", "die_yield", "packaging_yield"):
+        for value in (0.0, 1.5):
+            with pytest.raises(PlannerError, match="above 0 and at most 1") as caught:
+                api.supply("ascend-910c", cards=10, set={key: value})
+            assert (caught.value.file, caught.value.key) == ("--set", key)
+    for key in ("wafer_starts", "wafer_diameter", "die_area", "dies"):
+        with pytest.raises(PlannerError, match="must be above 0, not 0") as caught:
+            api.supply("ascend-910c", cards=10, set={key: 0.0})
+        assert (caught.value.file, caught.value.key) == ("--set", key)
     with pytest.raises(PlannerError, match="not KEY=NUMBER"):
         api.supply("ascend-910c", cards=10, set=["stock=many"])
     with pytest.raises(PlannerError, match="above 0"):
         api.supply("ascend-910c", cards=10, by_months=-2)
     assert set(EXACT) == set(KEYS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_stock_that_is_enough_needs_nothing_more() -> None:
+    plan = api.supply("ascend-910c", cards=10, set={**EXACT, "stock": 20.0, "stack_limit": 0.0})
+    assert plan.months is not None
+    assert plan.months.p90 == 0.0
 
 
 def test_the_command_answers_with_its_exit_code() -> None:

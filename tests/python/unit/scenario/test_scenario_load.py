@@ -121,7 +121,12 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ("cards = 30_000", "cards = { exactly = 8, max = 8 }", "limits.cards.exactly", "excludes"),
         ("cards = 30_000", "cards = 8.5", "limits.cards.max", "whole number"),
         ("cards = 30_000", "capex = 200", "limits.capex", "with its currency"),
-        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
+        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", 'capital letters, e.g. "CN"'),
+        ("cards = 30_000", 'available_in = "cn"', "limits.available_in", 'capital letters, e.g. "CN"'),
+        ("cards = 30_000", 'available_by = "next year"', "limits.available_by", 'e.g. "2026", "2026-06"'),
+        ("cards = 30_000", 'available_by = "2026-13"', "limits.available_by", "is not a date"),
+        ("[site]", "[search]\nfront = []\n[site]", "search.front", "is an empty list"),
+        ("[site]", "[search]\nweights = {}\n[site]", "search.weights", "is an empty table"),
         ("days = 180", "ttft = 0.3", "target.ttft", "belongs to services"),
         ("days = 180", "availability = 0.999", "target.availability", "belongs to services"),
         ('tokens = "15.6T"', 'tokens = "400Gb"', "workload.tokens", "no suffix of counts"),
@@ -153,6 +158,18 @@ def test_a_bad_value_is_refused_at_its_key(write: Write, old: str, new: str, key
     assert fault.key == key
     assert message in fault.message
     assert fault.line is not None
+
+
+def test_a_file_about_training_asked_as_a_service_says_what_belongs_where(write: Write) -> None:
+    fault = fault_of(write, GOOD, 'workload.kind="serving"')
+    assert fault.key == "workload.tokens"
+    assert "belongs to training" in (fault.hint or "")
+
+
+def test_an_unknown_key_of_a_service_lists_the_known_ones(write: Write) -> None:
+    fault = fault_of(write, SERVICE.replace("output_tokens", "zzz = 1\noutput_tokens"))
+    assert fault.key == "workload.zzz"
+    assert "input_tokens" in (fault.hint or "")
 
 
 def test_peak_hours_alone_may_fill_the_day(write: Write) -> None:
