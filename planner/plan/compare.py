@@ -13,17 +13,19 @@ from planner.plan.account import Band
 from planner.plan.case import open_case
 from planner.plan.compare_why import level_with, rate_words, why_behind
 from planner.plan.draws import check_samples
-from planner.plan.maturity import CLASS_OF, maturity_of
+from planner.plan.maturity import class_of, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Part
 from planner.plan.prices import Price
 from planner.plan.result import Fact, Result
 from planner.plan.rivals import rivals
+from planner.plan.service_case import open_service
 from planner.plan.service_parts import CostPerMillion
+from planner.plan.service_rivals import service_rivals
 from planner.plan.shown import duration, number, spaced
 from planner.problem.contender import alone
 from planner.problem.market import excluded
-from planner.scenario import Scenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.specs import SpecLibrary
 from planner.specs.export_control import export_figures
 from planner.specs.schema.part import WorkloadClass
@@ -186,7 +188,7 @@ def compare(
     for system_id in _systems(scenario, library):
         if seen is not None:
             seen(system_id)
-        contender = _head(system_id, library, CLASS_OF.get(scenario.workload.kind))
+        contender = _head(system_id, library, class_of(scenario.workload))
         why = excluded(library.system(system_id), library.accelerator(contender.accelerator), scenario.limits)
         if why is not None:
             found.append(contender.model_copy(update={"refused": why}))
@@ -209,7 +211,7 @@ def compare(
     by_cards = scenario.target.any
     ranked = _ranked(measured, by_cards)
     if samples and ranked:
-        ranked = _drawn(ranked, answered, library, samples)
+        ranked = _drawn(ranked, answered, library, samples, by_cards=by_cards)
     return Comparison(
         workload=_workload(scenario),
         limit=limit,
@@ -234,17 +236,25 @@ def _drawn(
     answered: Mapping[str, tuple[Scenario, Plan]],
     library: SpecLibrary,
     samples: int,
+    *,
+    by_cards: bool,
 ) -> list[Contender]:
-    """With the chance of being best (most tokens per second) and the band of the difference to the first.
+    """With the chance of being best and the band of the difference to the first.
 
-    Raises:
-        ScenarioError: a service, which is not drawn.
+    Of training: in tokens per second. Of services: in cards for the load carried where the fewest cards win,
+    else in the highest load.
     """
-    if any(plan.performance is None for _, plan in answered.values()):
-        raise ScenarioError("only training plans are drawn", file="--samples", hint="leave --samples out")
-    cases = {name: (open_case(asked, library), plan) for name, (asked, plan) in answered.items()}
     seed = next(iter(answered.values()))[0].search.seed
-    found = rivals(cases, ranked[0].system, samples, seed, "tokens_per_second")
+    served = {
+        name: (open_service(asked, library), plan)
+        for name, (asked, plan) in answered.items()
+        if isinstance(asked, ServiceScenario)
+    }
+    if served:
+        found = service_rivals(served, ranked[0].system, samples, seed, by_cards=by_cards)
+    else:
+        cases = {name: (open_case(asked, library), plan) for name, (asked, plan) in answered.items()}
+        found = rivals(cases, ranked[0].system, samples, seed, "tokens_per_second")
     return [
         item.model_copy(
             update={

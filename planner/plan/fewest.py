@@ -127,9 +127,7 @@ def searched(
     groups = list(alike.values())
     requests = []
     for place in places:
-        moved = json.loads(json.dumps(body))
-        for pointer, value in zip(drawn.of.leaves.pointers, drawn.matrix[place], strict=True):
-            _put(moved, pointer, float(value))
+        moved = patched(body, drawn.of.leaves.pointers, drawn.matrix[place])
         whole = wire.Request.model_validate(moved)
         days = drawn.days(limit)[place]
         requests += [_narrowed(whole, group, float(days[group[0]]), float(tops[place])) for group in groups]
@@ -169,40 +167,51 @@ def _best(
     return refused[0] if len(refused) == len(answers) else None
 
 
-def _put(body: Any, pointer: str, value: float) -> None:
-    *path, last = pointer.strip("/").split("/")
-    for step in path:
-        body = body[int(step)] if isinstance(body, list) else body[step]
-    body[int(last) if isinstance(body, list) else last] = value
+def patched(body: Any, pointers: Sequence[str], row: Floats) -> Any:
+    """The body of a request with the numbers at ``pointers`` as in ``row``."""
+    moved = json.loads(json.dumps(body))
+    for pointer, value in zip(pointers, row, strict=True):
+        *path, last = pointer.strip("/").split("/")
+        inner = moved
+        for step in path:
+            inner = inner[int(step)] if isinstance(inner, list) else inner[step]
+        inner[int(last) if isinstance(inner, list) else last] = float(value)
+    return moved
 
 
 def checked(drawn: Drawn, found: Fewest, limit: float) -> Check:
     """The first draws again, by full searches of what was found and below."""
     count = min(CHECKED, len(found.cards))
     unit = max(cluster.unit_cards for cluster in drawn.of.request.clusters)
+    designs = searched(drawn, range(count), limit, found.cards)
+    return compared(found.cards, designs, unit, len(found.families))
+
+
+def compared(
+    cards: Floats, designs: Sequence[Wire | EngineError | None], unit: int, families: int, pilot: int = PILOT
+) -> Check:
+    """Cards of the first draws against full searches of them; equal within a purchase unit."""
     over: list[float] = []
     answered = same = missed = 0
-    for design, cards in zip(
-        searched(drawn, range(count), limit, found.cards), found.cards[:count], strict=True
-    ):
+    for design, own in zip(designs, cards, strict=False):
         if isinstance(design, EngineError):
             continue
         answered += 1
         if design is None:
-            # Nothing is found in either way, or what was found is no plan of the search: then they disagree.
-            same += not math.isfinite(cards)
-        elif not math.isfinite(cards):
+            # Nothing in both ways, or what was found is no plan of the search: then they disagree.
+            same += not math.isfinite(own)
+        elif not math.isfinite(own):
             missed += 1
         else:
             best = design["cards"]["total"]
-            same += abs(cards - best) <= unit
-            over.append(float(cards) / best - 1.0)
+            same += abs(own - best) <= unit
+            over.append(float(own) / best - 1.0)
     return Check(
         samples=answered,
         agreeing=same,
         missed=missed,
         worst=max(over, default=None),
         mean=float(np.mean(over)) if over else None,
-        pilot=PILOT,
-        families=len(found.families),
+        pilot=pilot,
+        families=families,
     )

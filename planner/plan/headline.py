@@ -130,7 +130,7 @@ def _named(facts: Facts) -> str:
     if comparison.over_limits:
         text = f"No: over {', '.join(_over(limit) for limit in comparison.over_limits)}; {text}"
     elif comparison.meets_target is False:
-        text = f"No: misses the target; {text}"
+        text = f"No: {facts.cause or 'misses the target'}; {text}"
     if comparison.behind_best is not None:
         behind = comparison.behind_best
         text += f", {percent(behind)} behind the best" if behind >= 5e-4 else ", as fast as the best"

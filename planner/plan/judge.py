@@ -14,9 +14,11 @@ from planner.plan.case import Case
 from planner.plan.model import Plan
 from planner.plan.named import SWITCHES, Named
 from planner.plan.solve import drawn_alone, plan_of
+from planner.plan.storage import slow_storage
 from planner.problem import wire
 
 Wire = Mapping[str, Any]
+STORAGE_HINT = 'reliability.checkpoint_bandwidth, or reliability.checkpoint = "memory"'
 STILL_MEANT = {"memory", "batch", "target", "limits"}
 """A layout that breaks only these still has a step time and a memory need that mean something."""
 
@@ -38,6 +40,10 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
     asked = asked if named is None else _spares_as_given(asked)
     if named is None:
         if best["best"] is None:
+            slow = case.timed(
+                "storage", lambda: slow_storage(case.problem, engine.size, without_target(asked))
+            )
+            case.cause = slow.words if slow else None
             return plan_of(case, best, None)
         return _judged(case, asked, best, best["best"], None)
     fastest = _fastest(case, _restricted(asked, named))
@@ -170,7 +176,9 @@ def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best:
         chosen = {name: value for name, value in named.items() if name in SWITCHES}
         design = _evaluated(asked, {**basis, "cards": cards, "layout": {**layout, "switches": chosen}})
     except EngineError as fault:
-        raise ScenarioError(fault.message, file="--layout", hint=fault.hint) from fault
+        # Storage too slow for a failure rate is no fault of the layout, nor of ours.
+        hint = STORAGE_HINT if "checkpoints:" in fault.message else fault.hint
+        raise ScenarioError(fault.message, file="--layout", hint=hint) from fault
     taken = ", ".join(f"{name} {layout[name]}" for name in layout if name not in named)
     case.notes.append(f"no lawful layout has what --layout names; dimensions left open are taken as {taken}")
     return _plan(case, asked, result, design, best, None)
@@ -199,6 +207,8 @@ def _plan(  # noqa: PLR0917
         best=assemble.summary_of(best) if best is not None else None,
         behind_best=behind,
     )
+    if missed and not set(broken) - {"target"}:
+        case.cause = case.timed("storage", lambda: _storage(case, design))
     judged = {
         **result,
         "feasible": not broken,
@@ -211,6 +221,21 @@ def _plan(  # noqa: PLR0917
         return plan_of(case, judged, kept, comparison, sure=False, basis=design)
     studied, found = drawn_alone(case, kept)
     return plan_of(case, judged, kept, comparison, sure=False, basis=design, found=found, studied=studied)
+
+
+def _storage(case: Case, design: Wire) -> str | None:
+    """Whether this design misses the target for slow storage alone, in words."""
+    choice = wire.DesignChoice.model_validate(assemble.choice(design))
+
+    def same(request: wire.Request) -> Wire:
+        found = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+        return {"best": None if found["broken_rules"] else found}
+
+    held = case.request.limits.model_copy(
+        update={"cards_min": design["cards"]["total"], "cards_max": design["cards"]["total"]}
+    )
+    slow = slow_storage(case.problem, same, case.request.model_copy(update={"limits": held}))
+    return slow.words if slow else None
 
 
 def margin_of(design: Wire, target: wire.Target) -> float | None:

@@ -17,6 +17,11 @@ CLASS_OF: Mapping[str, WorkloadClass] = {"training": "llm-training", "serving": 
 """Kind of a scenario's workload -> class."""
 
 
+def class_of(workload: Any) -> WorkloadClass | None:
+    """Of the workload of a scenario; None: generic items of which it is not said."""
+    return CLASS_OF.get(workload.kind) or getattr(workload, "workload_class", None)
+
+
 class Estimated(Part):
     """A figure with its 80 % range; nobody published it."""
 

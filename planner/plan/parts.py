@@ -186,7 +186,8 @@ class Layout(LayoutCore):
 
     micro_batches: int = Field(description="per step and pipeline")
     micro_batch_group: int | None = Field(
-        default=None, description="micro-batches that interleaving passes through a chunk before the next chunk"
+        default=None,
+        description="micro-batches that interleaving passes through a chunk before the next chunk",
     )
     global_batch_sequences: int
     offload: str = Field(default="none", description="what lives in host memory: weights+activations ...")

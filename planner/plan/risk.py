@@ -6,7 +6,7 @@ many cards a draw needs is found anew in every draw (`fewest`); some draws are a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from planner.lazy import np
 from planner.plan import worth
 from planner.plan.account import Band
 from planner.plan.bands import Study
-from planner.plan.drawn import Drawn, days_allowed, error_key, ln_of
-from planner.plan.draws import Floats, normal, percentiles, sobol
+from planner.plan.drawn import Drawn, days_allowed
+from planner.plan.draws import Floats, percentiles
 from planner.plan.fewest import Fewest, checked
+from planner.plan.indices import indices
 from planner.plan.risk_parts import Index, Risk
 from planner.problem import wire
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 else:
     Flags = object
-INDEXED = 12
-"""Inputs with the largest swings that Sobol indices are worked out for."""
-INDEX_SAMPLES = 1024
 DAYS, MEGAWATTS, DESIGN_MEGAWATTS, CAPEX, TCO, REASONS = range(6)
 FATAL = 1 | 2 | 4 | 16
 """Memory, limits, another rule, cannot be built: such a design does not do. Few spares only cost days."""
@@ -80,44 +78,16 @@ def surest(sampled: Sampled, request: wire.Request, probability: float) -> int |
     )
 
 
-def indices(sampled: Sampled, place: int, study: Study, seed: int) -> list[Index]:
-    """Sobol indices of ln(days) of one candidate over the inputs with the largest swings."""
-    of = sampled.drawn.of
-    spans = {item.key: (item, span) for item, span in of.inputs.figures}
-    errors = {error_key(error): error for error in of.inputs.errors[sampled.candidates[place].cluster]}
-    labels = {key: item.label for key, (item, _) in spans.items()}
-    weights = {key: weight for key, weight in study.weight.items() if key in spans}
-    ranked = sorted(weights, key=lambda key: (-weights[key], key))[:INDEXED]
-    keys = [*ranked, *errors]
-    if not keys:
-        return []
-    choice = sampled.candidates[place]
+def indices_of(sampled: Sampled, place: int, study: Study, seed: int) -> list[Index]:
+    """Sobol indices of ln(days) of one candidate."""
+    of, choice = sampled.drawn.of, sampled.candidates[place]
 
-    def ln_days(points: Floats) -> Floats:
-        z = dict(zip(keys, points, strict=True))
-        many = points.shape[1]
-        middle = np.zeros(many)
-        values = {key: span.at(z.get(key, middle)) for key, (_, span) in spans.items()}
-        columns = engine.sample(of.request, [choice], of.leaves.pointers, of.leaves.matrix(values, many))
-        # A draw that cannot be built counts as the centre: it has no days.
-        days = columns[:, 0, DAYS]
-        usable = np.isfinite(days) & (days > 0)
-        logs = np.log(np.where(usable, days, np.median(days[usable]) if usable.any() else 1.0))
-        for key, error in errors.items():
-            logs = logs + ln_of(error, z[key])
-        return logs
+    def days(values: Mapping[str, Floats], many: int) -> Floats:
+        matrix = of.leaves.matrix(values, many)
+        out: Floats = engine.sample(of.request, [choice], of.leaves.pointers, matrix)[:, 0, DAYS]
+        return out
 
-    first, total = sobol(ln_days, [normal()] * len(keys), INDEX_SAMPLES, seed)
-    found = [
-        Index(
-            label=labels.get(key, errors[key].label if key in errors else key),
-            key=key if key in labels else None,
-            first=float(one),
-            total=float(all_),
-        )
-        for key, one, all_ in zip(keys, first, total, strict=True)
-    ]
-    return sorted(found, key=lambda item: (-item.total, item.label))
+    return indices(of.inputs.figures, of.inputs.errors[choice.cluster], study, days, seed)
 
 
 def risk(  # noqa: PLR0917
@@ -149,7 +119,7 @@ def risk(  # noqa: PLR0917
         cards=None if sure is None else sampled.candidates[sure].cards,
         cards_tried=max(choice.cards or 0 for choice in sampled.candidates),
         planned_for=planned_for,
-        indices={"days": indices(sampled, place, study, seed)},
+        indices={"days": indices_of(sampled, place, study, seed)},
         check=checked(sampled.drawn, found, limit) if found and limit is not None else None,
         measure_first=worth.measure_first(problem, study),
         sheet_precision=request.training.precision,

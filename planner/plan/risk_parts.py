@@ -79,7 +79,7 @@ class Risk(Part):
     cards: int | None = Field(description="fewest cards that meet the target with it; null: none tried do")
     cards_tried: int
     planned_for: bool = Field(description="the plan itself is that of these cards (--confidence)")
-    indices: dict[Literal["days"], list[Index]]
+    indices: dict[Literal["days", "requests_per_second"], list[Index]]
     check: Check | None
     measure_first: list[Measure]
     acceptance: list[Acceptance]

@@ -64,6 +64,17 @@ def rivals(
         column = drawn.column(COLUMNS[by])[:, 0]
         values[name] = 1.0 / column if by == "tokens_per_second" else column
         costs[name] = np.where(drawn.works[:, 0], column, np.inf)
+    return _rivals(values, costs, leader)
+
+
+def told(rates: Mapping[str, Floats], leader: str, *, least: bool) -> dict[str, Rival]:
+    """Rivals by what they do per draw, 0 where they do not work; ``least``: told as its inverse (cards)."""
+    with np.errstate(divide="ignore"):
+        costs = {name: 1.0 / rate for name, rate in rates.items()}
+    return _rivals(costs if least else rates, costs, leader)
+
+
+def _rivals(values: Mapping[str, Floats], costs: Mapping[str, Floats], leader: str) -> dict[str, Rival]:
     shares = best_shares(costs)
     found = {}
     for name, value in values.items():

@@ -10,6 +10,7 @@ from typing import Any
 from planner import engine
 from planner.plan.case import DEFAULT_SAMPLES, Clocked, refuse_no_target
 from planner.plan.draws import check_samples
+from planner.plan.maturity import class_of
 from planner.problem import serving_wire
 from planner.problem.evidence import Figure
 from planner.problem.service import ServiceProblem, build_service
@@ -17,6 +18,7 @@ from planner.scenario.service import ServiceScenario
 from planner.specs import SpecLibrary
 
 Wire = Mapping[str, Any]
+NO_CLASS = "workload.workload_class is not given: nothing is said of how mature the chip's software is for it"
 
 
 @dataclass
@@ -71,6 +73,8 @@ def open_service(
         refuse_no_target(loaded, plan_for, "target.requests_per_second")
     problem = build_service(scenario, library, no_estimates=no_estimates)
     case = ServiceCase(problem, command, interrupt, list(problem.notes), started=started)
+    if class_of(scenario.workload) is None:
+        case.notes.append(NO_CLASS)
     case.samples, case.plan_for = samples, plan_for
     case.seconds["problem"] = time.perf_counter() - started
     return case

@@ -10,10 +10,9 @@ from typing import Any
 from planner.plan import evidence, figures
 from planner.plan.account import Evidence
 from planner.plan.bands import ModelError, Study
-from planner.plan.maturity import CLASS_OF, PlanMaturity, maturity_of
+from planner.plan.maturity import PlanMaturity, class_of, maturity_of
 from planner.plan.port import port_errors, port_of
 from planner.plan.service_case import ServiceCase, accelerator_of
-from planner.problem import serving_wire
 from planner.problem.evidence import Figure
 from planner.software.serving import serving_constants
 
@@ -76,11 +75,12 @@ def kin_of(case: ServiceCase, efficiency: str) -> list[str]:
 
 
 def maturity(case: ServiceCase, basis: Wire | None, design: Wire | None) -> PlanMaturity | None:
-    """Of the chip for serving language models; generic items do not say what class of workload they are."""
-    if isinstance(case.request.served, serving_wire.ServedItem):
+    """Of the chip for the class of what is served; None where generic items do not say theirs."""
+    wanted = class_of(case.problem.scenario.workload)
+    if wanted is None:
         return None
     card = case.library.accelerator(accelerator_of(case, basis))
-    mature = maturity_of(case.library, card, CLASS_OF["serving"])
+    mature = maturity_of(case.library, card, wanted)
     if design is None:
         return mature
     country = case.library.site(case.problem.scenario.site.id).country

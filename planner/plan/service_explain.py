@@ -197,7 +197,7 @@ def _pool(pool: ServicePool) -> ExplainedPool:
 def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
     """Change of the most requests per second with 10 % more of each resource, the same pools."""
     assert plan.serving is not None
-    choice = _choice(case, plan)
+    choice = choice_of_plan(case, plan)
     most = plan.serving.most_requests_per_second
     if not most:
         return {}
@@ -220,7 +220,7 @@ def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
     return found
 
 
-def _choice(case: ServiceCase, plan: Plan) -> serving_wire.ServiceChoice:
+def choice_of_plan(case: ServiceCase, plan: Plan) -> serving_wire.ServiceChoice:
     """The plan's service as the engine takes it."""
     request = case.request
     assert plan.serving is not None

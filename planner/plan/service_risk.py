@@ -1,123 +1,33 @@
 """A service under many draws of everything uncertain: what it carries, takes, and how many cards surely do.
 
-The service of the answer is evaluated again under every draw. A draw's cards are those of the smallest copy
-of it (the same instances, more or fewer of them) that carries the load; how a copy's highest load goes with
-its instances is read off at the central figures. A design for a probability is searched for at a raised load
-and drawn itself.
+The service of the answer is evaluated again under every draw. How many cards a draw needs is found among
+several services (`service_fewest`). A design for a probability is searched for at a raised load and drawn
+itself.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner import engine
-from planner.errors import EngineError
 from planner.lazy import np
 from planner.plan import worth
 from planner.plan.account import Band
-from planner.plan.bands import ModelError, Study, Uncertain
-from planner.plan.drawn import error_key, ln_of
-from planner.plan.draws import Floats, Range, normals, percentiles
-from planner.plan.leaves import leaves_of
-from planner.plan.risk import CAPEX, DAYS, DESIGN_MEGAWATTS, FATAL, MEGAWATTS, REASONS, TCO
-from planner.plan.risk_parts import Risk
+from planner.plan.bands import Study
+from planner.plan.draws import Floats, percentiles
+from planner.plan.indices import indices
+from planner.plan.risk import CAPEX, DESIGN_MEGAWATTS, MEGAWATTS, TCO
+from planner.plan.risk_parts import Check, Index, Risk
+from planner.plan.service_draws import RATE, Draws
+from planner.plan.service_fewest import ServiceFewest
 from planner.problem import serving_wire
-from planner.problem.service import ServiceProblem, build_service
 
 Wire = Mapping[str, Any]
-RATE = DAYS
-"""Of services the first output of a draw is the highest load."""
-COPIES = tuple(0.1 * 80.0 ** (step / 44) for step in range(45))
-"""Instances of a copy over those of the answer."""
 TRIES = 5
+INDEX_SAMPLES = 256
+"""Fewer than for training: a service takes a hundred times as long to evaluate."""
 STEP = 1.04
 """The load that is searched for is raised by that much where its design falls short of the probability."""
-
-Drawn = tuple[tuple[Uncertain, Range], ...]
-
-
-class Draws:
-    """Draws of the figures of a service's plant and of the model's own errors."""
-
-    def __init__(
-        self, problem: ServiceProblem, figures: Drawn, errors: Sequence[ModelError], samples: int, seed: int
-    ) -> None:
-        """``figures`` and ``errors``: what is drawn; ``samples``: a power of two."""
-        self.problem, self.seed, self.samples = problem, seed, samples
-        keys = [*(item.key for item, _ in figures), *(error_key(error) for error in errors)]
-        self.inputs = len(set(keys))
-        z = normals(keys, samples, seed)
-        request = _roomy(problem.request)
-        leaves = leaves_of(
-            request,
-            [(item, span.value) for item, span in figures],
-            lambda values: _roomy(build_service(problem.scenario, problem.library, values).request),
-        )
-        self.approximate = list(leaves.approximate)
-        self._pointers = leaves.pointers
-        self.values = [(item, span.at(z[item.key])) for item, span in figures]
-        """Figures with their values by draw."""
-        self._matrix = leaves.matrix({item.key: column for item, column in self.values}, samples)
-        slower = np.zeros(samples)
-        for error in errors:
-            slower += ln_of(error, z[error_key(error)])
-        self.factor: Floats = np.exp(slower)
-        """Time over the model's time, by draw."""
-
-    def of(self, choice: serving_wire.ServiceChoice, load: float) -> Floats:
-        """draws x outputs of one service at a load; the first is its highest load, else 0."""
-        request = _roomy(self.problem.request)
-        target = request.target.model_copy(update={"requests_per_second": load})
-        request = request.model_copy(update={"target": target})
-        columns = engine.sample(request, [choice], self._pointers, self._matrix)[:, 0, :]
-        # A slower model carries less: the inverse of its time.
-        columns[:, RATE] /= self.factor
-        broken = (columns[:, REASONS].astype(int) & FATAL) != 0
-        columns[:, RATE] = np.where(broken | ~np.isfinite(columns[:, RATE]), 0.0, columns[:, RATE])
-        return columns
-
-
-def _roomy(request: serving_wire.ServiceRequest) -> serving_wire.ServiceRequest:
-    """With room for more cards, which a draw may need, and without a simulation of each."""
-    limits = request.limits
-    most = min(limits.cards_max * 4, 4_000_000)
-    search = request.search.model_copy(update={"seed": None})
-    return request.model_copy(
-        update={"limits": limits.model_copy(update={"cards_max": most}), "search": search}
-    )
-
-
-def copies(
-    request: serving_wire.ServiceRequest, choice: serving_wire.ServiceChoice, most: float
-) -> list[tuple[int, float]]:
-    """(cards, highest load over that of the design) of copies with fewer and more instances, by cards."""
-    found: dict[int, float] = {}
-    roomy = _roomy(request)
-    for scale in COPIES:
-        pools = {
-            name: pool.model_copy(update={"instances": max(1, math.ceil(pool.instances * scale - 1e-9))})
-            for name, pool in (("prefill", choice.prefill), ("main", choice.main))
-            if pool is not None
-        }
-        copy = choice.model_copy(update={**pools, "cards": None})
-        try:
-            answer = engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=roomy, design=copy))
-        except EngineError:
-            # A fabric that does not reach so far: no such copy.
-            continue
-        cards = answer["cards"]["total"]
-        found[cards] = max(found.get(cards, 0.0), answer["most_requests_per_second"] / most)
-    return sorted(found.items())
-
-
-def cards_needed(ladder: Sequence[tuple[int, float]], rates: Floats, asked: float) -> Floats:
-    """Per draw, the cards of the smallest copy that carries ``asked``; infinite where none does."""
-    needed = np.full(rates.shape, np.inf)
-    for cards, share in sorted(ladder, reverse=True):
-        needed = np.where(rates * share >= asked, float(cards), needed)
-    return needed
 
 
 def surest(
@@ -162,11 +72,12 @@ def risk_of(  # noqa: PLR0917
     probability: float,
     sure: int | None,
     planned_for: bool,
-    alone: bool = False,
+    fewest: tuple[ServiceFewest, Check] | None = None,
 ) -> Risk:
     """What the draws say of the service whose ``columns`` they are.
 
-    ``sure``: cards that carry the load with ``probability``; ``alone``: a service that is there already.
+    ``sure``: cards that carry the load with ``probability``; ``fewest``: the cards that draws need; None: a
+    service that is there already.
     """
     problem = draws.problem
     asked = problem.request.target.requests_per_second
@@ -179,18 +90,16 @@ def risk_of(  # noqa: PLR0917
         "tco_usd_per_year": _band(columns[:, TCO]),
     }
     tried = design["cards"]["total"]
-    if asked is not None and not alone:
-        ladder = copies(problem.request, choice, design["most_requests_per_second"])
-        bands["cards"] = _band(cards_needed(ladder, rates, asked))
-        tried = max([tried, *(cards for cards, _ in ladder)])
+    if fewest is not None:
+        bands["cards"] = _band(fewest[0].cards)
     cluster = problem.request.clusters[choice.cluster]
     formats = design["precisions"] or {}
     return Risk(
         samples=draws.samples,
         seed=draws.seed,
-        candidates=1,
-        inputs=draws.inputs,
-        approximate=draws.approximate,
+        candidates=fewest[0].kinds if fewest else 1,
+        inputs=len(draws.keys),
+        approximate=list(draws.leaves.approximate),
         bands=bands,
         met=None if asked is None else float((rates >= asked).mean()),
         works=float((rates > 0.0).mean()),
@@ -198,8 +107,8 @@ def risk_of(  # noqa: PLR0917
         cards=sure,
         cards_tried=tried,
         planned_for=planned_for,
-        indices={},
-        check=None,
+        indices={"requests_per_second": indices_of(draws, choice, design["requests_per_second"], study)},
+        check=fewest[1] if fewest else None,
         measure_first=worth.measure_first(problem, study, "requests_per_second"),
         sheet_precision=formats.get("dense_products", "int8"),
         acceptance=worth.acceptance_of(
@@ -210,6 +119,18 @@ def risk_of(  # noqa: PLR0917
             worth.served_line(design["most_requests_per_second"] / design["cards"]["total"]),
         ),
     )
+
+
+def indices_of(draws: Draws, choice: serving_wire.ServiceChoice, load: float, study: Study) -> list[Index]:
+    """Sobol indices of the highest load."""
+
+    def slowness(values: Mapping[str, Floats], many: int) -> Floats:
+        rates = draws.rates(choice, load, draws.leaves.matrix(values, many))[:, RATE]
+        with np.errstate(divide="ignore"):
+            out: Floats = 1.0 / rates
+        return out
+
+    return indices(draws.figures, draws.errors, study, slowness, draws.seed, INDEX_SAMPLES)
 
 
 def _band(values: Floats) -> Band | None:

@@ -9,10 +9,13 @@ from planner import engine
 from planner.plan import service_risk
 from planner.plan.bands import Study
 from planner.plan.drawn import range_of
+from planner.plan.draws import Floats
 from planner.plan.model import Plan
 from planner.plan.risk_parts import Risk
 from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase, used_of
+from planner.plan.service_draws import RATE, Drawn, Draws
+from planner.plan.service_fewest import fewest_of, placed
 from planner.plan.service_study import at_load, choice_of, errors, moving, study_of
 from planner.problem import serving_wire
 
@@ -44,9 +47,9 @@ def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
 
         def search(load: float) -> Wire | None:
             best: Wire | None = engine.size_service(at_load(case, design, load))["best"]
-            return None if best is None else _placed(design, best)
+            return None if best is None else placed(design, best)
 
-        shares = columns[:, service_risk.RATE] / most
+        shares = columns[:, RATE] / most
         sure = service_risk.surest(
             draws, shares, probability, search, lambda found: choice_of(found, case.request)
         )
@@ -60,19 +63,28 @@ def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
         design = engine.evaluate_service(question)
         columns = draws.of(choice, design["requests_per_second"])
         studied = study_of(case, design, used_of(case, design))
+    least = None if asked is None else fewest_of(draws, design, asked)
+    choice = choice_of(design, case.request)
     found = service_risk.risk_of(
-        draws, columns, design, choice_of(design, case.request), studied, probability, cards, planned
+        draws, columns, design, choice, studied, probability, cards, planned, fewest=least
     )
     return design, found, studied
 
 
-def draws_of(case: ServiceCase, design: Wire) -> service_risk.Draws:
-    """Draws of what moves the service of ``design``."""
+def draws_of(
+    case: ServiceCase, design: Wire, deviates: Mapping[str, Floats] | None = None, samples: int | None = None
+) -> Draws:
+    """Draws of what moves the service of ``design``; ``deviates``: those that compared services share."""
+    seed = case.problem.scenario.search.seed
+    many = samples or case.samples
+    return Draws(case.problem, spans_of(case, design), errors(case, design), many, seed, deviates)
+
+
+def spans_of(case: ServiceCase, design: Wire) -> Drawn:
+    """Figures that move the service of ``design``, with their ranges."""
     figures = moving(used_of(case, design))
     quantities = {figure.key: figure.quantity for figure in case.problem.figures}
-    spans = [(item, range_of(item, quantities[item.place])) for item in figures]
-    seed = case.problem.scenario.search.seed
-    return service_risk.Draws(case.problem, tuple(spans), errors(case, design), case.samples, seed)
+    return tuple((item, range_of(item, quantities[item.place])) for item in figures)
 
 
 def drawn_service(case: ServiceCase, design: Wire) -> tuple[Risk, Study]:
@@ -82,11 +94,6 @@ def drawn_service(case: ServiceCase, design: Wire) -> tuple[Risk, Study]:
     columns = draws.of(choice, design["requests_per_second"])
     probability = case.problem.scenario.search.confidence
     found = service_risk.risk_of(
-        draws, columns, design, choice, studied, probability, None, planned_for=False, alone=True
+        draws, columns, design, choice, studied, probability, None, planned_for=False
     )
     return found, studied
-
-
-def _placed(central: Wire, found: Wire) -> Wire:
-    """A design of a problem narrowed to the plant of ``central``, with the indices of the whole problem."""
-    return {**found, **{name: central[name] for name in ("cluster", "fabric_index", "cooling_index")}}

@@ -140,7 +140,16 @@ def confidence_of(case: ServiceCase, design: Wire, studied: Study) -> Confidence
 
 def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.ServiceRequest:
     """The problem on the plant of ``design``, for another load and the fewest cards."""
-    cluster = case.request.clusters[design["cluster"]]
+    limits = case.request.limits
+    most = min(limits.cards_max, design["cards"]["total"] * MOST_TIMES)
+    return on_plant(case.request, design, load, most)
+
+
+def on_plant(
+    request: serving_wire.ServiceRequest, design: Wire, load: float, most: int
+) -> serving_wire.ServiceRequest:
+    """A request with nothing but the plant of ``design`` to choose from, for the fewest of ``most`` cards."""
+    cluster = request.clusters[design["cluster"]]
     index = design["cluster"]
     only = cluster.model_copy(
         update={
@@ -149,15 +158,15 @@ def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.Servic
             "power_caps": (design["power_cap"],),
         }
     )
-    limits = case.request.limits
-    most = min(limits.cards_max, design["cards"]["total"] * MOST_TIMES)
-    return case.request.model_copy(
+    return request.model_copy(
         update={
             "clusters": (only,),
-            "software": (case.request.software[index],),
-            "families": (case.request.families[index],),
-            "target": case.request.target.model_copy(update={"requests_per_second": load}),
-            "limits": limits.model_copy(update={"cards_max": most}),
-            "search": unsimulated(case.request.search).model_copy(update={"objective": "cards", "front": ()}),
+            "software": (request.software[index],),
+            "families": (request.families[index],),
+            "target": request.target.model_copy(update={"requests_per_second": load}),
+            "limits": request.limits.model_copy(
+                update={"cards_max": most, "cards_min": min(request.limits.cards_min, most)}
+            ),
+            "search": unsimulated(request.search).model_copy(update={"objective": "cards", "front": ()}),
         }
     )

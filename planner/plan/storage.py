@@ -53,12 +53,13 @@ def _rate(value: float) -> str:
     return f"{value:.3g} B/s"
 
 
-def slow_storage(problem: Problem, size: Size) -> SlowStorage | None:
+def slow_storage(problem: Problem, size: Size, asked: wire.Request | None = None) -> SlowStorage | None:
     """Whether faster storage alone would turn the no of a problem into a yes; None: it is not that.
 
-    The slowest storage that does is found to a factor of two.
+    The slowest storage that does is found to a factor of two. ``asked``: the request, where it is not the
+    problem's own.
     """
-    request = problem.request
+    request = asked or problem.request
     terms = request.reliability
     state = terms.checkpoint_bytes_per_parameter * parameter_counts(problem.architecture).total
     write = state / terms.checkpoint_bytes_per_second

@@ -138,6 +138,9 @@ class GenericWorkload(Frozen):
     most_batch: Annotated[Whole, Field(le=2**20)] = Field(default=256, description="items in a batch at most")
     peak_over_mean: AtLeastOne = Field(default=1.0, description="the service is sized for the peak")
     software: Text | None = Field(default=None, description="id of a serving profile")
+    workload_class: Literal["vision", "recommendation", "scientific"] | None = Field(
+        default=None, description="says how mature the chip's software is for it; null: nothing is said"
+    )
 
 
 class LatencyChoice(Frozen):

@@ -1,5 +1,6 @@
 //! Reliability against published and worked values. Numbers as their sources print them.
 
+use planner_core::reliability::causes::availability;
 use planner_core::reliability::{
     daly_interval, expected_ettr, first_order_waste, job_mttf, spare_servers, young_interval,
 };
@@ -79,5 +80,15 @@ fn spare_servers_are_quantiles_of_servers_in_repair() {
         let repair = Seconds(days * SECONDS_PER_DAY);
         assert_eq!(spare_servers(servers, rate, repair, 0.99), p99);
         assert_eq!(spare_servers(servers, rate, repair, 0.999), p999);
+    }
+}
+
+#[test]
+fn availability_matches_the_pod_and_the_baseline_of_ub_mesh() {
+    // arXiv 2503.20377: MTBF of 98.5 and 13.8 h, 75 min to repair, 13 min with monitoring.
+    for (mtbf_hours, repair_minutes, share) in
+        [(98.5, 75.0, 0.988), (13.8, 75.0, 0.916), (98.5, 13.0, 0.9978)]
+    {
+        near(availability(mtbf_hours, repair_minutes / 60.0), share, 1e-3);
     }
 }

@@ -89,17 +89,39 @@ fn replicas_beyond_the_wanted_keep_the_availability() {
     let day = Seconds(SECONDS_PER_DAY);
     let reached = |spare: u64| {
         let all = usize::try_from(10 + spare).unwrap();
-        let law = Law::Exponential(day * 64.5);
-        // The cycle of a replica is MTBF + MTTR long.
-        simulated::covered(
-            all,
-            usize::try_from(spare).unwrap(),
-            &law,
-            &Law::Deterministic(day * 2.0),
-            day * 20_000.0,
-            7,
-        )
+        let (law, repair) = (Law::Exponential(day * 62.5), Law::Deterministic(day * 2.0));
+        simulated::up_at_least(all, 10, &law, &repair, day * 40_000.0, 7)
     };
     assert!(reached(spare) > 0.985, "{}", reached(spare));
     assert!(reached(spare - 1) < 0.99);
+}
+
+#[test]
+fn replicas_up_are_binomial_and_the_simulation_agrees() {
+    // P(at least `wanted` of n up), summed by hand from n choose k; n servers that fail and return on their own.
+    let binomial = |n: u64, wanted: u64, up: f64| -> f64 {
+        (wanted..=n)
+            .map(|k| {
+                let ways: f64 = (1..=n - k).map(|i| (k + i) as f64 / i as f64).product();
+                ways * up.powi(i32::try_from(k).unwrap()) * (1.0 - up).powi(i32::try_from(n - k).unwrap())
+            })
+            .sum()
+    };
+    let day = Seconds(SECONDS_PER_DAY);
+    for (wanted, up_days, down_days) in [(4_u64, 18.0, 2.0), (10, 48.0, 2.0), (20, 97.0, 3.0)] {
+        let up = availability(up_days, down_days);
+        for spare in 0..4_u64 {
+            let n = wanted + spare;
+            let (law, repair) = (Law::Exponential(day * up_days), Law::Deterministic(day * down_days));
+            let (all, least) = (usize::try_from(n).unwrap(), usize::try_from(wanted).unwrap());
+            let reached = simulated::up_at_least(all, least, &law, &repair, day * 60_000.0, 11);
+            let exact = binomial(n, wanted, up);
+            assert!((reached / exact - 1.0).abs() < 0.02, "{wanted}+{spare}: {reached} against {exact}");
+        }
+        for target in [0.9, 0.99, 0.9999] {
+            let spare = spare_replicas(wanted, up, target).unwrap();
+            assert!(binomial(wanted + spare, wanted, up) >= target);
+            assert!(spare == 0 || binomial(wanted + spare - 1, wanted, up) < target);
+        }
+    }
 }

@@ -180,6 +180,37 @@ pub fn goodput_with_copies(
     (job.saved + job.since) / job.events.now().0
 }
 
+/// Share of the time in which at least `wanted` of `replicas` replicas are up, over `time`: each is up and down in turn, on
+/// its own.
+#[must_use]
+pub fn up_at_least(replicas: usize, wanted: usize, up: &Law, down: &Law, time: Seconds, seed: u64) -> f64 {
+    let (mut uptime, mut shop) = (Random::new(seed, 0), Random::new(seed, 1));
+    // The event: whether the replica comes up.
+    let mut events = Events::new();
+    for _ in 0..replicas {
+        events.after(up.draw(&mut uptime), false);
+    }
+    let (mut working, mut good, mut last) = (replicas, 0.0, 0.0);
+    while let Some(comes_up) = events.next() {
+        let now = events.now().0;
+        if working >= wanted {
+            good += now.min(time.0) - last;
+        }
+        last = now;
+        if now >= time.0 {
+            break;
+        }
+        if comes_up {
+            working += 1;
+            events.after(up.draw(&mut uptime), false);
+        } else {
+            working -= 1;
+            events.after(down.draw(&mut shop), true);
+        }
+    }
+    good / time.0
+}
+
 /// Share of the time in which at most `spares` of `servers` servers are in repair, over `time`.
 #[must_use]
 pub fn covered(servers: usize, spares: usize, failures: &Law, repair: &Law, time: Seconds, seed: u64) -> f64 {

@@ -10,8 +10,10 @@ import pytest
 import planner
 from planner import engine
 from planner.errors import PlannerError
-from planner.plan import service_risk
+from planner.plan import service_fewest, service_risk
+from planner.plan.risk import MEGAWATTS
 from planner.plan.service_case import open_service
+from planner.plan.service_draws import RATE
 from planner.plan.service_solve import draws_of
 from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
@@ -21,6 +23,7 @@ from planner.specs import SpecLibrary
 
 EXAMPLE = Path(__file__).parents[4] / "examples/deepseek-r1-p800-service.toml"
 SMALL = ["target.requests_per_second=20"]
+FEW = 8
 
 
 def test_a_draw_of_a_service_is_the_evaluation_of_its_rebuilt_problem() -> None:
@@ -28,26 +31,42 @@ def test_a_draw_of_a_service_is_the_evaluation_of_its_rebuilt_problem() -> None:
     design = engine.size_service(case.request)["best"]
     choice = choice_of(design, case.request)
     draws = draws_of(case, design)
-    assert draws.approximate == []
+    assert draws.leaves.approximate == ()
     columns = draws.of(choice, design["requests_per_second"])
     for place in (0, 31):
         values = {item.place: float(column[place]) for item, column in draws.values}
         request = build_service(case.problem.scenario, case.library, values).request
         answer = engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=request, design=choice))
-        assert columns[place, service_risk.MEGAWATTS] == pytest.approx(
-            answer["facility"]["facility_megawatts"], rel=1e-9
-        )
+        assert columns[place, MEGAWATTS] == pytest.approx(answer["facility"]["facility_megawatts"], rel=1e-9)
         slower = draws.factor[place]
-        assert columns[place, service_risk.RATE] * slower == pytest.approx(
-            answer["most_requests_per_second"], rel=1e-6
-        )
+        assert columns[place, RATE] * slower == pytest.approx(answer["most_requests_per_second"], rel=1e-6)
 
 
-def test_the_smallest_copy_that_carries_the_load_is_what_a_draw_needs() -> None:
-    ladder = [(8, 0.5), (16, 1.0), (32, 2.1)]
-    rates = np.array([100.0, 50.0, 210.0, 10.0])
-    needed = service_risk.cards_needed(ladder, rates, 100.0)
-    assert needed.tolist() == [16.0, 32.0, 8.0, np.inf]
+def test_a_draw_needs_the_smallest_pool_of_each_kind_that_carries_the_load() -> None:
+    kind = service_fewest.Kind("prefill", None, 4.0, 1)  # type: ignore[arg-type]
+    # 100 requests/s at 30 each: 4 instances and a spare, 20 cards, in servers of 8: 24. None at a rate of 0.
+    found = service_fewest._cards(kind, np.array([30.0, 100.0, 0.0]), 100.0, 8)
+    assert found.tolist() == [24.0, 8.0, np.inf]
+
+
+def test_cards_of_draws_agree_with_full_searches_of_them() -> None:
+    case = open_service(load(EXAMPLE, SMALL), SpecLibrary.from_environment(), samples=64)
+    design = engine.size_service(case.request)["best"]
+    found, check = service_fewest.fewest_of(draws_of(case, design), design, 20.0)
+    assert len(found.cards) == 64
+    assert check.samples == FEW
+    assert check.missed == 0
+    assert check.mean is not None
+    assert check.mean < 0.1
+    assert check.agreeing >= FEW // 2
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full searches of a service take a tenth of a second each: a few of them say what many would."""
+    monkeypatch.setattr(service_fewest, "CHECKED", FEW)
+    monkeypatch.setattr(service_fewest, "SERVICE_PILOT", FEW)
+    monkeypatch.setattr(service_risk, "INDEX_SAMPLES", 64)
 
 
 def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_draws() -> None:
@@ -68,6 +87,9 @@ def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_dr
     assert plain.risk.met < 0.6 <= sure.risk.met
     again = planner.size(EXAMPLE, set=[*SMALL, "search.threads=1"], samples=64)
     assert again.risk == plain.risk
+    drivers = plain.risk.indices["requests_per_second"]
+    assert drivers[0].total > 0.1
+    assert {item.label for item in drivers} >= {"the serving model's own error"}
     assert sure.risk.measure_first[0].share >= sure.risk.measure_first[-1].share
     assert any("requests/s" in line.test for line in sure.risk.acceptance)
 
