@@ -82,6 +82,7 @@ def size(
             _library(library),
             command=command,
             no_estimates=no_estimates,
+            progress=progress,
             interrupt=interrupt,
             samples=samples,
             plan_for=confidence,
@@ -134,6 +135,7 @@ def evaluate(
             _library(library),
             command=command,
             no_estimates=no_estimates,
+            progress=progress,
             interrupt=interrupt,
             samples=samples,
         )

@@ -121,7 +121,7 @@ def test_an_impossible_latency_names_the_best_reachable() -> None:
         ({"target": {"tokens_per_second": 5}}, "target.tokens_per_second", "excludes"),
         ({"layout": {"mode": "split"}}, "layout.mode[0]", "must be"),
         ({"workload": {"tokens": 5}}, "workload.tokens", "unknown key"),
-        ({"search": {"time_limit": "5 s"}}, "search.time_limit", "cannot be cut short"),
+        ({"search": {"time_limit": "-5 s"}}, "search.time_limit", "above zero"),
     ],
 )
 def test_bad_input_is_told_with_its_key(change: dict[str, Any], key: str, message: str) -> None:
@@ -171,31 +171,6 @@ def test_a_model_that_fits_nowhere_is_a_no() -> None:
     assert "fit on no instance" in plan.headline
 
 
-def test_generic_items_are_sized_for_chips_built_for_them() -> None:
-    """Images a second on Hanguang 800 alike cards: one device each, latency at the percentile."""
-    plan = planner.size(
-        {
-            "site": "shanghai",
-            "workload": {
-                "kind": "generic",
-                "name": "resnet-50",
-                "flops": "8.2G",
-                "bytes": "25M",
-                "memory": "10M",
-                "weights": "26M",
-                "precision": "int8",
-            },
-            "target": {"requests_per_second": 50_000, "latency": {"value": "20 ms", "percentile": 99}},
-            "hardware": {"systems": ["mlu370-x8-server"]},
-        }
-    )
-    assert plan.feasible
-    assert plan.serving is not None
-    assert plan.serving.ttft is not None
-    assert plan.serving.ttft.quantile <= 0.02
-    assert "a million items" in _text(plan)
-
-
 def test_a_named_layout_of_training_is_no_layout_of_a_service() -> None:
     """No traceback where a dimension is of training only."""
     with pytest.raises(ScenarioError, match="no dimension of a service"):
@@ -218,8 +193,9 @@ def test_a_service_is_simulated_and_the_first_line_says_so() -> None:
     assert ran is not None
     assert ran.confirmed
     assert ran.ttft_p50_seconds <= ran.ttft_p90_seconds <= ran.ttft_p99_seconds
-    assert ran.tpot_p50_seconds <= ran.tpot_p90_seconds <= ran.tpot_p99_seconds
-    assert ran.tpot_quantile_seconds <= 0.05 * 1.05
+    late = [ran.tpot_p50_seconds, ran.tpot_p90_seconds, ran.tpot_p99_seconds]
+    assert late == sorted(late, key=lambda seconds: seconds or 0.0)
+    assert (ran.tpot_quantile_seconds or 1.0) <= 0.05 * 1.05
     assert "confirmed by simulation" in plan.headline
     assert "NOT" not in plan.headline
     assert "simulated: " in _text(plan)
