@@ -1,7 +1,8 @@
 """Capacity planner for AI accelerator clusters: from hardware spec files to the cluster that meets a target.
 
-``planner.size(scenario)`` and ``planner.evaluate(scenario)`` answer with a ``planner.Plan``,
-``planner.sweep(file)`` with rows; ``planner.specs`` is the library of hardware. Names are loaded when they
+``planner.size(scenario)`` and ``planner.evaluate(scenario)`` answer with a `Plan`, ``compare`` with a
+`Comparison`, ``sweep`` with `Rows`; ``explain``, ``diff``, ``fabric``, ``supply`` have answers of their own.
+``write_report`` writes a plan down, ``planner.specs`` is the library of hardware. Names are loaded when they
 are first used, so that ``import planner`` costs nothing. docs/tutorial.md shows them at work.
 """
 
@@ -12,37 +13,68 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner import specs
-    from planner.api import evaluate, explain, size, supply, sweep
+    from planner.api import compare, diff, evaluate, explain, fabric, size, supply, sweep, write_report
+    from planner.difference import Difference
     from planner.errors import PlannerError
+    from planner.plan.bill import FabricBill
+    from planner.plan.compare import Comparison
+    from planner.plan.explained import Explanation, ServiceExplanation
     from planner.plan.model import Plan
+    from planner.plan.supply import SupplyPlan
     from planner.scenario import Scenario
     from planner.specs.library import SpecLibrary
+    from planner.sweeps import Rows
+    from planner.table import Table
+
+_HOMES = {
+    "Comparison": "planner.plan.compare",
+    "Difference": "planner.difference",
+    "Explanation": "planner.plan.explained",
+    "FabricBill": "planner.plan.bill",
+    "Plan": "planner.plan.model",
+    "PlannerError": "planner.errors",
+    "Rows": "planner.sweeps",
+    "Scenario": "planner.scenario",
+    "ServiceExplanation": "planner.plan.explained",
+    "SpecLibrary": "planner.specs.library",
+    "SupplyPlan": "planner.plan.supply",
+    "Table": "planner.table",
+    "compare": "planner.api",
+    "diff": "planner.api",
+    "evaluate": "planner.api",
+    "explain": "planner.api",
+    "fabric": "planner.api",
+    "size": "planner.api",
+    "supply": "planner.api",
+    "sweep": "planner.api",
+    "write_report": "planner.api",
+}
 
 __all__ = [
+    "Comparison",
+    "Difference",
+    "Explanation",
+    "FabricBill",
     "Plan",
     "PlannerError",
+    "Rows",
     "Scenario",
+    "ServiceExplanation",
     "SpecLibrary",
+    "SupplyPlan",
+    "Table",
+    "compare",
+    "diff",
     "evaluate",
     "explain",
+    "fabric",
     "size",
     "specs",
     "supply",
     "sweep",
     "version",
+    "write_report",
 ]
-
-_HOMES = {
-    "Plan": "planner.plan.model",
-    "PlannerError": "planner.errors",
-    "Scenario": "planner.scenario",
-    "SpecLibrary": "planner.specs.library",
-    "evaluate": "planner.api",
-    "explain": "planner.api",
-    "size": "planner.api",
-    "sweep": "planner.api",
-    "supply": "planner.api",
-}
 
 
 def version() -> str:

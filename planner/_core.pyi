@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 __all__ = [
     "CoreError",
+    "deliveries",
     "evaluate",
     "evaluate_many",
     "evaluate_service",
@@ -11,6 +12,7 @@ __all__ = [
     "evaluate_serving",
     "evaluation_rate",
     "fabric",
+    "fewest",
     "sample",
     "size",
     "size_many",
@@ -53,6 +55,13 @@ def sample(request: bytes, values: bytes, threads: int) -> bytes:
     The answer holds 64-bit floats, draws x designs x six outputs (``rust/core/src/sampling.rs``).
     """
 
+def fewest(request: bytes, values: bytes, days: bytes, threads: int) -> bytes:
+    """The fewest cards of families under draws: ``{"problem", "families", "pointers"}``, floats, and days.
+
+    Days are allowed per draw and cluster. The answer holds 64-bit floats, draws x three: cards, family, data
+    ranks (``rust/core/src/sampling/fewest.rs``).
+    """
+
 def size_many(requests: Sequence[bytes], threads: int) -> list[bytes | CoreError | RuntimeError]:
     """Search many problems, each on one of ``threads`` threads (0: all cores), without the interpreter lock.
 
@@ -71,6 +80,12 @@ def evaluate_services(requests: Sequence[bytes], threads: int) -> list[bytes | C
 
 def evaluation_rate(request: bytes, seconds: float) -> bytes:
     """Evaluate layouts of a ``problem/1`` on one core, bounds off, for about ``seconds``."""
+
+def deliveries(draws: bytes, points: bytes, until: bool) -> bytes:
+    """Cards delivered by months, or months until cards (``until``): points x draws 64-bit floats.
+
+    ``draws`` holds rows of stock, packages a month, lead time and ramp.
+    """
 
 def supply(request: bytes) -> bytes:
     """Good packages a month: a list of inputs to a list of answers (``rust/core/src/supply.rs``)."""

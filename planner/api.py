@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from planner.engine import Interrupt, Progress
 from planner.errors import ScenarioError
@@ -17,26 +17,30 @@ from planner.plan import explain as accounts
 from planner.plan import supply as supplies
 from planner.plan.account import Space
 from planner.plan.bill import FabricBill, bill
-from planner.plan.case import open_case
+from planner.plan.case import Case, open_case
 from planner.plan.compare import Comparison
 from planner.plan.compare import compare as compare_systems
+from planner.plan.dated import held_to_date
+from planner.plan.explained import Explanation, ServiceExplanation
 from planner.plan.interval import curve
 from planner.plan.judge import judge
-from planner.plan.model import Plan
+from planner.plan.model import Plan, read_plan
 from planner.plan.named import parse
-from planner.plan.service_case import open_service
+from planner.plan.service_case import ServiceCase, open_service
 from planner.plan.service_explain import explain_service
 from planner.plan.service_judge import judge_service
 from planner.plan.service_solve import solve_service
 from planner.plan.service_told import service_space
 from planner.plan.solve import solve
 from planner.plan.supply import SupplyPlan
+from planner.plan.supply_figures import parse_given
 from planner.problem.bill import FabricQuestion, fabric_request
 from planner.problem.common_limit import common_limit
 from planner.scenario import Scenario, ServiceScenario, from_table, load
 from planner.specs import SpecLibrary
 
 if TYPE_CHECKING:
+    from planner.difference import Difference, Side
     from planner.sweeps import Rows, SweepFile
 
 Question = Scenario | Path | str | Mapping[str, Any]
@@ -75,30 +79,11 @@ def size(
         PlannerError: the scenario, a spec file or a figure cannot be used. That nothing fits is an answer,
             no error.
     """
-    question = read(scenario, set)
-    if isinstance(question, ServiceScenario):
-        served = open_service(
-            question,
-            _library(library),
-            command=command,
-            no_estimates=no_estimates,
-            progress=progress,
-            interrupt=interrupt,
-            samples=samples,
-            plan_for=confidence,
-        )
-        return solve_service(served)
-    case = open_case(
-        question,
-        _library(library),
-        command=command,
-        no_estimates=no_estimates,
-        progress=progress,
-        interrupt=interrupt,
-        samples=samples,
-        plan_for=confidence,
-    )
-    return solve(case)
+    return _answered(
+        read(scenario, set), solve, solve_service,
+        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        interrupt=interrupt, samples=samples, plan_for=confidence,
+    )  # fmt: skip
 
 
 def evaluate(
@@ -128,30 +113,30 @@ def evaluate(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
-    asked = read(scenario, set)
-    if isinstance(asked, ServiceScenario):
-        served = open_service(
-            asked,
-            _library(library),
-            command=command,
-            no_estimates=no_estimates,
-            progress=progress,
-            interrupt=interrupt,
-            samples=samples,
-        )
-        return judge_service(served, layout, cards)
-    named = None if layout is None else parse(layout)
-    question = with_host(asked, named)
-    case = open_case(
-        question,
-        _library(library),
-        command=command,
-        no_estimates=no_estimates,
-        progress=progress,
-        interrupt=interrupt,
-        samples=samples,
-    )
-    return judge(case, named, cards)
+    question = read(scenario, set)
+    named = None
+    if layout is not None and not isinstance(question, ServiceScenario):
+        named = parse(layout)
+        question = with_host(question, named)
+    return _answered(
+        question, lambda case: judge(case, named, cards), lambda case: judge_service(case, layout, cards),
+        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        interrupt=interrupt, samples=samples,
+    )  # fmt: skip
+
+
+def _answered(
+    question: Scenario,
+    trained: Callable[[Case], Plan],
+    served: Callable[[ServiceCase], Plan],
+    **how: Any,
+) -> Plan:
+    """The answer to a question of training or of a service."""
+    if isinstance(question, ServiceScenario):
+        service = open_service(question, **how)
+        return held_to_date(served(service), question, service.library)
+    case = open_case(question, **how)
+    return held_to_date(trained(case), question, case.library)
 
 
 def sweep(
@@ -206,16 +191,96 @@ def explain(
     cards: int | None = None,
     set: Sets | None = None,
     library: SpecLibrary | None = None,
-) -> dict[str, Any]:
+) -> Explanation | ServiceExplanation:
     """Where the time and the memory of a plan go, and what more of each resource is worth.
 
-    Of training: `planner.plan.explain.explain`; of a service, with the formula of each figure:
-    `planner.plan.service_explain.explain_service`.
+    Args:
+        scenario: the question.
+        layout, cards: as for `evaluate`; without them the plan that `size` finds is explained.
+        set, library: as for `size`.
+
+    Returns:
+        Of training the seconds of a step and the bytes of a device by cause; of a service every figure with
+        its formula and terms. ``value``: what 10 % more of each resource changes, relative.
+
+    Raises:
+        PlannerError: as for `size`; a layout that cannot even be built.
     """
     question = read(scenario, set)
     if isinstance(question, ServiceScenario):
         return explain_service(open_service(question, _library(library)), layout, cards)
     return accounts.explain(open_case(question, _library(library)), layout, cards)
+
+
+def diff(
+    a: Plan | Path | str | Mapping[str, Any],
+    b: Plan | Path | str | Mapping[str, Any],
+    *,
+    set: Sets | None = None,
+    names: tuple[str, str] = ("A", "B"),
+    library: SpecLibrary | None = None,
+) -> Difference:
+    """What changed from one answer to another, and why.
+
+    Args:
+        a, b: plans, scenario files (.toml), plan files (.json), or tables of scenarios. Scenarios are sized.
+        set: keys to change in the scenarios of both sides.
+        names: of sides that are no files.
+        library: as for `size`.
+
+    Raises:
+        PlannerError: as for `size`; one side is about training, the other about a service.
+    """
+    from planner.difference import difference  # noqa: PLC0415 (most callers ask one question)
+
+    found = _library(library)
+    first, second = (_side(name, one, set, found) for name, one in zip(names, (a, b), strict=True))
+    return difference(first, second)
+
+
+def _side(
+    name: str, one: Plan | Path | str | Mapping[str, Any], set: Sets | None, library: SpecLibrary
+) -> Side:
+    from planner.difference import side_of_plan, side_of_scenario, side_of_table  # noqa: PLC0415
+
+    if isinstance(one, Plan):
+        return side_of_plan(name, one, library)
+    if isinstance(one, Mapping):
+        return side_of_table(name, one, library, _changes(set))
+    path = Path(one)
+    if path.suffix == ".toml":
+        return side_of_scenario(path, library, _changes(set))
+    return side_of_plan(path.stem, read_plan(path), library)
+
+
+def write_report(
+    plans: Plan | Sequence[Plan],
+    path: Path | str,
+    *,
+    language: Literal["en", "zh"] = "en",
+    names: Sequence[str] | None = None,
+    library: SpecLibrary | None = None,
+) -> Path:
+    """Write one self-contained file on a plan, or on several side by side; see docs/report.md.
+
+    Args:
+        plans: at least one.
+        path: report.html, or bill.xlsx for the bill of materials.
+        language: of labels, numbers and money.
+        names: of the plans; default: system and number of cards.
+        library: has the exchange rate.
+
+    Returns:
+        The path.
+
+    Raises:
+        PlannerError: the extra ``report`` is not installed, the suffix is neither, or it cannot be written.
+    """
+    from planner.report.write import write  # noqa: PLC0415 (an extra)
+
+    listed = [plans] if isinstance(plans, Plan) else list(plans)
+    write(listed, Path(path), language=language, names=names, library=_library(library))
+    return Path(path)
 
 
 def goodput_curve(
@@ -243,11 +308,7 @@ def read(scenario: Question, set: Sets | None = None) -> Scenario:
     Raises:
         ScenarioError: it cannot be used; or ``set`` with a scenario that was read already.
     """
-    changes = (
-        [f"{key}={_toml(value)}" for key, value in set.items()]
-        if isinstance(set, Mapping)
-        else list(set or ())
-    )
+    changes = _changes(set)
     if isinstance(scenario, Scenario):
         if changes:
             raise ScenarioError(
@@ -258,6 +319,13 @@ def read(scenario: Question, set: Sets | None = None) -> Scenario:
     if isinstance(scenario, Mapping):
         return from_table(scenario, changes)
     return load(scenario, changes)
+
+
+def _changes(set: Sets | None) -> list[str]:
+    """Changes of single keys as ``--set`` takes them."""
+    if isinstance(set, Mapping):
+        return [f"{key}={_toml(value)}" for key, value in set.items()]
+    return list(set or ())
 
 
 def _toml(value: Any) -> str:
@@ -339,7 +407,9 @@ def supply(
     *,
     cards: int,
     by_months: float | None = None,
-    second: str | None = None,
+    second: str | Sequence[str] | None = None,
+    confidence: float = 0.5,
+    one_job: bool = False,
     scenario: Question | None = None,
     set: Sequence[str] | Mapping[str, float] | None = None,
     library: SpecLibrary | None = None,
@@ -350,9 +420,12 @@ def supply(
         system: id or name of a system or a card.
         cards: how many.
         by_months: the date to meet, in months from the order.
-        second: a second source for what the first cannot deliver by then.
-        scenario: its workload is trained on what has arrived.
-        set: figures of the supply (`planner.plan.supply.KEYS`) known better: ``{"wafer_starts": 30000}``.
+        second: other suppliers' systems, for a mix that meets the date.
+        confidence: probability with which the cards have to be there by then.
+        one_job: one job spans the mix; else each kind of card is a cluster of its own.
+        scenario: its workload is trained on what has arrived, and weighs the cards of a mix.
+        set: figures of the supply (`planner.plan.supply_figures.KEYS`) known better:
+            ``{"wafer_starts": 30000}``.
         library: the spec files.
 
     Raises:
@@ -360,19 +433,10 @@ def supply(
     """
     specs = _library(library)
     found = specs.system(specs.resolve_hardware(system))
-    other = None if second is None else specs.system(specs.resolve_hardware(second))
-    given = supplies.parse_given(set)
-    rates, tokens = None, None
-    if scenario is not None:
-        counts = supplies.phase_cards(specs, found, cards, given)
-        rates, tokens = supplies.rates_of(read(scenario, None), specs, found, counts)
-    return supplies.supply(
-        specs,
-        found,
-        cards,
-        given=given,
-        by_months=by_months,
-        second=other,
-        rates=rates,
-        tokens=tokens,
-    )
+    names = [second] if isinstance(second, str) else list(second or ())
+    others = tuple(specs.system(specs.resolve_hardware(name)) for name in names)
+    given = parse_given(set)
+    dated = supplies.Dated(by_months, others, confidence, one_job)
+    if scenario is None:
+        return supplies.supply(specs, found, cards, given=given, dated=dated)
+    return supplies.supply_for(read(scenario, None), specs, found, cards, given, dated)

@@ -142,6 +142,30 @@ def supply(inputs: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]
         return answers
 
 
+def deliveries(
+    draws: NDArray[np.float64], points: Sequence[float], *, until: bool = False
+) -> NDArray[np.float64]:
+    """Cards that have arrived by months; with ``until`` the months until so many cards have.
+
+    Args:
+        draws: rows of stock, packages a month, lead time and ramp (months).
+        points: months, or cards.
+        until: points are cards.
+
+    Returns:
+        points x draws.
+    """
+    import numpy as np  # noqa: PLC0415 (0.1 s that most answers can spare)
+
+    rows = np.ascontiguousarray(draws, dtype=np.float64)
+    asked = np.asarray(points, dtype=np.float64)
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answer = _core.deliveries(rows.tobytes(), asked.tobytes(), until)
+    return _floats(answer).reshape(len(asked), len(rows)).copy()
+
+
 OUTPUTS = 6
 """Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
 a year, reasons."""
@@ -175,18 +199,65 @@ def sample(
         "designs": [design.model_dump() for design in designs],
         "pointers": list(pointers),
     }
-    import numpy as np  # noqa: PLC0415 (0.1 s that most answers can spare)
-
-    drawn = np.ascontiguousarray(values, dtype=np.float64)
-    rows = len(drawn)
-    if not pointers:
-        # A row without numbers has no length in bytes: one draw stands for all.
-        raise EngineError("nothing is drawn", exit_code=EXIT_BUG)
+    rows = _rows(pointers, values)
     with _translated():
         from planner import _core  # noqa: PLC0415 (see above)
 
-        answer = _core.sample(canonical(request), drawn.tobytes(), threads)
-    return np.frombuffer(answer, dtype=np.float64).reshape(rows, len(designs), OUTPUTS).copy()
+        answer = _core.sample(canonical(request), rows.tobytes(), threads)
+    return _floats(answer).reshape(len(rows), len(designs), OUTPUTS).copy()
+
+
+def fewest(
+    problem: Request,
+    families: Sequence[DesignChoice],
+    pointers: Sequence[str],
+    values: NDArray[np.float64],
+    days: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The fewest cards under every draw with which one of ``families`` is done in time.
+
+    Args:
+        problem: the problem at its centre, without a target.
+        families: designs whose data ranks and cards are left open.
+        pointers: JSON pointers of the numbers that are drawn.
+        values: draws x pointers.
+        days: draws x clusters, allowed.
+
+    Returns:
+        draws x 3: cards (infinite: none does), index of the family, its data ranks.
+
+    Raises:
+        EngineError: as for `sample`.
+    """
+    import numpy as np  # noqa: PLC0415 (0.1 s that most answers can spare)
+
+    request = {
+        "problem": problem.model_dump(by_alias=True),
+        "families": [family.model_dump() for family in families],
+        "pointers": list(pointers),
+    }
+    rows = _rows(pointers, values)
+    allowed = np.ascontiguousarray(days, dtype=np.float64)
+    with _translated():
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        answer = _core.fewest(canonical(request), rows.tobytes(), allowed.tobytes(), 0)
+    return _floats(answer).reshape(len(rows), 3).copy()
+
+
+def _rows(pointers: Sequence[str], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np  # noqa: PLC0415 (as above)
+
+    if not pointers:
+        # A row without numbers has no length in bytes: one draw stands for all.
+        raise EngineError("nothing is drawn", exit_code=EXIT_BUG)
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _floats(answer: bytes) -> NDArray[np.float64]:
+    import numpy as np  # noqa: PLC0415 (as above)
+
+    return np.frombuffer(answer, dtype=np.float64)
 
 
 def _many(name: str, requests: Sequence[bytes], threads: int) -> list[dict[str, Any] | EngineError]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
 from planner.cli import common
+from planner.errors import EXIT_ANSWER, EXIT_NO
 
 LayoutText = Annotated[
     str | None,
@@ -21,7 +21,7 @@ def explain(  # noqa: PLR0917 (the command line names them)
     layout: LayoutText = None,
     cards: Annotated[int | None, typer.Option("--cards", min=1, metavar="N", help="As for evaluate.")] = None,
     sets: common.Sets = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (explain/1).")] = False,
     threads: common.Threads = None,
 ) -> None:
     """Explain a plan: its step time and memory by cause, and the value of 10 % more of each resource.
@@ -33,10 +33,14 @@ def explain(  # noqa: PLR0917 (the command line names them)
     Example: planner explain examples/cloudmatrix-384.toml --json > account.json
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
+    from planner.plan.explained import Explanation  # noqa: PLC0415
     from planner.report import explain as trained  # noqa: PLC0415
     from planner.report import service_explain as served  # noqa: PLC0415
 
     answer = api.explain(scenario, set=common.overrides(sets, threads), layout=layout, cards=cards)
-    text = served.text if "kind" in answer else trained.text
-    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if as_json else text(answer))
-    raise typer.Exit(0 if answer["feasible"] else 1)
+    if as_json:
+        text = answer.to_json(1) + "\n"
+    else:
+        text = trained.text(answer) if isinstance(answer, Explanation) else served.text(answer)
+    sys.stdout.write(text)
+    raise typer.Exit(EXIT_ANSWER if answer.feasible else EXIT_NO)

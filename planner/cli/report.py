@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from planner.cli import common
-from planner.errors import PlannerError
 
 if TYPE_CHECKING:
     from planner.plan.model import Plan
@@ -33,24 +32,16 @@ def report(plans: PlanFiles, output: ReportFile, lang: Lang = "en", quiet: commo
 
     Example: planner size examples/cloudmatrix-384.toml --json | planner report - -o report.html
     """
-    if output.suffix not in (".html", ".xlsx"):
-        raise PlannerError("a report is .html or .xlsx", file=str(output), hint=f"-o {output.stem}.html")
+    from planner.report.write import check, write  # noqa: PLC0415 (an extra)
+    from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
+
+    check(output)
     common.check_output(output)
     read = [read_plan(path) for path in plans]
     stems = [path.stem for path in plans]
     # Files name the plans where they tell them apart.
     names = stems if len(plans) > 1 and "-" not in stems and len(set(stems)) == len(stems) else None
-    from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
-
-    library = SpecLibrary.from_environment()
-    if output.suffix == ".xlsx":
-        from planner.report import workbook  # noqa: PLC0415 (an extra)
-
-        workbook.write(read, output, language=lang, library=library)
-    else:
-        from planner.report import page  # noqa: PLC0415 (an extra)
-
-        common.write(output, page.html(read, language=lang, names=names, library=library))
+    write(read, output, language=lang, names=names, library=SpecLibrary.from_environment())
     if not quiet:
         typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.2f} MB)", err=True)
 
@@ -61,24 +52,6 @@ def read_plan(path: Path) -> Plan:
     Raises:
         PlannerError: it cannot be read, or is no plan/1.
     """
-    from pydantic import ValidationError  # noqa: PLC0415
+    from planner.plan import model  # noqa: PLC0415
 
-    from planner.plan.model import Plan  # noqa: PLC0415
-
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except FileNotFoundError as fault:
-        raise PlannerError(
-            "no such file", file=str(path), hint="planner size SCENARIO --json > plan.json"
-        ) from fault
-    except (OSError, UnicodeDecodeError) as fault:
-        raise PlannerError(f"cannot be read: {fault}", file=str(path)) from fault
-    try:
-        return Plan.from_json(text)
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PlannerError(
-            f"is not a plan/1: {first['msg'][:120]}", file=str(path), key=where or None,
-            hint="plans are what `planner size --json` and `evaluate --json` print",
-        ) from fault  # fmt: skip
+    return model.plan_of(sys.stdin.read(), "-") if str(path) == "-" else model.read_plan(path)

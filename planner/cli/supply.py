@@ -19,9 +19,23 @@ def supply(  # noqa: PLR0917 (the command line names them)
         typer.Option("--by", metavar="MONTHS", help="The date to meet, in months from the order."),
     ] = None,
     second: Annotated[
-        str | None,
-        typer.Option("--second", metavar="SYSTEM", help="A second source for what the first lacks by then."),
+        list[str] | None,
+        typer.Option(
+            "--second",
+            metavar="SYSTEM",
+            help="Another supplier's system, for a mix by then; may be repeated.",
+        ),
     ] = None,
+    confidence: Annotated[
+        float,
+        typer.Option("--confidence", metavar="P", help="Probability with which the cards have to be there."),
+    ] = 0.5,
+    one_job: Annotated[
+        bool,
+        typer.Option(
+            "--one-job", help="One job spans the mix; else each kind of card is a cluster of its own."
+        ),
+    ] = False,
     scenario: Annotated[
         Path | None,
         typer.Option("--scenario", metavar="FILE", help="Train its workload on what has arrived."),
@@ -39,7 +53,7 @@ def supply(  # noqa: PLR0917 (the command line names them)
     Nearly all figures behind it are estimates with wide ranges; they are listed and can be replaced.
     Exit code 0: an answer; 1: not by the date; 2: bad input.
 
-    Example: planner supply kunlun-p800-8 --cards 8192
+    Example: planner supply kunlun-p800-8 --cards 8192 --by 12 --second atlas-800t-a2
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
     from planner.report.supply import text  # noqa: PLC0415
@@ -50,7 +64,16 @@ def supply(  # noqa: PLR0917 (the command line names them)
         from planner.charts import check_path  # noqa: PLC0415
 
         check_path(chart)
-    found = api.supply(system, cards=cards, by_months=by, second=second, scenario=scenario, set=sets)
+    found = api.supply(
+        system,
+        cards=cards,
+        by_months=by,
+        second=second,
+        confidence=confidence,
+        one_job=one_job,
+        scenario=scenario,
+        set=sets,
+    )
     answer = found.model_dump_json(indent=2) + "\n"
     if output is not None:
         common.write(output, answer)

@@ -137,6 +137,7 @@ def _places(whole: Sweep, outputs: list[Path], resume: bool) -> tuple[Journal | 
     from planner.sweeps import tables as files  # noqa: PLC0415
 
     for path in outputs:
+        files.check_suffix(path)
         common.check_output(path)
     names = [path for path in outputs if path.suffix not in (".csv", ".parquet")]
     if len(names) > 1:

@@ -1,7 +1,7 @@
 """Two answers: what changed, and why, as waterfalls in days, megawatts and money, with paired bands."""
 
 from planner.difference.answer import Cause, Difference, OutputChange, Span, difference
-from planner.difference.sides import Side, side_of_plan, side_of_scenario
+from planner.difference.sides import Side, side_of_plan, side_of_scenario, side_of_table
 
 __all__ = [
     "Cause",
@@ -12,4 +12,5 @@ __all__ = [
     "difference",
     "side_of_plan",
     "side_of_scenario",
+    "side_of_table",
 ]

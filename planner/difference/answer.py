@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +13,8 @@ from planner.difference.paired import ratios
 from planner.difference.sides import Side
 from planner.errors import ScenarioError
 from planner.plan.parts import Part
+from planner.plan.result import Fact, Result
+from planner.table import Table
 
 SCHEMA = "difference/1"
 LEAST = 5e-4
@@ -57,8 +58,13 @@ class Changed(Part):
     after: Any
 
 
-class Difference(Part):
-    """What changed from the first answer to the second, and why."""
+class Difference(Result):
+    """What changed from the first answer to the second, and why.
+
+    Tables: outputs, causes (the steps of every waterfall), question, choices.
+    """
+
+    MAIN: ClassVar[str] = "outputs"
 
     schema_: Literal["difference/1"] = Field(default="difference/1", serialization_alias="schema")
     names: tuple[str, str]
@@ -69,13 +75,21 @@ class Difference(Part):
     outputs: list[OutputChange]
     notes: list[str] = Field(description="what is not known, and why")
 
-    def to_dict(self) -> dict[str, Any]:
-        """The difference as plain JSON types."""
-        return self.model_dump(mode="json", by_alias=True)
+    def _tables(self) -> Mapping[str, Callable[[], Table]]:
+        from planner.difference.tables import causes_of, outputs_of  # noqa: PLC0415 (it knows this type)
 
-    def to_json(self, indent: int | None = 2) -> str:
-        """The difference as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        return {
+            **super()._tables(), "outputs": lambda: outputs_of(self), "causes": lambda: causes_of(self),
+        }  # fmt: skip
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        changed = [(item.key, f"{item.before} → {item.after}") for item in (*self.question, *self.choices)]
+        notes = [("note", note) for note in self.notes]
+        sides = list(zip(self.names, self.headlines, strict=True))
+        return f"{self.names[0]} → {self.names[1]}", [*sides, *changed, *notes]
+
+    def _shown(self) -> Sequence[str]:
+        return ("outputs", "causes")
 
 
 def difference(a: Side, b: Side) -> Difference:

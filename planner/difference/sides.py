@@ -17,7 +17,7 @@ from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase, open_service
 from planner.plan.service_judge import judge_service
 from planner.plan.solve import solve
-from planner.scenario import ServiceScenario
+from planner.scenario import Scenario, ServiceScenario
 from planner.scenario.load import from_table, load
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary
@@ -59,13 +59,28 @@ def side_of_scenario(path: Path, library: SpecLibrary, sets: Sequence[str] = ())
     Raises:
         PlannerError: the scenario cannot be used.
     """
-    question = load(path, sets)
+    return _sized(path.stem, load(path, sets), _table(path, sets), library)
+
+
+def _sized(name: str, question: Scenario, table: Mapping[str, Any], library: SpecLibrary) -> Side:
     if isinstance(question, ServiceScenario):
         served = open_service(question, library)
         plan, design = answer_service(served, "size")
-        return Side(path.stem, plan, served, _table(path, sets), "size", design=design)
+        return Side(name, plan, served, table, "size", design=design)
     case = open_case(question, library, command=None)
-    return Side(path.stem, solve(case), case, _table(path, sets), "size")
+    return Side(name, solve(case), case, table, "size")
+
+
+def side_of_table(
+    name: str, table: Mapping[str, Any], library: SpecLibrary, sets: Sequence[str] = ()
+) -> Side:
+    """The side of a scenario given as its tables: sized.
+
+    Raises:
+        PlannerError: the scenario cannot be used.
+    """
+    whole = apply(table, [parse(text) for text in sets])
+    return _sized(name, from_table(table, list(sets)), whole, library)
 
 
 def answer_service(case: ServiceCase, verb: Verb) -> tuple[Plan, Mapping[str, Any] | None]:

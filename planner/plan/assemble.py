@@ -13,22 +13,24 @@ from typing import Any
 from planner.plan.account import Alternative, RefusedSize, Search, Space, Summary
 from planner.plan.parts import (
     Cards,
+    Layout,
+    LayoutCore,
+    Limits,
+    Memory,
+    Overlap,
+    Performance,
+    Pool,
+    Reliability,
+    Target,
+)
+from planner.plan.plant_parts import (
     Cost,
     Fabric,
     FabricPart,
     Facility,
-    Layout,
-    LayoutCore,
-    Limits,
     Link,
-    Memory,
     NetworkLevel,
-    Overlap,
-    Performance,
-    Pool,
     Racks,
-    Reliability,
-    Target,
     Tier,
     Transceivers,
 )
@@ -305,6 +307,7 @@ def limits(request: Wire) -> Limits:
         liquid_megawatts=megawatts("liquid_watts"),
         air_megawatts=megawatts("air_watts"),
         racks=found.get("racks"),
+        floor_m2=found.get("floor_m2"),
         capex_usd=found.get("capex_usd"),
     )
 

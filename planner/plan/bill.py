@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from planner import engine
-from planner.errors import EXIT_BUG, EngineError
-from planner.plan.parts import FabricPart, Link, NetworkLevel, Part, Tier
+from planner.errors import EXIT_BUG, EngineError, SpecError
+from planner.plan.parts import Part
+from planner.plan.plant_parts import (
+    CableLine,
+    FabricPart,
+    Link,
+    MediumTotal,
+    NetworkLevel,
+    ReachSaving,
+    ScaleUp,
+    SideNetwork,
+    Tier,
+)
+from planner.plan.result import Fact, Result
+from planner.plan.shown import counted, number
+from planner.problem import wire
 from planner.problem.bill import FabricRequest
 
-
-class CableLine(Part):
-    """Cables of one length between two tiers."""
-
-    link: str
-    metres: int = Field(description="the next length that is sold")
-    count: int
-    medium: str | None = Field(description="the cheapest that reaches; null: nothing offered does")
-    cable: str | None = Field(description="part id")
-
-
-class CopperSaving(Part):
-    """What copper at the short links saves against optics everywhere."""
-
-    links: int
-    watts: float
+THREE_TIERS = 3
+BUILT_AS_ASKED = 0.005
+"""Relative difference of two ratios that nobody needs to be told."""
 
 
 class DirectTopology(Part):
@@ -41,31 +42,10 @@ class DirectTopology(Part):
     diameter: int
 
 
-class ScaleUp(Part):
-    """The scale-up fabric of every domain."""
+class FabricBill(Result):
+    """Every part of the networks of so many cards. Tables: parts (the bill), tiers, links, cable_lines ..."""
 
-    domains: int
-    server_chips: int = Field(description="first-tier chips of one domain")
-    upper_chips: int = Field(description="second-tier chips (or all, where cards reach them) of one domain")
-    links: int = Field(description="of one domain")
-    modules: int = Field(description="optical modules of one domain")
-    racks: int = Field(description="of one domain that hold only interconnect")
-    ports_free: int
-    bisection_bytes_per_second: float
-    cables: list[CableLine]
-
-
-class SideNetwork(Part):
-    """A network beside the one of the cards; its power is in the share of storage and management."""
-
-    name: str
-    ports: int
-    switches: int
-    links: int
-
-
-class FabricBill(Part):
-    """Every part of the networks of so many cards."""
+    MAIN: ClassVar[str] = "parts"
 
     schema_: Literal["fabric/1"] = Field(default="fabric/1", alias="schema")
     system: str
@@ -77,6 +57,9 @@ class FabricBill(Part):
     radix: int
     oversubscription: float
     leaf_oversubscription: float
+    oversubscription_built: float | None = Field(
+        default=None, description="of the top tier, by its ports; null: nothing lies above the leaves"
+    )
     tiers: list[Tier]
     links: list[Link]
     topology: DirectTopology | None = Field(description="of fabrics without tiers")
@@ -90,7 +73,8 @@ class FabricBill(Part):
     bisection_bytes_per_second: float | None
     network: list[NetworkLevel] = Field(description="as the collectives of the performance model see it")
     cable_lines: list[CableLine]
-    copper: CopperSaving | None
+    media: list[MediumTotal]
+    by_reach: ReachSaving | None
     switch_watts: float
     transceiver_watts: float
     switches_usd: float | None
@@ -103,6 +87,34 @@ class FabricBill(Part):
     interconnect_racks: int
     white_space_m2: float
     parts: list[FabricPart] = Field(description="the bill as lines")
+
+    @property
+    def headline(self) -> str:
+        """What joins how many cards, in one line."""
+        over = "" if self.oversubscription == 1 else f" {number(self.oversubscription)}:1{self._as_built}"
+        joined = (
+            f"{self.cards:,} cards of {self.system} in {counted(self.servers, 'server')} on {self.fabric} "
+            f"{self.kind}"
+        )
+        counts = (
+            f"{counted(self.switches, 'switch')}, {counted(self.cables, 'cable')}, "
+            f"{counted(self.modules, 'optical module')}"
+        )
+        return f"{joined}{over}: {counts}"
+
+    @property
+    def _as_built(self) -> str:
+        """Whole ports make another ratio than was asked for."""
+        built = self.oversubscription_built
+        if built is None:
+            return " (one tier: nothing to taper)"
+        near = abs(built / self.oversubscription - 1.0) < BUILT_AS_ASKED
+        return "" if near else f" ({number(built)}:1 as built)"
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import bill_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, bill_facts(self)
 
     @property
     def modules(self) -> int:
@@ -124,9 +136,10 @@ def bill(asked: FabricRequest) -> FabricBill:
         if fault.exit_code == EXIT_BUG:
             raise
         raise EngineError(fault.message, hint=_reaching(asked)) from fault
+    _refuse_leaf_taper(option, found)
     same = (
         "cards", "servers", "kind", "planes", "tiers", "links", "switches", "cables", "ports_free",
-        "bisection_bytes_per_second", "network", "copper", "switch_watts", "transceiver_watts",
+        "bisection_bytes_per_second", "network", "media", "by_reach", "switch_watts", "transceiver_watts",
         "switches_usd", "transceivers_usd", "cables_usd", "side_networks", "compute_racks", "network_racks",
         "interconnect_racks", "white_space_m2",
     )  # fmt: skip
@@ -139,13 +152,14 @@ def bill(asked: FabricRequest) -> FabricBill:
         "radix": option.radix,
         "oversubscription": option.oversubscription,
         "leaf_oversubscription": option.leaf_oversubscription,
+        "oversubscription_built": _built(found["tiers"]),
         "topology": _topology(found["direct"]),
         "transceivers_switch_side": modules["switch_side"],
         "transceivers_host_side": modules["host_side"],
         "transceivers_reserved": modules["reserved_side"],
         "nic_ports": found["nics"],
         "cable_lines": found["cable_lines"],
-        "scale_up": _scale_up(found["scale_up"], asked.request.scale_up is not None),
+        "scale_up": scale_up(found["scale_up"], asked.request.scale_up is not None),
         "parts": _parts(found, asked),
     }
     table["network"] = [
@@ -153,6 +167,22 @@ def bill(asked: FabricRequest) -> FabricBill:
         for level in found["network"]
     ]
     return FabricBill.model_validate(table)
+
+
+def _built(tiers: Sequence[Mapping[str, Any]]) -> float | None:
+    """Ports down over ports up of the tier below the top."""
+    if len(tiers) < 2 or not tiers[-2]["up_ports"]:
+        return None
+    return float(tiers[-2]["down_ports"] / tiers[-2]["up_ports"])
+
+
+def _refuse_leaf_taper(option: wire.FabricOption, found: Mapping[str, Any]) -> None:
+    tiers = len(found["tiers"])
+    if option.leaf_oversubscription > 1.0 and tiers < THREE_TIERS:
+        raise SpecError(
+            f"--leaf-oversubscription is of fabrics of three tiers or more; so many cards take {tiers}",
+            hint="--oversubscription tapers the leaves of two tiers",
+        )
 
 
 def _reaching(asked: FabricRequest) -> str:
@@ -178,20 +208,19 @@ def _topology(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"parameters": dict(found["parameters"]), **{name: found[name] for name in names}}
 
 
-def _scale_up(found: Mapping[str, Any] | None, known: bool) -> dict[str, Any] | None:
+def scale_up(found: Mapping[str, Any] | None, known: bool) -> ScaleUp | None:
+    """The scale-up fabric as the engine says; None where its make-up is not ``known``."""
     if found is None or not known:
         return None
     each = found["each"]
-    optical = each["modules"] > 0
-    return {
-        "domains": found["domains"],
-        "racks": found["racks"],
+    medium = "optical" if each["modules"] > 0 else "copper"
+    return ScaleUp(
+        domains=found["domains"],
+        racks=found["racks"],
         **{name: each[name] for name in ("server_chips", "upper_chips", "links", "modules", "ports_free")},
-        "bisection_bytes_per_second": each["bisection"],
-        "cables": [
-            {**row, "medium": "optical" if optical else "copper", "cable": None} for row in found["cables"]
-        ],
-    }
+        bisection_bytes_per_second=each["bisection"],
+        cables=[CableLine(**row, medium=medium, cable=None) for row in found["cables"]],
+    )
 
 
 def _parts(found: Mapping[str, Any], asked: FabricRequest) -> list[dict[str, Any]]:

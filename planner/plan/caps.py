@@ -8,7 +8,7 @@ from typing import Any
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble
-from planner.plan.parts import CapPoint
+from planner.plan.plant_parts import CapPoint
 from planner.problem import wire
 
 CAPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

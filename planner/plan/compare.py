@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from planner.plan.draws import check_samples
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Part
+from planner.plan.result import Fact, Result
 from planner.plan.rivals import rivals
 from planner.plan.service_parts import CostPerMillion
 from planner.plan.shown import duration, number, spaced
@@ -25,6 +26,7 @@ from planner.scenario import Scenario
 from planner.specs import SpecLibrary
 from planner.specs.export_control import export_figures
 from planner.specs.schema.part import WorkloadClass
+from planner.table import Table
 
 SECONDS_PER_YEAR = 365 * 86400.0
 MEGA = 1e6
@@ -113,8 +115,10 @@ class Contender(Part):
     )
 
 
-class Comparison(Part):
-    """All contenders, the best first."""
+class Comparison(Result):
+    """All contenders, the best first. Tables: ranking, contenders (every figure)."""
+
+    MAIN: ClassVar[str] = "ranking"
 
     schema_: Literal["compare/1"] = Field(default="compare/1", alias="schema")
     workload: str
@@ -126,6 +130,16 @@ class Comparison(Part):
     headline: str
     contenders: list[Contender]
     notes: list[str] = Field(default=[])
+
+    def _tables(self) -> Mapping[str, Callable[[], Table]]:
+        from planner.plan.tables import ranking  # noqa: PLC0415 (it knows this type)
+
+        return {"ranking": lambda: ranking(self), **super()._tables()}
+
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import comparison_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, comparison_facts(self)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field
 
+from planner import engine
 from planner.plan.draws import Floats, percentiles
 from planner.plan.parts import Part
 
 DAYS_PER_MONTH = 365 / 12
+SECONDS_PER_MONTH = 86400.0 * DAYS_PER_MONTH
 MOST_PHASES = 24
 
 
@@ -29,24 +31,22 @@ class Phase(Part):
 
 
 def arrived_by(drawn: Mapping[str, Floats], month: float) -> Floats:
-    """Cards that have arrived by a month; the formula of `delivered` in the core's supply, draw by draw."""
-    since, ramp = np.maximum(0.0, month - drawn["lead_time"]), drawn["ramp"]
-    # Where nothing ramps the first form is not asked for.
-    rising = since**2 / (2.0 * np.maximum(ramp, 1e-12))
-    full = np.where(since < ramp, rising, since - ramp / 2.0)
-    out: Floats = drawn["stock"] + drawn["packages_per_month"] * full
+    """Cards that have arrived by a month, draw by draw."""
+    out: Floats = engine.deliveries(_rows(drawn), [month])[0]
     return out
 
 
 def months_until(drawn: Mapping[str, Floats], cards: float) -> Floats:
-    """Months until so many cards are there, inverse of `arrived_by`; infinite where nothing more comes."""
-    ramp = drawn["ramp"]
-    # Infinite where nothing comes beyond the stock.
-    with np.errstate(divide="ignore"):
-        full = np.maximum(cards - drawn["stock"], 0.0) / drawn["packages_per_month"]
-        rising = np.sqrt(2.0 * full * ramp)
-        after = drawn["lead_time"] + np.where(rising < ramp, rising, full + ramp / 2.0)
-    out: Floats = np.where(cards <= drawn["stock"], 0.0, after)
+    """Months until so many cards are there, draw by draw; infinite where nothing more comes."""
+    out: Floats = engine.deliveries(_rows(drawn), [cards], until=True)[0]
+    return out
+
+
+def _rows(drawn: Mapping[str, Floats]) -> Floats:
+    """Draws x what the core's deliveries take."""
+    out: Floats = np.stack(
+        [drawn[name] for name in ("stock", "packages_per_month", "lead_time", "ramp")], axis=1
+    )
     return out
 
 
@@ -74,7 +74,7 @@ def phases_of(
     tokens: float | None,
 ) -> tuple[list[Phase], float | None, float | None]:
     """Deliveries, and training on what has arrived: a phase runs on the cards there at its begin."""
-    seconds = 86400.0 * DAYS_PER_MONTH
+    seconds = SECONDS_PER_MONTH
     phases, done, finished, before, rate = [], 0.0, None, 0.0, 0.0
     for month in phase_ends(drawn, cards):
         arrived = percentiles(np.minimum(arrived_by(drawn, month), cards))

@@ -43,23 +43,29 @@ class Calibration:
     groups: int
 
 
-def grade(calibration: Calibration, runs_on_chip: int, timing_estimates: int) -> tuple[Grade, str]:
+def grade(
+    calibration: Calibration, runs_on_chip: int, groups_on_chip: int, timing_estimates: int
+) -> tuple[Grade, str]:
     """The grade and its reason.
 
     Args:
         calibration: of the chip's family.
-        runs_on_chip: published training runs on this very chip, complete enough to be scored.
+        runs_on_chip: published runs on this very chip, complete enough to be scored.
+        groups_on_chip: independent groups that these runs come from: one group's runs share its mistakes.
         timing_estimates: estimates that the step time rests on.
     """
     fitted = calibration.calibrated == "runs"
-    if runs_on_chip and fitted and calibration.groups >= FEW_GROUPS:
-        based = f"calibrated on {_runs(calibration.runs)} of its family, {runs_on_chip} on this chip"
+    if fitted and min(groups_on_chip, calibration.groups) >= FEW_GROUPS:
+        based = (
+            f"calibrated on {_runs(calibration.runs)} of its family, {runs_on_chip} on this chip "
+            f"by {groups_on_chip} groups"
+        )
         if not timing_estimates:
             return "A", f"{based}; nothing that timing needs is estimated"
         return "B", f"{based}, but {_estimates(timing_estimates)} in what timing needs"
     if runs_on_chip:
         thin = (
-            f"only {calibration.groups} independent groups of runs"
+            f"of only {_groups(min(groups_on_chip, calibration.groups))}"
             if fitted
             else "efficiency from operator measurements, not fitted on runs"
             if calibration.calibrated == "operators"
@@ -74,6 +80,10 @@ def grade(calibration: Calibration, runs_on_chip: int, timing_estimates: int) ->
 
 def _runs(count: int) -> str:
     return f"{count} published run{'' if count == 1 else 's'}"
+
+
+def _groups(count: int) -> str:
+    return f"{count} independent group{'' if count == 1 else 's'}"
 
 
 def _estimates(count: int) -> str:
@@ -93,6 +103,11 @@ def runs_on(names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> list[M
     """Rows measured on hardware that goes by one of ``names``."""
     known = {name.casefold() for name in names}
     return [row for row in rows if str(row.get("hardware", "")).casefold() in known]
+
+
+def groups_of(rows: Iterable[Mapping[str, Any]]) -> int:
+    """Independent groups that rows come from; a row that names none is one of its own."""
+    return len({str(row.get("group") or row.get("id")) for row in rows})
 
 
 def nearest_run(

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner import engine
+from planner.plan import assemble
 from planner.plan.case import Case
 from planner.plan.evidence import tight_memory
+from planner.plan.explained import ExplainedMemory, Explanation
 from planner.plan.judge import judge
 from planner.plan.named import parse
-from planner.plan.rivals import layout_of
+from planner.plan.rivals import choice_of
 from planner.plan.studied import only_this
 from planner.problem import build, wire
 
@@ -42,53 +44,50 @@ CAUSES = {
 }
 
 
-def explain(case: Case, layout: str | None = None, cards: int | None = None) -> dict[str, Any]:
+def explain(case: Case, layout: str | None = None, cards: int | None = None) -> Explanation:
     """The account of the plan that `planner.size` (or, with a layout or cards, `planner.evaluate`) finds.
-
-    Returns:
-        ``time`` and ``memory`` by cause, ``groups`` (bandwidth that each parallel group sees), ``value`` of
-        each
-        resource as a relative change of step time, ``bound_by`` and ``warnings``.
 
     Raises:
         PlannerError: the scenario, a spec file or the layout cannot be used.
     """
     design = _design(case, layout, cards)
     if design is None:
-        return {
-            "feasible": False,
-            "why": "no design answers the scenario; `planner size` says what is nearest",
-        }
+        return Explanation(
+            feasible=False, why="no design answers the scenario; `planner size` says what is nearest"
+        )
+    memory = design["memory"]
+    value = _value(case, design)
+    tight = tight_memory(memory["per_device_bytes"], memory["capacity_bytes"])
+    return Explanation(
+        feasible=not design["broken_rules"],
+        system=design["system"],
+        cards=design["cards"]["total"],
+        layout=assemble.layout_core(design["layout"]),
+        step_seconds=design["performance"]["step_seconds"],
+        time={name: design["performance"]["breakdown"][name] for name in CAUSES},
+        memory=ExplainedMemory(
+            capacity_bytes=memory["capacity_bytes"],
+            share=memory["per_device_bytes"] / memory["capacity_bytes"],
+            **memory["breakdown"],
+        ),
+        network=assemble.network(design),
+        reliability=assemble.reliability(design),
+        value=value,
+        bound_by=min(value, key=lambda name: value[name]),
+        warnings=[tight] if tight else [],
+    )
+
+
+def _value(case: Case, design: Mapping[str, Any]) -> dict[str, float]:
+    """Relative change of the step time with 10 % more of each resource, the same design."""
     plant, choice = only_this(case, design)
     request = build(plant, case.library).request
-    step = design["performance"]["step_seconds"]
-    memory = design["memory"]
-    value = {}
+    found = {}
     for name, place in RESOURCES:
         better = request.model_copy(update={"clusters": (_more(request.clusters[0], place),)})
         moved = engine.evaluate(wire.EvaluateRequest(problem=better, design=choice))
-        value[name] = moved["performance"]["step_seconds"] / step - 1.0
-    time = {name: design["performance"]["breakdown"][name] for name in CAUSES}
-    tight = tight_memory(memory["per_device_bytes"], memory["capacity_bytes"])
-    warnings = [tight] if tight else []
-    return {
-        "feasible": not design["broken_rules"],
-        "system": design["system"],
-        "cards": design["cards"]["total"],
-        "layout": design["layout"],
-        "step_seconds": step,
-        "time": time,
-        "memory": {
-            "capacity_bytes": memory["capacity_bytes"],
-            "share": memory["per_device_bytes"] / memory["capacity_bytes"],
-            **memory["breakdown"],
-        },
-        "network": design["network"],
-        "reliability": design["reliability"],
-        "value": value,
-        "bound_by": min(value, key=lambda name: value[name]),
-        "warnings": warnings,
-    }
+        found[name] = moved["performance"]["step_seconds"] / design["performance"]["step_seconds"] - 1.0
+    return found
 
 
 def _design(case: Case, layout: str | None, cards: int | None) -> Mapping[str, Any] | None:
@@ -98,25 +97,8 @@ def _design(case: Case, layout: str | None, cards: int | None) -> Mapping[str, A
     plan = judge(case, None if layout is None else parse(layout), cards)
     if plan.layout is None or plan.cards is None:
         return None
-    chosen = layout_of(plan.layout)
-    assert plan.fabric is not None
-    assert plan.facility is not None
-    wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
-    cluster = next(i for i, item in enumerate(case.request.clusters) if item.system == plan.system)
-    offered = case.request.clusters[cluster]
-    place = wire.DesignChoice(
-        cluster=cluster,
-        fabric=next(
-            i
-            for i, item in enumerate(offered.fabrics)
-            if (item.id, item.kind, item.oversubscription) == wanted
-        ),
-        cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == plan.facility.cooling),
-        power_cap=plan.power_cap or 1.0,
-        cards=plan.cards.total,
-        layout=chosen,
-    )
-    return engine.evaluate(wire.EvaluateRequest(problem=case.request, design=place))
+    asked = wire.EvaluateRequest(problem=case.request, design=choice_of(case.request, plan))
+    return engine.evaluate(asked)
 
 
 def _more(cluster: wire.Cluster, place: tuple[str, ...]) -> wire.Cluster:

@@ -8,10 +8,14 @@ additive. ``docs/plan.md`` says what each field means.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from planner.errors import PlannerError
 from planner.plan.account import (
     Bands,
     Comparison,
@@ -29,23 +33,21 @@ from planner.plan.account import (
 from planner.plan.maturity import PlanMaturity
 from planner.plan.parts import (
     Cards,
-    Cost,
-    Fabric,
-    Facility,
     Layout,
     Limits,
     Memory,
-    NetworkLevel,
-    Part,
     Performance,
     Pool,
     Reliability,
     Target,
     Workload,
 )
+from planner.plan.plant_parts import Cost, Fabric, Facility, NetworkLevel
 from planner.plan.prices import Price
+from planner.plan.result import Fact, Result
 from planner.plan.risk_parts import Risk
 from planner.plan.service_parts import Service, ServicePool, ServiceWorkload
+from planner.plan.supply import SupplyPlan
 
 if TYPE_CHECKING:
     # Those of services are kinds of those of training; only the validator must tell them apart.
@@ -62,8 +64,12 @@ SCHEMA = "plan/1"
 FRONT_POINTS = 50
 
 
-class Plan(Part):
+class Plan(Result):
     """One complete answer: the cluster, what it does, what it takes, how sure that is."""
+
+    MAIN: ClassVar[str] = "parts"
+    """Tables: parts (bill of materials), pools, front, runners_up, trade (of a service), figures, estimates,
+    breakdown (of a step)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
@@ -125,6 +131,9 @@ class Plan(Part):
         default=None,
         description="software of the chip for this class of workload; changes no time and no rank",
     )
+    supply: SupplyPlan | None = Field(
+        default=None, description="deliveries, where the scenario has a date ([supply]); choose no plan"
+    )
     search: Search
     space: Space = Field(description="what was searched, printable and complete")
     figures: list[Figure] = Field(description="every figure used, with its source")
@@ -154,31 +163,19 @@ class Plan(Part):
         """How many estimates the answer rests on."""
         return len(self.evidence.estimates)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The plan as plain JSON types."""
-        return self.model_dump(mode="json", by_alias=True)
+    def _tables(self) -> Mapping[str, Callable[[], Table]]:
+        from planner.plan.tables import TABLES  # noqa: PLC0415 (it knows this type)
 
-    def to_json(self, indent: int | None = 2) -> str:
-        """The plan as JSON text; the same problem gives the same text but for ``run``."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        return {name: partial(make, self) for name, make in TABLES.items()}
 
-    def table(self, name: str) -> Table:
-        """Rows with unit and meaning of every column.
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import plan_facts  # noqa: PLC0415 (notebooks alone)
 
-        Args:
-            name: parts (bill of materials), front, runners_up, figures, estimates or breakdown (of a step).
+        return self.headline, plan_facts(self)
 
-        Raises:
-            PlannerError: no such table.
-        """
-        from planner.plan.tables import table  # noqa: PLC0415 (it knows this type)
-
-        return table(self, name)
-
-    def _repr_html_(self) -> str:
-        from planner.plan.notebook import html  # noqa: PLC0415 (notebooks alone)
-
-        return html(self)
+    def _shown(self) -> tuple[str, ...]:
+        # A bill is long; a notebook asks for it by name.
+        return ("pools",) if self.serving is not None else ()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -188,6 +185,40 @@ class Plan(Part):
             pydantic.ValidationError: not a plan/1.
         """
         return cls.model_validate_json(text)
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan from a file.
+
+    Raises:
+        PlannerError: it cannot be read, or is no plan/1.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as fault:
+        raise PlannerError(
+            "no such file", file=str(path), hint="planner size SCENARIO --json > plan.json"
+        ) from fault
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PlannerError(f"cannot be read: {fault}", file=str(path)) from fault
+    return plan_of(text, str(path))
+
+
+def plan_of(text: str, name: str) -> Plan:
+    """A plan from its JSON; ``name`` is that of the file it was read from.
+
+    Raises:
+        PlannerError: it is no plan/1.
+    """
+    try:
+        return Plan.from_json(text)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise PlannerError(
+            f"is not a plan/1: {first['msg'][:120]}", file=name, key=where or None,
+            hint="plans are what `planner size --json` and `evaluate --json` print",
+        ) from fault  # fmt: skip
 
 
 def json_schema() -> dict[str, Any]:

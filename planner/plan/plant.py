@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.plan.parts import Block, Cost, Elevation, Facility, Performance, Price
+from planner.plan.parts import Performance
+from planner.plan.plant_parts import Block, Cost, DatedPrice, Elevation, Facility
 from planner.problem import Figure
 
 Wire = Mapping[str, Any]
@@ -89,7 +90,7 @@ def rated(cost: Cost, performance: Performance, cards: int, used: Sequence[Figur
     )
 
 
-def prices(used: Sequence[Figure]) -> list[Price]:
+def prices(used: Sequence[Figure]) -> list[DatedPrice]:
     """The dated prices among the figures of a design."""
     return [_price(figure) for figure in used if _is_price(figure)]
 
@@ -98,9 +99,9 @@ def _is_price(figure: Figure) -> bool:
     return figure.role == "cost" and figure.key.key.rsplit(".", 1)[-1] in _MONEY_UNITS
 
 
-def _price(figure: Figure) -> Price:
+def _price(figure: Figure) -> DatedPrice:
     quantity = figure.quantity
-    return Price(
+    return DatedPrice(
         label=figure.label,
         value=quantity.value,
         currency=quantity.currency or "USD",

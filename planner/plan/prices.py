@@ -18,6 +18,7 @@ _UNITS = {
     "target.tokens_per_second": ("tokens/s", 1.0),
     "limits.cards_max": ("cards", 1.0),
     "limits.racks": ("racks", 1.0),
+    "limits.floor_m2": ("m2", 1.0),
     "limits.capex_usd": ("USD", 1.0),
     "memory": ("GB", 1e9),
 }

@@ -23,9 +23,12 @@ class Check(Part):
     """Draws that were also answered by a full search."""
 
     samples: int
-    agreeing: int = Field(description="the candidates gave the same number of cards, within a purchase unit")
-    worst: float | None = Field(description="most cards that the candidates gave too many, as a share")
+    agreeing: int = Field(description="the same number of cards, within a purchase unit, or no plan in both")
+    missed: int = Field(default=0, description="only the full search found a plan")
+    worst: float | None = Field(description="most cards too many, as a share of those of the full search")
     mean: float | None
+    pilot: int = Field(default=0, description="other draws, searched in full, whose layouts were tried")
+    families: int = Field(default=1, description="layouts on plants that every draw tried, data ranks open")
 
 
 class Measure(Part):

@@ -15,9 +15,11 @@ import numpy as np
 from planner.plan import risk
 from planner.plan.account import Band
 from planner.plan.case import Case
+from planner.plan.drawn import inputs_of, prepared, used_keys
 from planner.plan.draws import Floats, best_shares, difference, normals
 from planner.plan.model import Plan
 from planner.plan.parts import Layout
+from planner.plan.placed import place_of
 from planner.plan.studied import all_errors
 from planner.problem import wire
 
@@ -53,12 +55,13 @@ def rivals(
         by: the measure: most tokens per second, or least of the others. A draw in which a plan no longer
             works counts as lost for it.
     """
-    inputs = {name: risk.inputs_of(case.problem, all_errors(case)) for name, (case, _) in plans.items()}
-    z = normals(risk.used_keys(inputs.values()), samples, seed)
+    inputs = {name: inputs_of(case.problem, all_errors(case)) for name, (case, _) in plans.items()}
+    z = normals(used_keys(inputs.values()), samples, seed)
     costs: dict[str, Floats] = {}
     values: dict[str, Floats] = {}
     for name, (case, plan) in plans.items():
-        drawn = risk.draw(case.problem, inputs[name], [choice_of(case.request, plan)], samples, seed, z)
+        draws = prepared(case.problem, inputs[name]).draws(samples, seed, z)
+        drawn = risk.draw(draws, [choice_of(case.request, plan)])
         column = drawn.column(COLUMNS[by])[:, 0]
         values[name] = 1.0 / column if by == "tokens_per_second" else column
         costs[name] = np.where(drawn.works[:, 0], column, np.inf)
@@ -77,23 +80,13 @@ def rivals(
 def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
     """A plan's design, as a choice of the request that it answers."""
     assert plan.layout is not None
-    assert plan.cards is not None
-    assert plan.fabric is not None
-    assert plan.facility is not None
-    cluster = next(i for i, item in enumerate(request.clusters) if item.system == plan.system)
-    offered = request.clusters[cluster]
-    wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
-    cooling = plan.facility.cooling
+    place = place_of(request.clusters, plan)
     return wire.DesignChoice(
-        cluster=cluster,
-        fabric=next(
-            i
-            for i, item in enumerate(offered.fabrics)
-            if (item.id, item.kind, item.oversubscription) == wanted
-        ),
-        cooling=next(i for i, item in enumerate(offered.coolings) if item.kind == cooling),
+        cluster=place.cluster,
+        fabric=place.fabric,
+        cooling=place.cooling,
         power_cap=plan.power_cap or 1.0,
-        cards=plan.cards.total,
+        cards=place.cards,
         layout=layout_of(plan.layout),
     )
 

@@ -18,6 +18,7 @@ from planner.plan.service_headline import ServiceFacts, refuted, service_headlin
 from planner.plan.service_study import confidence_of, study_of
 from planner.plan.service_told import (
     cost_of,
+    fabric_of,
     facility_of,
     nearest_of,
     pool_of,
@@ -121,7 +122,7 @@ def service_plan(
         confidence=sure,
         maturity=mature,
         network=assemble.network(design) if design else [],
-        fabric=assemble.fabric(design) if design else None,
+        fabric=fabric_of(case, design) if design else None,
         facility=facility_of(case, design, site) if design else None,
         cost=cost_of(design, used) if design else None,
         reliability=assemble.reliability(design) if design else None,

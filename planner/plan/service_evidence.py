@@ -40,11 +40,13 @@ def evidence_of(
     names = (card.id, card.name, *card.aliases)
     own = evidence.runs_on(names, rows)
     kin = evidence.runs_on(kin_of(case, card.efficiency), rows)
-    groups = len({str(row.get("group")) for row in kin})
+    groups = evidence.groups_of(kin)
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     calibrated = "runs" if serving_constants().runs else "none"
-    grade, why = evidence.grade(evidence.Calibration(calibrated, len(kin), groups), len(own), timing)
+    grade, why = evidence.grade(
+        evidence.Calibration(calibrated, len(kin), groups), len(own), evidence.groups_of(own), timing
+    )
     if case.request.served.kind == "generic":
         grade, why = "D", "no run of such items; chips are taken to reach what they do on language models"
     model = case.problem.architecture

@@ -8,7 +8,9 @@ from typing import Any
 from planner import engine
 from planner.plan.evidence import tight_memory
 from planner.plan.explain import RESOURCES, _more
+from planner.plan.explained import ExplainedFigure, ExplainedPool, ExplainedSource, ServiceExplanation, Value
 from planner.plan.model import Plan
+from planner.plan.placed import place_of
 from planner.plan.plant import HOURS_PER_YEAR
 from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase
@@ -18,17 +20,12 @@ from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
 
 PHYSICS = "docs/physics.md"
-Value = float | int | None
-Explained = dict[str, Any]
 
 
-def explain_service(case: ServiceCase, layout: str | None = None, cards: int | None = None) -> dict[str, Any]:
+def explain_service(
+    case: ServiceCase, layout: str | None = None, cards: int | None = None
+) -> ServiceExplanation:
     """The account of the service that `planner.size` (or, with a layout or cards, `planner.evaluate`) finds.
-
-    Returns:
-        ``figures`` (name, value, unit, formula, terms, where it is described), ``pools`` (time of a step and
-        memory by cause), ``value`` of each resource as a relative change of the most requests per second,
-        ``sources`` (every figure that timing rests on, with how it is known), ``bound_by`` and ``warnings``.
 
     Raises:
         PlannerError: the scenario, a spec file or the layout cannot be used.
@@ -38,40 +35,31 @@ def explain_service(case: ServiceCase, layout: str | None = None, cards: int | N
         plan = service_plan(case, result)
     else:
         plan = judge_service(case, layout, cards)
+    kind: Any = plan.workload.kind
     if plan.serving is None or plan.cards is None:
-        return {
-            "kind": plan.workload.kind,
-            "feasible": False,
-            "why": plan.nearest.why if plan.nearest else "no service answers the scenario",
-        }
+        why = plan.nearest.why if plan.nearest else "no service answers the scenario"
+        return ServiceExplanation(kind=kind, feasible=False, why=why)
     value = _value(case, plan)
-    return {
-        "kind": plan.workload.kind,
-        "feasible": plan.feasible,
-        "system": plan.system,
-        "cards": plan.cards.total,
-        "mode": plan.serving.mode,
-        "precision": plan.workload.precision,
-        "verdict": plan.serving.verdict,
-        "binding": list(plan.binding),
-        "figures": list(_figures(plan)),
-        "pools": [_pool(pool) for pool in plan.pools if isinstance(pool, ServicePool)],
-        "network": [level.model_dump() for level in plan.network],
-        "value": value,
-        "bound_by": max(value, key=lambda name: value[name]) if value else None,
-        "sources": [
-            {
-                "label": item.label, "key": item.key, "role": item.role, "value": item.value,
-                "unit": item.unit, "kind": item.kind, "method": item.method,
-                "sources": [one.title for one in item.sources],
-            }
-            for item in plan.figures
-        ],
-        "warnings": _warnings(plan),
-    }  # fmt: skip
+    return ServiceExplanation(
+        kind=kind,
+        feasible=plan.feasible,
+        system=plan.system,
+        cards=plan.cards.total,
+        mode=plan.serving.mode,
+        precision=plan.workload.precision,
+        verdict=plan.serving.verdict,
+        binding=list(plan.binding),
+        figures=list(_figures(plan)),
+        pools=[_pool(pool) for pool in plan.pools if isinstance(pool, ServicePool)],
+        network=plan.network,
+        value=value,
+        bound_by=max(value, key=lambda name: value[name]) if value else None,
+        sources=[ExplainedSource.of(item) for item in plan.figures],
+        warnings=_warnings(plan),
+    )
 
 
-def _figures(plan: Plan) -> Iterator[Explained]:
+def _figures(plan: Plan) -> Iterator[ExplainedFigure]:
     """Every headline figure: formula over terms, so that it can be worked again by hand."""
     served, work = plan.serving, plan.workload
     assert served is not None
@@ -88,7 +76,7 @@ def _figures(plan: Plan) -> Iterator[Explained]:
     yield from _money(plan)
 
 
-def _bought(plan: Plan) -> Iterator[Explained]:
+def _bought(plan: Plan) -> Iterator[ExplainedFigure]:
     assert plan.cards is not None
     hall = plan.facility
     active = {
@@ -108,7 +96,7 @@ def _bought(plan: Plan) -> Iterator[Explained]:
         )  # fmt: skip
 
 
-def _latencies(plan: Plan, pool: ServicePool) -> Iterator[Explained]:
+def _latencies(plan: Plan, pool: ServicePool) -> Iterator[ExplainedFigure]:
     served, work = plan.serving, plan.workload
     assert served is not None
     assert isinstance(work, ServiceWorkload)
@@ -148,7 +136,7 @@ def _latencies(plan: Plan, pool: ServicePool) -> Iterator[Explained]:
     )  # fmt: skip
 
 
-def _money(plan: Plan) -> Iterator[Explained]:
+def _money(plan: Plan) -> Iterator[ExplainedFigure]:
     served, cost, work = plan.serving, plan.cost, plan.workload
     assert served is not None
     assert isinstance(work, ServiceWorkload)
@@ -186,26 +174,24 @@ def accepted(work: ServiceWorkload) -> float:
 
 def _one(  # noqa: PLR0917 (a row of a table)
     name: str, value: Value, unit: str, anchor: str, formula: str, terms: Mapping[str, Value]
-) -> Explained:
-    return {
-        "name": name, "value": value, "unit": unit, "formula": formula, "terms": dict(terms),
-        "where": f"{PHYSICS}#{anchor}",
-    }  # fmt: skip
+) -> ExplainedFigure:
+    where = f"{PHYSICS}#{anchor}"
+    return ExplainedFigure(name=name, value=value, unit=unit, formula=formula, terms=dict(terms), where=where)
 
 
-def _pool(pool: ServicePool) -> dict[str, Any]:
+def _pool(pool: ServicePool) -> ExplainedPool:
     speed = pool.performance
-    return {
-        "role": pool.role,
-        "instances": pool.replicas,
-        "layout": pool.layout.short(),
-        "cards": pool.cards,
-        "load": speed.load,
-        "batch": speed.batch,
-        "step_seconds": speed.step_seconds,
-        "time": {name.removesuffix("_seconds"): value for name, value in speed.breakdown.items()},
-        "memory": pool.memory.model_dump(),
-    }
+    return ExplainedPool(
+        role=pool.role,
+        instances=pool.replicas,
+        layout=pool.layout.short(),
+        cards=pool.cards,
+        load=speed.load,
+        batch=speed.batch,
+        step_seconds=speed.step_seconds,
+        time={name.removesuffix("_seconds"): value for name, value in speed.breakdown.items()},
+        memory=pool.memory,
+    )
 
 
 def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
@@ -237,25 +223,18 @@ def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
 def _choice(case: ServiceCase, plan: Plan) -> serving_wire.ServiceChoice:
     """The plan's service as the engine takes it."""
     request = case.request
-    assert plan.fabric is not None
-    assert plan.facility is not None
     assert plan.serving is not None
-    assert plan.cards is not None
-    cluster = next(i for i, item in enumerate(request.clusters) if item.system == plan.system)
-    offered = request.clusters[cluster]
-    wanted = (plan.fabric.id, plan.fabric.kind, plan.fabric.oversubscription)
+    place = place_of(request.clusters, plan)
     precisions = getattr(request.served, "precisions", ())
     design = {
-        "cluster": cluster,
-        "fabric_index": next(
-            i for i, x in enumerate(offered.fabrics) if (x.id, x.kind, x.oversubscription) == wanted
-        ),
-        "cooling_index": next(i for i, x in enumerate(offered.coolings) if x.kind == plan.facility.cooling),
+        "cluster": place.cluster,
+        "fabric_index": place.fabric,
+        "cooling_index": place.cooling,
         "power_cap": plan.power_cap,
         "precision_index": next(
             (i for i, x in enumerate(precisions) if x.model_dump() == plan.serving.precision), 0
         ),
-        "cards": {"total": plan.cards.total},
+        "cards": {"total": place.cards},
         "pools": [
             {"instance": _instance(pool.layout), "instances": pool.replicas}
             for pool in plan.pools

@@ -19,9 +19,10 @@ from planner.errors import EngineError
 from planner.plan import worth
 from planner.plan.account import Band
 from planner.plan.bands import ModelError, Study, Uncertain
+from planner.plan.drawn import error_key, ln_of
 from planner.plan.draws import Floats, Range, normals, percentiles
 from planner.plan.leaves import leaves_of
-from planner.plan.risk import CAPEX, DAYS, DESIGN_MEGAWATTS, FATAL, MEGAWATTS, REASONS, TCO, error_key, ln_of
+from planner.plan.risk import CAPEX, DAYS, DESIGN_MEGAWATTS, FATAL, MEGAWATTS, REASONS, TCO
 from planner.plan.risk_parts import Risk
 from planner.problem import serving_wire
 from planner.problem.service import ServiceProblem, build_service

@@ -8,8 +8,8 @@ from typing import Any
 from planner import engine
 from planner.plan import service_risk
 from planner.plan.bands import Study
+from planner.plan.drawn import range_of
 from planner.plan.model import Plan
-from planner.plan.risk import range_of
 from planner.plan.risk_parts import Risk
 from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase, used_of

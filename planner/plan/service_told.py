@@ -7,8 +7,9 @@ from typing import Any
 
 from planner.plan import assemble
 from planner.plan.account import Nearest, Space
-from planner.plan.parts import Cost, Facility, Target
+from planner.plan.parts import Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
+from planner.plan.plant_parts import Cost, Fabric, Facility
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_parts import (
     CostPerMillion,
@@ -25,6 +26,7 @@ from planner.plan.service_parts import (
     TradePoint,
     precision_name,
 )
+from planner.plan.wiring import wired
 from planner.problem import serving_wire
 from planner.problem.evidence import Figure
 from planner.problem.service import layout_numbers
@@ -37,6 +39,13 @@ def facility_of(case: ServiceCase, design: Wire, site: str) -> Facility:
     cluster = case.request.clusters[design["cluster"]].model_dump()
     found = assemble.facility(design, site)
     return found.model_copy(update={"elevations": elevations(found, design, cluster)})
+
+
+def fabric_of(case: ServiceCase, design: Wire) -> Fabric:
+    """The networks in every part."""
+    country = case.library.site(case.problem.scenario.site.id).country
+    cluster = case.request.clusters[design["cluster"]]
+    return wired(assemble.fabric(design), cluster, design, case.library, country)
 
 
 def cost_of(design: Wire, used: Sequence[Figure]) -> Cost:

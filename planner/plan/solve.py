@@ -13,23 +13,30 @@ from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import Study
+from planner.plan.candidates import candidates_of, chosen
 from planner.plan.caps import cap_curve
 from planner.plan.case import Case
 from planner.plan.confidence import confidence
+from planner.plan.drawn import days_allowed, inputs_of, prepared
+from planner.plan.fewest import families_of, fewest
 from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.parts import Workload
+from planner.plan.peak_draw import phases_above_limits
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
 from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.storage import slow_storage, storage_risks
 from planner.plan.studied import all_errors, software_of, study_design
+from planner.plan.wiring import wired
 from planner.problem import Figure, wire
 from planner.scenario import Scenario
 
 Wire = Mapping[str, Any]
+KNOWN = 24
+"""Of the central designs, those whose layouts every draw tries besides the winners of the pilot."""
 
 
 def solve(case: Case) -> Plan:
@@ -50,9 +57,18 @@ def solve(case: Case) -> Plan:
 def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     """The plan of ``design``, or of the cards that the case plans for, with what draws say of it."""
     problem, seed = case.problem, case.problem.scenario.search.seed
-    inputs = risks.inputs_of(problem, all_errors(case, design))
-    candidates = case.timed("candidates", lambda: risks.candidates_of(problem, result, design))
-    drawn = case.timed("samples", lambda: risks.draw(problem, inputs, candidates, case.samples, seed))
+    limit = days_allowed(case.request)
+    of = prepared(problem, inputs_of(problem, all_errors(case, design)))
+    draws = of.draws(case.samples, seed)
+    least = None
+    if limit is not None:
+        allowed = limit
+        known = candidates_of(problem, result, design)[:KNOWN]
+        families = case.timed("pilot", lambda: families_of(of, known, allowed, seed))
+        least = case.timed("fewest", lambda: fewest(draws, families, allowed))
+    ladder = least.ladder() if least else []
+    candidates = case.timed("candidates", lambda: candidates_of(problem, result, design, ladder))
+    drawn = case.timed("samples", lambda: risks.draw(draws, candidates))
     place = 0
     if case.plan_for is not None:
         surest = risks.surest(drawn, case.request, case.plan_for)
@@ -69,8 +85,6 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     found = case.timed(
         "risk",
         lambda: risks.risk(
-            problem,
-            inputs,
             drawn,
             place,
             studied,
@@ -78,6 +92,7 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
             seed,
             planned_for=place != 0,
             tokens_per_second_per_card=design["performance"]["tokens_per_second_per_card"],
+            found=least,
         ),
     )
     return plan_of(case, result, design, found=found, studied=studied)
@@ -86,15 +101,13 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
 def drawn_alone(case: Case, design: Wire) -> tuple[Study, Risk]:
     """What draws of everything uncertain say of one design, others left aside."""
     problem, seed = case.problem, case.problem.scenario.search.seed
-    inputs = risks.inputs_of(problem, all_errors(case, design))
-    choices = [risks.chosen(design)]
-    drawn = case.timed("samples", lambda: risks.draw(problem, inputs, choices, case.samples, seed))
+    of = prepared(problem, inputs_of(problem, all_errors(case, design)))
+    draws = of.draws(case.samples, seed)
+    drawn = case.timed("samples", lambda: risks.draw(draws, [chosen(design)]))
     studied = case.timed("bands", lambda: study_design(case, design, _used(case, design)))
     found = case.timed(
         "risk",
         lambda: risks.risk(
-            problem,
-            inputs,
             drawn,
             0,
             studied,
@@ -102,7 +115,6 @@ def drawn_alone(case: Case, design: Wire) -> tuple[Study, Risk]:
             seed,
             planned_for=False,
             tokens_per_second_per_card=design["performance"]["tokens_per_second_per_card"],
-            check=False,
         ),
     )
     return studied, found
@@ -299,7 +311,13 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "performance": performance,
         "memory": memory,
         "network": assemble.network(design),
-        "fabric": assemble.fabric(design),
+        "fabric": wired(
+            assemble.fabric(design),
+            case.request.clusters[design["cluster"]],
+            design,
+            case.library,
+            _country(case),
+        ),
         "facility": facility.model_copy(
             update={
                 "caps": cap_curve(case.request, design),
@@ -386,7 +404,10 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     grade, why = evidence.grade(
-        evidence.Calibration(family.calibrated, family.runs, family.groups), len(own), timing
+        evidence.Calibration(family.calibrated, family.runs, family.groups),
+        len(own),
+        evidence.groups_of(own),
+        timing,
     )
     cards = design["cards"]["total"] if design else None
     model = case.problem.architecture
@@ -412,6 +433,9 @@ def _risks(case: Case, design: Wire | None, studied: Study | None) -> list[str]:
     memory = design.get("memory") if design else None
     tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
     slow = storage_risks(case.problem, case.library, design) if design else []
+    if design:
+        cluster = case.problem.request.clusters[design["cluster"]]
+        slow = [*phases_above_limits(case.problem.request.limits, cluster, design), *slow]
     return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]
 
 

@@ -1,15 +1,15 @@
 """``supply``: when so many cards of a system can be there, what bounds that, and what a package costs.
 
-Wafers, yields, packaging and stock are estimates of ``parts/supply-*.toml`` (and figures of the card's file
-where it has them). They are drawn from their ranges; nothing here ranks a chip or enters a plan.
+Nearly all figures behind it (`supply_figures`) are estimates; nothing here ranks a chip or enters a plan that
+does not ask for it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,43 +17,21 @@ from pydantic import Field
 from planner import engine
 from planner.errors import PlannerError
 from planner.plan.account import Band
-from planner.plan.deliveries import (
-    DAYS_PER_MONTH,
-    Phase,
-    arrived_by,
-    median,
-    months_until,
-    phase_ends,
-    phases_of,
-)
-from planner.plan.draws import Floats, Range, percentiles
+from planner.plan.deliveries import Phase, arrived_by, median, months_until, phase_ends, phases_of
+from planner.plan.draws import Floats, percentiles
+from planner.plan.mix import Mix, Supplier, mix_of
 from planner.plan.parts import Part
+from planner.plan.result import Fact, Result
+from planner.plan.supply_figures import LIMITS, UNITS, Figure, central, drawn_supply, supply_inputs
 from planner.problem import build, wire
 from planner.problem.hardware import unit_cards
-from planner.scenario import Scenario
-from planner.specs import Accelerator, Quantity, SpecLibrary, System
-from planner.specs.schema.part import Supply
-from planner.units import Dimension
+from planner.scenario import Scenario, ServiceScenario
+from planner.specs import Accelerator, SpecLibrary, System
 
-DRAWS = 2048
-BASE = "supply-base"
 NOTE = (
     "most of these figures are estimates that nobody published: replace them with --set or in a directory of "
-    "PLANNER_SPEC_PATH; they enter no plan and no ranking"
+    "PLANNER_SPEC_PATH; they enter no plan that does not ask for a date, and no ranking"
 )
-KEYS = (
-    "wafer_diameter", "wafer_starts", "share", "die_area", "dies", "die_yield", "defect_density",
-    "packaging_yield", "packaging_limit", "stacks", "stack_limit", "stock", "lead_time", "wafer_price",
-    "stack_price", "packaging_price", "ramp",
-)  # fmt: skip
-"""What `--set` may change, in the units of `UNITS`."""
-UNITS = {
-    "wafer_diameter": "mm", "wafer_starts": "wafers a month", "share": "", "die_area": "mm2", "dies": "",
-    "die_yield": "", "defect_density": "per cm2", "packaging_yield": "",
-    "packaging_limit": "packages a month", "stacks": "", "stack_limit": "stacks a month",
-    "stock": "cards", "lead_time": "months", "ramp": "months",
-    "wafer_price": "USD", "stack_price": "USD", "packaging_price": "USD",
-}  # fmt: skip
 
 
 class SupplyFigure(Part):
@@ -69,18 +47,10 @@ class SupplyFigure(Part):
     file: str
 
 
-class Second(Part):
-    """What a second source has to add to be there by the date."""
+class SupplyPlan(Result):
+    """Deliveries of so many cards. Tables: phases (cards by month), figures (what they rest on)."""
 
-    system: str
-    first_cards: float = Field(description="of the first source, P50, by the date")
-    cards: float | None = Field(description="of the second source, in its own cards; null: it cannot either")
-    worth: float = Field(description="matrix rate of one of its cards over one of the first source's")
-    meets: bool
-
-
-class SupplyPlan(Part):
-    """Deliveries of so many cards."""
+    MAIN: ClassVar[str] = "phases"
 
     format: Literal["supply/1"] = "supply/1"
     system: str
@@ -96,6 +66,7 @@ class SupplyPlan(Part):
     package_parts_usd: dict[str, float | None]
     by_months: float | None
     by_probability: float | None = Field(description="that all cards are there by then")
+    probability: float = Field(default=0.5, description="asked for: the date counts as met from it on")
     by_cards: Band | None
     phases: list[Phase]
     finished_month: float | None = Field(
@@ -104,80 +75,49 @@ class SupplyPlan(Part):
     waiting_month: float | None = Field(
         default=None, description="the same when training waits for all cards"
     )
-    second: Second | None
+    mix: Mix | None = Field(default=None, description="with other suppliers; null: none was named")
     figures: list[SupplyFigure]
     note: str = NOTE
 
+    def _facts(self) -> tuple[str, list[Fact]]:
+        from planner.plan.notebook import supply_facts  # noqa: PLC0415 (notebooks alone)
+
+        return self.headline, supply_facts(self)
+
 
 @dataclass(frozen=True)
-class _Input:
-    key: str
-    span: Range
-    kind: str
-    method: str | None
-    file: str
+class Dated:
+    """The date to meet, and who else may deliver."""
 
+    by_months: float | None = None
+    """In months from the order."""
+    second: Sequence[System] = ()
+    probability: float = 0.5
+    """With which the cards have to be there."""
+    one_job: bool = False
+    """One job spans the mix."""
+    worth: Callable[[System], float] | None = None
+    """Compute of a card of a system, in any unit; None: its matrix rate."""
+    worth_by: str = "matrix rate that software reaches"
 
-def supply_inputs(
-    library: SpecLibrary, card: Accelerator, given: Mapping[str, float] | None = None
-) -> list[_Input]:
-    """Every figure of the card's supply: given ones, the card's own, then those of its supply file.
+    def check(self) -> None:
+        """Refuse what is no date.
 
-    Raises:
-        PlannerError: an unknown key, or a number that makes no sense.
-    """
-    given = dict(given or {})
-    for key, value in given.items():
-        if key not in KEYS:
-            raise PlannerError(f"there is no such figure; known: {', '.join(KEYS)}", file="--set", key=key)
-        if not math.isfinite(value) or value < 0:
-            raise PlannerError(f"must be 0 or more, not {value}", file="--set", key=key)
-    name, sheet = _sheet(library, card)
-    own: dict[str, Quantity | None] = {
-        "die_area": card.silicon.die_area,
-        "dies": card.silicon.dies,
-        "die_yield": card.silicon.yield_fraction,
-        "stacks": card.memory.stacks,
-    }
-    found = []
-    for key in KEYS:
-        if key in given:
-            found.append(_Input(key, Range(given[key], given[key], given[key]), "given", None, "--set"))
-            continue
-        figure, file = own.get(key), f"accelerators/{card.id}"
-        if figure is None and key != "die_yield":
-            figure, file = getattr(sheet, key), f"parts/{name}"
-        if figure is not None:
-            found.append(_input(library, key, figure, file))
-    return found
-
-
-def _sheet(library: SpecLibrary, card: Accelerator) -> tuple[str, Supply]:
-    names = [name for name in library.ids("parts") if library.head("parts", name).get("kind") == "supply"]
-    own = [name for name in names if card.id in library.part(name).accelerators]
-    name = own[0] if own else BASE
-    sheet = library.part(name).supply
-    if sheet is None:
-        raise PlannerError(f"parts/{name} has no [supply]")
-    return name, sheet
-
-
-def _input(library: SpecLibrary, key: str, figure: Quantity, file: str) -> _Input:
-    scale = 1.0
-    if figure.dimension is Dimension.SQUARE_METRES:
-        scale = 1e6
-    elif key == "wafer_diameter":
-        scale = 1e3
-    elif figure.dimension is Dimension.SECONDS:
-        scale = 1.0 / (86400.0 * DAYS_PER_MONTH)
-    elif figure.currency not in (None, "USD"):
-        rates = library.part("exchange-rates").usd_per_unit
-        scale = rates[str(figure.currency)].value
-    low = figure.value if figure.low is None else figure.low
-    high = figure.value if figure.high is None else figure.high
-    most = 1.0 if figure.dimension is Dimension.FRACTION else np.inf
-    span = Range(figure.value * scale, low * scale, high * scale, 0.0, most)
-    return _Input(key, span, figure.kind, figure.method, file)
+        Raises:
+            PlannerError: it names the option.
+        """
+        if self.by_months is not None and not self.by_months > 0:
+            raise PlannerError(f"must be above 0, not {self.by_months}", file="--by")
+        if not 0.0 < self.probability < 1.0:
+            raise PlannerError(
+                f"a probability lies between 0 and 1, not {self.probability}",
+                file="--confidence",
+                hint="0.5: as likely as not; 0.9: surely",
+            )
+        if self.second and self.by_months is None:
+            raise PlannerError(
+                "other suppliers are for a date", file="--second", hint="give the date: --by MONTHS"
+            )
 
 
 def supply(
@@ -186,8 +126,7 @@ def supply(
     cards: int,
     *,
     given: Mapping[str, float] | None = None,
-    by_months: float | None = None,
-    second: System | None = None,
+    dated: Dated | None = None,
     rates: Mapping[int, float] | None = None,
     tokens: float | None = None,
     seed: int = 0,
@@ -198,9 +137,8 @@ def supply(
         library: the spec library.
         system: what is bought.
         cards: how many.
-        given: figures (`KEYS`) that are known better than the files say, in `UNITS`.
-        by_months: the date to meet, in months from the order.
-        second: a second source for what the first cannot deliver by then.
+        given: figures (`supply_figures.KEYS`) that are known better than the files say, in `UNITS`.
+        dated: the date to meet, and who else may deliver what lacks by then.
         rates: tokens per second with failures by cards, to train on what has arrived (see `phase_cards`).
         tokens: of the run.
         seed: of the draws.
@@ -208,107 +146,71 @@ def supply(
     Raises:
         PlannerError: figures that make no sense; a card without a supply file.
     """
-    if by_months is not None and not by_months > 0:
-        raise PlannerError(f"must be above 0, not {by_months}", file="--by")
+    wanted = dated or Dated()
+    wanted.check()
     card = library.accelerator(system.accelerator)
     inputs = supply_inputs(library, card, given)
-    drawn = _drawn(inputs, seed)
+    drawn = drawn_supply(inputs, seed)
     months = months_until(drawn, cards)
-    at = _central(inputs)
-    second_plan = None
-    if by_months is not None and second is not None:
-        second_plan = _second(
-            library, card, second, cards, median(arrived_by(drawn, by_months)), by_months, seed
-        )
-    arrived = None if by_months is None else arrived_by(drawn, by_months)
-    sure = None if by_months is None else float((months <= by_months).mean())
-    feasible = second_plan.meets if second_plan else sure is None or sure >= 0.5
+    at = central(inputs)
+    by = wanted.by_months
+    arrived = None if by is None else arrived_by(drawn, by)
+    sure = None if by is None else float((months <= by).mean())
+    alone = sure is None or sure >= wanted.probability
+    mix = None
+    if by is not None and wanted.second:
+        suppliers = _suppliers(library, (system, drawn), wanted, seed)
+        mix = mix_of(suppliers, cards, by, wanted.probability, wanted.worth_by, one_job=wanted.one_job)
     phases, finished, waiting = phases_of(drawn, months, cards, rates, tokens)
     return SupplyPlan(
         system=system.id,
         accelerator=card.id,
         cards=cards,
-        headline=_headline(card, cards, months, by_months, sure, arrived, drawn, second_plan),
-        feasible=feasible,
+        headline=_headline(card, cards, months, by, sure, arrived, drawn, mix, alone),
+        feasible=alone or (mix is not None and mix.meets),
         packages_per_month=_band(drawn["packages_per_month"]),
         limited_by={name: float((drawn["limit"] == place).mean()) for place, name in enumerate(LIMITS)},
         months=_maybe(months),
         die_yield=_band(drawn["die_yield"]),
         package_usd=_maybe(drawn["package_usd"]),
         package_parts_usd={name: at[name] for name in ("dies_usd", "memory_usd", "packaging_usd")},
-        by_months=by_months,
+        by_months=by,
         by_probability=sure,
+        probability=wanted.probability,
         by_cards=None if arrived is None else _band(np.minimum(arrived, cards)),
         phases=phases,
         finished_month=finished,
         waiting_month=waiting,
-        second=second_plan,
-        figures=[
-            SupplyFigure(
-                key=item.key,
-                value=item.span.value,
-                low=item.span.low,
-                high=item.span.high,
-                unit=UNITS[item.key],
-                kind=item.kind,
-                method=item.method,
-                file=item.file,
-            )
-            for item in inputs
-        ],
+        mix=mix,
+        figures=[_told(item) for item in inputs],
     )
 
 
-LIMITS = ("wafers", "packaging", "memory")
-
-
-def _body(values: Mapping[str, float]) -> dict[str, float | None]:
-    """The core's inputs."""
-    return {
-        "wafer_mm": values["wafer_diameter"],
-        "wafer_starts": values["wafer_starts"],
-        "share": values["share"],
-        "die_mm2": values["die_area"],
-        "dies": values["dies"],
-        "die_yield": values.get("die_yield"),
-        "defects_per_cm2": values.get("defect_density", 0.0),
-        "packaging_yield": values["packaging_yield"],
-        "packaging_limit": values.get("packaging_limit"),
-        "stacks": values.get("stacks", 0.0),
-        "stack_limit": values.get("stack_limit"),
-        "stock": values.get("stock", 0.0),
-        "lead_months": values.get("lead_time", 0.0),
-        "wafer_usd": values.get("wafer_price"),
-        "stack_usd": values.get("stack_price"),
-        "packaging_usd": values.get("packaging_price"),
-    }
-
-
-def _central(inputs: Sequence[_Input]) -> dict[str, Any]:
-    return engine.supply([_body({item.key: item.span.value for item in inputs})])[0]
-
-
-def _drawn(inputs: Sequence[_Input], seed: int) -> dict[str, Floats]:
-    """Draws of the inputs and of what the core makes of them."""
-    random = np.random.default_rng(seed)
-    # Each key has its own stream: a figure that is given leaves the draws of the others as they are.
-    streams = dict(zip(KEYS, random.spawn(len(KEYS)), strict=True))
-    values = {item.key: item.span.at(streams[item.key].standard_normal(DRAWS)) for item in inputs}
-    answers = engine.supply(
-        [_body({key: float(column[place]) for key, column in values.items()}) for place in range(DRAWS)]
+def _told(item: Figure) -> SupplyFigure:
+    return SupplyFigure(
+        key=item.key,
+        value=item.span.value,
+        low=item.span.low,
+        high=item.span.high,
+        unit=UNITS[item.key],
+        kind=item.kind,
+        method=item.method,
+        file=item.file,
     )
-    zeros = np.zeros(DRAWS)
-    return {
-        "stock": values.get("stock", zeros),
-        "lead_time": values.get("lead_time", zeros),
-        "ramp": values.get("ramp", zeros),
-        "packages_per_month": np.array([answer["packages_per_month"] for answer in answers]),
-        "die_yield": np.array([answer["die_yield"] for answer in answers]),
-        "limit": np.array([float(LIMITS.index(answer["limit"])) for answer in answers]),
-        "package_usd": np.array(
-            [math.nan if answer["package_usd"] is None else answer["package_usd"] for answer in answers]
-        ),
-    }
+
+
+def _suppliers(
+    library: SpecLibrary, first: tuple[System, Mapping[str, Floats]], dated: Dated, seed: int
+) -> list[Supplier]:
+    """The first system and the others, each with draws of its own: suppliers deliver independently."""
+    worth = dated.worth or (lambda system: matrix_rate(library, library.accelerator(system.accelerator)))
+    own = worth(first[0])
+    out = [Supplier(first[0].id, first[0].accelerator, unit_cards(first[0]), 1.0, first[1])]
+    for place, system in enumerate(dated.second, start=1):
+        card = library.accelerator(system.accelerator)
+        drawn = drawn_supply(supply_inputs(library, card), seed + place)
+        out.append(Supplier(system.id, card.id, unit_cards(system), worth(system) / own, drawn))
+    return out
 
 
 def _band(values: Floats) -> Band:
@@ -321,32 +223,56 @@ def _maybe(values: Floats) -> Band | None:
     return None if percentiles(values) is None else _band(values)
 
 
-def parse_given(sets: Sequence[str] | Mapping[str, float] | None) -> dict[str, float]:
-    """``["wafer_starts=30000"]`` as numbers.
+def supply_for(  # noqa: PLR0917
+    scenario: Scenario,
+    library: SpecLibrary,
+    system: System,
+    cards: int,
+    given: Mapping[str, float] | None,
+    dated: Dated,
+) -> SupplyPlan:
+    """Deliveries for the training of a scenario: it runs on what has arrived, and weighs cards of a mix.
 
     Raises:
-        PlannerError: no number, or no ``=``.
+        PlannerError: as for `supply`; a system of the mix on which the model cannot be trained.
     """
-    if sets is None or isinstance(sets, Mapping):
-        return {key: float(value) for key, value in (sets or {}).items()}
-    given = {}
-    for text in sets:
-        key, equals, value = text.partition("=")
-        try:
-            given[key.strip()] = float(value)
-        except ValueError as fault:
+    counts = phase_cards(library, system, cards, given)
+    rates, tokens = rates_of(scenario, library, system, counts)
+    dated = worth_in(dated, scenario, library, cards)
+    return supply(library, system, cards, given=given, dated=dated, rates=rates, tokens=tokens)
+
+
+def worth_in(dated: Dated, scenario: Scenario, library: SpecLibrary, cards: int) -> Dated:
+    """Cards weighed by the rate at which about ``cards`` of them train the workload of a scenario."""
+
+    def worth(other: System) -> float:
+        whole = max(1, cards // unit_cards(other)) * unit_cards(other)
+        found, _ = rates_of(scenario, library, other, [whole])
+        if whole not in found:
             raise PlannerError(
-                f"{text!r} is not KEY=NUMBER" if equals else f"{text!r} has no '='",
-                file="--set",
-                hint=f"keys: {', '.join(f'{key} ({unit})' if unit else key for key, unit in UNITS.items())}",
-            ) from fault
-    return given
+                f"no layout of {scenario.workload.model} fits {whole:,} cards of {other.id}",
+                file="--second",
+                hint="name another system",
+            )
+        return found[whole] / whole
+
+    return replace(dated, worth=worth, worth_by="tokens/s of the scenario's training, failures included")
 
 
 def rates_of(
     scenario: Scenario, library: SpecLibrary, system: System, counts: Sequence[int]
 ) -> tuple[dict[int, float], float]:
-    """Tokens per second, failures included, on each number of cards, and the tokens of the run."""
+    """Tokens per second, failures included, on each number of cards, and the tokens of the run.
+
+    Raises:
+        PlannerError: the scenario is of a service, which is not trained.
+    """
+    if isinstance(scenario, ServiceScenario):
+        raise PlannerError(
+            "the scenario is of a service: only training runs on what has arrived",
+            file="--scenario",
+            hint="give a training scenario, or none",
+        )
     hardware = scenario.hardware.model_copy(update={"systems": (system.id,)})
     request = build(scenario.model_copy(update={"hardware": hardware}), library).request
     search = request.search.model_copy(update={"objective": "throughput", "front": (), "front_points": 1})
@@ -374,7 +300,7 @@ def phase_cards(
 ) -> list[int]:
     """P50 cards at the end of each phase, in whole units: what `rates` has to be worked out for."""
     card = library.accelerator(system.accelerator)
-    drawn = _drawn(supply_inputs(library, card, given), 0)
+    drawn = drawn_supply(supply_inputs(library, card, given), 0)
     unit = unit_cards(system)
     counts = {
         int(min(median(arrived_by(drawn, month)), cards)) // unit * unit for month in phase_ends(drawn, cards)
@@ -382,31 +308,7 @@ def phase_cards(
     return sorted(count for count in counts | {cards // unit * unit} if count > 0)
 
 
-def _second(  # noqa: PLR0917
-    library: SpecLibrary,
-    card: Accelerator,
-    system: System,
-    cards: int,
-    first: float,
-    by_months: float,
-    seed: int,
-) -> Second:
-    other = library.accelerator(system.accelerator)
-    worth = _matrix_rate(library, other) / _matrix_rate(library, card)
-    lacking = max(0.0, cards - first)
-    wanted = math.ceil(lacking / worth / unit_cards(system)) * unit_cards(system)
-    there = median(arrived_by(_drawn(supply_inputs(library, other), seed), by_months))
-    meets = there >= wanted
-    return Second(
-        system=system.id,
-        first_cards=min(first, cards),
-        cards=float(wanted) if meets else None,
-        worth=worth,
-        meets=meets,
-    )
-
-
-def _matrix_rate(library: SpecLibrary, card: Accelerator) -> float:
+def matrix_rate(library: SpecLibrary, card: Accelerator) -> float:
     """16-bit matrix peak times the share that software reaches."""
     peak = card.peak.bf16 or card.peak.fp16
     if peak is None:
@@ -422,24 +324,34 @@ def _headline(  # noqa: PLR0917
     sure: float | None,
     arrived: Floats | None,
     drawn: Mapping[str, Floats],
-    second: Second | None,
+    mix: Mix | None,
+    alone: bool,
 ) -> str:
     name = card.name.split("(")[0].strip()
     found = percentiles(months)
     when = "not all of them in sight"
     if found is not None:
         when = f"{found[1]:.3g} months (P10-P90 {found[0]:.3g}-{found[2]:.3g})"
+    elif math.isfinite(half := median(months)):
+        when = f"{half:.3g} months in half of the draws, never in more than a tenth"
     told = f"{cards:,} {name}: {when} · estimates, not published figures"
     if by_months is None or sure is None or arrived is None:
         return told
     first = median(drawn["lead_time"])
     there = f"{min(median(arrived), cards):,.0f} of them"
-    if second is not None and second.meets:
-        return f"{there} by month {by_months:g}, and {second.cards:,.0f} of {second.system} · {told}"
+    if alone:
+        return f"Yes ({sure:.0%} sure) by month {by_months:g} · {told}"
+    if mix is not None:
+        ordered = " and ".join(f"{source.cards:,} {source.system}" for source in mix.sources)
+        if mix.meets:
+            return f"{ordered} by month {by_months:g} ({mix.probability:.0%} sure; alone {there}) · {told}"
+        later = "" if mix.month is None else f"; they would be there in month {mix.month:g}"
+        return (
+            f"No: {there} by month {by_months:g}, and no mix is sure enough: {ordered} are there with "
+            f"{mix.probability:.0%}{later} · {told}"
+        )
     if by_months <= first and median(drawn["stock"]) < cards:
         return (
             f"No: month {by_months:g} is before the first delivery (month {first:.3g}); then {there} · {told}"
         )
-    if sure < 0.5:
-        return f"No: {there} by month {by_months:g} · {told}"
-    return f"Yes ({sure:.0%} sure) by month {by_months:g} · {told}"
+    return f"No: {there} by month {by_months:g} · {told}"

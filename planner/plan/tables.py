@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.errors import PlannerError
+from planner.plan.result import of_parts
+from planner.plan.service_parts import ServicePool, ServiceSummary, TradePoint
 from planner.table import Field, Table, of_records
 
 if TYPE_CHECKING:
     from planner.plan.account import Summary
+    from planner.plan.compare import Comparison
     from planner.plan.model import Plan
 
 _SUMMARY = (
@@ -26,6 +27,39 @@ _SUMMARY = (
     Field("facility_megawatts", "MW", "grid intake on the design day"),
     Field("capex_usd", "USD", "capital; empty: a price is missing"),
     Field("tco_usd_per_year", "USD", "cost of a year"),
+)
+_SERVICE_SUMMARY = (
+    *_SUMMARY[:4],
+    Field("precision", "", "formats of weights, products and cache"),
+    Field("mode", "", "aggregated, or prefill and decode apart"),
+    Field("cards", "cards", "cards bought"),
+    Field("layout", "", "instances of each pool and how one lies on devices"),
+    Field("requests_per_second", "requests/s", "most within the latencies (generic: items)"),
+    *_SUMMARY[-3:],
+)
+_POOLS = (
+    Field("role", "", "train, serve, prefill or decode"),
+    Field("cards", "cards", "cards bought"),
+    Field("replicas", "", "copies of the model (instances) at work"),
+    Field("layout", "", "how one lies on devices"),
+    Field("load", "", "share of its most in use; training: empty"),
+    Field("batch", "sequences", "in work per instance (training: of a step)"),
+    Field("step_seconds", "s", "of one step"),
+    Field("tokens_per_second_per_card", "tokens/s", "of a card at work"),
+)
+_RANKING = (
+    Field("rank", "", "the best is 1; empty: no plan"),
+    Field("system", "", "id of the system in the spec library"),
+    Field("cards", "cards", "cards bought"),
+    Field("tokens_per_second", "tokens/s", "with failures; of a service, output tokens at its most"),
+    Field("relative", "", "of the best on the measure of the comparison"),
+    Field("days", "days", "calendar days; empty for a service"),
+    Field("ttft_seconds", "s", "at the target's percentile; empty for training"),
+    Field("tpot_seconds", "s", "at the target's percentile; empty for training"),
+    Field("facility_megawatts", "MW", "grid intake on the design day"),
+    Field("capex_usd", "USD", "capital; empty: a price is missing"),
+    Field("evidence", "", "grade of what stands behind the numbers"),
+    Field("why", "", "what separates it from the best, or why there is no plan of it"),
 )
 _FIGURES = (
     Field("label", "", "what it is"),
@@ -50,6 +84,49 @@ def summaries(rows: list[Summary]) -> Table:
     """Designs in one row each."""
     records = [{**row.model_dump(), "layout": row.layout.short()} for row in rows]
     return of_records(records, _SUMMARY)
+
+
+def service_summaries(rows: Sequence[ServiceSummary]) -> Table:
+    """Services in one row each."""
+    records = [{**row.model_dump(exclude={"pools"}), "layout": _pools_in_short(row)} for row in rows]
+    return of_records(records, _SERVICE_SUMMARY)
+
+
+def _pools_in_short(row: ServiceSummary) -> str:
+    return " + ".join(f"{count} x {layout.short()}" for count, layout in row.pools)
+
+
+def front(plan: Plan) -> Table:
+    """The Pareto front."""
+    return summaries(plan.front) if plan.serving is None else service_summaries(plan.serving.front)
+
+
+def runners_up(plan: Plan) -> Table:
+    """The best of other kinds: system, fabric, cooling, power cap; of services also mode and precision."""
+    if plan.serving is None:
+        return summaries(plan.runners_up)
+    return service_summaries(plan.serving.runners_up)
+
+
+def pools(plan: Plan) -> Table:
+    """What works together: one pool in training; of a service those that prefill, decode or do both."""
+    records = []
+    for pool in plan.pools:
+        speed: Any = pool.performance
+        served = isinstance(pool, ServicePool)
+        records.append(
+            {
+                "role": pool.role,
+                "cards": pool.cards,
+                "replicas": pool.replicas,
+                "layout": pool.layout.short(),
+                "load": speed.load if served else None,
+                "batch": speed.batch if served else pool.layout.global_batch_sequences,
+                "step_seconds": speed.step_seconds,
+                "tokens_per_second_per_card": speed.tokens_per_second_per_card,
+            }
+        )
+    return of_records(records, _POOLS)
 
 
 def bill_of_materials(plan: Plan) -> Table:
@@ -91,40 +168,55 @@ def estimates(plan: Plan) -> Table:
 
 
 def breakdown(plan: Plan) -> Table:
-    """Where the time of a step goes."""
-    leaves = plan.performance.breakdown if plan.performance else {}
-    total = sum(leaves.values()) or 1.0
-    records = [
-        {"cause": name.removesuffix("_seconds"), "seconds": value, "share": value / total}
-        for name, value in sorted(leaves.items(), key=lambda item: -item[1])
-        if value > 0
-    ]
+    """Where the time of a step goes; of a service pool by pool."""
     fields = (
         Field("cause", "", "of the time"),
         Field("seconds", "s", "of a step"),
         Field("share", "", "of a step"),
     )
-    return of_records(records, fields)
+    if plan.serving is None:
+        leaves = plan.performance.breakdown if plan.performance else {}
+        return of_records(list(_causes(leaves)), fields)
+    records = [
+        {"pool": pool.role, **cause} for pool in plan.pools for cause in _causes(pool.performance.breakdown)
+    ]
+    return of_records(records, (Field("pool", "", "role of the pool"), *fields))
+
+
+def _causes(leaves: dict[str, float]) -> Iterator[dict[str, Any]]:
+    """Causes that take time, the longest first."""
+    total = sum(leaves.values()) or 1.0
+    for name, value in sorted(leaves.items(), key=lambda item: -item[1]):
+        if value > 0:
+            yield {"cause": name.removesuffix("_seconds"), "seconds": value, "share": value / total}
+
+
+def trade(plan: Plan) -> Table:
+    """Of a service: speed of a user against yield of a card, point by point; empty for training."""
+    return of_parts(TradePoint, plan.serving.trade if plan.serving else [])
+
+
+def ranking(found: Comparison) -> Table:
+    """Contenders in one row each, with the figures they are ranked by."""
+    records = [
+        {
+            **item.model_dump(),
+            "ttft_seconds": item.service.ttft_seconds if item.service else None,
+            "tpot_seconds": item.service.tpot_seconds if item.service else None,
+            "why": item.why or item.refused,
+        }
+        for item in found.contenders
+    ]
+    return of_records(records, _RANKING)
 
 
 TABLES: dict[str, Callable[[Any], Table]] = {
     "parts": bill_of_materials,
-    "front": lambda plan: summaries(plan.front),
-    "runners_up": lambda plan: summaries(plan.runners_up),
+    "pools": pools,
+    "front": front,
+    "runners_up": runners_up,
+    "trade": trade,
     "figures": figures,
     "estimates": estimates,
     "breakdown": breakdown,
 }
-
-
-def table(plan: Plan, name: str) -> Table:
-    """A table of a plan by its name.
-
-    Raises:
-        PlannerError: no such table (with the nearest name).
-    """
-    if name not in TABLES:
-        near = get_close_matches(name, TABLES, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise PlannerError(f"a plan has no table {name!r}", hint=f"{hint}tables: {', '.join(TABLES)}")
-    return TABLES[name](plan)

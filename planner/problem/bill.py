@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from planner.errors import SpecError
 from planner.problem import wire
 from planner.problem.evidence import Figure
-from planner.problem.figures import Figures
+from planner.problem.figures import Figures, Sheet
+from planner.problem.halls import side_networks
 from planner.problem.hardware import DIRECT, RACK_UNITS, Alternative, without_hall
 from planner.scenario.schema import Hardware
 from planner.specs import Fabric, Part, SpecLibrary, System
@@ -83,6 +84,7 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
             f"planes meet only in the servers, and the cards of {system.id} have no scale-up links",
             hint="use leaf-spine or rail-optimised",
         )
+    _refuse_ignored(question, direct or kind)
     figures = Figures(library)
     hardware = Hardware(
         systems=(system.id,),
@@ -114,9 +116,30 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
         servers_per_rack=_servers_per_rack(built, limit),
         switches_per_rack=_switches_per_rack(option, limit),
         parts=(system, fabric),
+        facility=facility,
     ).model_copy(update={"direct": direct, "reserved_ports": question.reserved_ports})
     figures.refuse_missing()
     return FabricRequest(question, system, fabric, request, figures.used)
+
+
+def _refuse_ignored(question: FabricQuestion, kind: str) -> None:
+    """An option that the kind has no use for would be dropped without a word.
+
+    Raises:
+        SpecError: planes of one plane, tapers of a fabric without tiers.
+    """
+    if question.planes is not None and kind != "multi-plane":
+        raise SpecError(
+            f"--planes {question.planes} is of multi-plane fabrics, and this one is {kind}",
+            hint="--kind multi-plane, or leave it out",
+        )
+    tapers = (
+        ("--oversubscription", question.oversubscription),
+        ("--leaf-oversubscription", question.leaf_oversubscription),
+    )
+    for option, ratio in tapers:
+        if kind in DIRECT and ratio > 1.0:
+            raise SpecError(f"{option} is of fabrics with tiers, and a {kind} has none", hint="leave it out")
 
 
 def detail_request(
@@ -128,19 +151,19 @@ def detail_request(
     servers_per_rack: int,
     switches_per_rack: int,
     parts: tuple[System, Fabric],
+    facility: Part,
 ) -> wire.DetailRequest:
-    """The request for a cluster of one fabric."""
+    """The request for a cluster of one fabric; ``facility``: floor and side networks."""
     system, fabric = parts
-    facility = library.part(FACILITY)
     return wire.DetailRequest(
         cluster=cluster,
         cards=cards,
         scale_up=_scale_up(system, figures),
-        side_networks=_side_networks(facility, figures),
+        side_networks=side_networks(facility, figures),
         servers_per_rack=servers_per_rack,
         switches_per_rack=switches_per_rack,
         geometry=geometry(facility, figures),
-        media=_media(fabric, library, figures),
+        media=media(fabric, library, figures),
     )
 
 
@@ -189,29 +212,13 @@ def _scale_up(system: System, figures: Figures) -> wire.ScaleUpSpec | None:
     )
 
 
-def _side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, ...]:
-    sheet = figures.of("parts", facility)
+def media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire.Medium, ...]:
+    """Copper first, then active optical cables, then the fabric's own modules: the order of their prices.
 
-    def count(name: str, key: str) -> int:
-        return round(sheet.want(f"networks.{name}.{key}", "space", f"{key} of {name}") or 0.0)
-
-    return tuple(
-        wire.SideNetwork(
-            name=name,
-            ports_per_server=count(name, "ports_per_server"),
-            ports_per_switch=count(name, "ports_per_switch"),
-            ports_per_rack=count(name, "ports_per_rack"),
-            radix=count(name, "radix"),
-            oversubscription=sheet.need(f"networks.{name}.oversubscription", "space", f"{name} network"),
-        )
-        for name in facility.networks
-    )
-
-
-def _media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire.Medium, ...]:
-    """Copper first, then the fabric's own optics with the shortest reach of its two modules and its fibre."""
+    Modules reach no farther than either of them and their fibre.
+    """
     found = []
-    for name in fabric.copper:
+    for name in (*fabric.copper, *fabric.active_optical):
         part = library.part(name)
         sheet = figures.of("parts", part)
         found.append(
@@ -221,6 +228,7 @@ def _media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire
                 reach=sheet.need("reach", "space", "reach"),
                 modules=False,
                 power=sheet.need("power", "space", "power"),
+                price=_beside(sheet, "price", figures),
             )
         )
     fibre, *modules = (
@@ -231,13 +239,21 @@ def _media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire
     }
     known = [reach for reach in reaches.values() if reach is not None]
     if known:
+        sheet = figures.of("parts", fibre)
         found.append(
             wire.Medium(
                 cable=fibre.id,
                 medium=fibre.medium or "singlemode",
                 reach=min(known),
                 modules=True,
-                power=0.0,
+                power=sheet.want("power", "space", "power") or 0.0,
+                price=_beside(sheet, "price", figures),
             )
         )
     return tuple(found)
+
+
+def _beside(sheet: Sheet, key: str, figures: Figures) -> float | None:
+    """A price in US dollars that no total rests on: where it is not known, nothing is refused."""
+    amount = sheet.want(key, "space", "price")
+    return None if amount is None else amount * figures.usd_per(sheet.currency(key))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from planner.errors import ScenarioError
 from planner.scenario import Scenario
-from planner.scenario.schema import Limits, Target
+from planner.scenario.limits import Limits, Target
 
 KEYS = {"power": "power", "money": "capex", "racks": "racks", "cards": "cards", "date": "available_by"}
 """What a common limit may be, and the key of ``[limits]`` that it means."""

@@ -196,8 +196,12 @@ class Sheet:
         if amount is None:
             self._figures.miss_price(self._place(key), self._label(what))
             return None
+        return amount * self._figures.usd_per(self.currency(key))
+
+    def currency(self, key: str) -> str:
+        """That of an amount of money in the file; US dollars where it names none."""
         quantity = self._table.get(key)
-        return amount * self._figures.usd_per((quantity and quantity.currency) or "USD")
+        return (quantity and quantity.currency) or "USD"
 
     def _miss(self, key: str, what: str) -> None:
         place = self._place(key)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from planner.problem import wire
 from planner.problem.figures import Figures, Sheet
-from planner.scenario.schema import Hall, PowerLimit, SiteChoice
-from planner.specs import Site
+from planner.scenario.limits import PowerLimit
+from planner.scenario.site import Hall, SiteChoice
+from planner.specs import Part, Site
+from planner.specs.schema.part import SideNetwork
 
 HOURS = 24.0
 
@@ -57,16 +59,17 @@ def halls_of(site: Site, choice: SiteChoice, figures: Figures) -> tuple[Hall, ..
     if choice.hall or not site.hall:
         return choice.hall
     sheet = figures.of("sites", site)
-    watts = ("rack_power", "liquid_power", "air_power")
+    watts = ("rack_power", "busway_power", "liquid_power", "air_power")
+    plain_keys = ("racks", "busway_racks", "rack_units", "rack_ports", "transformers", "redundancy")
     found = []
     for place, hall in enumerate(site.hall):
         label = hall.name or f"hall {place + 1}"
         known: dict[str, float | str | None] = {
             key: sheet.want(f"hall[{place}].{key}", "space", f"{key.replace('_', ' ')} of {label}")
-            for key in (*watts, "floor_load", "transformer_kva")
+            for key in (*watts, "floor_load", "floor_area", "supply_temperature", "transformer_kva")
         }
         known |= {key: f"{known[key]!r} W" for key in watts if known[key] is not None}
-        plain = {"racks": hall.racks, "transformers": hall.transformers, "redundancy": hall.redundancy}
+        plain = {key: getattr(hall, key) for key in plain_keys}
         found.append(Hall.model_validate({**plain, **known}))
     return tuple(found)
 
@@ -79,6 +82,7 @@ class HallLimits:
     transformer_watts: float | None = None
     liquid_watts: float | None = None
     air_watts: float | None = None
+    floor_m2: float | None = None
 
 
 def hall_limits(halls: Sequence[Hall], chain: Sheet) -> HallLimits:
@@ -95,13 +99,14 @@ def hall_limits(halls: Sequence[Hall], chain: Sheet) -> HallLimits:
         transformer_watts=transformers,
         liquid_watts=_sum(hall.liquid_power for hall in halls),
         air_watts=_sum(hall.air_power for hall in halls),
+        floor_m2=_sum(hall.floor_area for hall in halls),
     )
 
 
 def rack_ceiling(halls: Sequence[Hall], facility: Sheet) -> wire.RackCeiling:
     """What a rack of the weakest hall takes: any rack may stand in any hall.
 
-    Kilograms = floor load x width x depth of a rack - its frame.
+    Kilograms = floor load x width x depth of a rack - its frame. A busway is shared evenly by its racks.
     """
     loads = [hall.floor_load for hall in halls if hall.floor_load is not None]
     kilograms = None
@@ -110,8 +115,61 @@ def rack_ceiling(halls: Sequence[Hall], facility: Sheet) -> wire.RackCeiling:
             "floor.rack_depth", "space", "depth of a rack"
         )
         kilograms = max(min(loads) * area - facility.need("rack_frame", "space", "empty rack"), 0.0)
-    watts = [hall.rack_power for hall in halls if hall.rack_power is not None]
-    return wire.RackCeiling(watts=min(watts, default=None), kilograms=kilograms)
+    return wire.RackCeiling(
+        watts=least(*(hall.rack_power for hall in halls)),
+        busway_watts=least(*(hall.busway_share for hall in halls)),
+        kilograms=kilograms,
+        units=least(*(hall.rack_units for hall in halls)),
+        ports=min((hall.rack_ports for hall in halls if hall.rack_ports is not None), default=None),
+        floor_per_rack=facility.need("floor.rack_pitch", "space", "width of a rack")
+        * facility.need("floor.row_pitch", "space", "pitch of rows"),
+        cdu=facility.need("chain.cdu", "space", "coolant distribution unit"),
+        cdu_racks=facility.need("chain.cdu_racks", "space", "places of a coolant distribution unit"),
+    )
+
+
+def side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, ...]:
+    """Storage, front end and management: what they are built of, per port, and what that costs."""
+    sheet = figures.of("parts", facility)
+
+    def count(name: str, key: str) -> float:
+        return sheet.want(f"networks.{name}.{key}", "space", f"{key} of {name}") or 0.0
+
+    found = []
+    for name, network in facility.networks.items():
+        switch = figures.of("parts", figures.library.part(network.switch))
+        power, price = _link(network, figures)
+        found.append(
+            wire.SideNetwork(
+                name=name,
+                ports_per_server=round(count(name, "ports_per_server")),
+                ports_per_card=count(name, "ports_per_card"),
+                beside=count(name, "beside"),
+                ports_per_switch=round(count(name, "ports_per_switch")),
+                ports_per_rack=round(count(name, "ports_per_rack")),
+                radix=round(count(name, "radix")),
+                oversubscription=sheet.need(f"networks.{name}.oversubscription", "space", f"{name} network"),
+                switch_power=switch.need("power", "space", "power"),
+                link_power=power,
+                switch_price=switch.price("price", "price"),
+                link_price=price,
+            )
+        )
+    return tuple(found)
+
+
+def _link(network: SideNetwork, figures: Figures) -> tuple[float, float | None]:
+    """Watts and price of a link with both ends: a cable and, where it needs them, two modules."""
+    library = figures.library
+    cable = figures.of("parts", library.part(network.cable))
+    power, price = cable.want("power", "space", "power") or 0.0, cable.price("price", "price")
+    if network.transceiver is not None:
+        part = library.part(network.transceiver)
+        module, ports = figures.of("parts", part), part.ports or 1
+        power += 2 * module.need("power", "space", "power") / ports
+        each = module.price("price", "price")
+        price = None if price is None or each is None else price + 2 * each / ports
+    return power, price
 
 
 def chain_spec(choice: SiteChoice, facility: Sheet) -> wire.ChainSpec:

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
-from planner.errors import MissingFigureError
+from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
 from planner.problem.figures import Figures, Sheet, snippets
-from planner.scenario.schema import Hardware, SiteChoice
+from planner.scenario.schema import Hardware
+from planner.scenario.site import SiteChoice
 from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
 from planner.specs.reading import shown_path
 
@@ -337,9 +338,11 @@ def _fabric_options(
     switch, near, far, cable = (figures.of("parts", part) for part in parts)
     sheet = figures.of("fabrics", fabric)
     share = sheet.want("share_of_line_rate", "timing", "share of line rate")
+    radix = _radix(parts[0], fabric, switch)
+    _refuse_without_uplinks(hardware, radix)
     common = {
         "id": fabric.id,
-        "radix": _radix(parts[0], fabric, switch),
+        "radix": radix,
         "ports_per_server": _ports_per_server(item.system, figures),
         "bandwidth": _scale_out_bandwidth(item.system, fabric, figures) / item.accelerator.devices_per_card,
         "share_of_line_rate": 1.0 if share is None else share,
@@ -373,6 +376,25 @@ def _fabric_options(
         if hardware.kinds is None or kind in hardware.kinds
         for ratio in ((1.0,) if kind in DIRECT else hardware.oversubscription or fabric.oversubscription)
     ]
+
+
+def _refuse_without_uplinks(hardware: Hardware, radix: int) -> None:
+    """A switch of R ports with a single uplink serves R - 1 below it: no taper is larger.
+
+    Raises:
+        SpecError: a taper that would be timed as asked and built as something else.
+    """
+    asked = (
+        ("oversubscription", hardware.oversubscription or ()),
+        ("leaf_oversubscription", (hardware.leaf_oversubscription,)),
+    )
+    for name, ratios in asked:
+        if max(ratios, default=1.0) > radix - 1:
+            raise SpecError(
+                f"{max(ratios):,.6g}:1 leaves a switch of {radix} ports no uplink",
+                key=f"hardware.{name}",
+                hint=f"at most {radix - 1}:1",
+            )
 
 
 def _host_transceiver(system: System, fabric: Fabric) -> tuple[System | Fabric, str, str]:

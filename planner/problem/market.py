@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.scenario.schema import Limits
+from planner.scenario.limits import Limits
 from planner.specs import Accelerator, System
 from planner.specs.export_control import performance_density, total_processing_performance
 

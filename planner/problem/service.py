@@ -9,10 +9,11 @@ from pathlib import Path
 from planner.architectures import Architecture
 from planner.errors import ScenarioError
 from planner.problem import serving_tools, serving_wire, wire
-from planner.problem.build import Calibration, _Builder
+from planner.problem.alternatives import Calibration
+from planner.problem.build import _Builder
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
-from planner.problem.halls import chain_spec, rack_ceiling
+from planner.problem.halls import chain_spec, rack_ceiling, side_networks
 from planner.problem.hardware import Hall
 from planner.problem.trace import Trace, read_trace
 from planner.problem.workload import model
@@ -108,6 +109,7 @@ class _ServiceBuilder(_Builder):
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        side = side_networks(hall.facility, figures)
         reliability = self._service_recovery()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
@@ -119,6 +121,7 @@ class _ServiceBuilder(_Builder):
             target=self._target(peak, availability),
             limits=limits,
             rack=rack,
+            side_networks=side,
             chain=chain,
             clusters=clusters,
             software=tuple(tools),

@@ -20,6 +20,7 @@ from planner.problem.wire import (
     Model,
     RackCeiling,
     Reliability,
+    SideNetwork,
     Site,
     Unsigned,
     Wire,
@@ -353,6 +354,7 @@ class ServiceRequest(Wire):
     target: ServiceTarget
     limits: Limits
     rack: RackCeiling = RackCeiling()
+    side_networks: tuple[SideNetwork, ...] = ()
     chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     software: tuple[ServingSoftware, ...]

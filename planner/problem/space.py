@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from planner.problem import wire
-from planner.scenario.schema import LayoutChoice, Schedule
+from planner.scenario.layout import LayoutChoice
+from planner.scenario.vocabulary import Schedule
 
 MOST_STAGES = 64
 MOST_CONTEXT_RANKS = 16

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.bill import CableLine, FabricBill
+from planner.plan.bill import FabricBill
 from planner.plan.shown import number, scaled, usd
 from planner.report.memo import PHYSICS, Row, Section
 from planner.report.sheet import sheet
+from planner.report.wiring import beside, length, media
 
 
 def render(bill: FabricBill) -> str:
@@ -17,18 +18,11 @@ def render(bill: FabricBill) -> str:
         ("What the collectives get", "fabric", _levels(bill)),
         ("Cables by length", "fabric", _cables(bill)),
         ("Scale-up domain", "fabric", _scale_up(bill)),
-        ("Beside it", "fabric", _side(bill)),
+        ("Beside it", "fabric", beside(bill.side_networks)),
         ("Bill of materials", "", _parts(bill)),
     ]
     made = [Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows)) for title, anchor, rows in makers]
-    return sheet(_headline(bill), [section for section in made if section.rows], "")
-
-
-def _headline(bill: FabricBill) -> str:
-    over = "" if bill.oversubscription == 1 else f" {number(bill.oversubscription)}:1"
-    joined = f"{bill.cards:,} cards of {bill.system} in {bill.servers:,} servers on {bill.fabric} {bill.kind}"
-    counts = f"{bill.switches:,} switches, {bill.cables:,} cables, {bill.modules:,} optical modules"
-    return f"{joined}{over}: {counts}"
+    return sheet(bill.headline, [section for section in made if section.rows], "")
 
 
 def _shape(bill: FabricBill) -> Iterator[Row]:
@@ -73,20 +67,10 @@ def _levels(bill: FabricBill) -> Iterator[Row]:
         )
 
 
-def _length(line: CableLine) -> str:
-    medium = line.medium or "beyond the reach of what is offered"
-    return f"{line.count:,} x {line.metres} m ({medium})"
-
-
 def _cables(bill: FabricBill) -> Iterator[Row]:
     for name in dict.fromkeys(line.link for line in bill.cable_lines):
-        yield name, " · ".join(_length(line) for line in bill.cable_lines if line.link == name)
-    if bill.copper is not None:
-        yield (
-            "copper",
-            f"{bill.copper.links:,} links are short enough; optics are counted there too: copper would save "
-            f"{scaled(bill.copper.watts, 'W')}",
-        )
+        yield name, " · ".join(length(line) for line in bill.cable_lines if line.link == name)
+    yield from media(bill.media, bill.by_reach)
     if bill.cable_lines:
         yield "white space", f"{number(bill.white_space_m2)} m2 with aisles, plant rooms not counted"
 
@@ -102,12 +86,7 @@ def _scale_up(bill: FabricBill) -> Iterator[Row]:
     )
     yield "links", f"{up.links:,}, with {up.modules:,} optical modules"
     yield "bisection", f"{scaled(up.bisection_bytes_per_second, 'B/s')} one way across an even split"
-    yield "cables", " · ".join(_length(line) for line in up.cables)
-
-
-def _side(bill: FabricBill) -> Iterator[Row]:
-    for side in bill.side_networks:
-        yield side.name, f"{side.switches:,} switches, {side.links:,} cables for {side.ports:,} ports"
+    yield "cables", " · ".join(length(line) for line in up.cables)
 
 
 def _parts(bill: FabricBill) -> Iterator[Row]:

@@ -29,6 +29,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window; input (\S+) \(spread (\S+)\), "
      r"output (\S+) \(spread (\S+)\) tokens",
      r"轨迹：\1 个请求，平均 \2，最忙时段 \3；输入 \4 词元（离散 \5），输出 \6 词元（离散 \7）"),
+    (r"(\S+) MW (at the grid on the design day|at the transformers on the design day|"
+     r"at the uninterruptible supplies|of IT) in (\S+ %) of each step "
+     r"\((products|work bound by memory|collectives), (\S+) W a card\): "
+     r"above the limit of (\S+) MW, which the mean keeps; (.+)",
+     r"每步 \3 的时间（\4，每卡 \5 W）\2 达 \1 MW，高于上限 \6 MW（均值未超）；\7"),
     (r"with (.+) at its low the spares no longer suffice", r"若 \1 取下限，备件不足"),
     (r"with (.+) at its high the spares no longer suffice", r"若 \1 取上限，备件不足"),
     (r"with (.+) at its low the model does not fit", r"若 \1 取下限，模型装不下"),
@@ -44,6 +49,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _PATTERNS)
 _WORDS = {
+    "at the grid on the design day": "设计日电网侧",
+    "at the transformers on the design day": "设计日变压器侧",
+    "at the uninterruptible supplies": "UPS 侧", "of IT": "IT", "products": "矩阵乘",
+    "work bound by memory": "访存受限", "collectives": "集合通信",
+    "fewer cards keep it inside, no power cap does": "只有减少卡数才能不超，限功耗不够",
     "leaf": "叶", "spine": "脊", "core": "核心", "compute": "计算", "network": "网络", "interconnect": "互联",
 }  # fmt: skip
 
@@ -95,6 +105,9 @@ def sentence(text: str) -> str | None:
 def _piece(text: str | None) -> str:
     if text is None:
         return ""
+    capped = re.fullmatch(r"a cap of these cards at (\d+) % of board power keeps it inside", text)
+    if capped:
+        return f"把这些卡限到板卡功耗的 {capped[1]} % 即不超"
     return _WORDS.get(text) or NAMES.get(text) or label(text)
 
 

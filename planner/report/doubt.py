@@ -69,9 +69,12 @@ def draws(plan: Plan) -> Iterator[Row]:
         yield "variance of days", ", ".join(words) + " (Sobol, total)"
     for item in found.measure_first[:3]:
         yield "measure first", f"{item.label} ({percent(item.share, 0)} of the variance): {item.test}"
-    if found.check is not None and found.check.worst is not None:
+    check = found.check
+    if check is not None and check.mean is not None and check.worst is not None:
+        missed = f"; {check.missed} have a plan that the draws miss" if check.missed else ""
         yield (
             "checked",
-            f"{found.check.agreeing} of {found.check.samples} draws agree with a full search; at worst "
-            f"{percent(found.check.worst)} too many cards",
+            f"{check.agreeing} of {check.samples} draws agree with a full search of them ({check.families} "
+            f"layouts tried in each); {percent(check.mean)} too many cards on average, "
+            f"{percent(check.worst)} at worst{missed}",
         )

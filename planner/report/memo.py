@@ -26,6 +26,8 @@ from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
 from planner.report.shares import shares
+from planner.report.supply import rows as delivered
+from planner.report.wiring import wire
 
 PHYSICS = "docs/physics.md"
 SHOWN_ESTIMATES = 6
@@ -53,7 +55,7 @@ def sections(plan: Plan) -> list[Section]:
         ("What is asked", "", _asked),
         ("Why not, and what is nearest", "search", _nearest),
         ("What to buy", "fabric", _buy),
-        ("How to wire it", "fabric", _wire),
+        ("How to wire it", "fabric", wire),
         ("Power and cooling", "facility", _power),
         ("How it is used", "training-step", _use),
         ("When it is done", "reliability", _when),
@@ -102,6 +104,7 @@ def _asked(plan: Plan) -> Iterator[Row]:
         ("MW of heat into liquid", limits.liquid_megawatts),
         ("MW of heat into air", limits.air_megawatts),
         ("racks", limits.racks),
+        ("m2 of white space", limits.floor_m2),
     ):
         if value is not None:
             wanted.append(f"at most {number(value)} {name}")
@@ -147,6 +150,7 @@ def _buy(plan: Plan) -> Iterator[Row]:
     held = [f"{racks.compute:,} compute"]
     held += [f"{racks.network:,} network"] if racks.network else []
     held += [f"{racks.interconnect:,} scale-up interconnect"] if racks.interconnect else []
+    held += [f"{racks.cooling:,} coolant distribution"] if racks.cooling else []
     yield (
         "servers, racks",
         f"{counted(plan.facility.servers, 'server')} of {plan.cards.per_server} cards ({plan.system}); "
@@ -165,34 +169,6 @@ def _buy(plan: Plan) -> Iterator[Row]:
 
 def _spares(cards: Cards) -> str:
     return f" ({cards.active:,} at work, {cards.spare:,} hot spares)" if cards.spare else " (all at work)"
-
-
-TREES = ("rail-optimised", "leaf-spine", "multi-plane")
-"""They block nothing at 1:1."""
-
-
-def _wire(plan: Plan) -> Iterator[Row]:
-    fabric = plan.fabric
-    if fabric is None:
-        return
-    over = f"{number(fabric.oversubscription)}:1 oversubscribed, " if fabric.oversubscription > 1 else ""
-    if not over and fabric.kind in TREES:
-        over = "non-blocking, "
-    yield "scale-out", f"{fabric.id}, {fabric.kind}, {over}{fabric.ports_free:,} ports free"
-    tiers = [
-        f"{tier.switches:,} {tier.name} ({tier.down_ports} down, {tier.up_ports} up)" for tier in fabric.tiers
-    ]
-    if tiers:
-        yield "tiers", " · ".join(tiers)
-    if fabric.links:
-        yield "cables", " · ".join(f"{link.count:,} {link.name}" for link in fabric.links)
-    levels = [
-        f"{level.name} ({'all' if level.devices is None else f'{level.devices:,}'}) "
-        f"at {scaled(level.bytes_per_second, 'B/s')}"
-        for level in plan.network
-    ]
-    if levels:
-        yield "levels", f"{' · '.join(levels)} (devices joined; one way per device, as collectives reach it)"
 
 
 def _power(plan: Plan) -> Iterator[Row]:
@@ -352,6 +328,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
             yield f"{share} sure", f"{sure.cards:,} cards{middle}{drawn}"
     yield from draws(plan)
+    yield from delivered(plan)
     if evidence.estimates:
         words = [
             f"{item.label} {number_in(item.value, item.unit)} ({number_in(item.low, item.unit)} - "

@@ -86,8 +86,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "servers": ("servers", "服务器"),
     "racks": ("racks", "机柜"),
     "racks_value": (
-        "{total}: {compute} compute, {network} network, {interconnect} interconnect",
-        "{total} 个：计算 {compute}，网络 {network}，互联 {interconnect}",
+        "{total}: {compute} compute, {network} network, {interconnect} interconnect, {cooling} coolant",
+        "{total} 个：计算 {compute}，网络 {network}，互联 {interconnect}，冷却分配 {cooling}",
     ),
     "fabric": ("scale-out fabric", "横向扩展网络"),
     "fabric_value": ("{id}, {kind}, oversubscription {ratio}:1", "{id}，{kind}，收敛比 {ratio}:1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.parts import CapPoint, Cost, Facility, PhaseDraw, PowerChain
+from planner.plan.plant_parts import CapPoint, Cost, Facility, PhaseDraw, PowerChain
 from planner.plan.shown import number, percent, power, usd
 from planner.report.shares import shares
 

@@ -2,70 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from planner.plan.shown import duration, number, percent, scaled, usd
+from planner.plan.explained import ExplainedPool, ServiceExplanation
+from planner.plan.shown import counted, duration, number, percent, scaled, usd
 
 SHOWN_SOURCES = 12
 _SMALL = 5e-3
 """Causes below this share of a step are not listed."""
 
 
-def text(answer: Mapping[str, Any]) -> str:
+def text(answer: ServiceExplanation) -> str:
     """For people."""
-    if "figures" not in answer:
-        return f"{answer['why']}\n"
+    if answer.why is not None:
+        return f"{answer.why}\n"
     return "\n".join(_lines(answer)).rstrip("\n") + "\n"
 
 
-def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
+def _lines(answer: ServiceExplanation) -> Iterator[str]:
     yield (
-        f"{answer['cards']:,} cards of {answer['system']}, {answer['mode']}, {answer['precision']}: "
-        f"{answer['verdict']}"
+        f"{counted(answer.cards or 0, 'card')} of {answer.system}, {answer.mode}, {answer.precision}: "
+        f"{answer.verdict}"
     )
     yield ""
     yield "Figures, each with its formula"
-    for item in answer["figures"]:
-        yield f"  {item['name'].replace('_', ' '):28s} {_shown(item['value'], item['unit'])}"
-        yield f"    = {item['formula']}  [{item['where']}]"
-        yield f"    {', '.join(f'{name} {_plain(value)}' for name, value in item['terms'].items())}"
-    for pool in answer["pools"]:
+    for item in answer.figures:
+        yield f"  {item.name.replace('_', ' '):28s} {_shown(item.value, item.unit)}"
+        yield f"    = {item.formula}  [{item.where}]"
+        yield f"    {', '.join(f'{name} {_plain(value)}' for name, value in item.terms.items())}"
+    for pool in answer.pools:
         yield ""
         yield from _pool(pool)
-    if answer["value"]:
+    if answer.value:
         yield ""
         yield "10 % more of each resource changes the most requests per second by"
-        for name, change in sorted(answer["value"].items(), key=lambda item: -item[1]):
+        for name, change in sorted(answer.value.items(), key=lambda item: -item[1]):
             yield f"  {100 * change:+6.2f} %  {name}"
-        yield f"Most is gained from: {answer['bound_by']}."
+        yield f"Most is gained from: {answer.bound_by}."
     yield ""
     yield "What timing rests on (all with their sources in --json)"
-    timing = [item for item in answer["sources"] if item["role"] == "timing"]
-    own = [item for item in timing if not item["key"].startswith("serving-")]
-    for item in own[:SHOWN_SOURCES]:
-        source = "; ".join(item["sources"]) or item["method"] or ""
-        yield f"  {item['label']}: {_figure(item['value'], item['unit'])} ({item['kind']}) {source}".rstrip()
+    timing = [one for one in answer.sources if one.role == "timing"]
+    own = [one for one in timing if not one.key.startswith("serving-")]
+    for one in own[:SHOWN_SOURCES]:
+        source = "; ".join(one.sources) or one.method or ""
+        yield f"  {one.label}: {_figure(one.value, one.unit)} ({one.kind}) {source}".rstrip()
     rest = len(timing) - min(len(own), SHOWN_SOURCES)
     yield f"  and {rest} more, of the serving model and the framework"
-    for warning in answer["warnings"]:
+    for warning in answer.warnings:
         yield f"Warning: {warning}."
 
 
-def _pool(pool: Mapping[str, Any]) -> Iterator[str]:
+def _pool(pool: ExplainedPool) -> Iterator[str]:
     yield (
-        f"{pool['role']}: {pool['instances']:,} instances of {pool['layout']} on {pool['cards']:,} cards, "
-        f"{percent(pool['load'])} in use; step {duration(pool['step_seconds'])}"
+        f"{pool.role}: {counted(pool.instances, 'instance')} of {pool.layout} on "
+        f"{counted(pool.cards, 'card')}, {percent(pool.load)} in use; step {duration(pool.step_seconds)}"
     )
-    step = pool["step_seconds"] or 1.0
-    for name, seconds in sorted(pool["time"].items(), key=lambda item: -item[1]):
+    step = pool.step_seconds or 1.0
+    for name, seconds in sorted(pool.time.items(), key=lambda item: -item[1]):
         if seconds > _SMALL * step:
             yield f"  {100 * seconds / step:5.1f} %  {duration(seconds):>9s}  {name.replace('_', ' ')}"
-    use = pool["memory"]
+    use = pool.memory
     yield (
-        f"  memory of a device: weights {number(use['weights_bytes'] / 1e9)} + reserve "
-        f"{number(use['reserve_bytes'] / 1e9)} + cache {number(use['cache_bytes'] / 1e9)} = "
-        f"{number(use['capacity_bytes'] / 1e9)} GB"
+        f"  memory of a device: weights {number(use.weights_bytes / 1e9)} + reserve "
+        f"{number(use.reserve_bytes / 1e9)} + cache {number(use.cache_bytes / 1e9)} = "
+        f"{number(use.capacity_bytes / 1e9)} GB"
     )
 
 

@@ -19,11 +19,12 @@ from planner.report.memo import (
     _power,
     _search,
     _swing,
-    _wire,
     number_in,
 )
 from planner.report.names import limit_words
 from planner.report.shares import shares
+from planner.report.supply import rows as delivered
+from planner.report.wiring import wire
 
 SHOWN_TRADE = 5
 NO_LIMIT = 1_000_000
@@ -38,7 +39,7 @@ def service_sections(plan: Plan) -> list[Section]:
         ("What to buy", "fabric", _buy),
         ("How it serves", "serving", _serves),
         ("Pools", "a-replica", _pools),
-        ("How to wire it", "fabric", _wire),
+        ("How to wire it", "fabric", wire),
         ("Power and cooling", "facility", _power),
         ("What it costs", "cost", _cost),
         ("How sure this is", "uncertainty", _sure),
@@ -102,6 +103,7 @@ def _limited(plan: Plan) -> Iterator[str]:
         ("MW of IT", limits.it_megawatts),
         ("MW nameplate", limits.nameplate_megawatts),
         ("racks", limits.racks),
+        ("m2 of white space", limits.floor_m2),
     ):
         if value is not None:
             yield f"at most {number(value)} {name}"
@@ -280,6 +282,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
             if band is not None:
                 yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
     yield from draws(plan)
+    yield from delivered(plan)
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)

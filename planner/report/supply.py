@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from planner.plan.account import Band
+from planner.plan.mix import Mix
+from planner.plan.model import Plan
 from planner.plan.shown import number, percent, rate, usd
 from planner.plan.supply import SupplyPlan
 
@@ -27,17 +31,8 @@ def text(plan: SupplyPlan) -> str:
             f"  by month {plan.by_months:g}".ljust(26)
             + f"{_band(plan.by_cards)} cards; all of them with {percent(plan.by_probability, 0)}"
         )
-    if plan.second is not None:
-        second = plan.second
-        what = (
-            "cannot deliver the rest either"
-            if second.cards is None
-            else f"{second.cards:,.0f} cards for the rest"
-        )
-        out.append(
-            f"  second source           {second.system}: {what} "
-            f"(one is worth {second.worth:.2f} by matrix rate)"
-        )
+    if plan.mix is not None:
+        out += ["", *_mix(plan.mix)]
     out += ["", "  month        cards that have arrived (P10 - P50 - P90)"]
     for phase in plan.phases:
         trained = ""
@@ -60,6 +55,44 @@ def text(plan: SupplyPlan) -> str:
         )
     out += ["", f"  {plan.note}"]
     return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Deliveries in the memo of a plan that has a date."""
+    found = plan.supply
+    if found is None or found.by_probability is None:
+        return
+    months = "not all in sight" if found.months is None else f"{_band(found.months)} months"
+    yield "deliveries", f"{months}; by month {found.by_months:g} with {percent(found.by_probability, 0)}"
+    if found.by_cards is not None:
+        yield "there by then", f"{_band(found.by_cards)} cards"
+    if found.mix is not None:
+        mix = found.mix
+        ordered = ", ".join(f"{source.cards:,} {source.system}" for source in mix.sources)
+        yield (
+            "mix of suppliers",
+            f"{ordered}: there by then with {percent(mix.probability, 0)}; {mix.meaning}",
+        )
+    yield "it rests on", found.note
+
+
+def _mix(mix: Mix) -> list[str]:
+    """Who delivers what, how surely, and what the mix means."""
+    verdict = "is there by then" if mix.meets else "is not sure enough by then"
+    later = "" if mix.meets or mix.month is None else f", in month {mix.month:g} it would be"
+    out = [
+        f"  mix of suppliers        {verdict}: {percent(mix.probability, 0)} sure{later} "
+        f"({mix.tried:,} mixes tried, {percent(mix.ordered, 0)} of what is wanted ordered)"
+    ]
+    for source in mix.sources:
+        out.append(
+            f"    {source.system:22}{source.cards:>9,} cards, {percent(source.share, 0)} of the compute; "
+            f"one is worth {source.worth:.2f}; there by then {_band(source.by_cards)}, all of them with "
+            f"{percent(source.probability, 0)}"
+        )
+    out.append(f"  it means                {mix.meaning}")
+    out.append(f"  cards are weighed by    {mix.worth_by}")
+    return out
 
 
 def _band(band: Band) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
+from planner.scenario.limits import OF_SERVING
 from planner.scenario.overrides import apply, parse
-from planner.scenario.schema import OF_SERVING, Origin, Scenario
+from planner.scenario.schema import Origin, Scenario, Workload
 from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
 
@@ -72,6 +73,12 @@ def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) ->
     # A missing table is told after faults of what stands there: the latter are what the author looks at.
     faults.sort(key=lambda item: item[1] == "is missing")
     key, message, hint = faults[0]
+    if (
+        schema is not Scenario
+        and _UNKNOWN in message
+        and key.removeprefix("workload.") in Workload.model_fields
+    ):
+        hint = "it belongs to training; docs/scenario.md#services lists what a service has instead"
     hint = hint or _HINTS.get((key, message)) or _HINTS.get((key, ""))
     if len(faults) > 1:
         others = "; ".join(f"{k}: {m}" if k else m for k, m, _ in faults[1:6])
@@ -103,11 +110,10 @@ def _told(error: SpecError, schema: type[Scenario]) -> tuple[str, str, str | Non
     return key, message, error.hint
 
 
+_UNKNOWN = "unknown key"
 _LEADING_KEY = re.compile(r"([a-z_.]+): ")
 _PYDANTIC_WORDS = {
     r"^Input should be": "must be",
-    r"^Tuple should have at least 1 item.*": "is an empty list",
-    r"^Tuple should have at most (\d+) items.*": r"has more than \1 entries",
 }
 
 _HINTS: dict[tuple[str, str], str] = {

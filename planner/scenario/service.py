@@ -7,17 +7,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.scenario.schema import Axis, Degrees, Objective, Scenario, Search, _table_of
+from planner.scenario.schema import Scenario, Search
 from planner.scenario.values import (
     Amount,
     AtLeastOne,
     DurationSeconds,
+    LatencySeconds,
     Positive,
     Share,
     Whole,
     WholeOrZero,
     as_list,
 )
+from planner.scenario.vocabulary import Axis, Degrees, Objective, table_of
 from planner.specs.quantity import Frozen, Text
 
 Format = Literal["bf16", "fp8", "int8", "fp4", "int4"]
@@ -62,7 +64,7 @@ class LengthChoice(Frozen):
         return float(self.mean or 0.0) if self.histogram is None else max(row[0] for row in self.histogram)
 
 
-Length = Annotated[LengthChoice | None, BeforeValidator(_table_of("mean"))]
+Length = Annotated[LengthChoice | None, BeforeValidator(table_of("mean"))]
 
 
 class PrecisionChoice(Frozen):
@@ -77,7 +79,7 @@ class PrecisionChoice(Frozen):
 
 
 Precisions = Annotated[
-    tuple[Annotated[PrecisionChoice, BeforeValidator(_table_of("weights"))], ...],
+    tuple[Annotated[PrecisionChoice, BeforeValidator(table_of("weights"))], ...],
     BeforeValidator(as_list),
     Field(min_length=1),
 ]
@@ -151,11 +153,11 @@ class GenericWorkload(Frozen):
 class LatencyChoice(Frozen):
     """A latency that a percentage of the requests must meet."""
 
-    value: DurationSeconds
+    value: LatencySeconds = Field(description='with its unit: "50 ms"')
     percentile: float = Field(default=50.0, ge=0, lt=100, description="of the requests; default: the median")
 
 
-Latency = Annotated[LatencyChoice | None, BeforeValidator(_table_of("value"))]
+Latency = Annotated[LatencyChoice | None, BeforeValidator(table_of("value"))]
 
 
 class ServiceTarget(Frozen):

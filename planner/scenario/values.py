@@ -17,6 +17,7 @@ _COUNT_UNITS = {
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30,
 }  # fmt: skip
 _COUNT = re.compile(r"\s*(.*?\d\.?)\s*([A-Za-z]*)\s*\Z", re.DOTALL)
+_PLAIN = re.compile(r"\s*[-+]?[\d_.,]+(?:[eE][-+]?\d+)?\s*")
 _LARGEST_WHOLE = 2**53
 LARGEST_COUNT = 1e17
 """Tokens, or tokens a second. Thousands of times what was ever written: beyond it a digit slipped."""
@@ -118,9 +119,31 @@ def seconds(value: object) -> float:
     return _quantity(value, Dimension.SECONDS)
 
 
+def latency(value: object) -> float:
+    """Seconds of a duration with its unit: latencies are told in milliseconds as often as in seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f'{_shown(value)} has no unit: write "{value:g} ms" or "{value:g} s"')
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        plain = value.strip()
+        raise ValueError(f'{_shown(value)} has no unit: write "{plain} ms" or "{plain} s"')
+    return _quantity(value, Dimension.SECONDS)
+
+
 def watts(value: object) -> float:
     """A power with its unit, in watts."""
     return _quantity(value, Dimension.WATTS)
+
+
+def celsius(value: object) -> float:
+    """A temperature in degrees Celsius, with its unit or as a plain number: ``"27 degC"``, ``27``."""
+    if isinstance(value, int | float):
+        return number(value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be a temperature in degC, not {_shown(value)}")
+    try:
+        return number(value)
+    except ValueError:
+        return units.parse(value, Dimension.CELSIUS)[0]
 
 
 def money(value: object) -> Money:
@@ -200,7 +223,9 @@ Whole = Annotated[int, BeforeValidator(whole)]
 WholeOrZero = Annotated[int, BeforeValidator(whole_or_zero)]
 Days = Annotated[float, BeforeValidator(days)]
 DurationSeconds = Annotated[float, BeforeValidator(seconds)]
+LatencySeconds = Annotated[float, BeforeValidator(latency)]
 Watts = Annotated[float, BeforeValidator(watts)]
+Celsius = Annotated[float, BeforeValidator(celsius)]
 MoneyAmount = Annotated[Money, BeforeValidator(money)]
 EnergyPrice = Annotated[Money, BeforeValidator(energy_price)]
 Carbon = Annotated[float, BeforeValidator(carbon)]

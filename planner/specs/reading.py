@@ -19,6 +19,10 @@ from planner.errors import SpecError
 from planner.specs.quantity import ProvenanceError, Quantity
 from planner.units import UnitError
 
+COUNTRY = "^[A-Z]{2}$"
+"""Pattern of a country code."""
+DATE = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+"""Pattern of a year, a month or a day."""
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes. A spec file is a few kilobytes; anything larger is not one."""
 
@@ -61,6 +65,8 @@ def read_text(path: Path) -> SpecText:
     """
     shown = shown_path(path)
     try:
+        if not path.exists():
+            raise SpecError("no such file", file=shown, hint="check the path")
         if not path.is_file():
             raise SpecError("is not a regular file", file=shown, hint="a spec file is a TOML text file")
         with path.open("rb") as stream:
@@ -296,18 +302,35 @@ def _sentence(details: ErrorDetails) -> str:
         "dict_type": f"must be a table, not {given}",
         "model_type": f"must be a table, not {given}",
         "string_too_short": "is empty",
-        "string_pattern_mismatch": f"{given} does not have the form {context.get('pattern', '')}",
+        "string_pattern_mismatch": f"{given} {_wanted(str(context.get('pattern', '')))}",
+        "too_short": _too_short(details["input"], context),
+        "too_long": f"has more than {context.get('max_length')} entries",
     }
     return words.get(details["type"]) or details["msg"].removeprefix("Value error, ")
 
 
-def _unknown_key(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
+def _wanted(pattern: str) -> str:
+    """What a text of that pattern is, for people."""
+    said = {
+        COUNTRY: 'is not a country code of two capital letters, e.g. "CN"',
+        DATE: 'is not a date: write a year, month or day, e.g. "2026", "2026-06" or "2026-06-30"',
+    }
+    return said.get(pattern, f"does not have the form {pattern}")
+
+
+def _too_short(given: Any, context: Mapping[str, Any]) -> str:
+    if not context.get("actual_length"):
+        return "is an empty table" if isinstance(given, dict) else "is an empty list"
+    return f"has {context.get('actual_length')} entries, but needs at least {context.get('min_length')}"
+
+
+def _unknown_key(path: KeyPath, model: type[BaseModel]) -> tuple[str, str | None]:
     owner = model_at(model, path[:-1])
     known = sorted(owner.model_fields) if owner else []
     if owner and issubclass(owner, Quantity):
         known.remove("unit")
     near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}" if known else None
     return f"unknown key {str(path[-1])!r}", hint
 
 
@@ -315,7 +338,10 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     """The schema of the table at ``path``, where it has one."""
     here: Any = model
     for part in path:
-        if isinstance(here, type) and issubclass(here, BaseModel):
+        if get_origin(here) in (Union, types.UnionType):
+            # A table of several kinds: pydantic names the kind where the key of the table would stand.
+            here = next((arm for arm in get_args(here) if part in _kinds(arm)), None)
+        elif isinstance(here, type) and issubclass(here, BaseModel):
             field = here.model_fields.get(str(part))
             if field is None:
                 return None
@@ -325,6 +351,11 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
         else:
             return None
     return here if isinstance(here, type) and issubclass(here, BaseModel) else None
+
+
+def _kinds(model: Any) -> tuple[Any, ...]:
+    field = getattr(model, "model_fields", {}).get("kind")
+    return get_args(field.annotation) if field is not None else ()
 
 
 def _without_none(annotation: Any) -> Any:

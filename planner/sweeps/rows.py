@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from planner.plan.result import page
 from planner.sweeps.runner import Row
 from planner.sweeps.sweep import Sweep
 from planner.table import Field, Table, of_records
@@ -49,6 +50,17 @@ class Rows(Iterator[Row]):
     def table(self) -> Table:
         """The rows that were not read yet, as a table."""
         return of_records(list(self), self.fields)
+
+    def _repr_html_(self) -> str:
+        # Showing must not work anything out: rows are for reading once.
+        shown = self.sweep
+        axes = [(name, key) for name, key in shown.job.keys.items()]
+        facts = [
+            ("at each", shown.file.verb), *((f"axis {name}", key) for name, key in axes),
+            ("columns", ", ".join(field.name for field in self.fields)),
+            ("rows", "worked out as they are read; .table(), .to_polars() and .to_pandas() take them all"),
+        ]  # fmt: skip
+        return page(shown.size_words, facts)
 
     def to_polars(self) -> polars.DataFrame:
         """The rows that were not read yet, as a polars data frame."""

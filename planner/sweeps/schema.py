@@ -112,7 +112,14 @@ class SweepFile(Frozen):
         if isinstance(self.base, dict):
             return self.base
         path = Path(self.base)
-        return parse_table(read_text(path if path.is_absolute() else folder / path))
+        path = path if path.is_absolute() else folder / path
+        if not path.is_file():
+            raise ScenarioError(
+                f"{shown_path(path)}: {'is no file' if path.exists() else 'no such file'}",
+                key="base",
+                hint="the base is a scenario file, named from the folder of the sweep",
+            )
+        return parse_table(read_text(path))
 
 
 def load(path: Path) -> SweepFile:

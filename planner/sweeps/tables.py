@@ -38,8 +38,24 @@ def table(path: Path, columns: Sequence[Column], meta: Mapping[str, Any]) -> Tab
         return Csv(path, columns, meta)
     if path.suffix == ".parquet":
         return Parquet(path, columns, meta)
-    raise PlannerError(
-        "rows are written as .jsonl, .csv or .parquet", file=str(path), hint=f"-o {path.name}.jsonl"
+    raise _unknown_suffix(path)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that says another kind of file than rows can be written as: a journal is JSON lines.
+
+    Raises:
+        PlannerError: the suffix is none of .jsonl, .csv, .parquet.
+    """
+    if path.suffix not in (".jsonl", ".csv", ".parquet"):
+        raise _unknown_suffix(path)
+
+
+def _unknown_suffix(path: Path) -> PlannerError:
+    return PlannerError(
+        "rows are written as .jsonl, .csv or .parquet",
+        file=str(path),
+        hint=f"-o {path.with_suffix('.jsonl')}, or .csv for a spreadsheet",
     )
 
 

@@ -16,7 +16,8 @@ from planner.problem.figures import Figures
 from planner.problem.hardware import Alternative, Hall, cluster
 from planner.problem.workload import model as wire_model
 from planner.problem.workload import software as wire_software
-from planner.scenario.schema import Hardware, SiteChoice
+from planner.scenario.schema import Hardware
+from planner.scenario.site import SiteChoice
 from planner.software import SoftwareProfile, default_profile, profile_of_run
 from planner.software import profile as profile_called
 from planner.specs import Efficiency, SpecLibrary

@@ -14,7 +14,7 @@ from planner.specs import Efficiency, SpecLibrary
 from planner.validation.files import Cases, read
 from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
-from planner.validation.rows import SHIPPED, Row
+from planner.validation.rows import SHIPPED, CaseFileError, Row
 from planner.validation.score import Case, summary, whole
 from planner.validation.serving_run import about_serving_fit, folds, serving_cases, serving_parts
 
@@ -64,6 +64,12 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
         CaseFileError: the file is not of the format.
     """
     found = read(path)
+    if not (found.training or found.inference):
+        raise CaseFileError(
+            "holds no row: there is nothing to predict",
+            file=str(found.path),
+            hint="give one run a row; planner/data/cases/README.md says which columns",
+        )
     library = library or SpecLibrary.from_environment()
     cases = training_cases(found, library, out_of_fold() if path is None else {})
     left_out = folds(found.inference) if path is None else {}

@@ -143,7 +143,8 @@ def _share(subject: Subject[SpecFile], key: str, figure: Fraction) -> Iterator[F
 
 def _text(subject: Subject[SpecFile], key: str, figure: Quantity) -> Iterator[Finding]:
     if figure.method is not None and len(figure.method.strip()) < 3:
-        yield subject.error("method", key, "the method is empty", "say how the figure was made")
+        written = f"{figure.method!r} says nothing" if figure.method.strip() else "the method is empty"
+        yield subject.error("method", key, written, "say how the figure was made")
     if figure.date is not None and not _ISO_DATE.fullmatch(figure.date):
         yield subject.error(
             "date", key, f"{figure.date!r} is not a date", "write 2024, 2024-08 or 2024-08-31"

@@ -78,6 +78,7 @@ def _references(library: Library) -> Iterator[Finding]:
                     f"{part_id!r} is a {part.kind}, not a {part_kind}",
                     f"name a part of kind {part_kind}",
                 )
+    yield from _cables_and_networks(library)
     for site in library.of("sites", Site):
         if site.spec.climate.source not in site.spec.sources:
             yield site.error(
@@ -86,6 +87,19 @@ def _references(library: Library) -> Iterator[Finding]:
                 f"source {site.spec.climate.source!r} is not in the [sources] table",
                 "add it to [sources]",
             )
+
+
+def _cables_and_networks(library: Library) -> Iterator[Finding]:
+    for fabric in library.of("fabrics", Fabric):
+        for key in ("copper", "active_optical"):
+            for place, name in enumerate(getattr(fabric.spec, key)):
+                yield from _refers(library, fabric, f"{key}[{place}]", name, "parts")
+    for owner in library.of("parts", Part):
+        for name, network in owner.spec.networks.items():
+            for key in ("switch", "transceiver", "cable"):
+                other = getattr(network, key)
+                if other is not None:
+                    yield from _refers(library, owner, f"networks.{name}.{key}", other, "parts")
 
 
 def _refers(

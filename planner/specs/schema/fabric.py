@@ -30,6 +30,9 @@ class Fabric(SpecFile):
     copper: list[str] = Field(
         default=[], description="ids of copper cables in parts/ for its ports, shortest first"
     )
+    active_optical: list[str] = Field(
+        default=[], description="ids of active optical cables in parts/ for its ports, shortest first"
+    )
     oversubscription: list[float] = Field(
         default=[1.0], description="of the top tier, usual first; the search may choose among them"
     )

@@ -58,6 +58,7 @@ class PowerChain(Frozen):
     ups_ride_through: Duration
     generator: Power
     cdu: Power = Field(description="heat that one coolant distribution unit moves")
+    cdu_racks: Count = Field(description="places for racks that one such unit takes")
     liquid_rise: Count = Field(description="kelvins of the liquid across the servers")
     air_rise: Count = Field(description="kelvins of the air across the servers")
 
@@ -73,11 +74,22 @@ class PhaseShares(Frozen):
 class SideNetwork(Frozen):
     """A network beside the one of the cards: storage, front end, management."""
 
-    ports_per_server: Count
+    ports_per_server: Count | None = Field(default=None, description="of a server whatever its cards")
+    ports_per_card: Count | None = Field(
+        default=None, description="of a server for each of its cards, rounded up to whole ports of the server"
+    )
+    beside: Count | None = Field(
+        default=None, description="ports of machines at the other end (storage) over those of the servers"
+    )
     ports_per_switch: Count | None = Field(default=None, description="of every switch of the cards' network")
     ports_per_rack: Count | None = Field(default=None, description="power strips and the like")
     radix: Count = Field(description="ports of a switch")
     oversubscription: Count
+    switch: Text = Field(description="id in parts/")
+    transceiver: Text | None = Field(
+        default=None, description="id in parts/, at both ends of a link; absent: the cable needs none"
+    )
+    cable: Text = Field(description="id in parts/")
 
 
 WorkloadClass = Literal["llm-training", "llm-serving", "vision", "recommendation", "scientific"]

@@ -17,6 +17,7 @@ from planner.specs.quantity import (
     Text,
     WaterUse,
 )
+from planner.specs.reading import COUNTRY
 from planner.specs.schema.common import SpecFile
 
 
@@ -47,7 +48,17 @@ class SiteHall(Frozen):
 
     name: Text | None = None
     racks: int = Field(ge=1, description="places for racks of all kinds")
-    rack_power: Power | None = Field(default=None, description="of one rack: busway and breakers")
+    rack_power: Power | None = Field(default=None, description="of the feed of one rack: breakers")
+    busway_power: Power | None = Field(default=None, description="of a busway, shared evenly by its racks")
+    busway_racks: int | None = Field(default=None, ge=1, description="racks on one busway")
+    rack_units: float | None = Field(default=None, gt=0, description="height of a rack; default: 42")
+    rack_ports: int | None = Field(
+        default=None, ge=1, description="cables of the cards' network that may leave a rack"
+    )
+    floor_area: Count | None = Field(default=None, description="m2 of white space, aisles included")
+    supply_temperature: Temperature | None = Field(
+        default=None, description="of what cools: air, water at the doors, liquid of cold plates and tanks"
+    )
     liquid_power: Power | None = Field(default=None, description="IT heat that the liquid loop takes")
     air_power: Power | None = Field(default=None, description="IT heat that the air takes")
     floor_load: Count | None = Field(default=None, description="kg/m2 under a rack")
@@ -59,13 +70,15 @@ class SiteHall(Frozen):
     def _pairs(self) -> Self:
         if (self.transformers is None) != (self.transformer_kva is None):
             raise ValueError("transformers: and transformer_kva go together")
+        if (self.busway_power is None) != (self.busway_racks is None):
+            raise ValueError("busway_power: and busway_racks go together")
         return self
 
 
 class Site(SpecFile):
     """A place with power, climate and law."""
 
-    country: str = Field(pattern=r"^[A-Z]{2}$")
+    country: str = Field(pattern=COUNTRY)
     region: Text
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)

@@ -108,6 +108,15 @@ fn pieces(load: f64, each: f64) -> u64 {
     (load / each - 1e-9).ceil().max(0.0) as u64
 }
 
+/// Coolant distribution units for `liquid`, one more than needed; none where nothing leaves in a liquid.
+#[must_use]
+pub fn coolant_units(liquid: Watts, each: Watts) -> u64 {
+    match pieces(liquid.0, each.0) {
+        0 => 0,
+        needed => needed + 1,
+    }
+}
+
 /// Flow that carries `heat` away at a rise of `kelvins`, in units whose heat capacity is `capacity`: Q / (c ΔT).
 #[must_use]
 pub fn flow(heat: Watts, capacity: f64, kelvins: f64) -> f64 {
@@ -120,7 +129,6 @@ pub fn flow(heat: Watts, capacity: f64, kelvins: f64) -> f64 {
 pub fn chain(spec: &ChainSpec, load: &ChainLoad) -> Chain {
     let transformer = spec.transformer * spec.power_factor * spec.loading;
     let installed = |load: Watts, each: f64| spec.redundancy.installed(pieces(load.0, each).max(1));
-    let cdus = pieces(load.liquid.0, spec.cdu.0);
     Chain {
         redundancy: spec.redundancy,
         feeds: if spec.redundancy == Redundancy::Double { 2 } else { 1 },
@@ -131,7 +139,7 @@ pub fn chain(spec: &ChainSpec, load: &ChainLoad) -> Chain {
         ups_minutes: spec.ups_ride_through.0 / 60.0,
         generators: installed(load.intake, spec.generator.0),
         generator_megawatts: spec.generator.0 / 1e6,
-        cdus: if cdus == 0 { 0 } else { cdus + 1 },
+        cdus: coolant_units(load.liquid, spec.cdu),
         liquid_litres_per_second: flow(load.liquid, WATER, spec.liquid_rise),
         liquid_rise_kelvin: spec.liquid_rise,
         air_m3_per_second: flow(load.air, AIR, spec.air_rise),

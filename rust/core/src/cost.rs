@@ -32,6 +32,8 @@ pub struct Capex {
     pub cables: Option<Usd>,
     /// NICs that are not sold in the server.
     pub nics: Option<Usd>,
+    /// Storage, front-end and management networks.
+    pub side_networks: Option<Usd>,
     /// Racking, cabling and commissioning of the hardware.
     pub installation: Option<Usd>,
     /// Building with power and cooling.
@@ -39,13 +41,14 @@ pub struct Capex {
 }
 
 impl Capex {
-    fn hardware_parts(&self) -> [(&'static str, Option<Usd>); 5] {
+    fn hardware_parts(&self) -> [(&'static str, Option<Usd>); 6] {
         [
             ("servers", self.servers),
             ("switches", self.switches),
             ("transceivers", self.transceivers),
             ("cables", self.cables),
             ("nics", self.nics),
+            ("side networks", self.side_networks),
         ]
     }
 
@@ -165,6 +168,7 @@ mod tests {
             transceivers: price_of(2048, Some(Usd(1000.0))),
             cables: price_of(2048, Some(Usd(280.0))),
             nics: price_of(0, None),
+            side_networks: price_of(0, None),
             installation: Some(Usd::ZERO),
             building: building_price(Watts(1e6), Some(11.7)),
         }

@@ -7,27 +7,10 @@ use crate::fabric::direct::{DirectDesign, DirectKind, direct};
 use crate::fabric::scale_up::{ScaleUpDesign, ScaleUpSpec, scale_up};
 use crate::fabric::{FabricDesign, FabricKind, FabricSpec, LinkTier, Reach, Tier, Transceivers, design};
 use crate::hall::{CableRow, Geometry, Packing, cable_rows, scale_up_rows};
-use crate::hardware::Cluster;
+use crate::hardware::{Cluster, FabricOption};
 use crate::network::Network;
+use crate::plant::side::{Joined, SideBill, SideNetwork};
 use crate::units::{Usd, Watts};
-
-/// A network beside the one of the cards: storage, front end, management.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SideNetwork {
-    /// Name for people.
-    pub name: String,
-    /// Ports of a server.
-    pub ports_per_server: u32,
-    /// Ports of every other switch and of every rack (power strips) into this network.
-    pub ports_per_switch: u32,
-    /// Ports of a rack.
-    pub ports_per_rack: u32,
-    /// Ports of a switch.
-    pub radix: u32,
-    /// Host ports over uplinks of a leaf.
-    pub oversubscription: f64,
-}
 
 /// A way to bridge a distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +26,9 @@ pub struct Medium {
     pub modules: bool,
     /// Draw of the cable with both ends, modules apart.
     pub power: Watts,
+    /// Price of the cable with both ends, modules apart.
+    #[serde(default)]
+    pub price: Option<Usd>,
 }
 
 /// What is to be counted.
@@ -72,19 +58,6 @@ pub struct DetailRequest {
     pub media: Vec<Medium>,
 }
 
-/// A side network, counted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SideBill {
-    /// Name for people.
-    pub name: String,
-    /// Host ports.
-    pub ports: u64,
-    /// Switches of all tiers.
-    pub switches: u64,
-    /// Links, those between switches included.
-    pub links: u64,
-}
-
 /// Cables of one length, with the cheapest medium that reaches so far.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CableLine {
@@ -97,13 +70,36 @@ pub struct CableLine {
     pub cable: Option<String>,
 }
 
-/// What copper at the short links would save against optics everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct CopperSaving {
-    /// Links that copper reaches.
+/// All cables of one medium, where every link takes the cheapest that reaches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MediumTotal {
+    /// `dac`, `aec`, `aoc`, `multimode`, `singlemode`; none: nothing offered reaches.
+    pub medium: Option<String>,
+    /// Part id of the cable.
+    pub cable: Option<String>,
+    /// Cables.
     pub links: u64,
+    /// The longest of them, as sold.
+    pub longest_metres: u64,
+    /// Draw of the cables with all that is at their ends.
+    pub watts: f64,
+    /// Price of the same; none where one is not known.
+    pub usd: Option<f64>,
+}
+
+/// What cables with ends of their own (DAC, AEC, AOC) at the links that they reach save against modules everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ReachSaving {
+    /// Links that they reach.
+    pub links: u64,
+    /// Links of them that copper (DAC, AEC) reaches.
+    pub copper_links: u64,
+    /// Module ends left out.
+    pub module_ends: u64,
     /// Watts: modules left out less the draw of the cables.
     pub watts: f64,
+    /// Price of modules and fibre left out less that of the cables; none where one is not known.
+    pub usd: Option<f64>,
 }
 
 /// A level of the network as collectives use it.
@@ -153,7 +149,8 @@ pub struct Detail {
     pub bisection_bytes_per_second: Option<f64>,
     pub network: Vec<LevelLine>,
     pub cable_lines: Vec<CableLine>,
-    pub copper: Option<CopperSaving>,
+    pub media: Vec<MediumTotal>,
+    pub by_reach: Option<ReachSaving>,
     pub switch_watts: f64,
     pub transceiver_watts: f64,
     pub switches_usd: Option<f64>,
@@ -199,7 +196,21 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
         |bill| bill.racks * bill.domains,
     );
     let compute_racks = servers.div_ceil(request.servers_per_rack.max(1));
-    let network_racks = shape.switches.div_ceil(request.switches_per_rack.max(1));
+    let per_rack = request.switches_per_rack.max(1);
+    // As in a plant: racks that the side networks add have no ports in the management network.
+    let joined = Joined {
+        servers,
+        cards_per_server: cluster.cards_per_server,
+        switches: shape.switches,
+        racks: compute_racks + shape.switches.div_ceil(per_rack) + interconnect,
+    };
+    let side = request
+        .side_networks
+        .iter()
+        .map(|network| network.bill(&joined))
+        .collect::<Result<Vec<SideBill>, String>>()?;
+    let beside: u64 = side.iter().map(|bill| bill.switches).sum();
+    let network_racks = (shape.switches + beside).div_ceil(per_rack);
     let modules = |count: u64, each: Watts| count as f64 * each.0;
     let price = |count: u64, each: Option<Usd>| each.map(|usd| usd.0 * count as f64);
     let racks = compute_racks + network_racks + interconnect;
@@ -220,7 +231,8 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
             .design
             .as_ref()
             .map_or_else(Vec::new, |design| levels(cluster, request.direct, design)),
-        copper: copper(request, &lines),
+        media: media_totals(request, &lines),
+        by_reach: by_reach(request, &lines),
         cable_lines: lines,
         switch_watts: modules(shape.switches, fabric.switch_power),
         transceiver_watts: modules(shape.transceivers.switch_side, fabric.switch_module_power)
@@ -230,7 +242,7 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
             .zip(price(shape.transceivers.host_side, fabric.host_module_price))
             .map(|(near, far)| near + far),
         cables_usd: price(shape.cables, fabric.cable_price),
-        side_networks: side_networks(request, servers, shape.switches, racks)?,
+        side_networks: side,
         tiers: shape.tiers,
         links: shape.links,
         reach: shape.reach,
@@ -348,18 +360,71 @@ fn lines(rows: &[CableRow], media: &[Medium]) -> Vec<CableLine> {
     rows.iter().map(line).collect()
 }
 
-/// None where no link is short enough for copper, or none is offered.
-fn copper(request: &DetailRequest, lines: &[CableLine]) -> Option<CopperSaving> {
-    let fabric = &request.cluster.fabrics[0];
+/// Draw and price of the modules at both ends of one link with modules.
+fn module_ends(fabric: &FabricOption, link: &str) -> (f64, Option<f64>) {
+    let share = |price: Option<Usd>, ports: u32| price.map(|usd| usd.0 / f64::from(ports));
     let near = fabric.switch_module_power.0 / f64::from(fabric.switch_module_ports);
     let far = fabric.host_module_power.0 / f64::from(fabric.host_module_ports);
-    let mut saving = CopperSaving { links: 0, watts: 0.0 };
+    let near_usd = share(fabric.switch_module_price, fabric.switch_module_ports);
+    let far_usd = share(fabric.host_module_price, fabric.host_module_ports);
+    if link == "host-leaf" {
+        (near + far, near_usd.zip(far_usd).map(|(near, far)| near + far))
+    } else {
+        (2.0 * near, near_usd.map(|usd| 2.0 * usd))
+    }
+}
+
+fn media_totals(request: &DetailRequest, lines: &[CableLine]) -> Vec<MediumTotal> {
+    let fabric = &request.cluster.fabrics[0];
+    let mut totals: Vec<MediumTotal> = Vec::new();
+    for line in lines {
+        let medium = request.media.iter().find(|medium| Some(&medium.cable) == line.cable.as_ref());
+        let (mut watts, mut usd) =
+            medium.map_or((0.0, None), |medium| (medium.power.0, medium.price.map(|usd| usd.0)));
+        if medium.is_some_and(|medium| medium.modules) {
+            let (ends, ends_usd) = module_ends(fabric, line.row.link);
+            watts += ends;
+            usd = usd.zip(ends_usd).map(|(cable, ends)| cable + ends);
+        }
+        let count = line.row.count as f64;
+        let place = totals.iter().position(|total| total.cable == line.cable).unwrap_or_else(|| {
+            totals.push(MediumTotal {
+                medium: line.medium.clone(),
+                cable: line.cable.clone(),
+                links: 0,
+                longest_metres: 0,
+                watts: 0.0,
+                usd: Some(0.0),
+            });
+            totals.len() - 1
+        });
+        let found = &mut totals[place];
+        found.links += line.row.count;
+        found.longest_metres = found.longest_metres.max(line.row.metres);
+        found.watts += count * watts;
+        found.usd = found.usd.zip(usd).map(|(sum, each)| sum + count * each);
+    }
+    totals
+}
+
+/// None where no link is short enough, or no cable with ends of its own is offered.
+fn by_reach(request: &DetailRequest, lines: &[CableLine]) -> Option<ReachSaving> {
+    let fabric = &request.cluster.fabrics[0];
+    let mut saving = ReachSaving { links: 0, copper_links: 0, module_ends: 0, watts: 0.0, usd: Some(0.0) };
     for line in lines {
         let medium = request.media.iter().find(|medium| Some(&medium.cable) == line.cable.as_ref());
         let Some(medium) = medium.filter(|medium| !medium.modules) else { continue };
-        let ends = if line.row.link == "host-leaf" { near + far } else { 2.0 * near };
-        saving.links += line.row.count;
-        saving.watts += line.row.count as f64 * (ends - medium.power.0);
+        let (ends, ends_usd) = module_ends(fabric, line.row.link);
+        let count = line.row.count;
+        saving.links += count;
+        saving.copper_links += if medium.medium == "aoc" { 0 } else { count };
+        saving.module_ends += 2 * count;
+        saving.watts += count as f64 * (ends - medium.power.0);
+        let each = ends_usd.zip(fabric.cable_price).zip(medium.price);
+        saving.usd = saving
+            .usd
+            .zip(each)
+            .map(|(sum, ((ends, fibre), own))| sum + count as f64 * (ends + fibre.0 - own.0));
     }
     (saving.links > 0).then_some(saving)
 }
@@ -378,36 +443,4 @@ fn scale_up_bill(request: &DetailRequest, domains: u64) -> Result<Option<ScaleUp
         racks,
         cables: scale_up_rows(cables, compute_racks, racks, &request.geometry),
     }))
-}
-
-fn side_networks(
-    request: &DetailRequest,
-    servers: u64,
-    switches: u64,
-    racks: u64,
-) -> Result<Vec<SideBill>, String> {
-    let bill = |side: &SideNetwork| {
-        let ports = servers * u64::from(side.ports_per_server)
-            + switches * u64::from(side.ports_per_switch)
-            + racks * u64::from(side.ports_per_rack);
-        if ports == 0 {
-            return Ok(SideBill { name: side.name.clone(), ports, switches: 0, links: 0 });
-        }
-        let fabric = design(&FabricSpec {
-            radix: side.radix,
-            ports_per_server: 1,
-            servers: ports,
-            cards_per_server: 1,
-            kind: FabricKind::LeafSpine,
-            oversubscription: side.oversubscription,
-            leaf_oversubscription: side.oversubscription,
-            switch_module_ports: 1,
-            host_module_ports: 1,
-            reserved_ports: 0,
-            planes: 1,
-        })
-        .map_err(|error| format!("{} network: {error}", side.name))?;
-        Ok(SideBill { name: side.name.clone(), ports, switches: fabric.switches(), links: fabric.cables() })
-    };
-    request.side_networks.iter().map(bill).collect()
 }

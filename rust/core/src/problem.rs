@@ -12,6 +12,7 @@ use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
+use crate::plant::side::SideNetwork;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
@@ -72,6 +73,9 @@ pub struct Limits {
     pub air_watts: Option<f64>,
     /// Racks of all kinds.
     pub racks: Option<u64>,
+    /// Floor of all racks with their aisles.
+    #[serde(default)]
+    pub floor_m2: Option<f64>,
     /// Capital.
     pub capex_usd: Option<f64>,
 }
@@ -92,6 +96,7 @@ impl Limits {
             liquid_watts: None,
             air_watts: None,
             racks: None,
+            floor_m2: None,
             capex_usd: None,
         }
     }
@@ -192,6 +197,9 @@ pub struct Problem {
     /// What one rack of the halls takes.
     #[serde(default)]
     pub rack: RackCeiling,
+    /// Networks beside the one of the cards.
+    #[serde(default)]
+    pub side_networks: Vec<SideNetwork>,
     /// Pieces of the power chain; none: it is not sized.
     #[serde(default)]
     pub chain: Option<ChainSpec>,
@@ -218,12 +226,13 @@ impl Problem {
 
     /// What the plant needs.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> Terms<'_> {
         Terms {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
             rack: self.rack,
+            side_networks: &self.side_networks,
             parameters: self.model.parameters(),
         }
     }

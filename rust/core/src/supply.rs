@@ -157,6 +157,32 @@ pub fn months_until(cards: f64, stock: f64, per_month: f64, lead_months: f64, ra
     lead_months + if ramping < ramp_months { ramping } else { full + ramp_months / 2.0 }
 }
 
+/// A point of the calendar or of a count of cards, asked of many draws at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Months: cards delivered by then.
+    Delivered,
+    /// Cards: months until then.
+    MonthsUntil,
+}
+
+/// [`delivered`] or [`months_until`] of each point under every draw of (stock, packages a month, lead time, ramp): points x
+/// draws numbers.
+///
+/// # Errors
+/// Draws that are no whole rows of four.
+pub fn deliveries(draws: &[f64], points: &[f64], asked: Asked) -> Result<Vec<f64>, CoreError> {
+    let (rows, rest) = draws.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(CoreError::invalid("draws", format!("{} numbers are no whole rows of 4", draws.len())));
+    }
+    let at = |point: f64, [stock, per_month, lead, ramp]: [f64; 4]| match asked {
+        Asked::Delivered => delivered(stock, per_month, lead, ramp, point),
+        Asked::MonthsUntil => months_until(point, stock, per_month, lead, ramp),
+    };
+    Ok(points.iter().flat_map(|point| rows.iter().map(|row| at(*point, *row))).collect())
+}
+
 fn check(inputs: &SupplyInputs) -> Result<(), CoreError> {
     let refuse = |key: &str, value: f64, what: &str| {
         Err(CoreError::invalid(key, format!("must be {what}, not {value}")))
@@ -274,6 +300,14 @@ mod tests {
                 assert!((months_until(cards, 0.0, 50.0, 4.0, 4.0) - months).abs() < 1e-12);
             }
         }
+    }
+
+    #[test]
+    fn many_draws_are_asked_at_once() {
+        let draws = [0.0, 50.0, 4.0, 4.0, 100.0, 50.0, 4.0, 0.0];
+        assert_eq!(deliveries(&draws, &[3.0, 6.0], Asked::Delivered).unwrap(), [0.0, 100.0, 25.0, 200.0]);
+        assert_eq!(deliveries(&draws, &[200.0], Asked::MonthsUntil).unwrap(), [10.0, 6.0]);
+        assert!(deliveries(&draws[1..], &[1.0], Asked::Delivered).is_err());
     }
 
     #[test]

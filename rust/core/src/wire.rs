@@ -255,6 +255,10 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
     if limits.cards_max < best.cards.total + unit {
         binding.push("limits.cards_max".into());
     }
+    let full = |racks: u64, most: f64, each: f64| {
+        let taken = racks as f64 * each;
+        taken > 0.97 * most || taken + each > most
+    };
     let near = |limit: Option<f64>, value: f64| limit.is_some_and(|limit| value > 0.97 * limit);
     let megawatt = 1e6;
     for (name, used_up) in [
@@ -281,7 +285,15 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
         ),
         ("limits.liquid_watts", near(limits.liquid_watts, best.facility.liquid_heat_megawatts * megawatt)),
         ("limits.air_watts", near(limits.air_watts, best.facility.air_heat_megawatts * megawatt)),
-        ("limits.racks", near(limits.racks.map(|racks| racks as f64), best.facility.racks.total as f64)),
+        // Racks are few and whole: a hall with no place for one more is full.
+        ("limits.racks", limits.racks.is_some_and(|most| full(best.facility.racks.total, most as f64, 1.0))),
+        (
+            "limits.floor_m2",
+            limits.floor_m2.zip(best.facility.white_space_m2).is_some_and(|(most, taken)| {
+                let racks = best.facility.racks.total;
+                full(racks, most, taken / racks as f64)
+            }),
+        ),
         ("limits.capex_usd", near(limits.capex_usd, best.cost.capex_usd.unwrap_or(0.0))),
     ] {
         if used_up {

@@ -3,8 +3,9 @@
 mod common;
 
 use planner_core::evaluate::{DesignChoice, evaluate};
+use planner_core::sampling::fewest::{FEWEST, fewest};
 use planner_core::sampling::{LIMITS, MEMORY, OUTPUTS, UNBUILDABLE, sample};
-use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::layout::{Host, Layout, Recompute, Rule, broken_rule_at, micro_batches};
 use serde_json::json;
 
 fn choice(tp: u64, dp: u64) -> DesignChoice {
@@ -76,4 +77,57 @@ fn pointers_and_shapes_are_checked() {
     assert!(sample(&request(&["/clusters/0/system"]), &[1.0], 1).is_err());
     let two = ["/clusters/0/card_tdp", "/clusters/0/card_idle"];
     assert!(sample(&request(&two), &[1.0, 2.0, 3.0], 1).is_err());
+}
+
+/// Every lawful size of two families one by one, for a draw of memory bandwidth and failures.
+fn by_hand(bandwidth: f64, failures: f64, allowed: f64) -> f64 {
+    let mut problem = common::problem();
+    problem.clusters[0].device.memory_bandwidth.0 = bandwidth;
+    problem.clusters[0].failures_per_server_day = failures;
+    let mut least = f64::INFINITY;
+    for tp in [4, 8] {
+        for dp in 1..=problem.training.global_batch * 2 {
+            let layout = choice(tp, dp).layout;
+            let choice = DesignChoice { cards: None, ..choice(tp, dp) };
+            let (Some(count), Ok(design)) =
+                (micro_batches(&problem.training, dp, layout.micro_batch), evaluate(&problem, &choice))
+            else {
+                continue;
+            };
+            let lawful = broken_rule_at(Host::of(&problem.clusters[0]), &layout, count).is_none();
+            let clean = design.broken_rules.iter().all(|rule| *rule == Rule::Target);
+            if lawful && clean && design.performance.days <= allowed {
+                least = least.min(design.cards.total as f64);
+            }
+        }
+    }
+    least
+}
+
+#[test]
+fn the_fewest_cards_of_a_draw_are_those_of_trying_every_size() {
+    let pointers = ["/clusters/0/device/memory_bandwidth", "/clusters/0/failures_per_server_day"];
+    let families = [choice(4, 1), choice(8, 1)].map(|family| DesignChoice { cards: None, ..family });
+    let body = json!({"problem": common::problem(), "families": families, "pointers": pointers});
+    let request = serde_json::to_vec(&body).unwrap();
+    let slowest = evaluate(&common::problem(), &choice(8, 1)).unwrap().performance.days;
+    // From hardly any failures to so many that more cards only slow the job down.
+    let (mut values, mut days) = (Vec::new(), Vec::new());
+    for bandwidth in [1e12, 2e12] {
+        for failures in [1e-4, 0.05, 1.0] {
+            for share in [0.01, 0.04, 0.2, 0.6] {
+                values.extend([bandwidth, failures]);
+                days.push(slowest * share);
+            }
+        }
+    }
+    let found = fewest(&request, &values, &days, 2).unwrap();
+    let mut finite = 0;
+    for (draw, row) in found.chunks(FEWEST).enumerate() {
+        assert_eq!(row[0], by_hand(values[2 * draw], values[2 * draw + 1], days[draw]), "{draw}");
+        finite += u32::from(row[0].is_finite());
+    }
+    assert!((8..24).contains(&finite), "{finite} of 24 draws have an answer");
+    assert_eq!(fewest(&request, &values, &days, 1).unwrap(), found);
+    assert!(fewest(&request, &values, &days[1..], 1).is_err());
 }

@@ -10,6 +10,7 @@ use planner_core::error::CoreError as Refusal;
 use planner_core::many::{self, Failure, Outcome};
 use planner_core::sampling;
 use planner_core::search::Progress;
+use planner_core::supply as supplies;
 use planner_core::wire;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
@@ -122,7 +123,7 @@ fn numbers(bytes: &[u8]) -> Vec<f64> {
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{PyBytes, PyList, batch, many, numbers, outside, sampling, told, watched, wire};
+    use super::{PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, told, watched, wire};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -212,6 +213,23 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
+    /// Cards delivered by months, or months until cards (`until`), for draws of (stock, packages a month, lead time, ramp):
+    /// bytes of 64-bit floats in and out, points x draws.
+    #[pyfunction]
+    fn deliveries<'py>(
+        py: Python<'py>,
+        draws: &[u8],
+        points: &[u8],
+        until: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let asked = if until { supplies::Asked::MonthsUntil } else { supplies::Asked::Delivered };
+        let answer = outside(py, || {
+            let found = supplies::deliveries(&numbers(draws), &numbers(points), asked)?;
+            Ok(found.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        })?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     /// Evaluates the designs of a request under every row of `values`: bytes of 64-bit floats in, bytes of 64-bit floats
     /// out (draws x designs x outputs), both in the byte order of this machine.
     #[pyfunction]
@@ -226,6 +244,23 @@ mod _core {
             Ok(columns.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
         })?;
         Ok(PyBytes::new(py, &columns))
+    }
+
+    /// The fewest cards under every row of `values` with which one of the families of a request is done within the days of
+    /// its cluster: bytes of 64-bit floats in and out, as for `sample`.
+    #[pyfunction]
+    fn fewest<'py>(
+        py: Python<'py>,
+        request: &[u8],
+        values: &[u8],
+        days: &[u8],
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let rows = outside(py, || {
+            let rows = sampling::fewest::fewest(request, &numbers(values), &numbers(days), threads)?;
+            Ok(rows.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+        })?;
+        Ok(PyBytes::new(py, &rows))
     }
 
     /// Answers many problem/1 (JSON bytes), each by itself on one of `threads` threads (0: all cores): a list of

@@ -166,7 +166,7 @@ def test_a_search_cut_short_does_not_prove_a_no() -> None:
 
 
 def test_progress_of_a_search_is_told_and_an_interrupt_is_noted() -> None:
-    """As for training: counts that grow. What an interrupt leaves depends on the clock; that it was is told."""
+    """As for training: counts that grow. What an interrupt leaves depends on the clock; it is told."""
     seen: list[dict[str, Any]] = []
     plan = planner.size(_changed(hardware=MANY), progress=seen.append)
     assert plan.complete

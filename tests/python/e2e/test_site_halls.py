@@ -84,3 +84,34 @@ def test_a_hall_with_half_of_its_transformers_described_is_refused(
     monkeypatch.setenv("PLANNER_SPEC_PATH", str(tmp_path))
     with pytest.raises(PlannerError, match="transformer_kva go together"):
         planner.size(table())
+
+
+@pytest.mark.parametrize(
+    ("hall", "bound", "servers"),
+    [
+        # 10.2 kW servers under the 40 kW that the busway leaves each of its ten racks.
+        ({"busway_power": "220 kW", "busway_racks": 10}, "busway", 2),
+        ({"rack_power": "11 kW"}, "feed", 1),
+        ({"rack_ports": 15}, "ports", 1),
+        ({}, "cooling", None),
+    ],
+)
+def test_what_fills_a_rack_is_named(hall: dict[str, Any], bound: str, servers: int | None) -> None:
+    question = table(id="texas", hall=[{"racks": 400, **hall}])
+    question["limits"] = {"cards": 1024}
+    found = planner.size(question).facility
+    assert found is not None
+    assert found.rack_bound == bound
+    if servers is not None:
+        assert found.servers_per_rack == servers
+
+
+def test_the_floor_of_a_hall_bounds_and_names_itself() -> None:
+    # 1.8 m2 a rack with its aisles (0.6 x 3.0): 27.5 m2 hold 15 racks.
+    question = table(id="texas", hall=[{"racks": 400, "floor_area": 27.5}])
+    question["limits"] = {"cards": 4096}
+    plan = planner.size(question)
+    assert plan.facility is not None
+    assert plan.facility.racks.total <= 15
+    assert (plan.facility.white_space_m2 or 0) <= 27.5
+    assert "limits.floor_m2" in plan.binding

@@ -25,6 +25,32 @@ def test_the_superpod_of_127_dgx_h100_comes_out_to_the_unit() -> None:
     assert [link.count for link in managed.links] == [1020, 1024]
 
 
+def test_the_storage_network_of_that_superpod_is_counted_to_the_unit() -> None:
+    # Table 7: 16 switches, 494 cables; those to the storage servers (66) are not in that table.
+    bill = api.fabric("dgx-h100", cards=127 * 8)
+    storage, front, management = bill.side_networks
+    assert (storage.switches, storage.links - 66) == (16, 494)
+    assert front.ports == 254
+    # 127 servers, 48 switches, three strips in each of 64 + 3 racks (two servers a rack in contained air).
+    assert management.ports == 127 + 48 + 3 * 67
+    for side in bill.side_networks:
+        assert side.usd is not None
+        assert side.watts > 0
+
+
+def test_each_link_takes_the_cheapest_medium_that_reaches() -> None:
+    bill = api.fabric("dgx-h100", cards=1024)
+    assert sum(total.links for total in bill.media) == bill.cables
+    assert {total.medium for total in bill.media} <= {"dac", "aoc", "singlemode"}
+    for line in bill.cable_lines:
+        assert line.medium == ("dac" if line.metres <= 2 else "aoc" if line.metres <= 30 else "singlemode")
+    # An 8-watt end saved is two of a 17 W twin's ports and 17/2 W at the host, less the 16 W of the cable.
+    assert bill.by_reach is not None
+    assert bill.by_reach.module_ends == 2 * bill.by_reach.links
+    by_hand = bill.by_reach.links * (17 / 2 + 17 / 2 - 16)
+    assert bill.by_reach.watts == pytest.approx(by_hand, rel=0.02)
+
+
 def test_a_cloudmatrix_is_wired_as_published() -> None:
     # arXiv 2506.12708 and the optics forum: 336 + 112 UB chips, 6,912 modules of 400G, 12 + 4 racks.
     bill = api.fabric("cloudmatrix-384", cards=384)

@@ -6,7 +6,7 @@ use crate::chain::Chain;
 use crate::cost::{Capex, YearlyCost};
 use crate::draw::PhaseDraw;
 use crate::fabric::{FabricKind, LinkTier, Tier, Transceivers};
-use crate::facility::{ItPower, Racks};
+use crate::facility::{ItPower, RackBound, Racks};
 use crate::reliability::causes::Causes;
 use crate::training::layout::{Layout, Rule};
 use crate::training::memory::Memory;
@@ -96,6 +96,8 @@ pub struct FacilityAnswer {
     pub phases: Vec<PhaseDraw>,
     pub chain: Option<Chain>,
     pub servers_per_rack: u64,
+    pub rack_bound: RackBound,
+    pub white_space_m2: Option<f64>,
     pub switches_per_rack: u64,
     pub racks: RacksAnswer,
     pub servers: u64,

@@ -68,6 +68,7 @@ pub fn exceeded(limits: &Limits, plant: &Plant) -> Vec<&'static str> {
         ("limits.liquid_watts", over(limits.liquid_watts, Some(plant.liquid_heat.0))),
         ("limits.air_watts", over(limits.air_watts, Some((plant.it - plant.liquid_heat).0))),
         ("limits.racks", limits.racks.is_some_and(|racks| plant.racks.total() > racks)),
+        ("limits.floor_m2", over(limits.floor_m2, plant.white_space)),
         ("limits.capex_usd", over(limits.capex_usd, plant.capex.total().map(|usd| usd.0))),
     ]
     .into_iter()
@@ -354,6 +355,8 @@ pub fn facility_answer(
         phases,
         chain: spec.map(|spec| chain(spec, &chain_load(choice, plant, site))),
         servers_per_rack: plant.servers_per_rack,
+        rack_bound: plant.rack_bound,
+        white_space_m2: plant.white_space,
         switches_per_rack: plant.switches_per_rack,
         racks: RacksAnswer { by_kind: plant.racks, total: plant.racks.total() },
         servers: plant.servers,

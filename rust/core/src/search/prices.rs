@@ -136,6 +136,7 @@ fn constraints(problem: &Problem, cluster: &Cluster) -> Vec<Constraint> {
     add("limits.racks", limits.racks.map(|racks| racks as f64), 1.0, |problem, step| {
         problem.limits.racks = problem.limits.racks.map(|racks| racks + whole(step));
     });
+    add("limits.floor_m2", limits.floor_m2, 10.0, |p, s| add_to(&mut p.limits.floor_m2, s));
     add("limits.capex_usd", limits.capex_usd, 1e6, |p, s| add_to(&mut p.limits.capex_usd, s));
     add("memory", Some(cluster.device.memory.0), 1e9, |problem, step| {
         for cluster in &mut problem.clusters {

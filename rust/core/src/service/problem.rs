@@ -6,6 +6,7 @@ use crate::chain::ChainSpec;
 use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
+use crate::plant::side::SideNetwork;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::precision::Precision;
 use crate::problem::{Axis, Limits, Objective};
@@ -152,6 +153,9 @@ pub struct ServiceProblem {
     /// What one rack of the halls takes.
     #[serde(default)]
     pub rack: RackCeiling,
+    /// Networks beside the one of the cards.
+    #[serde(default)]
+    pub side_networks: Vec<SideNetwork>,
     /// Pieces of the power chain; none: it is not sized.
     #[serde(default)]
     pub chain: Option<ChainSpec>,
@@ -176,13 +180,14 @@ pub struct ServiceProblem {
 impl ServiceProblem {
     /// What the plant needs.
     #[must_use]
-    pub fn terms(&self) -> Terms {
+    pub fn terms(&self) -> Terms<'_> {
         Terms {
             site: self.site,
             economics: self.economics,
             recovery: self.reliability,
             parameters: 0.0,
             rack: self.rack,
+            side_networks: &self.side_networks,
         }
     }
 

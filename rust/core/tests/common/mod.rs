@@ -248,6 +248,7 @@ pub fn problem() -> Problem {
             distribution_efficiency: 0.98,
         },
         rack: RackCeiling::default(),
+        side_networks: Vec::new(),
         chain: None,
         economics: Economics {
             maintenance_share: 0.03,

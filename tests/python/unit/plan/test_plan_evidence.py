@@ -7,6 +7,7 @@ import pytest
 from planner.plan.evidence import (
     Calibration,
     grade,
+    groups_of,
     nearest_run,
     published_runs,
     runs_on,
@@ -21,26 +22,40 @@ ROWS = [
 
 
 @pytest.mark.parametrize(
-    ("calibration", "runs_on_chip", "estimates", "expected"),
+    ("calibration", "runs_on_chip", "groups_on_chip", "estimates", "expected"),
     [
-        (Calibration("runs", 80, 5), 40, 0, "A"),
-        (Calibration("runs", 80, 5), 40, 2, "B"),
-        (Calibration("runs", 80, 2), 40, 0, "C"),
-        (Calibration("runs", 80, 5), 0, 0, "C"),
-        (Calibration("operators", 0, 0), 3, 0, "C"),
-        (Calibration("operators", 0, 0), 0, 0, "D"),
-        (Calibration("none", 0, 0), 0, 0, "D"),
+        (Calibration("runs", 80, 5), 40, 4, 0, "A"),
+        (Calibration("runs", 80, 5), 40, 3, 2, "B"),
+        (Calibration("runs", 80, 2), 40, 2, 0, "C"),
+        (Calibration("runs", 120, 12), 1, 1, 0, "C"),
+        (Calibration("runs", 120, 12), 40, 2, 0, "C"),
+        (Calibration("runs", 80, 5), 0, 0, 0, "C"),
+        (Calibration("operators", 0, 0), 3, 3, 0, "C"),
+        (Calibration("operators", 0, 0), 0, 0, 0, "D"),
+        (Calibration("none", 0, 0), 0, 0, 0, "D"),
     ],
 )
-def test_grades(calibration: Calibration, runs_on_chip: int, estimates: int, expected: str) -> None:
-    found, why = grade(calibration, runs_on_chip, estimates)
+def test_grades(
+    calibration: Calibration, runs_on_chip: int, groups_on_chip: int, estimates: int, expected: str
+) -> None:
+    found, why = grade(calibration, runs_on_chip, groups_on_chip, estimates)
     assert found == expected
     assert why
     assert "\n" not in why
 
 
+def test_one_run_on_a_chip_of_a_well_known_family_is_told_as_one() -> None:
+    why = grade(Calibration("runs", 120, 12), 1, 1, 0)[1]
+    assert why == "1 published run on this chip, but of only 1 independent group"
+
+
 def test_grade_d_says_that_there_is_no_run() -> None:
-    assert grade(Calibration("none", 0, 0), 0, 9)[1] == "no run on this chip"
+    assert grade(Calibration("none", 0, 0), 0, 0, 9)[1] == "no run on this chip"
+
+
+def test_runs_that_share_a_group_count_once_and_a_run_without_one_for_itself() -> None:
+    rows = [{"id": "a", "group": "g"}, {"id": "b", "group": "g"}, {"id": "c"}, {"id": "d", "group": None}]
+    assert groups_of(rows) == 3
 
 
 def test_hardware_is_found_by_any_of_its_names() -> None:

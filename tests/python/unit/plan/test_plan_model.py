@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from planner.plan.account import Band
 from planner.plan.model import Plan, json_schema, json_schema_text
-from planner.plan.parts import Cards, Cost, Memory, Racks, leaves_sum
+from planner.plan.parts import Cards, Memory, leaves_sum
+from planner.plan.plant_parts import Cost, Racks
 
 ROOT = Path(__file__).parents[4]
 SAMPLE = Path(__file__).parents[1] / "report" / "sample_plan.json"

@@ -88,6 +88,8 @@ def test_a_plan_under_a_power_limit_says_what_more_power_is_worth(plan: planner.
 
 def test_the_memo_tells_prices_in_words(plan: planner.Plan) -> None:
     rows = dict(price_rows(plan))
-    assert rows["+0.05 MW"].startswith("power at the grid on the design day (limits.facility_watts): ")
+    assert rows["+0.05 MW"].startswith(
+        "power at the grid intake on the design day, typical draw (limits.facility_watts): "
+    )
     assert "tokens/s per MW more" in rows["+0.05 MW"]
     assert "limits.cards_max" in rows["no gain from"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from planner import api
+from planner.plan.explained import ServiceExplanation
 from planner.plan.service_explain import accepted
 from planner.plan.service_parts import ServiceWorkload
 from planner.report.service_explain import text
@@ -29,14 +30,20 @@ ITEMS: dict[str, Any] = {
 }
 
 
+def explained(question: Any, cards: int | None = None) -> ServiceExplanation:
+    found = api.explain(question, cards=cards)
+    assert isinstance(found, ServiceExplanation)
+    return found
+
+
 @pytest.fixture(scope="module", params=["chat", "cloudmatrix"])
-def account(request: pytest.FixtureRequest) -> dict[str, Any]:
+def account(request: pytest.FixtureRequest) -> ServiceExplanation:
     question = CHAT if request.param == "chat" else ROOT / "examples/deepseek-r1-cloudmatrix.toml"
-    return api.explain(question)
+    return explained(question)
 
 
-def test_every_figure_is_what_its_formula_gives(account: dict[str, Any]) -> None:
-    worked = {item["name"]: (item["value"], item["terms"]) for item in account["figures"]}
+def test_every_figure_is_what_its_formula_gives(account: ServiceExplanation) -> None:
+    worked = {item["name"]: (item["value"], item["terms"]) for item in account.to_dict()["figures"]}
     sums = ("cards", "ttft_seconds", "capex_usd")
     for name in sums:
         value, terms = worked[name]
@@ -62,24 +69,23 @@ def test_every_figure_is_what_its_formula_gives(account: dict[str, Any]) -> None
         terms["tco_usd_per_year"] = spent
 
 
-def test_time_and_memory_sum_and_resources_are_worth_something(account: dict[str, Any]) -> None:
-    for pool in account["pools"]:
-        assert sum(pool["time"].values()) == pytest.approx(pool["step_seconds"])
-        use = pool["memory"]
-        assert use["weights_bytes"] + use["reserve_bytes"] + use["cache_bytes"] == pytest.approx(
-            use["capacity_bytes"]
-        )
+def test_time_and_memory_sum_and_resources_are_worth_something(account: ServiceExplanation) -> None:
+    for pool in account.pools:
+        assert sum(pool.time.values()) == pytest.approx(pool.step_seconds)
+        use = pool.memory
+        assert use.weights_bytes + use.reserve_bytes + use.cache_bytes == pytest.approx(use.capacity_bytes)
     # More of anything never serves less; the most is found by halving, to some 1e-5.
-    assert all(change > -1e-4 for change in account["value"].values())
-    assert account["value"][account["bound_by"]] > 0.0
+    assert all(change > -1e-4 for change in account.value.values())
+    assert account.bound_by is not None
+    assert account.value[account.bound_by] > 0.0
 
 
-def test_sources_and_places_are_told(account: dict[str, Any]) -> None:
+def test_sources_and_places_are_told(account: ServiceExplanation) -> None:
     anchors = (ROOT / "docs/physics.md").read_text()
     heads = {line.lstrip("# ").lower().replace(" ", "-") for line in anchors.splitlines() if line[:1] == "#"}
-    for item in account["figures"]:
-        assert item["where"].partition("#")[2] in heads
-    assert all(item["sources"] or item["method"] for item in account["sources"])
+    for item in account.figures:
+        assert item.where.partition("#")[2] in heads
+    assert all(item.sources or item.method for item in account.sources)
     told = text(account)
     assert "Little's law" in told
     assert "memory bandwidth" in told
@@ -94,19 +100,19 @@ def test_tokens_of_a_step_are_a_geometric_sum() -> None:
 
 
 def test_items_and_services_that_cannot_be_are_explained_too() -> None:
-    account = api.explain(ITEMS)
-    assert account["kind"] == "generic"
-    assert account["feasible"]
+    account = explained(ITEMS)
+    assert account.kind == "generic"
+    assert account.feasible
     assert "requests/s" in text(account)
-    never = api.explain({**CHAT, "target": {"requests_per_second": 40, "tpot": "10 us"}})
-    assert not never["feasible"]
+    never = explained({**CHAT, "target": {"requests_per_second": 40, "tpot": "10 us"}})
+    assert not never.feasible
     assert text(never).strip()
 
 
 def test_named_cards_are_explained_as_evaluate_judges_them() -> None:
-    account = api.explain(CHAT, cards=64)
-    assert account["cards"] == 64
-    most = next(item for item in account["figures"] if item["name"] == "most_requests_per_second")
+    account = explained(CHAT, cards=64)
+    assert account.cards == 64
+    most = next(item for item in account.figures if item.name == "most_requests_per_second")
     plan = api.evaluate(CHAT, cards=64)
     assert plan.serving is not None
-    assert most["value"] == plan.serving.most_requests_per_second
+    assert most.value == plan.serving.most_requests_per_second

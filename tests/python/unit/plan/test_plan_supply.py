@@ -8,12 +8,14 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import planner
 from planner import api
 from planner.errors import PlannerError
-from planner.plan.supply import KEYS
+from planner.plan.mix import Supplier, mix_of
+from planner.plan.supply_figures import KEYS
 
 EXACT = {
     "wafer_starts": 1000,
@@ -69,15 +71,72 @@ def test_a_date_before_the_first_delivery_is_a_no_with_what_is_there() -> None:
     assert plan.by_cards.p50 == 100
 
 
-def test_a_second_source_fills_what_the_first_lacks() -> None:
-    plan = api.supply("ascend-910c", cards=14500, set=EXACT, by_months=5, second="dgx-h100")
-    assert plan.second is not None
-    assert plan.second.first_cards == 7300
-    assert plan.second.worth > 1.0
-    if plan.second.meets:
-        assert plan.second.cards is not None
-        assert plan.second.cards >= (14500 - 7300) / plan.second.worth
-        assert plan.second.cards % 8 == 0
+def sure(system: str, unit: int, worth: float, stock: float, per_month: float) -> Supplier:
+    """A supplier whose deliveries are certain: a stock, then so many a month from month 4 on."""
+    ones = np.ones(64)
+    rows = {"stock": stock, "packages_per_month": per_month, "lead_time": 4.0, "ramp": 0.0}
+    return Supplier(system, system, unit, worth, {name: value * ones for name, value in rows.items()})
+
+
+def test_a_mix_takes_most_of_the_first_that_is_there_by_the_date() -> None:
+    # By month 6 the first has 100 + 2 x 100 = 300 of 800 cards; of the second, worth half each, 1,200 are.
+    found = mix_of([sure("a", 8, 1.0, 100, 100), sure("b", 8, 0.5, 0, 600)], 800, 6.0, 0.9, "hand")
+    assert found.meets
+    assert [source.system for source in found.sources] == ["a", "b"]
+    # In steps of a fortieth of 800, whole units: 35 % are 280 cards, the rest 520 / 0.5 = 1,040.
+    assert [source.cards for source in found.sources] == [280, 1040]
+    assert found.sources[0].by_cards.p50 == 280
+    assert found.meaning.startswith("separate clusters")
+    # With none but the first it is a matter of waiting: 700 cards at 100 a month from month 4 on.
+    alone = mix_of([sure("a", 8, 1.0, 100, 100)], 800, 6.0, 0.9, "hand")
+    assert (alone.meets, alone.probability, alone.month) == (False, 0.0, 11.0)
+
+
+def test_in_one_job_every_card_counts_as_the_slowest() -> None:
+    both = [sure("a", 8, 1.0, 400, 0), sure("b", 8, 0.5, 4000, 0)]
+    apart = mix_of(both, 800, 6.0, 0.9, "hand")
+    together = mix_of(both, 800, 6.0, 0.9, "hand", one_job=True)
+    # 400 x 1 + 800 x 0.5 apart; in one job 1,600 cards of any kind, at most 400 of them of the first.
+    assert [source.cards for source in apart.sources] == [400, 800]
+    assert sum(source.cards for source in together.sources) == 1600
+    assert together.sources[0].cards == 400
+    assert together.meaning.startswith("one job")
+
+
+def test_a_mix_orders_more_where_not_every_card_comes() -> None:
+    # Half of the draws bring 500 of each, half 1,000: 600 and 600 ordered of 800 wanted are there only if ...
+    drawn = {"lead_time": np.zeros(64), "ramp": np.zeros(64), "packages_per_month": np.zeros(64)}
+    early = np.tile([500.0, 1000.0], 32)
+    late = np.repeat([500.0, 1000.0], 32)
+    both = [
+        Supplier("a", "a", 1, 1.0, {**drawn, "stock": early}),
+        Supplier("b", "b", 1, 1.0, {**drawn, "stock": late}),
+    ]
+    certain = mix_of(both, 1000, 1.0, 0.99, "hand")
+    assert (certain.meets, certain.ordered) == (True, 1.0)
+    assert [source.cards for source in certain.sources] == [500, 500]
+    # 1,400 of both: all four cases but the one with 500 + 500 (0.75), given 900 to 1,000 of each are ordered.
+    likely = mix_of(both, 1400, 1.0, 0.7, "hand")
+    assert likely.meets
+    assert likely.probability == 0.75
+    assert likely.ordered > 1.0
+    assert not mix_of(both, 1400, 1.0, 0.8, "hand").meets
+
+
+def test_a_mix_from_the_library_says_what_it_means_and_never_mixes_one_card_with_itself() -> None:
+    plan = api.supply(
+        "ascend-910c", cards=14500, set=EXACT, by_months=5, second=["kunlun-p800-8", "dgx-h100"]
+    )
+    assert plan.mix is not None
+    assert plan.mix.sources[0].cards <= 7300 + 16
+    assert plan.mix.tried >= 231
+    assert all(source.worth > 0.0 for source in plan.mix.sources)
+    with pytest.raises(PlannerError, match="same supply"):
+        api.supply("kunlun-p800-8", cards=100, by_months=5, second="kunlun-p800-64")
+    with pytest.raises(PlannerError, match="for a date"):
+        api.supply("kunlun-p800-8", cards=100, second="dgx-h100")
+    with pytest.raises(PlannerError, match="between 0 and 1"):
+        api.supply("kunlun-p800-8", cards=100, by_months=5, confidence=1.0)
 
 
 def test_training_on_what_has_arrived_ends_before_waiting_for_all(tmp_path: Path) -> None:
@@ -103,13 +162,27 @@ def test_bad_figures_are_refused_by_name() -> None:
         api.supply("ascend-910c", cards=10, set={"wafers": 3})
     with pytest.raises(PlannerError, match="0 or more"):
         api.supply("ascend-910c", cards=10, set={"stock": -1})
-    with pytest.raises(PlannerError, match="above 0 and at most 1"):
-        api.supply("ascend-910c", cards=10, set={"share": 1.5})
+    for key in ("share", "die_yield", "packaging_yield"):
+        for value in (0.0, 1.5):
+            with pytest.raises(PlannerError, match="above 0 and at most 1") as caught:
+                api.supply("ascend-910c", cards=10, set={key: value})
+            assert (caught.value.file, caught.value.key) == ("--set", key)
+    for key in ("wafer_starts", "wafer_diameter", "die_area", "dies"):
+        with pytest.raises(PlannerError, match="must be above 0, not 0") as caught:
+            api.supply("ascend-910c", cards=10, set={key: 0.0})
+        assert (caught.value.file, caught.value.key) == ("--set", key)
     with pytest.raises(PlannerError, match="not KEY=NUMBER"):
         api.supply("ascend-910c", cards=10, set=["stock=many"])
     with pytest.raises(PlannerError, match="above 0"):
         api.supply("ascend-910c", cards=10, by_months=-2)
     assert set(EXACT) == set(KEYS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_stock_that_is_enough_needs_nothing_more() -> None:
+    plan = api.supply("ascend-910c", cards=10, set={**EXACT, "stock": 20.0, "stack_limit": 0.0})
+    assert plan.months is not None
+    assert plan.months.p90 == 0.0
 
 
 def test_the_command_answers_with_its_exit_code() -> None:

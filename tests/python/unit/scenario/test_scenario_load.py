@@ -121,7 +121,12 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ("cards = 30_000", "cards = { exactly = 8, max = 8 }", "limits.cards.exactly", "excludes"),
         ("cards = 30_000", "cards = 8.5", "limits.cards.max", "whole number"),
         ("cards = 30_000", "capex = 200", "limits.capex", "with its currency"),
-        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", "form"),
+        ("cards = 30_000", 'origin = "China"', "limits.origin[0]", 'capital letters, e.g. "CN"'),
+        ("cards = 30_000", 'available_in = "cn"', "limits.available_in", 'capital letters, e.g. "CN"'),
+        ("cards = 30_000", 'available_by = "next year"', "limits.available_by", 'e.g. "2026", "2026-06"'),
+        ("cards = 30_000", 'available_by = "2026-13"', "limits.available_by", "is not a date"),
+        ("[site]", "[search]\nfront = []\n[site]", "search.front", "is an empty list"),
+        ("[site]", "[search]\nweights = {}\n[site]", "search.weights", "is an empty table"),
         ("days = 180", "ttft = 0.3", "target.ttft", "belongs to services"),
         ("days = 180", "availability = 0.999", "target.availability", "belongs to services"),
         ('tokens = "15.6T"', 'tokens = "400Gb"', "workload.tokens", "no suffix of counts"),
@@ -141,6 +146,8 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ('["kunlun-p800-8"]', '["kunlun-p800-8"]\npower_caps = [0.0]', "hardware.power_caps", "off"),
         ("[site]", "oversubscription = 0.5\n[site]", "hardware.oversubscription[0]", "at least 1"),
         ("[site]", "[site]\npue = 1.3\npue_design_day = 1.2", "site.pue_design_day", "below pue"),
+        ("[site]", "[site]\npeak_hours = 20\nvalley_hours = 10", "site.peak_hours", "a day has 24"),
+        ("[site]", '[site]\npeak_hours = 17\ntariff_valley = "1 CNY/kWh"', "site.peak_hours", "25 hours"),
         ("[site]", "[layout]\nsharding = 4\n[site]", "layout.sharding[0]", "less than or equal to 3"),
         ("[site]", '[search]\nfront = ["cards", "cards"]\n[site]', "search.front", "twice"),
     ],
@@ -151,6 +158,50 @@ def test_a_bad_value_is_refused_at_its_key(write: Write, old: str, new: str, key
     assert fault.key == key
     assert message in fault.message
     assert fault.line is not None
+
+
+def test_a_file_about_training_asked_as_a_service_says_what_belongs_where(write: Write) -> None:
+    fault = fault_of(write, GOOD, 'workload.kind="serving"')
+    assert fault.key == "workload.tokens"
+    assert "belongs to training" in (fault.hint or "")
+
+
+def test_an_unknown_key_of_a_service_lists_the_known_ones(write: Write) -> None:
+    fault = fault_of(write, SERVICE.replace("output_tokens", "zzz = 1\noutput_tokens"))
+    assert fault.key == "workload.zzz"
+    assert "input_tokens" in (fault.hint or "")
+
+
+def test_peak_hours_alone_may_fill_the_day(write: Write) -> None:
+    text = GOOD.replace("[site]", '[site]\npeak_hours = 24\ntariff_peak = "1 CNY/kWh"')
+    assert load(write("scenario.toml", text)).site.peak_hours == 24.0
+
+
+SERVICE = """\
+[workload]
+kind = "serving"
+model = "llama3.1-70b"
+input_tokens = 1000
+output_tokens = 300
+
+[target]
+requests_per_second = 5
+ttft = "3 s"
+tpot = "50 ms"
+
+[hardware]
+systems = "hgx-h20"
+
+[site]
+id = "shanghai"
+"""
+
+
+@pytest.mark.parametrize("key", ["target.tpot", "target.tpot.value", "target.ttft"])
+def test_a_latency_of_a_service_without_a_unit_is_refused_with_one_to_write(write: Write, key: str) -> None:
+    fault = fault_of(write, SERVICE, f"{key}=50")
+    assert fault.key == f"{key.removesuffix('.value')}.value"
+    assert '"50 ms"' in fault.message
 
 
 def test_a_question_without_target_and_limits_is_refused(write: Write) -> None:

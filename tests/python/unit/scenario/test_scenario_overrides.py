@@ -87,6 +87,17 @@ def test_every_leaf_of_the_schema_can_be_set() -> None:
 
 def test_the_documentation_names_every_key() -> None:
     text = (Path(__file__).parents[4] / "docs/scenario.md").read_text(encoding="utf-8")
-    tables = {"workload", "target", "limits", "hardware", "site", "money", "layout", "search", "reliability"}
+    tables = {
+        "workload",
+        "target",
+        "limits",
+        "hardware",
+        "site",
+        "money",
+        "layout",
+        "search",
+        "reliability",
+        "supply",
+    }
     missing = [key for key in known_keys() if key not in tables and f"`{key.split('.', 1)[1]}`" not in text]
     assert not missing

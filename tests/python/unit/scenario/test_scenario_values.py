@@ -36,6 +36,17 @@ def test_a_plain_number_of_days_and_a_duration_are_the_same() -> None:
     assert values.seconds("2 min") == values.seconds(120) == 120.0
 
 
+def test_a_latency_carries_its_unit() -> None:
+    assert values.latency("50 ms") == pytest.approx(0.05)
+    assert values.latency("2 s") == 2.0
+    for plain in (50, 0.05, "50", " 0.05 "):
+        with pytest.raises(ValueError, match=r'has no unit: write "[\d.]+ ms" or "[\d.]+ s"'):
+            values.latency(plain)
+    for wrong in (True, None, "fast", "50 W", "-1 ms"):
+        with pytest.raises(ValueError, match=r".+"):
+            values.latency(wrong)
+
+
 def test_money_keeps_its_currency() -> None:
     assert values.money("1400 MCNY") == values.Money(amount=1.4e9, currency="CNY")
     assert values.energy_price("0.06 USD/kWh") == values.Money(amount=0.06, currency="USD")

@@ -100,6 +100,7 @@ ERRORS: list[tuple[str, str, dict[str, str]]] = [
     ("share", "memory.usable_fraction", _more(memory=f"usable_fraction = {_figure(98)}")),
     ("schema", "memory.usable_fraction", _more(memory=f"usable_fraction = {_figure(-0.1)}")),
     ("method", "power.tdp", _card(TDP, "tdp = " + _estimate("400 W", "300 W", "500 W", " "))),
+    ("method", "power.tdp", _card(TDP, "tdp = " + _estimate("400 W", "300 W", "500 W", "g"))),
     ("date", "power.tdp", _card(TDP, f'tdp = {{ value = "400 W", date = "May", {S} }}')),
     ("date", "sources.s", _card('date = "2024-08"', 'date = "August"')),
     ("stacks", "memory.capacity",

@@ -150,6 +150,14 @@ def test_an_unknown_key_is_told_with_the_nearest(library: SpecLibrary, key: str,
     assert hint in str(caught.value.hint)
 
 
+def test_a_base_that_is_not_there_is_told_by_its_name(library: SpecLibrary, tmp_path: Path) -> None:
+    asked = from_table({"base": "nope.toml", "axes": [{"key": "limits.cards.max", "values": [1]}]})
+    with pytest.raises(PlannerError, match=r"nope\.toml: no such file") as caught:
+        Sweep(asked, library, tmp_path)
+    assert caught.value.key == "base"
+    assert "scenario file" in (caught.value.hint or "")
+
+
 def test_the_example_has_ten_thousand_points_of_which_a_sample_is_feasible(library: SpecLibrary) -> None:
     sweep = Sweep(load(ROOT / "examples" / "whatif-10k.toml"), library)
     assert sweep.count == 10_000

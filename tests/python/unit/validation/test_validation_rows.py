@@ -7,6 +7,7 @@ import pytest
 
 from planner.validation.files import read
 from planner.validation.rows import CaseFileError
+from planner.validation.run import validate
 
 ROW = {
     "id": "mine-1",
@@ -53,6 +54,16 @@ def test_a_wrong_value_is_told_with_line_and_key(tmp_path: Path) -> None:
     assert caught.value.line == next(
         n for n, text in enumerate(path.read_text().split("\n"), 1) if "second" in text
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("c.json", "[]"), ("c.json", '{"training": []}'), ("c.csv", "id,hardware")]
+)
+def test_a_file_without_a_row_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(CaseFileError, match="holds no row"):
+        validate(path=path)
 
 
 def test_broken_json_is_told_with_its_line(tmp_path: Path) -> None:

@@ -1,18 +1,18 @@
-//! Watts, energy, water and racks of a cluster.
+//! Watts, energy and water of a cluster; racks stand in `rack`.
 //!
 //! Nameplate is not draw: a server of 8 H100 rated 10.2 kW peaks at 8.4 kW (arXiv 2412.08602). Breakers and racks are
 //! sized on nameplate or an enforced cap, energy on draw. Storage, climate and prices come in as inputs.
 
+mod rack;
+
 use serde::Serialize;
-use thiserror::Error;
+
+pub use rack::{
+    Machine, PowerBy, RACK_UNITS, RESERVED_RACK_UNITS, RackBound, RackError, RackLimits, Racks,
+    interconnect_racks, racks_for,
+};
 
 use crate::units::{HOURS_PER_YEAR, Watts};
-
-/// Rack units of a common rack.
-pub const RACK_UNITS: f64 = 42.0;
-
-/// Rack units kept for power distribution, cable management and the out-of-band switch: a planning allowance.
-pub const RESERVED_RACK_UNITS: f64 = 4.0;
 
 /// Energy in kilowatt-hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
@@ -97,7 +97,9 @@ pub struct ItLoad {
     pub nics: u64,
     /// Draw of one.
     pub nic: Watts,
-    /// Storage, management and front-end network over all the above.
+    /// Switches and modules of the storage, front-end and management networks, counted by the piece.
+    pub side_networks: Watts,
+    /// Storage, management and front-end network over all the above but `side_networks`, which it holds.
     pub storage_management_share: f64,
 }
 
@@ -120,7 +122,9 @@ pub struct ItPower {
     pub transceivers: Watts,
     /// NICs where `hosts` does not hold them.
     pub nics: Watts,
-    /// Storage, management and front-end network.
+    /// Switches and modules of the storage, front-end and management networks.
+    pub side_networks: Watts,
+    /// Storage and management without those networks.
     pub storage_and_management: Watts,
 }
 
@@ -128,7 +132,7 @@ impl ItPower {
     /// The sum of the parts.
     #[must_use]
     pub fn total(&self) -> Watts {
-        self.compute() + self.storage_and_management
+        self.compute() + self.side_networks + self.storage_and_management
     }
 
     /// Servers and their networks, without storage and management.
@@ -185,7 +189,10 @@ impl ItLoad {
                 + self.host_module * self.host_modules as f64,
             ..servers
         };
-        power.storage_and_management = power.compute() * self.storage_management_share;
+        // The share holds these networks; where they alone draw more, they count in full and storage draws nothing.
+        let beside = power.compute() * self.storage_management_share;
+        power.side_networks = self.side_networks;
+        power.storage_and_management = (beside - self.side_networks).max(Watts::ZERO);
         power
     }
 }
@@ -208,154 +215,9 @@ pub fn water_per_year(it_energy: KilowattHours, wue: f64) -> Litres {
     Litres(it_energy.0 * wue)
 }
 
-/// What one rack takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RackLimits {
-    /// Power that the cooling kind removes from one rack.
-    pub power: Watts,
-    /// Usable rack units, usually [`RACK_UNITS`] - [`RESERVED_RACK_UNITS`].
-    pub units: f64,
-    /// Kilograms that the floor carries, where a limit is known.
-    pub kilograms: Option<f64>,
-}
-
-/// A machine to put into a rack.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Machine {
-    /// What the rack is sized for: nameplate or enforced cap.
-    pub power: Watts,
-    /// Rack units.
-    pub height: f64,
-    /// Kilograms; not known: not checked against the floor.
-    pub mass: Option<f64>,
-}
-
-/// Why machines do not fit a rack.
-#[derive(Clone, Copy, Debug, PartialEq, Error)]
-pub enum RackError {
-    /// The cooling kind cannot take the heat.
-    #[error("{machines} machines of {:.1} kW exceed the {:.1} kW that this cooling takes from a rack", .each.0 / 1e3, .limit.0 / 1e3)]
-    TooHot {
-        /// Machines in the rack: the vendor's packing, or one.
-        machines: u64,
-        /// Power of each.
-        each: Watts,
-        /// Limit of the rack.
-        limit: Watts,
-    },
-    /// Heavier than the floor carries.
-    #[error("{machines} machines of {each} kg exceed the {limit} kg that the floor carries under a rack")]
-    TooHeavy {
-        /// Machines in the rack: the vendor's packing, or one.
-        machines: u64,
-        /// Kilograms of each.
-        each: f64,
-        /// Limit of the rack.
-        limit: f64,
-    },
-    /// Taller than the rack.
-    #[error("a machine of {height} rack units exceeds the {units} usable ones")]
-    TooTall {
-        /// Rack units of the machine.
-        height: f64,
-        /// Usable rack units.
-        units: f64,
-    },
-}
-
-impl RackLimits {
-    /// Machines of one kind that a rack takes: min(floor(kW / kW each), floor(units / height), floor(kg / kg each)), or
-    /// the vendor's fixed packing, which must still be coolable and carried.
-    ///
-    /// # Errors
-    /// [`RackError`] when not even one fits, or the fixed packing is too hot or too heavy.
-    pub fn machines_per_rack(&self, machine: &Machine, fixed: Option<u64>) -> Result<u64, RackError> {
-        let Machine { power: each, height, mass } = *machine;
-        let by_power = whole(self.power / each);
-        let weights = self.kilograms.zip(mass);
-        let by_weight = weights.map_or(u64::MAX, |(limit, each)| whole(limit / each));
-        if let Some((limit, each)) = weights.filter(|_| by_weight < fixed.unwrap_or(1)) {
-            return Err(RackError::TooHeavy { machines: fixed.unwrap_or(1), each, limit });
-        }
-        if let Some(machines) = fixed {
-            return if by_power >= machines {
-                Ok(machines)
-            } else {
-                Err(RackError::TooHot { machines, each, limit: self.power })
-            };
-        }
-        let by_height = whole(self.units / height);
-        if by_height == 0 {
-            return Err(RackError::TooTall { height, units: self.units });
-        }
-        if by_power == 0 {
-            return Err(RackError::TooHot { machines: 1, each, limit: self.power });
-        }
-        Ok(by_power.min(by_height).min(by_weight))
-    }
-}
-
-/// Racks by what they hold. Storage and management racks are not counted: their machines are not designed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Racks {
-    /// Servers.
-    pub compute: u64,
-    /// Scale-out switches.
-    pub network: u64,
-    /// Only scale-up interconnect.
-    pub interconnect: u64,
-}
-
-impl Racks {
-    /// All racks.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.compute + self.network + self.interconnect
-    }
-}
-
-/// Racks for a number of machines: ceil(machines / per rack). Valid for `per_rack` >= 1.
-#[must_use]
-pub fn racks_for(machines: u64, per_rack: u64) -> u64 {
-    machines.div_ceil(per_rack)
-}
-
-/// Racks that hold only scale-up interconnect: ceil(domains · racks per domain).
-#[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of racks")]
-pub fn interconnect_racks(domains: u64, per_domain: f64) -> u64 {
-    (domains as f64 * per_domain - 1e-9).ceil() as u64
-}
-
-/// Whole machines in a ratio. Saturates, so a part without height or draw is bound by the other limit.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is meant")]
-fn whole(ratio: f64) -> u64 {
-    (ratio + 1e-9).floor() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const AIR: RackLimits =
-        RackLimits { power: Watts(41e3), units: RACK_UNITS - RESERVED_RACK_UNITS, kilograms: None };
-
-    fn packed(rack: &RackLimits, power: Watts, height: f64, fixed: Option<u64>) -> Result<u64, RackError> {
-        rack.machines_per_rack(&Machine { power, height, mass: None }, fixed)
-    }
-
-    #[test]
-    fn a_floor_of_1000_kilograms_carries_seven_servers_of_130() {
-        let light = RackLimits { power: Watts(200e3), kilograms: Some(1000.0), ..AIR };
-        let server = Machine { power: Watts(10e3), height: 4.0, mass: Some(130.0) };
-        assert_eq!(light.machines_per_rack(&server, None), Ok(7));
-        let refused = light.machines_per_rack(&server, Some(8)).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "8 machines of 130 kg exceed the 1000 kg that the floor carries under a rack"
-        );
-        assert_eq!(light.machines_per_rack(&Machine { mass: None, ..server }, None), Ok(9));
-    }
 
     fn near(left: f64, right: f64, tolerance: f64) {
         assert!((left / right - 1.0).abs() <= tolerance, "{left} is not within {tolerance} of {right}");
@@ -381,6 +243,7 @@ mod tests {
             host_module: Watts(17.0),
             nics: 0,
             nic: Watts::ZERO,
+            side_networks: Watts::ZERO,
             storage_management_share: 0.1,
         }
     }
@@ -417,6 +280,15 @@ mod tests {
         near(power.storage_and_management.0, 106_134.8, 1e-12);
         near(power.total().0, 1_167_482.8, 1e-12);
         near(superpod().server_draw().0, 7800.0, 1e-12);
+    }
+
+    #[test]
+    fn side_networks_are_part_of_the_share_until_they_outgrow_it() {
+        let counted = ItLoad { side_networks: Watts(30e3), ..superpod() }.draw();
+        near(counted.total().0, superpod().draw().total().0, 1e-12);
+        near(counted.storage_and_management.0, 76_134.8, 1e-12);
+        let large = ItLoad { side_networks: Watts(120e3), ..superpod() }.draw();
+        near(large.total().0, 1_061_348.0 + 120e3, 1e-12);
     }
 
     #[test]
@@ -480,40 +352,5 @@ mod tests {
     fn water_follows_it_energy() {
         // 1 MW for a year is 8.76 GWh.
         near(water_per_year(energy_per_year(Watts(1e6)), 0.3).0, 2_628_000.0, 1e-12);
-    }
-
-    #[test]
-    fn four_dgx_h100_fill_a_rack_by_power_and_by_height() {
-        assert_eq!(packed(&AIR, Watts(10_200.0), 8.0, None), Ok(4));
-        assert_eq!(racks_for(127, 4), 32);
-        let cooler = RackLimits { power: Watts(20e3), ..AIR };
-        assert_eq!(packed(&cooler, Watts(10_200.0), 8.0, None), Ok(1));
-        // 48 compute switches of 1 U and 1.3 kW: 31 per rack by power.
-        assert_eq!(packed(&AIR, Watts(1300.0), 1.0, None), Ok(31));
-        assert_eq!(racks_for(48, 31), 2);
-    }
-
-    #[test]
-    fn a_packing_fixed_by_the_vendor_holds_only_where_it_can_be_cooled() {
-        let liquid = RackLimits { power: Watts(150e3), ..AIR };
-        assert_eq!(packed(&liquid, Watts(7500.0), 1.0, Some(18)), Ok(18));
-        let too_hot = RackError::TooHot { machines: 18, each: Watts(7500.0), limit: Watts(41e3) };
-        assert_eq!(packed(&AIR, Watts(7500.0), 1.0, Some(18)), Err(too_hot));
-        assert_eq!(
-            too_hot.to_string(),
-            "18 machines of 7.5 kW exceed the 41.0 kW that this cooling takes from a rack"
-        );
-    }
-
-    #[test]
-    fn a_machine_that_fits_no_rack_is_refused() {
-        assert!(matches!(packed(&AIR, Watts(50e3), 8.0, None), Err(RackError::TooHot { .. })));
-        assert!(matches!(packed(&AIR, Watts(1e3), 40.0, None), Err(RackError::TooTall { .. })));
-    }
-
-    #[test]
-    fn a_cloudmatrix_has_twelve_compute_and_four_interconnect_racks() {
-        let racks = Racks { compute: racks_for(48, 4), network: 0, interconnect: interconnect_racks(1, 4.0) };
-        assert_eq!((racks.compute, racks.interconnect, racks.total()), (12, 4, 16));
     }
 }

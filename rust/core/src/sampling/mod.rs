@@ -3,6 +3,8 @@
 //! A request names the numbers by JSON pointer; a matrix holds their values, one row a draw. Threads take rows, and
 //! rows stand where they belong, so answers are the same for any number of threads.
 
+pub mod fewest;
+
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,7 +55,14 @@ pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>
         Some("service/1") => Asked::service(&problem, designs)?,
         _ => Asked::training(&problem, designs)?,
     };
-    for pointer in &pointers {
+    check(&problem, &pointers, values)?;
+    let rows = each_row(values, pointers.len(), threads, |_, row| asked.drawn(&problem, &pointers, row))?;
+    Ok(rows.concat())
+}
+
+/// Refuses pointers to no number, and values that are no whole rows.
+fn check(problem: &Value, pointers: &[String], values: &[f64]) -> Result<(), CoreError> {
+    for pointer in pointers {
         if !problem.pointer(pointer).is_some_and(Value::is_number) {
             return Err(CoreError::invalid(format!("pointers: {pointer}"), "is no number of the problem"));
         }
@@ -63,13 +72,40 @@ pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>
         let message = format!("{} numbers are no whole rows of {width}", values.len());
         return Err(CoreError::invalid("values", message));
     }
+    Ok(())
+}
+
+/// What `answer` says to each row of `values` with its place, in the order of the rows, on `threads` threads (0: all).
+fn each_row<T: Send>(
+    values: &[f64],
+    width: usize,
+    threads: usize,
+    answer: impl Fn(usize, &[f64]) -> T + Sync,
+) -> Result<Vec<T>, CoreError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|error| CoreError::invalid("threads", error.to_string()))?;
-    let rows: Vec<Vec<f64>> =
-        pool.install(|| values.par_chunks(width).map(|row| asked.drawn(&problem, &pointers, row)).collect());
-    Ok(rows.concat())
+    let rows = values.par_chunks(width.max(1)).enumerate();
+    Ok(pool.install(|| rows.map(|(place, row)| answer(place, row)).collect()))
+}
+
+/// The problem with the numbers at `pointers` as in `row`.
+fn patched(problem: &Value, pointers: &[String], row: &[f64]) -> Value {
+    let mut patched = problem.clone();
+    for (pointer, value) in pointers.iter().zip(row) {
+        if let (Some(place), Some(number)) =
+            (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
+        {
+            *place = Value::Number(number);
+        }
+    }
+    patched
+}
+
+/// A problem that a draw leaves whole.
+fn whole(patched: Value) -> Option<Problem> {
+    read::<Problem>(patched).ok().filter(|problem| problem.validate().is_ok())
 }
 
 /// Designs of one kind of problem.
@@ -91,17 +127,10 @@ impl Asked {
 
     /// One draw: outputs of all designs.
     fn drawn(&self, problem: &Value, pointers: &[String], row: &[f64]) -> Vec<f64> {
-        let mut patched = problem.clone();
-        for (pointer, value) in pointers.iter().zip(row) {
-            if let (Some(place), Some(number)) =
-                (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
-            {
-                *place = Value::Number(number);
-            }
-        }
+        let patched = patched(problem, pointers, row);
         match self {
             Self::Training(designs) => {
-                let problem = read::<Problem>(patched).ok().filter(|problem| problem.validate().is_ok());
+                let problem = whole(patched);
                 columns(designs, |choice| problem.as_ref().and_then(|problem| trained(problem, choice)))
             }
             Self::Service(designs) => {

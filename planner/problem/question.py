@@ -1,0 +1,113 @@
+"""The names of a scenario resolved to spec files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from planner.architectures import Architecture
+from planner.architectures.library import resolve as resolve_architecture
+from planner.errors import MissingFigureError, SpecError
+from planner.problem.evidence import FigureKey
+from planner.problem.figures import Figures, snippets
+from planner.problem.halls import (
+    halls_of,
+)
+from planner.problem.hardware import homeless
+from planner.problem.market import excluded
+from planner.scenario import Scenario
+from planner.specs import SPEC_PATH_VARIABLE, Part, Site, System
+
+_T = TypeVar("_T")
+
+
+class Question:
+    """A scenario with the library that it is asked of; what was inferred gathers in ``notes``."""
+
+    def __init__(self, scenario: Scenario, figures: Figures) -> None:
+        self.scenario = scenario
+        self.figures = figures
+        self.library = figures.library
+        self.notes: list[str] = []
+
+    def _named(self, key: str, find: Callable[[], _T]) -> _T:
+        """What a name in the scenario stands for; an unknown name is told as a fault of the scenario."""
+        try:
+            return find()
+        except SpecError as fault:
+            if fault.file is not None:
+                raise
+            raise self.scenario.origin.error(key, fault.message, fault.hint) from fault
+
+    def _shape(self) -> Architecture:
+        """The model by its name; what was inferred is noted."""
+        name = self.scenario.workload.model
+        beside = self._beside_scenario(name)
+        found, inferred = self._named("workload.model", lambda: resolve_architecture(beside or name))
+        self.notes += [f"model {found.id}: {text}" for text in inferred]
+        return found
+
+    def _beside_scenario(self, name: str) -> Path | None:
+        """A relative path means a file beside the scenario, if there is one."""
+        file = self.scenario.origin.file
+        if file is None or not name.lower().endswith((".json", ".toml")) or Path(name).is_absolute():
+            return None
+        beside = Path(file).parent / name
+        return beside if beside.is_file() else None
+
+    def _systems(self) -> list[System]:
+        names = self.scenario.hardware.systems
+        ids = [self._named("hardware.systems", partial(self._system_of, name)) for name in names]
+        twice = next((spec_id for spec_id in ids if ids.count(spec_id) > 1), None)
+        if twice is not None:
+            raise self.scenario.origin.error("hardware.systems", f"names {twice} twice")
+        return self._on_the_market([self.library.system(spec_id) for spec_id in ids])
+
+    def _on_the_market(self, systems: list[System]) -> list[System]:
+        """Without those that origin, date and country of the limits rule out."""
+        limits, kept, reasons = self.scenario.limits, [], []
+        for system in systems:
+            why = excluded(system, self.library.accelerator_of(system), limits)
+            if why is None:
+                kept.append(system)
+            else:
+                reasons.append(f"{system.id} is left out: {why}")
+        if not kept:
+            raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
+        self.notes += reasons
+        return kept
+
+    def _system_of(self, name: str) -> str:
+        try:
+            return self.library.resolve_hardware(name)
+        except SpecError as fault:
+            card = self.library.find("accelerators", name)
+            if card is None:
+                raise
+            raise homeless(self.library.accelerator(card), self.figures) from fault
+
+    def _facility(self, site: Site) -> Part:
+        wanted = f"facility-{site.country.lower()}"
+        if self.library.find("parts", wanted, ("id",)) is None:
+            toml = snippets([FigureKey("parts", wanted, key) for key in ("building", "liquid_premium")])
+            raise MissingFigureError(
+                f"there is no part {wanted!r}: price and limits of a building in {site.country}",
+                hint=f"supply it in a directory named by {SPEC_PATH_VARIABLE}, but with "
+                f'extends = "facility-base" and a name and kind of its own:\n{toml}',
+            )
+        return self.library.part(wanted)
+
+    def _housed(self, site: Site) -> None:
+        """Puts the halls of the site's file into a scenario that names none itself."""
+        scenario = self.scenario
+        if site.hall and not scenario.site.hall:
+            halls = halls_of(site, scenario.site, self.figures)
+            choice = scenario.site.model_copy(update={"hall": halls})
+            self.scenario = scenario.model_copy(update={"site": choice})
+            self.notes.append(f"the halls of {site.id} ({len(halls)}) bound the plan")
+
+    def _precision(self) -> str | tuple[str, ...]:
+        """What the devices must be able to compute at, as `cluster` takes it."""
+        return self.scenario.workload.precision

@@ -1,0 +1,250 @@
+//! The physical plant of a number of purchase units: fabric, racks, power, money, goodput.
+//!
+//! Everything here depends on the hardware, its fabric, cooling and cap, and the number of units, never on the
+//! parallel layout: the search works it out once per size and times layouts against it.
+
+mod packing;
+mod running;
+pub mod side;
+mod terms;
+
+pub use running::spare_rule;
+pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
+
+use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
+use crate::fabric::{FabricDesign, FabricSpec, design};
+use crate::facility::{ItLoad, ItPower, RackBound, Racks, energy_per_year, facility_power, water_per_year};
+use crate::hardware::{Cluster, CoolingOption, FabricOption};
+use crate::reliability::Goodput;
+use crate::reliability::causes::Causes;
+use crate::units::{Bytes, Usd, Watts};
+use packing::{cdus, packed};
+use running::{causes, goodput_of};
+use side::{Joined, side_totals};
+
+/// The plant of one size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plant {
+    /// Cards bought.
+    pub cards: u64,
+    /// Servers bought.
+    pub servers: u64,
+    /// The scale-out fabric.
+    pub fabric: FabricDesign,
+    /// Draw of the scale-out switches and optics.
+    pub fabric_power: Watts,
+    /// Mean draw of one card.
+    pub card_power: Watts,
+    /// Draw of a full compute rack.
+    pub rack_power: Watts,
+    /// IT power, typical.
+    pub it: Watts,
+    /// At the grid intake, annual mean.
+    pub facility: Watts,
+    /// At the grid intake, on the design day.
+    pub facility_design_day: Watts,
+    /// IT power by part; sums to `it`.
+    pub power: ItPower,
+    /// At the output of the transformers, on the design day.
+    pub transformer: Watts,
+    /// At the output of the uninterruptible supplies.
+    pub ups: Watts,
+    /// IT heat that leaves in a liquid; the rest warms the air.
+    pub liquid_heat: Watts,
+    /// What breakers see; none where the server's rating is not known.
+    pub nameplate: Option<Watts>,
+    /// Nameplate of the IT times the PUE of the design day: what the intake is contracted for.
+    pub nameplate_intake: Option<Watts>,
+    /// Servers in a full rack.
+    pub servers_per_rack: u64,
+    /// Scale-out switches in a full network rack.
+    pub switches_per_rack: u64,
+    /// Racks.
+    pub racks: Racks,
+    /// Which limit holds the servers of a rack down.
+    pub rack_bound: RackBound,
+    /// Floor of all racks with their aisles, in m²; none where that of one is not known.
+    pub white_space: Option<f64>,
+    /// Energy per year at the grid intake.
+    pub energy_mwh_per_year: f64,
+    /// Water per year.
+    pub water_m3_per_year: Option<f64>,
+    /// Operational carbon per year.
+    pub carbon_tonnes_per_year: f64,
+    /// Capital by part.
+    pub capex: Capex,
+    /// Cost of a year by part; sums to the total where all parts are known.
+    pub year: YearlyCost,
+    /// Energy bill of a year.
+    pub energy_usd_per_year: Usd,
+    /// Total cost of a year.
+    pub tco_usd_per_year: Option<Usd>,
+    /// Share of calendar time that trains.
+    pub goodput: Goodput,
+    /// Failures of the whole job per day, by cause.
+    pub causes: Causes,
+    /// Bytes of a checkpoint.
+    pub checkpoint: Bytes,
+}
+
+/// One choice of plant options of a cluster.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// The hardware.
+    pub cluster: &'a Cluster,
+    /// Its fabric.
+    pub fabric: &'a FabricOption,
+    /// Its cooling.
+    pub cooling: &'a CoolingOption,
+    /// Clock at its power cap.
+    pub clock: f64,
+    /// The cap, as a share of board power.
+    pub power_cap: f64,
+}
+
+/// The fabric of `servers` servers; an error where four tiers do not reach.
+///
+/// # Errors
+/// The reason in words.
+pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> Result<FabricDesign, String> {
+    design(&FabricSpec {
+        radix: fabric.radix,
+        ports_per_server: fabric.ports_per_server,
+        servers,
+        cards_per_server: u32::try_from(cluster.cards_per_server).unwrap_or(u32::MAX),
+        kind: fabric.kind,
+        oversubscription: fabric.oversubscription,
+        switch_module_ports: fabric.switch_module_ports,
+        host_module_ports: fabric.host_module_ports,
+        reserved_ports: 0,
+        planes: fabric.planes,
+        leaf_oversubscription: fabric.leaf_oversubscription,
+    })
+    .map_err(|error| error.to_string())
+}
+
+/// The plant of `units` purchase units.
+///
+/// # Errors
+/// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
+pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
+    let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
+    let cards = units * cluster.unit_cards;
+    let servers = units * cluster.unit_servers();
+    let wired = fabric_design(cluster, fabric, servers)?;
+    let domains = cards.div_ceil(cluster.domain_cards);
+    let card_power = cluster.card_power().draw(clock);
+    let mut load = ItLoad {
+        servers,
+        cards_per_server: cluster.cards_per_server,
+        card: card_power,
+        host: cluster.host_power,
+        fans: cluster.fan_power,
+        fan_saving: cooling.fan_saving,
+        conversion_loss: None,
+        domains,
+        domain: cluster.domain_power,
+        switches: wired.switches(),
+        switch: fabric.switch_power,
+        switch_modules: wired.transceivers.switch_side,
+        switch_module: fabric.switch_module_power,
+        host_modules: wired.transceivers.host_side,
+        host_module: fabric.host_module_power,
+        nics: 0,
+        nic: Watts::ZERO,
+        side_networks: Watts::ZERO,
+        storage_management_share: cluster.storage_management_share,
+    };
+    let stood = packed(choice, &load, domains, &terms.rack)?;
+    // Racks that the side networks themselves and the coolant add have no ports in the management network.
+    let joined = Joined {
+        servers,
+        cards_per_server: cluster.cards_per_server,
+        switches: wired.switches(),
+        racks: stood.racks.total(),
+    };
+    let side = side_totals(terms.side_networks, &joined)?;
+    load.side_networks = side.watts;
+    let power = load.draw();
+    let it = power.total();
+    let liquid_heat = it * cooling.liquid_share;
+    let racks = stood.with(wired.switches() + side.switches, cdus(liquid_heat, &terms.rack), &terms.rack);
+    let facility = facility_power(it, cooling.pue);
+    let energy = energy_per_year(facility);
+    let it_energy = energy_per_year(it);
+    let capex = capital(choice, terms, (units, &wired), (it, side.usd));
+    let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
+    let depreciation = Depreciation {
+        hardware_years: terms.economics.depreciation_years,
+        building_years: terms.economics.building_years,
+        rate: terms.economics.capital_rate,
+        maintenance: terms.economics.maintenance_share,
+        residual: terms.economics.residual_share,
+    };
+    let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
+    let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
+    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let causes = causes(cluster, &terms.recovery, &wired, servers);
+    let time = goodput_of(cluster, &terms.recovery, &causes, checkpoint, servers)?;
+    // A capped server cannot draw more than its rating less what the cap takes from the cards.
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    let facility_design_day = facility_power(it, cooling.pue_design_day);
+    let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
+    Ok(Plant {
+        cards,
+        servers,
+        fabric_power: power.switches + power.transceivers,
+        fabric: wired,
+        card_power,
+        rack_power: stood.power,
+        it,
+        facility,
+        facility_design_day,
+        transformer: facility_design_day * terms.site.transformer_efficiency,
+        ups: it / terms.site.distribution_efficiency,
+        liquid_heat,
+        power,
+        nameplate,
+        nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
+        servers_per_rack: stood.servers_per_rack,
+        switches_per_rack: stood.switches_per_rack,
+        rack_bound: stood.bound,
+        white_space: (terms.rack.floor_per_rack > 0.0)
+            .then(|| terms.rack.floor_per_rack * racks.total() as f64),
+        racks,
+        energy_mwh_per_year: energy.0 / 1000.0,
+        water_m3_per_year: cooling.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
+        carbon_tonnes_per_year: energy.0 * terms.site.carbon_kg_per_kwh / 1000.0,
+        energy_usd_per_year: bill,
+        tco_usd_per_year: year.total(),
+        year,
+        capex,
+        goodput: time,
+        causes,
+        checkpoint,
+    })
+}
+
+/// Capital by part: `units` purchase units on `wired`, the IT power that the building is for, the side networks.
+fn capital(
+    choice: &Choice,
+    terms: &Terms,
+    (units, wired): (u64, &FabricDesign),
+    (it, side): (Watts, Option<Usd>),
+) -> Capex {
+    let Choice { cluster, fabric, cooling, .. } = *choice;
+    let mut capex = Capex {
+        servers: price_of(units, cluster.unit_price),
+        switches: price_of(wired.switches(), fabric.switch_price),
+        transceivers: price_of(wired.transceivers.switch_side, fabric.switch_module_price)
+            .zip(price_of(wired.transceivers.host_side, fabric.host_module_price))
+            .map(|(switch, host)| switch + host),
+        cables: price_of(wired.cables(), fabric.cable_price),
+        nics: Some(Usd::ZERO),
+        side_networks: side,
+        installation: Some(Usd::ZERO),
+        building: building_price(it, cooling.building_usd_per_watt),
+    };
+    capex.installation = capex.hardware().map(|price| price * terms.economics.installation_share);
+    capex
+}

@@ -1,0 +1,93 @@
+//! Servers, switches and coolant units of a plant in racks.
+
+use super::Choice;
+use super::terms::RackCeiling;
+use crate::chain::coolant_units;
+use crate::facility::{
+    ItLoad, Machine, RACK_UNITS, RESERVED_RACK_UNITS, RackBound, RackLimits, Racks, interconnect_racks,
+    racks_for,
+};
+use crate::units::Watts;
+
+/// How machines stand in racks.
+pub(super) struct Packed {
+    /// Racks of servers and of what joins them; those of coolant units and side networks come by [`Packed::with`].
+    pub(super) racks: Racks,
+    pub(super) servers_per_rack: u64,
+    /// Which limit holds the servers of a rack down.
+    pub(super) bound: RackBound,
+    pub(super) switches_per_rack: u64,
+    /// Draw of a full compute rack.
+    pub(super) power: Watts,
+}
+
+impl Packed {
+    /// All racks, with those that `switches` in all and `units` of coolant take.
+    pub(super) fn with(&self, switches: u64, units: u64, ceiling: &RackCeiling) -> Racks {
+        Racks {
+            network: racks_for(switches, self.switches_per_rack),
+            cooling: interconnect_racks(units, ceiling.cdu_racks),
+            ..self.racks
+        }
+    }
+}
+
+/// Coolant units for the heat that leaves in a liquid; none where they are not placed.
+pub(super) fn cdus(liquid: Watts, ceiling: &RackCeiling) -> u64 {
+    ceiling.cdu.map_or(0, |each| coolant_units(liquid, Watts(each)))
+}
+
+/// Packs servers and switches. Racks are sized for the rated power where it is known, else for the cards at their cap
+/// beside the host's draw.
+pub(super) fn packed(
+    choice: &Choice,
+    load: &ItLoad,
+    domains: u64,
+    ceiling: &RackCeiling,
+) -> Result<Packed, String> {
+    let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
+    let (power, power_by) = ceiling.power(cooling.rack_limit);
+    let limits = RackLimits {
+        power,
+        power_by,
+        units: ceiling.units.unwrap_or(RACK_UNITS) - RESERVED_RACK_UNITS,
+        kilograms: ceiling.kilograms,
+        ports: ceiling.ports,
+    };
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    let rated = cluster
+        .server_nameplate
+        .unwrap_or_else(|| cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power)
+        - capped;
+    let server = Machine {
+        power: rated,
+        height: cluster.server_height,
+        mass: cluster.server_mass,
+        ports: u64::from(fabric.ports_per_server),
+    };
+    let (per_rack, bound) = limits
+        .machines_per_rack(&server, cluster.servers_per_rack)
+        .map_err(|error| format!("{}: {error}", cooling.kind))?;
+    let switch = fabric.switch_power + fabric.switch_module_power * (f64::from(fabric.radix) / 2.0);
+    // A network rack is where cables come together: its panel is not held to that of a compute rack.
+    let switch = Machine { power: switch, height: fabric.switch_height, mass: None, ports: 0 };
+    let (switches_per_rack, _) = limits
+        .machines_per_rack(&switch, None)
+        .map_err(|error| format!("{}: switches: {error}", cooling.kind))?;
+    let racks = Racks {
+        compute: racks_for(load.servers, per_rack),
+        network: racks_for(load.switches, switches_per_rack),
+        interconnect: interconnect_racks(domains, cluster.domain_interconnect_racks),
+        cooling: 0,
+    };
+    // Switch trays without racks of their own stand among the servers.
+    let trays = if racks.interconnect == 0 { load.domain * domains as f64 } else { Watts::ZERO };
+    let full = per_rack.min(load.servers);
+    Ok(Packed {
+        racks,
+        servers_per_rack: per_rack,
+        bound,
+        switches_per_rack,
+        power: load.server_draw() * full as f64 + trays / racks.compute as f64,
+    })
+}

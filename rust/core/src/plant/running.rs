@@ -1,0 +1,103 @@
+//! Share of calendar time that a plant trains: what fails, how often, and which spares stand by.
+
+use super::terms::{Recovery, Save, SparePolicy};
+use crate::fabric::FabricDesign;
+use crate::hardware::Cluster;
+use crate::reliability::causes::{Causes, Exposed, Shares, straggler_loss};
+use crate::reliability::spares::SpareRule;
+use crate::reliability::{Checkpointing, Goodput, MemoryCopies, goodput};
+use crate::units::{Bytes, BytesPerSecond, Seconds};
+
+/// Failures of the whole job per day. Spares count: they are powered and fail like the others.
+pub(super) fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesign, servers: u64) -> Causes {
+    let Some(model) = recovery.failures else {
+        let shares = Shares { card: 1.0, host: 0.0, nic: 0.0, software: 0.0 };
+        return Causes::of(&Exposed {
+            servers: servers as f64,
+            per_server_day: cluster.failures_per_server_day,
+            shares,
+            links: 0.0,
+            per_link_day: 0.0,
+            switches: 0.0,
+            per_switch_day: 0.0,
+        });
+    };
+    let domains = (servers * cluster.cards_per_server).div_ceil(cluster.domain_cards);
+    Causes::of(&Exposed {
+        servers: servers as f64,
+        per_server_day: cluster.failures_per_server_day,
+        shares: model.shares,
+        links: wired.cables() as f64,
+        per_link_day: model.per_link_day,
+        switches: wired.switches() as f64 + domains as f64 * cluster.domain_switches,
+        per_switch_day: model.per_switch_day,
+    })
+}
+
+/// The spares that a job on this hardware has to hold; none where somebody else replaces what fails.
+#[must_use]
+pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
+    let model = recovery.failures.filter(|model| model.spares != SparePolicy::Ignored)?;
+    let domain_days = model.domain_repair_seconds / crate::units::SECONDS_PER_DAY;
+    Some(SpareRule {
+        repairs_per_server_day: cluster.failures_per_server_day * model.shares.hardware(),
+        repair: Seconds(model.repair_seconds),
+        domain_servers: (cluster.domain_cards / cluster.cards_per_server).max(1),
+        domain_down: -libm::expm1(-cluster.domain_switches * model.per_switch_day * domain_days),
+        least_confidence: model.spare_confidence,
+    })
+}
+
+/// Share of calendar time that trains, with the needed spares at hand.
+///
+/// # Errors
+/// In words: a checkpoint takes longer to write than the job lives, so it never gets anywhere.
+pub(super) fn goodput_of(
+    cluster: &Cluster,
+    recovery: &Recovery,
+    causes: &Causes,
+    size: Bytes,
+    servers: u64,
+) -> Result<Goodput, String> {
+    let mttf = Seconds(crate::units::SECONDS_PER_DAY / causes.total());
+    let bandwidth = BytesPerSecond(recovery.checkpoint_bytes_per_second);
+    let write = size / bandwidth;
+    if write > mttf {
+        return Err(format!(
+            "checkpoints: writing {:.3} TB at {:.3} GB/s takes {:.3} h, but something fails every {:.3} h; storage \
+             of at least {:.3} GB/s would do",
+            size.0 / 1e12,
+            bandwidth.0 / 1e9,
+            write.0 / 3600.0,
+            mttf.0 / 3600.0,
+            10.0 * size.0 / mttf.0 / 1e9,
+        ));
+    }
+    let load = recovery.load_bytes_per_second.map_or(Seconds::ZERO, |rate| size / BytesPerSecond(rate));
+    let memory = recovery.memory.map(|copies| MemoryCopies {
+        stall: Seconds(copies.stall_seconds),
+        recovery: Seconds(copies.recovery_seconds),
+        covers: copies.covers,
+    });
+    let plan = Checkpointing {
+        size,
+        bandwidth,
+        stall: (recovery.save == Save::Asynchronous).then_some(Seconds(recovery.checkpoint_stall_seconds)),
+        recovery: Seconds(recovery.recovery_seconds) + load,
+        interval: recovery.interval_seconds.map(Seconds),
+        memory,
+    };
+    let time = goodput(mttf, &plan);
+    let Some(model) = recovery.failures else { return Ok(time) };
+    let waiting = match spare_rule(cluster, recovery) {
+        Some(rule) => 1.0 - rule.needed(servers).covered,
+        None => 0.0,
+    };
+    let stragglers = straggler_loss(
+        servers as f64,
+        model.straggler_per_server_day,
+        Seconds(model.straggler_seconds).days(),
+        model.straggler_slowdown,
+    );
+    Ok(time.losing(waiting, stragglers))
+}

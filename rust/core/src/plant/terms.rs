@@ -1,0 +1,205 @@
+//! What the plant needs to know beside the hardware: the site, the terms of money, and how a job is brought back.
+
+use serde::{Deserialize, Serialize};
+
+use super::side::SideNetwork;
+use crate::facility::PowerBy;
+use crate::reliability::causes::Shares;
+use crate::units::Watts;
+
+/// Energy price and carbon of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// All-in energy price.
+    pub tariff_usd_per_kwh: f64,
+    /// Grid average.
+    pub carbon_kg_per_kwh: f64,
+    /// Output over input of the transformers, on the load of the whole site.
+    #[serde(default = "lossless")]
+    pub transformer_efficiency: f64,
+    /// Output over input of the uninterruptible supplies, which carry the IT load alone.
+    #[serde(default = "lossless")]
+    pub ups_efficiency: f64,
+    /// From the output of the uninterruptible supplies to the servers' plugs: busway, distribution.
+    #[serde(default = "lossless")]
+    pub distribution_efficiency: f64,
+}
+
+const fn lossless() -> f64 {
+    1.0
+}
+
+/// What one rack of the halls takes, beside the limit of its cooling kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RackCeiling {
+    /// Watts of the feed of a rack.
+    pub watts: Option<f64>,
+    /// Watts of a busway over the racks on it.
+    #[serde(default)]
+    pub busway_watts: Option<f64>,
+    /// Kilograms of machines: the floor's load on the area of a rack less the frame.
+    pub kilograms: Option<f64>,
+    /// Rack units of a rack; none: [`crate::facility::RACK_UNITS`].
+    #[serde(default)]
+    pub units: Option<f64>,
+    /// Cables that may leave a rack.
+    #[serde(default)]
+    pub ports: Option<u64>,
+    /// Square metres of a rack with its part of the aisles; 0: not known.
+    #[serde(default)]
+    pub floor_per_rack: f64,
+    /// Heat that one coolant distribution unit moves; none: they are not placed.
+    #[serde(default)]
+    pub cdu: Option<f64>,
+    /// Places for racks that one such unit takes.
+    #[serde(default)]
+    pub cdu_racks: f64,
+}
+
+impl RackCeiling {
+    /// Power of one rack under a cooling kind, and who sets it: the least of cooling, busway and feed.
+    #[must_use]
+    pub fn power(&self, cooling: Watts) -> (Watts, PowerBy) {
+        let mut least = (cooling, PowerBy::Cooling);
+        for (watts, by) in [(self.busway_watts, PowerBy::Busway), (self.watts, PowerBy::Feed)] {
+            if let Some(watts) = watts.map(Watts).filter(|watts| *watts < least.0) {
+                least = (watts, by);
+            }
+        }
+        least
+    }
+}
+
+/// Terms on which capital is spread over years.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Economics {
+    /// Share of the hardware's price per year.
+    pub maintenance_share: f64,
+    /// Life of the hardware.
+    pub depreciation_years: f64,
+    /// Life of the building.
+    pub building_years: f64,
+    /// Cost of capital per year; 0: straight-line depreciation.
+    #[serde(default)]
+    pub capital_rate: f64,
+    /// Of the hardware's price, to install it.
+    #[serde(default)]
+    pub installation_share: f64,
+    /// Of the hardware's price, what it sells for at the end of its life.
+    #[serde(default)]
+    pub residual_share: f64,
+    /// Pay of the people who run it, per server.
+    #[serde(default)]
+    pub staff_usd_per_server_year: f64,
+}
+
+/// How a job is checkpointed and brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// Write rate of the whole job.
+    pub checkpoint_bytes_per_second: f64,
+    /// Time the job stands per asynchronous checkpoint.
+    pub checkpoint_stall_seconds: f64,
+    /// Detection, swap and restart per failure; with no `load_bytes_per_second`, loading too.
+    pub recovery_seconds: f64,
+    /// Weights, master weights and moments.
+    pub checkpoint_bytes_per_parameter: f64,
+    /// Rate at which the whole job reads a checkpoint.
+    #[serde(default)]
+    pub load_bytes_per_second: Option<f64>,
+    /// Whether the job waits for the whole write.
+    #[serde(default)]
+    pub save: Save,
+    /// Copies in the memory of peers, beside the checkpoints.
+    #[serde(default)]
+    pub memory: Option<PeerMemory>,
+    /// Between checkpoints; none: the best.
+    #[serde(default)]
+    pub interval_seconds: Option<f64>,
+    /// What fails and what stands in; none: servers fail at their rate and are replaced at once.
+    #[serde(default)]
+    pub failures: Option<FailureModel>,
+}
+
+/// How a checkpoint is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Save {
+    /// Training stands for the stall only and the write goes on behind it.
+    #[default]
+    Asynchronous,
+    /// Training waits for the whole write.
+    Blocking,
+}
+
+/// Copies of the state in the memory of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerMemory {
+    /// Time the job stands per copy.
+    pub stall_seconds: f64,
+    /// Detection, swap and restart where a copy survives.
+    pub recovery_seconds: f64,
+    /// Share of failures after which one does.
+    pub covers: f64,
+}
+
+/// Whether a plan has to hold spares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SparePolicy {
+    /// As many as pay, or as a confidence asks for: the search keeps them free.
+    #[default]
+    Required,
+    /// Those that are there; a job with too few waits for repairs or goes on smaller.
+    AsGiven,
+    /// Failed servers are replaced at once by somebody else.
+    Ignored,
+}
+
+/// What fails by piece, and how long until it is back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureModel {
+    /// Parts of a server's rate.
+    pub shares: Shares,
+    /// Optical links, per link-day.
+    pub per_link_day: f64,
+    /// Switches, per switch-day.
+    pub per_switch_day: f64,
+    /// Until a failed server is back.
+    pub repair_seconds: f64,
+    /// Until a failed scale-up domain (its switches) is back.
+    pub domain_repair_seconds: f64,
+    /// Whether spares are kept.
+    pub spares: SparePolicy,
+    /// Spares cover the servers in repair with at least that probability.
+    pub spare_confidence: f64,
+    /// Servers that turn slow unnoticed, per server-day.
+    pub straggler_per_server_day: f64,
+    /// Until they are found.
+    pub straggler_seconds: f64,
+    /// Time of a step with one over that without.
+    pub straggler_slowdown: f64,
+}
+
+/// What the plant needs to know beside the hardware.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms<'a> {
+    /// Site.
+    pub site: Site,
+    /// Capital.
+    pub economics: Economics,
+    /// Checkpoints.
+    pub recovery: Recovery,
+    /// Parameters of the model that is trained.
+    pub parameters: f64,
+    /// Racks of the halls.
+    pub rack: RackCeiling,
+    /// Networks beside the one of the cards.
+    pub side_networks: &'a [SideNetwork],
+}

@@ -1,0 +1,203 @@
+//! Under every draw, the fewest cards with which one of some layouts meets a target.
+//!
+//! A family is a design whose data ranks and spares are left open. Which of them is the smallest that does differs from
+//! draw to draw; a fixed list of designs would have to hold a whole ladder of sizes for each family.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::CoreError;
+use crate::evaluate::{DesignChoice, evaluate};
+use crate::problem::Problem;
+use crate::sampling::{LAYOUT, LIMITS, MEMORY, SPARES, check, each_row, patched, read, reasons, whole};
+use crate::training::layout::{Host, Layout, broken_rule, broken_rule_at, micro_batches};
+
+/// Numbers of the answer per draw: cards bought (infinite where no family does), index of the family, its data ranks.
+pub const FEWEST: usize = 3;
+
+/// Data ranks below the border that halving found which are tried too: where one micro-batch less begins, more ranks can
+/// be slower by a little.
+const TRIED_BELOW: usize = 4;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    problem: Value,
+    families: Vec<DesignChoice>,
+    pointers: Vec<String>,
+}
+
+/// A design and the data ranks that it may have, ascending.
+struct Family {
+    choice: DesignChoice,
+    ranks: Vec<u64>,
+}
+
+/// The fewest cards per draw.
+///
+/// `values` holds draws x pointers numbers; `days` draws x clusters calendar days that are allowed, the model's own error
+/// on top already. The answer holds draws x [`FEWEST`] numbers. A family's data ranks are those that the declared space
+/// and the batch allow (its own alone in a factorized space); it holds the spares that the draw asks for. The border
+/// between too slow and fast enough is found by halving. Families after the first are looked at only below the fewest
+/// cards known; of equal ones the first stays.
+///
+/// # Errors
+/// As of [`sample`](super::sample); days that are not draws x clusters.
+pub fn fewest(request: &[u8], values: &[f64], days: &[f64], threads: usize) -> Result<Vec<f64>, CoreError> {
+    let Request { problem, families, pointers } =
+        serde_json::from_slice(request).map_err(|error| CoreError::Wire(error.to_string()))?;
+    check(&problem, &pointers, values)?;
+    let central: Problem = read(problem.clone())?;
+    central.validate()?;
+    let clusters = central.clusters.len();
+    let width = pointers.len().max(1);
+    if days.len() * width != values.len() * clusters {
+        let message = format!("{} are not one for each draw and cluster", days.len());
+        return Err(CoreError::invalid("days", message));
+    }
+    let families: Vec<Family> = families
+        .into_iter()
+        .map(|choice| {
+            if choice.cluster >= clusters {
+                return Err(CoreError::invalid("families", "a cluster is out of range"));
+            }
+            Ok(Family { choice, ranks: data_ranks(&central, &choice) })
+        })
+        .collect::<Result<_, _>>()?;
+    let rows = each_row(values, pointers.len(), threads, |place, row| {
+        let days = &days[place * clusters..(place + 1) * clusters];
+        match whole(patched(&problem, &pointers, row)) {
+            Some(problem) => least(&problem, &families, days),
+            None => NONE,
+        }
+    })?;
+    Ok(rows.concat())
+}
+
+/// No family does.
+const NONE: [f64; FEWEST] = [f64::INFINITY, -1.0, 0.0];
+
+/// The data ranks of a family that the space, the batch and the rules allow on the most cards; no draw moves rules.
+fn data_ranks(problem: &Problem, choice: &DesignChoice) -> Vec<u64> {
+    if problem.space.factorized {
+        return vec![choice.layout.dp];
+    }
+    let cluster = &problem.clusters[choice.cluster];
+    let alone = Layout { dp: 1, ..choice.layout }.devices();
+    let micro_batch = choice.layout.micro_batch;
+    let most = (problem.limits.cards_max * cluster.devices_per_card / alone)
+        .min(2 * problem.training.global_batch / micro_batch);
+    let host = Host::of(cluster);
+    if broken_rule(&problem.model, &problem.training, host, &choice.layout).is_some() {
+        return Vec::new();
+    }
+    let lawful = |dp: &u64| {
+        micro_batches(&problem.training, *dp, micro_batch)
+            .is_some_and(|count| broken_rule_at(host, &Layout { dp: *dp, ..choice.layout }, count).is_none())
+    };
+    (1..=most)
+        .filter(|dp| problem.space.dp.as_ref().is_none_or(|list| list.contains(dp)))
+        .filter(lawful)
+        .collect()
+}
+
+/// The fewest cards of one draw.
+fn least(problem: &Problem, families: &[Family], days: &[f64]) -> [f64; FEWEST] {
+    let mut best = NONE;
+    for (index, family) in families.iter().enumerate() {
+        let cluster = &problem.clusters[family.choice.cluster];
+        let active = |dp: u64| {
+            Layout { dp, ..family.choice.layout }.devices().div_ceil(cluster.devices_per_card) as f64
+        };
+        let ranks = &family.ranks[..family.ranks.partition_point(|dp| active(*dp) < best[0])];
+        let sizes = Sizes { problem, family, allowed: days[family.choice.cluster] };
+        for &dp in sizes.border(ranks) {
+            let tried = sizes.at(dp);
+            if let Some(cards) = tried.cards.filter(|cards| tried.fast && *cards < best[0]) {
+                best = [cards, index as f64, dp as f64];
+                break;
+            }
+        }
+    }
+    best
+}
+
+/// The sizes of a family in one draw.
+struct Sizes<'a> {
+    problem: &'a Problem,
+    family: &'a Family,
+    /// Days.
+    allowed: f64,
+}
+
+/// What one size does.
+struct Tried {
+    /// Infinite where the plant cannot be built: it grew beyond its fabric.
+    days: f64,
+    /// It is fast enough, lawful, and fits.
+    fast: bool,
+    /// Cards bought where it stays inside all limits.
+    cards: Option<f64>,
+}
+
+impl Sizes<'_> {
+    fn at(&self, dp: u64) -> Tried {
+        let layout = Layout { dp, ..self.family.choice.layout };
+        let choice = DesignChoice { cards: None, layout, ..self.family.choice };
+        let Ok(design) = evaluate(self.problem, &choice) else {
+            return Tried { days: f64::INFINITY, fast: false, cards: None };
+        };
+        let broken = reasons(&design.broken_rules);
+        let days = design.performance.days;
+        Tried {
+            days,
+            fast: days <= self.allowed && broken & (MEMORY | LAYOUT) == 0,
+            cards: (broken & (LIMITS | SPARES) == 0).then_some(design.cards.total as f64),
+        }
+    }
+
+    /// The data ranks around the first that are fast enough; none where none are.
+    ///
+    /// Days fall with ranks up to where failures of so many cards cost more than they bring, and rise from there: where
+    /// the last ranks are too slow, all are unless days rise there; then the turn is found first.
+    fn border<'r>(&self, ranks: &'r [u64]) -> &'r [u64] {
+        let Some(last) = ranks.last() else { return ranks };
+        let mut ranks = ranks;
+        let mut tried = self.at(*last);
+        if tried.days.is_infinite() {
+            ranks = &ranks[..ranks.partition_point(|dp| self.at(*dp).days.is_finite())];
+            let Some(last) = ranks.last() else { return ranks };
+            tried = self.at(*last);
+        }
+        if !tried.fast {
+            let turn = self.turn(ranks);
+            let Some(most) = ranks.get(turn).filter(|_| turn + 1 < ranks.len()) else { return &[] };
+            if !self.at(*most).fast {
+                return &[];
+            }
+            ranks = &ranks[..=turn];
+        }
+        let border = ranks.partition_point(|dp| !self.at(*dp).fast);
+        &ranks[border.saturating_sub(TRIED_BELOW)..ranks.len().min(border + 1)]
+    }
+
+    /// The place of the ranks from which days rise; the last one where they never do.
+    fn turn(&self, ranks: &[u64]) -> usize {
+        let last = ranks.len() - 1;
+        // Over a twentieth of the ranks, so that a micro-batch less does not look like a turn.
+        let falls = |place: usize| {
+            let next = (place + 1 + place / 20).min(last);
+            self.at(ranks[next]).days < self.at(ranks[place]).days
+        };
+        let before = last - last.min(1 + last / 20);
+        if falls(before) {
+            return last;
+        }
+        let (mut from, mut to) = (0, before);
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            if falls(middle) { from = middle + 1 } else { to = middle }
+        }
+        from
+    }
+}

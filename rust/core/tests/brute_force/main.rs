@@ -1,0 +1,91 @@
+//! The search against its twin on random small spaces.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod surroundings;
+mod twin;
+mod variations;
+
+use planner_core::fabric::FabricKind;
+use planner_core::search::search;
+use proptest::prelude::*;
+
+use surroundings::{surround, surroundings};
+use twin::agree;
+use variations::{build, variation};
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(405),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn search_and_nested_loops_agree_on_small_spaces(v in variation()) {
+        agree(&build(&v));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(910),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn they_agree_with_rivals_and_every_kind_of_limit(v in variation(), s in surroundings()) {
+        let mut problem = build(&v);
+        surround(&mut problem, &s);
+        agree(&problem);
+    }
+}
+
+#[test]
+fn a_fabric_that_reaches_no_size_is_an_answer() {
+    let mut problem = common::problem();
+    problem.clusters[0].fabrics[0].radix = 4;
+    problem.clusters[0].fabrics[0].kind = FabricKind::LeafSpine;
+    problem.limits.cards_min = 64;
+    let outcome = search(&problem, &mut |_| true).unwrap();
+    assert!(outcome.best.is_none() && outcome.complete);
+    assert_eq!(outcome.refusals[0].cause, "fabric");
+    assert!(outcome.refusals[0].example.contains("more than the 32"), "{}", outcome.refusals[0].example);
+}
+
+#[test]
+fn answers_and_counts_do_not_depend_on_the_number_of_threads() {
+    let problem = common::problem();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| search(&problem, &mut |_| true)).unwrap()
+    };
+    let one = run(1);
+    for threads in [2, 3, 7] {
+        let many = run(threads);
+        assert_eq!(one.best, many.best);
+        assert_eq!(one.front, many.front);
+        assert_eq!(one.runners_up, many.runners_up);
+        assert_eq!(one.tally, many.tally);
+        assert_eq!(one.similar, many.similar);
+    }
+}
+
+#[test]
+fn an_interrupted_search_returns_the_best_so_far_marked_incomplete() {
+    let mut problem = common::problem();
+    problem.space.cp = vec![1, 2, 4];
+    problem.space.micro_batch = vec![1, 2, 4, 8];
+    let whole = search(&problem, &mut |_| true).unwrap();
+    let part = search(&problem, &mut |_| false).unwrap();
+    assert!(whole.complete && !part.complete);
+    assert!(part.tally.enumerated < whole.tally.enumerated);
+    let (found, best) = (part.best.unwrap().cards as f64, whole.best.unwrap().cards as f64);
+    assert!(found >= best);
+    // The gap is a promise: the best is no better than it says.
+    assert!(whole.gap.is_none());
+    assert!(best >= found * (1.0 - part.gap.unwrap()) - 1e-9, "{best} against {found}, gap {:?}", part.gap);
+}
