@@ -179,7 +179,7 @@ def test_progress_of_a_search_is_told_and_an_interrupt_is_noted() -> None:
 
 def test_a_probability_that_nothing_reaches_is_a_no() -> None:
     """Exit code 1, and the central plan as the nearest."""
-    words = ["--set", "limits.cards=8", "--set", "target.requests_per_second=21000", "--samples", "64"]
+    words = ["--set", "limits.cards=8", "--set", "target.requests_per_second=40000", "--samples", "64"]
     answer = CliRunner().invoke(app, ["size", str(EXAMPLE), *words, "--confidence", "0.95"])
     assert answer.exit_code == 1, answer.output
     assert answer.output.startswith("No: no service of up to 8 cards carries the load with 95 % certainty")
