@@ -38,10 +38,11 @@ def throughput(comparison: Comparison) -> Drawn:
         }
         for item in ranked
     ]
+    counted = "failures included" if comparison.kind == "training" else "output at the most"
     y = alt.Y("system:N", sort=[item.system for item in ranked], title=None)
     base = alt.Chart(data(rows)).encode(y=y)
     bars = base.mark_bar().encode(
-        x=alt.X("rate:Q", title=f"{name}, failures included"),
+        x=alt.X("rate:Q", title=f"{name}, {counted}"),
         color=alt.Color("origin:N", scale=alt.Scale(range=list(PALETTE)), title="origin"),
     )
     ranges = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
@@ -72,12 +73,48 @@ def measures(comparison: Comparison) -> Drawn:
             .mark_bar(color=PALETTE[0])
             .encode(
                 y=alt.Y("system:N", sort=order, title=None, axis=axis, scale=alt.Scale(domain=order)),
-                x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=3, format="~s")),
+                x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=3, format=",.3~r")),
             )
             .properties(width=110, height=24 * len(order))
         )
     row: Drawn = alt.hconcat(*charts, spacing=8)
     return row
+
+
+def latencies(comparison: Comparison) -> Drawn:
+    """Of services: TTFT and TPOT at the target's percentile, yield of a card, cost of a million tokens."""
+    ranked = [item for item in _ranked(comparison) if item.service is not None]
+    if not ranked:
+        return empty("Latencies", "no service has a plan")
+    order = [item.system for item in ranked]
+    rows = [
+        {"system": item.system, "what": what, "value": value}
+        for item in ranked
+        if item.service is not None
+        for what, value in (
+            ("TTFT, s", item.service.ttft_seconds),
+            ("TPOT, ms", None if item.service.tpot_seconds is None else 1e3 * item.service.tpot_seconds),
+            ("tokens/s of a card", item.service.tokens_per_second_per_card),
+            ("USD for a million at full load", item.service.usd_per_million[0].usd),
+        )
+        if value is not None
+    ]
+    drawn: Drawn = (
+        alt.Chart(data(rows))
+        .mark_bar(color=PALETTE[2])
+        .encode(
+            y=alt.Y("system:N", sort=order, title=None),
+            x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=3, format=",.3~r")),
+            tooltip=["system:N", "what:N", alt.Tooltip("value:Q", format=",.4g")],
+        )
+        .properties(width=150, height=24 * len(order))
+        .facet(
+            facet=alt.Facet("what:N", title=None),
+            columns=4,
+        )
+        .resolve_scale(x="independent")
+    )
+    return drawn
 
 
 def waterfall(comparison: Comparison) -> Drawn:
@@ -110,9 +147,10 @@ def waterfall(comparison: Comparison) -> Drawn:
 
 
 def overview(comparison: Comparison) -> Drawn:
-    """All charts of a comparison on one page."""
+    """All charts of a comparison on one page: of services with latencies, of training with its waterfall."""
+    last = waterfall if comparison.kind == "training" else latencies
     page: Drawn = (
-        alt.vconcat(throughput(comparison), measures(comparison), waterfall(comparison))
+        alt.vconcat(throughput(comparison), measures(comparison), last(comparison))
         .resolve_scale(color="independent", y="independent")
         .configure_view(stroke=None)
         .configure_axis(gridColor="#eee")

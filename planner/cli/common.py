@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="The scenario, a TOML file; - reads stdin.")
 ]
+SystemName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SYSTEM", help="Id or name of a system or a card.", autocompletion=complete.systems
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -32,7 +38,8 @@ Sets = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the plan as JSON (plan/1) instead of a memo.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the plan as JSON into FILE.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Also write it as JSON into FILE; - prints it."),
 ]
 NoEstimates = Annotated[
     bool, typer.Option("--no-estimates", help="Refuse to answer on estimated figures; list them instead.")
@@ -164,6 +171,7 @@ def answer(
         PlannerError: bad input; FILE cannot be written.
         typer.Exit: the answer is no (1), or the search was interrupted (130).
     """
+    as_json, output = place(as_json, output)
     if output is not None:
         check_output(output)
     if chart is not None:
@@ -214,6 +222,11 @@ def _print(plan: Plan, as_json: bool) -> None:
 
         show(plan, sys.stdout)
     sys.stdout.flush()
+
+
+def place(as_json: bool, output: Path | None) -> tuple[bool, Path | None]:
+    """Whether JSON goes to stdout, and into which file: ``-o -`` means JSON on stdout."""
+    return (True, None) if output is not None and str(output) == "-" else (as_json, output)
 
 
 def check_output(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import common
+from planner.cli import common, complete
 from planner.errors import EXIT_ANSWER, EXIT_NO
 
 Limit = Annotated[
@@ -22,7 +22,12 @@ Limit = Annotated[
 ]
 Systems = Annotated[
     str | None,
-    typer.Option("--systems", metavar="A,B,...", help="Contenders; default: the scenario's systems."),
+    typer.Option(
+        "--systems",
+        metavar="A,B,...",
+        help="Contenders; default: the scenario's systems.",
+        autocompletion=complete.several_systems,
+    ),
 ]
 
 
@@ -46,6 +51,7 @@ def compare(  # noqa: PLR0917 (the command line names them)
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 
+    as_json, output = common.place(as_json, output)
     _check(output, chart)
     shown = not quiet and sys.stderr.isatty()
 

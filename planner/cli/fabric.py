@@ -7,17 +7,22 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import common
+from planner.cli import common, complete
 
 KINDS = "rail-optimised, leaf-spine, multi-plane, dragonfly, slim-fly, full-mesh, torus"
 
 
 def fabric(  # noqa: PLR0917 (the command line names them)
-    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="Id or name of a system or a card.")],
+    system: common.SystemName,
     cards: Annotated[int, typer.Option("--cards", min=1, metavar="N", help="Cards to connect.")],
     name: Annotated[
         str | None,
-        typer.Option("--fabric", metavar="ID", help="A file in fabrics/; default: the system's own."),
+        typer.Option(
+            "--fabric",
+            metavar="ID",
+            help="A file in fabrics/; default: the system's own.",
+            autocompletion=complete.fabrics,
+        ),
     ] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", help=f"One of {KINDS}; default: the fabric's usual.")
@@ -49,6 +54,7 @@ def fabric(  # noqa: PLR0917 (the command line names them)
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 
+    as_json, output = common.place(as_json, output)
     if output is not None:
         common.check_output(output)
     found = api.fabric(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -24,9 +25,11 @@ from planner.cli.specs import app as specs
 from planner.cli.supply import supply
 from planner.cli.sweep import sweep
 from planner.cli.validate import validate
-from planner.errors import EXIT_BUG, EXIT_INTERRUPTED, PlannerError
+from planner.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, PlannerError
 
 DEBUG_VARIABLE = "PLANNER_DEBUG"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Faults of the place that an answer is written to, not ours."""
 
 app = typer.Typer(
     name="planner",
@@ -78,15 +81,25 @@ def run() -> None:
         _leave(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:
         _leave("interrupted", EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in FULL:
+            _bug(error)
+        # What is left in the buffer would be tried, and told, once more on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(f"error: the answer cannot be written: {error.strerror}", EXIT_BAD_INPUT)
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            traceback.print_exc()
-        _leave(
-            f"internal error: {type(error).__name__}: {str(error)[:300]}\n"
-            "  This is a bug in planner, not in your input. Please report it with the command, the scenario\n"
-            f"  and the output of a run with {DEBUG_VARIABLE}=1.",
-            EXIT_BUG,
-        )
+        _bug(error)
+
+
+def _bug(error: Exception) -> NoReturn:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    _leave(
+        f"internal error: {type(error).__name__}: {str(error)[:300]}\n"
+        "  This is a bug in planner, not in your input. Please report it with the command, the scenario\n"
+        f"  and the output of a run with {DEBUG_VARIABLE}=1.",
+        EXIT_BUG,
+    )
 
 
 def _settings(verbs: typer.Typer = app) -> dict[str, Any]:
@@ -109,6 +122,6 @@ def _settings(verbs: typer.Typer = app) -> dict[str, Any]:
     return settings.defaults(os.environ, options)
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(code)

@@ -18,7 +18,12 @@ PlanFiles = Annotated[
 ]
 ReportFile = Annotated[
     Path,
-    typer.Option("-o", "--output", metavar="FILE", help="report.html, or bill.xlsx: the bill of materials."),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="report.html, or bill.xlsx: the bill of materials; - prints the HTML.",
+    ),
 ]
 Lang = Annotated[Literal["en", "zh"], typer.Option("--lang", help="Language of labels, numbers and money.")]
 
@@ -35,13 +40,21 @@ def report(plans: PlanFiles, output: ReportFile, lang: Lang = "en", quiet: commo
     from planner.report.write import check, write  # noqa: PLC0415 (an extra)
     from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
 
-    check(output)
-    common.check_output(output)
+    printed = str(output) == "-"
+    if not printed:
+        check(output)
+        common.check_output(output)
     read = [read_plan(path) for path in plans]
     stems = [path.stem for path in plans]
     # Files name the plans where they tell them apart.
     names = stems if len(plans) > 1 and "-" not in stems and len(set(stems)) == len(stems) else None
-    write(read, output, language=lang, names=names, library=SpecLibrary.from_environment())
+    library = SpecLibrary.from_environment()
+    if printed:
+        from planner.report import page  # noqa: PLC0415 (an extra)
+
+        sys.stdout.write(page.html(read, language=lang, names=names, library=library))
+        return
+    write(read, output, language=lang, names=names, library=library)
     if not quiet:
         typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.2f} MB)", err=True)
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import common
+from planner.cli import common, complete
 
 
 def supply(  # noqa: PLR0917 (the command line names them)
-    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="Id or name of a system or a card.")],
+    system: common.SystemName,
     cards: Annotated[int, typer.Option("--cards", min=1, metavar="N", help="Cards wanted.")],
     by: Annotated[
         float | None,
@@ -24,6 +24,7 @@ def supply(  # noqa: PLR0917 (the command line names them)
             "--second",
             metavar="SYSTEM",
             help="Another supplier's system, for a mix by then; may be repeated.",
+            autocompletion=complete.systems,
         ),
     ] = None,
     confidence: Annotated[
@@ -58,6 +59,7 @@ def supply(  # noqa: PLR0917 (the command line names them)
     from planner import api  # noqa: PLC0415 (keeps --help fast)
     from planner.report.supply import text  # noqa: PLC0415
 
+    as_json, output = common.place(as_json, output)
     if output is not None:
         common.check_output(output)
     if chart is not None:

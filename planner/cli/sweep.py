@@ -77,7 +77,8 @@ def sweep(  # noqa: PLR0917 (the command line names them)
         )
     whole = _read(file, limit, Sweep)
     _refuse_explosion(whole, yes, limit)
-    journal, tables, start = _places(whole, outputs or [], resume)
+    outputs = [path for path in outputs or () if str(path) != "-"]  # that is where rows go without -o
+    journal, tables, start = _places(whole, outputs, resume)
     workers = whole.dask(scheduler) if scheduler is not None else whole.threads(threads)
     talk = _Talk(whole, quiet, start)
     with _stopping(quiet) as press:
@@ -99,21 +100,27 @@ def sweep(  # noqa: PLR0917 (the command line names them)
     if not talk.rows and not resume:
         from planner.sweeps.sweep import empty  # noqa: PLC0415
 
-        raise empty(whole)
-    for table in tables:
-        table.finish()
-    talk.sum_up(outputs or [])
+        fault = empty(whole)
+        fault.file = str(file)
+        raise fault
+    with _journal_is_safe(journal):
+        for table in tables:
+            table.finish()
+    talk.sum_up(outputs)
 
 
 def _read(file: Path, limit: int | None, kind: type[Sweep]) -> Sweep:
     from planner.specs import SpecLibrary  # noqa: PLC0415
     from planner.sweeps import schema  # noqa: PLC0415
 
-    asked = schema.from_text(sys.stdin.read()) if str(file) == "-" else schema.load(file)
+    text = sys.stdin.read() if str(file) == "-" else None
+    asked = schema.load(file) if text is None else schema.from_text(text)
     try:
         return kind(asked, SpecLibrary.from_environment(), Path() if str(file) == "-" else file.parent, limit)
     except PlannerError as fault:
-        fault.file = fault.file or str(file)
+        if fault.file is None:
+            fault.file = str(file)
+            fault.line = fault.line or schema.line_of(fault.key or "", file if text is None else text)
         raise
 
 
@@ -167,8 +174,22 @@ def _write(rows: list[Row], journal: Journal | None, tables: list[Table]) -> Non
         sys.stdout.flush()
         return
     journal.append(rows)
-    for table in tables:
-        table.append(rows)
+    with _journal_is_safe(journal):
+        for table in tables:
+            table.append(rows)
+
+
+@contextmanager
+def _journal_is_safe(journal: Journal | None) -> Iterator[None]:
+    """Where a table cannot be written, say that its rows stand in the journal."""
+    try:
+        yield
+    except PlannerError as fault:
+        if journal is not None:
+            fault.hint = (
+                f"{journal.rows:,} rows are safe in {journal.path}: mend that, then go on with --resume"
+            )
+        raise
 
 
 def _close(workers: Engine, journal: Journal | None, at_once: bool) -> None:
@@ -236,11 +257,16 @@ class _Talk:
         done, total = upto - self._start, self._whole.count - self._start
         pace = self.rows / (now - self._begun)
         left = (now - self._begun) * (total - done) / max(done, 1)
-        text = (
-            f"{self.rows:,} rows, {100 * upto / self._whole.count:.0f} %, {pace:,.0f}/s, {_time(left)} left"
-        )
+        share = f"{100 * upto / self._whole.count:.0f} %"
+        text = f"{self._told(self.rows)}, {share}, {pace:,.0f}/s, {_time(left)} left"
         self._shown = sys.stderr.isatty()
         typer.echo(f"{common.CLEAR_LINE}{text}" if self._shown else text, err=True, nl=not self._shown)
+
+    @staticmethod
+    def _told(rows: int) -> str:
+        from planner.plan.shown import counted  # noqa: PLC0415 (keeps --help fast)
+
+        return counted(rows, "row")
 
     def done(self) -> None:
         if self._shown:
@@ -254,7 +280,7 @@ class _Talk:
             f"{count:,} {status}" for status, count in sorted(self._by_status.items(), reverse=True)
         )
         where = f" in {', '.join(map(str, places))}" if places else ""
-        typer.echo(f"{self.rows:,} rows ({kinds}) in {seconds:.1f} s{where}", err=True)
+        typer.echo(f"{self._told(self.rows)} ({kinds}) in {seconds:.1f} s{where}", err=True)
 
 
 def _time(seconds: float) -> str:
@@ -264,10 +290,10 @@ def _time(seconds: float) -> str:
 
 
 def _tell_interrupted(talk: _Talk, journal: Journal | None) -> None:
+    from planner.plan.shown import counted  # noqa: PLC0415 (keeps --help fast)
+
     if journal is None:
-        typer.echo(f"interrupted after {talk.rows:,} rows", err=True)
+        typer.echo(f"interrupted after {counted(talk.rows, 'row')}", err=True)
         return
-    typer.echo(
-        f"interrupted: {journal.rows:,} rows stand in {journal.path}; the same command with --resume goes on",
-        err=True,
-    )
+    safe = f"{counted(journal.rows, 'row')} safe in {journal.path}"
+    typer.echo(f"interrupted: {safe}; the same command with --resume goes on", err=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,11 @@ def supply_inputs(
     given = dict(given or {})
     for key, value in given.items():
         if key not in KEYS:
-            raise PlannerError(f"there is no such figure; known: {', '.join(KEYS)}", file="--set", key=key)
+            near = get_close_matches(key, KEYS, n=1, cutoff=0.4)
+            raise PlannerError(
+                "there is no such figure of a supply", file="--set", key=key,
+                hint=f"{f'did you mean {near[0]!r}? ' if near else ''}known: {', '.join(KEYS)}",
+            )  # fmt: skip
         _refuse_impossible(key, value)
     name, sheet = _sheet(library, card)
     own: dict[str, Quantity | None] = {

@@ -25,7 +25,6 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"\1：域内交换机数量未公布，其故障未计入"),
     (r"(\S+) offers (\S+) MW at the grid intake, taken as a limit", r"\1 电网侧可供 \2 MW，作为约束"),
     (r"a batch of (\S+) tokens is (\S+) sequences", r"\1 词元的批量合 \2 条序列"),
-    (r"(\S+) is left out: (.+)", r"不采用 \1（\2）"),
     (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window; input (\S+) \(spread (\S+)\), "
      r"output (\S+) \(spread (\S+)\) tokens",
      r"轨迹：\1 个请求，平均 \2，最忙时段 \3；输入 \4 词元（离散 \5），输出 \6 词元（离散 \7）"),
@@ -40,12 +39,37 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"with (.+) at its high the model does not fit", r"若 \1 取上限，模型装不下"),
     (r"with (.+) at its low no load meets the latencies", r"若 \1 取下限，任何负载都不满足时延"),
     (r"with (.+) at its high no load meets the latencies", r"若 \1 取上限，任何负载都不满足时延"),
+    (r"with (.+) at its low the design is over: (.+)", r"若 \1 取下限，超出约束：\2"),
+    (r"with (.+) at its high the design is over: (.+)", r"若 \1 取上限，超出约束：\2"),
     (r"with (.+) at its (?:low|high) .*memory.*", r"若 \1 取区间一端，显存不足"),
+    (r"memory is (\d+) % full: above (\d+) % allocators thrash and steps slow down",
+     r"显存已用 \1%：超过 \2% 时分配器抖动，步时变长"),
+    (r"the halls of (\S+) \((\d+)\) bound the plan", r"\1 的现有机房（\2 个）构成约束"),
+    (r"(\S+) is left out: its cards come from (\w+), not from (.+) \(limits\.origin\)",
+     r"不采用 \1：加速卡产自 \2，不在允许的产地 \3 之内"),
+    (r"(\S+) is left out: (.*)a TPP of (\S+) (.*)\(ECCN (\S+)\)(.*)",
+     r"不采用 \1：TPP \3，受 ECCN \5 出口管制"),
+    (r"dimensions that --layout leaves open, chosen as the best: (.+)",
+     r"--layout 未指定的维度按最优选取：\1"),
+    (r"no lawful layout has what --layout names; dimensions left open are taken as (.+)",
+     r"没有满足 --layout 的合法切分；未指定的维度取 \1"),
+    (r"no design up to (\S+) cards meets the target with (\S+): the central plan",
+     r"至 \1 张卡没有方案以 \2 的把握达到目标，此处为中位方案"),
+    (r"no service found carries the load with (\S+): the central plan",
+     r"没有服务方案以 \1 的把握承载该负载，此处为中位方案"),
+    (r"no design meets target and limits at the central figures: nothing is sampled",
+     "按中位数据没有方案同时满足目标与约束，未抽样"),
+    (r"no service meets target and limits at the central figures: nothing is drawn",
+     "按中位数据没有服务同时满足目标与约束，未抽样"),
+    (r"model (\S+): text_config is the model; vision or audio parts are left out",
+     r"模型 \1：按 text_config 计，未含视觉与音频部分"),
+    (r"model (\S+): (\S+) = (.+?) \(.*\)", r"模型 \1：推断 \2 = \3"),
     (r"([\d,]+) links", r"\1 条链路"),
     (r"([\d,]+) servers( \(16 drawn\))?", r"\1 台服务器\2"),
     (r"([\d,]+) (leaf|spine|core)( \(16 drawn\))?", r"\1 台 \2 交换机\3"),
     (r"(compute|network|interconnect) \(([\d,]+)\)", r"\1（\2）"),
     (r"(\S+) switch", r"\1 交换机"),
+    (r"(\S+) is left out: .+", r"不采用 \1（原因见方案 JSON）"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _PATTERNS)
 _WORDS = {
@@ -77,7 +101,7 @@ def label(text: str) -> str:
         return f"{found[1]} {found[3]} 系数（{found[2]}）".strip()
     found = re.fullmatch(r"first port \((.+)\): speed", text)
     if found:
-        return f"首次移植（{found[1]}）：速度"
+        return f"首次移植（{name(found[1])}）：速度"
     for ending, said in ENDINGS:
         if text == ending or text.endswith(f" {ending}"):
             return f"{pieces(text.removesuffix(ending).strip())} {said}".strip()

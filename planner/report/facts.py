@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from planner.plan.account import Band
 from planner.plan.model import Plan
 from planner.plan.shown import number, percent, scaled, signed_percent
-from planner.report import service_facts
+from planner.report import service_facts, sure_facts
 from planner.report.words import Words
 
 SHOWN = 6
@@ -205,6 +205,9 @@ def _money(plan: Plan, words: Words) -> Iterator[Fact]:
 def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
     proof = plan.evidence
     yield words("grade"), words(f"grade_{proof.grade}")
+    yield from sure_facts.simulated(plan, words)
+    yield from sure_facts.ported(plan, words)
+    yield from sure_facts.drawn(plan, words)
     names = [words.label(item.label) for item in proof.estimates]
     if names:
         listed = ", ".join(names[:SHOWN])
@@ -232,6 +235,7 @@ def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
         yield words("binding"), ", ".join(words.name(item) for item in plan.binding)
     if plan.margin is not None:
         yield words("margin"), signed_percent(plan.margin)
+    yield from sure_facts.prices(plan, words)
     if plan.similar_layouts > 1:
         yield words("similar"), f"{plan.similar_layouts:,}"
     near = plan.nearest

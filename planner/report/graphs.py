@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from planner.plan.account import Band, Bands
 from planner.plan.model import Plan
 from planner.report import service_graphs
 from planner.report.words import Words
@@ -50,23 +51,19 @@ def _caption(name: str, plan: Plan) -> str:
 
 
 def comparison(plans: Sequence[Plan], names: Sequence[str], words: Words) -> Spec | None:
-    """Days, power and capital of several plans, each over that of the first."""
+    """What several plans take and do, side by side with their ranges: of services also latencies."""
     alt = _altair()
-    rows = []
-    for name, plan in zip(names, plans, strict=True):
-        if plan.performance is None or plan.facility is None or plan.bands is None:
-            continue
-        for key, band in (
-            ("duration", plan.bands.days),
-            ("power_short", plan.bands.facility_megawatts),
-            ("capex", plan.bands.capex_usd),
-        ):
-            if band is not None:
-                rows.append({"plan": name, "what": words(key), **band.model_dump()})
+    rows = [
+        {"plan": name, "what": what, **{key: value * scale for key, value in band.model_dump().items()}}
+        for name, plan in zip(names, plans, strict=True)
+        if plan.bands is not None
+        for what, band, scale in _compared(plan.bands, words)
+        if band is not None
+    ]
     if not rows:
         return None
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("plan:N", title=None, sort=list(names)),
+        y=alt.Y("plan:N", title=None, scale=alt.Scale(domain=list(names))),
         tooltip=["plan:N", "what:N", "p10:Q", "p50:Q", "p90:Q"],
     )
     ranges = base.mark_rule(strokeWidth=3, color=COLOURS[0]).encode(
@@ -76,6 +73,19 @@ def comparison(plans: Sequence[Plan], names: Sequence[str], words: Words) -> Spe
     layered = alt.layer(ranges, middles).properties(width=260, height=30 * len(plans))
     made = layered.facet(facet=alt.Facet("what:N", title=None), columns=3).resolve_scale(x="independent")
     return _named(made, words("chart_compare"), words)
+
+
+def _compared(bands: Bands, words: Words) -> list[tuple[str, Band | None, float]]:
+    """What plans are compared by, with its unit; money in the units of the language."""
+    money, unit = (1e-6, "M USD") if words.language == "en" else (1e-8 / words.rate.usd_per_cny, "亿元")
+    return [
+        (f"{words('duration')} ({words('days')})", bands.days, 1.0),
+        (words("most_short"), bands.requests_per_second, 1.0),
+        ("TTFT (ms)", bands.ttft_seconds, 1e3),
+        ("TPOT (ms)", bands.tpot_seconds, 1e3),
+        (words("power_short"), bands.facility_megawatts, 1.0),
+        (f"{words('capex')} ({unit})", bands.capex_usd, money),
+    ]
 
 
 def _drawn(name: str) -> Callable[[Plan, Words], Any]:

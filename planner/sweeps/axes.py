@@ -151,11 +151,13 @@ class Points:
         dimensions: the axes; the last varies fastest.
         keys: name -> key of the scenario or of a spec figure.
         sample: None: the whole grid.
+        places: name -> where its key stands in the file.
     """
 
     dimensions: tuple[Dimension, ...]
     keys: Mapping[str, str]
     sample: Sample | None
+    places: Mapping[str, str]
 
     def __len__(self) -> int:
         """How many points, before constraints."""
@@ -201,6 +203,7 @@ def points(file: SweepFile) -> Points:
     """
     dimensions: list[Dimension] = []
     keys: dict[str, str] = {}
+    places: dict[str, str] = {}
     for place, axis in enumerate(file.axes):
         where = f"axes[{place}]"
         choices = _choices(axis, where)
@@ -211,8 +214,9 @@ def points(file: SweepFile) -> Points:
             if name in keys or key in keys.values():
                 raise _fault(where, f"{name!r} is given by two axes")
             keys[name] = key
+            places[name] = f"{where}.{'keys' if axis.keys else 'key'}"
         dimensions.append(Dimension(tuple(names), choices))
-    return Points(tuple(dimensions), keys, file.sample)
+    return Points(tuple(dimensions), keys, file.sample, places)
 
 
 def _choices(axis: Axis, where: str) -> Choices:

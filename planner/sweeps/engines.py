@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ from planner.sweeps.points import Job, Point, identity
 from planner.sweeps.runner import Row, Runner
 
 CONNECT_SECONDS = 10
+_ADDRESS = re.compile(r"(?:\w+://)?(?:\[[^\]\s]+\]|[^:/\s]+):\d+")
+"""Checked before the client is made, which would say so in a traceback of its own on the way out."""
 LOOK_EVERY = 0.2
 """Seconds between looks at Ctrl-C and at the health of the cluster."""
 _CHUNK_SECONDS = 0.5
@@ -103,6 +107,13 @@ class Dask:
             ) from fault
         self._job = job
         self._address = address
+        if not _ADDRESS.fullmatch(address):
+            raise PlannerError(
+                f"{address!r} is no address of a Dask scheduler", file="--scheduler",
+                hint="tcp://HOST:PORT, as the scheduler prints it; its usual port is 8786",
+            )  # fmt: skip
+        # A scheduler that goes away is told by `lost`; its client would log a traceback beside it.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             module: Any = distributed
             self._client: Any = module.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)

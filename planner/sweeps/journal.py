@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,9 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; a fault on the way out was told by `append` already."""
-        try:
+        # The buffer that a full disk refused is tried again here; the rows in it were never counted.
+        with suppress(OSError):
             self._file.close()
-        except OSError:
-            # The buffer that a full disk refused is tried again here; the rows in it were never counted.
-            os.close(os.dup(0))
 
     def _continue(self, meta: Mapping[str, Any]) -> None:
         if not self.path.is_file():

@@ -172,14 +172,19 @@ def _possible(amount: float, quantity: Quantity, place: FigureKey) -> float:
     return amount
 
 
-def check_keys(keys: Mapping[str, str], library: SpecLibrary) -> None:
+def check_keys(keys: Mapping[str, str], places: Mapping[str, str], library: SpecLibrary) -> None:
     """Refuse axes over keys that neither a scenario nor the spec library has.
+
+    Args:
+        keys: name -> key of the axes.
+        places: name -> where the key stands in the sweep file.
+        library: the spec files.
 
     Raises:
         PlannerError: with the nearest name.
     """
-    for place, key in enumerate(keys.values()):
-        where = f"axes[{place}].key"
+    for name, key in keys.items():
+        where = places.get(name, "axes")
         figure = figure_key(key)
         if key == "workload.kind":
             raise ScenarioError(

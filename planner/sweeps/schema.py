@@ -169,6 +169,13 @@ def from_table(table: Mapping[str, Any]) -> SweepFile:
     return _validated(table, SpecText(NON_FILE, b"", ""))
 
 
+def line_of(key: str, where: Path | str) -> int | None:
+    """The line of a dotted key in a sweep file (or in its text), where it can be found."""
+    text = read_text(where).text if isinstance(where, Path) else where
+    _, line = locate(text, undotted(key))
+    return line
+
+
 def _validated(table: Mapping[str, Any], source: SpecText) -> SweepFile:
     try:
         return SweepFile.model_validate(table)

@@ -12,6 +12,7 @@ from typing import Any
 
 from planner import engine
 from planner.errors import ScenarioError
+from planner.plan.shown import counted
 from planner.scenario.overrides import apply, parse
 from planner.specs import SpecLibrary
 from planner.sweeps.axes import Listed, points
@@ -57,7 +58,7 @@ class Sweep:
         self.library = library
         folder = folder or Path()
         self.points = points(file)
-        check_keys(self.points.keys, library)
+        check_keys(self.points.keys, self.points.places, library)
         self.count = self.points.count if limit is None else min(limit, self.points.count)
         self._constraints = [
             Constraint(text, list(self.points.keys), place) for place, text in enumerate(file.constraints)
@@ -150,8 +151,10 @@ class Sweep:
         """``10,000 points (5 x 250 x 8)``."""
         if self.file.sample is not None:
             axes = len(self.points.dimensions)
-            return f"{self.points.count:,} {self.file.sample.method} points over {axes} axes"
-        return f"{self.points.count:,} points ({' x '.join(f'{size:,}' for size in self.points.sizes)})"
+            drawn = counted(self.points.count, f"{self.file.sample.method} point")
+            return f"{drawn} over {axes} {'axis' if axes == 1 else 'axes'}"
+        sizes = " x ".join(f"{size:,}" for size in self.points.sizes)
+        return f"{counted(self.points.count, 'point')} ({sizes})"
 
     def rows(
         self,

@@ -36,6 +36,14 @@ def test_a_scenario_from_standard_input_gives_the_same_answer() -> None:
     assert piped == named
 
 
+def test_a_dash_as_output_is_standard_output(tmp_path: Path) -> None:
+    dashed = planner("size", str(SCENARIO), "-q", "-o", "-", cwd=tmp_path)
+    assert json.loads(dashed.stdout)["schema"] == "plan/1"
+    bill = planner("fabric", "dgx-h100", "--cards", "64", "-o", "-", cwd=tmp_path)
+    assert json.loads(bill.stdout)["schema"] == "fabric/1"
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_fault_on_standard_input_is_told_with_its_line() -> None:
     done = planner("size", "-", text="[workload]\nmodle = 3\n")
     assert done.returncode == 2
@@ -71,6 +79,18 @@ def test_bad_input_is_told_with_exit_code_2(
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("size", str(SCENARIO)), ("specs", "list")])
+def test_an_answer_that_cannot_be_written_is_no_bug_of_ours(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "planner", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: the answer cannot be written: No space left on device\n"
 
 
 def test_no_color_and_pipes_get_plain_text() -> None:
@@ -126,6 +146,9 @@ def test_spec_directories_may_stand_in_the_configuration(tmp_path: Path) -> None
         ("planner size x.toml --set hardware.systems=kun", "hardware.systems=kunlun-p800-8"),
         ("planner size x.toml --set target.d", "target.days="),
         ("planner swe", "sweep"),
+        ("planner fabric dgx-h1", "dgx-h100"),
+        ("planner supply kunlun-p800-8 --second kunlun-p", "kunlun-p800"),
+        ("planner compare x.toml --systems dgx-h100,dgx-h2", "dgx-h100,dgx-h200"),
     ],
 )
 def test_completion_offers_verbs_ids_and_keys(typed: str, offered: str) -> None:

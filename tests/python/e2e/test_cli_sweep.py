@@ -134,10 +134,59 @@ def test_a_full_disk_is_told(folder: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_table_that_cannot_be_written_leaves_its_rows_in_the_journal(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "full.csv").symlink_to("/dev/full")
+    (tmp_path / "s.toml").write_text(SWEEP)
+    done = planner("sweep", "s.toml", "-o", "full.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "full.csv: cannot be written: No space left" in done.stderr
+    assert "rows are safe in full.jsonl" in done.stderr
+    (tmp_path / "full.csv").unlink()
+    again = planner("sweep", "s.toml", "-o", "full.csv", "--resume", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "full.csv").read_text() == (folder / "whole.csv").read_text()
+
+
+def test_a_disk_that_fills_on_the_way_loses_no_row(folder: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: some rows fit, the next one does not."""
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)); "
+        "sys.argv = ['planner', *sys.argv[1:]]; runpy.run_module('planner', run_name='__main__')"
+    )
+    (tmp_path / "s.toml").write_text(SWEEP)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", limited, "sweep", "s.toml", "-o", "rows.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "rows.jsonl: cannot be written: File too large" in done.stderr
+    assert "--resume" in done.stderr
+    assert 0 < (tmp_path / "rows.jsonl").stat().st_size <= 10_000
+    again = planner("sweep", "s.toml", "-o", "rows.jsonl", "--resume", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "rows.jsonl").read_bytes() == (folder / "whole.jsonl").read_bytes()
+
+
+def test_limit_starts_an_exploding_grid_with_its_first_points(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(SWEEP.replace("step = 64", "step = 0.0001"))
+    done = planner("sweep", "s.toml", "--limit", "1", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "8,960,002 points (4,480,001 x 2), the first 1" in done.stderr
+    assert "1 row (1 ok)" in done.stderr
+    (row,) = done.stdout.splitlines()
+    assert json.loads(row)["days"] == journal(folder / "whole.jsonl")[0]["days"]
+
+
 @pytest.mark.parametrize(
     ("change", "words", "said"),
     [
         (("limits.cards.max", "limits.card.max"), [], "did you mean"),
+        (("workload.model", "workload.modle"), [], "s.toml:27: axes[1].key: unknown key 'workload.modle'"),
+        (("workload.model", "systems/dgx-h100: host.powr"), [], "did you mean 'host.power'"),
+        (("to = 512", "to = 32"), [], "axes[0].range: is empty"),
+        (('["llama3.1-70b", "no-such-model"]', "[]"), [], "is an empty list"),
+        (("", ""), ["--engine", "dask", "--scheduler", "foo"], "no address of a Dask scheduler"),
         (("step = 64", "step = 0.0001"), [], "points (4,480,001 x 2) are more than 100,000"),
         (("sharding", "shardingg"), [], "base.layout.shardingg: unknown key"),
         (("[[axes]]", "[[axis]]\n[[axes]]"), [], "unknown key 'axis'"),

@@ -11,7 +11,7 @@ import pytest
 
 import planner
 from planner.plan.model import Plan
-from planner.report import chinese, facts, graphs, page
+from planner.report import chinese, facts, graphs, page, sure_facts
 from planner.report.words import Rate, Words
 
 SAMPLE = Path(__file__).with_name("sample_plan.json")
@@ -52,6 +52,49 @@ def test_a_service_has_its_charts(service: Plan, language: Any) -> None:
     assert all(spec["description"] for spec in made.values())
     drawn = json.dumps(made["trade"])
     assert str(service.serving.trade[0].batch) in drawn  # type: ignore[union-attr]
+
+
+def test_services_side_by_side_are_compared_by_load_and_latencies(service: Plan) -> None:
+    pytest.importorskip("altair")
+    for language, money in (("en", "capital (M USD)"), ("zh", "投资 (亿元)")):
+        spec = graphs.comparison([service, service], ["b", "a"], Words(language, RATE))  # type: ignore[arg-type]
+        assert spec is not None
+        rows = next(iter(spec["datasets"].values())) if "datasets" in spec else spec["data"]["values"]
+        assert {"TTFT (ms)", "TPOT (ms)", money} <= {row["what"] for row in rows}
+        assert '"domain": ["b", "a"]' in json.dumps(spec)
+        ttft = next(row for row in rows if row["what"] == "TTFT (ms)")
+        assert service.bands is not None
+        assert service.bands.ttft_seconds is not None
+        assert ttft["p50"] == pytest.approx(1e3 * service.bands.ttft_seconds.p50)
+
+
+def test_what_a_limit_is_worth_is_told_in_both_languages() -> None:
+    question = {
+        "workload": {"model": "llama3.1-8b", "tokens": "1T", "sequence": 8192, "batch_sequences": 512},
+        "limits": {"cards": 64},
+        "hardware": {"systems": ["dgx-h100"]},
+        "site": {"id": "texas"},
+        "layout": {"tp": [1, 2], "pp": 1, "cp": 1, "micro_batch": 1, "sharding": 1},
+    }
+    plan = planner.size(question)
+    price = next(item for item in plan.prices if item.constraint == "limits.cards_max")
+    assert price.plan is not None
+    for language, label, unit in (
+        ("en", "what a step of it is worth", "per card"),
+        ("zh", "放宽一步", "每张卡"),
+    ):
+        told = dict(sure_facts.prices(plan, Words(language, RATE)))  # type: ignore[arg-type]
+        row = next(text for name, text in told.items() if label in name)
+        assert unit in row
+        assert f"{price.change:+.0%}"[:3] in row
+
+
+def test_a_simulation_and_a_port_are_told(service: Plan) -> None:
+    assert service.serving is not None
+    assert service.serving.simulated is not None
+    told = dict(sure_facts.simulated(service, Words("en", RATE)))
+    assert f"{service.serving.simulated.requests:,} requests" in told["simulated, request by request"]
+    assert "首次移植" in dict(sure_facts.ported(service, Words("zh", RATE)))
 
 
 def test_the_page_of_a_service_is_small(service: Plan) -> None:
@@ -97,6 +140,7 @@ def _told(item: Any) -> list[str]:
         ("P800 memory bandwidth", "P800 显存带宽"),
         ("P800 server bandwidth of XPU-Link group of four", "P800 服务器 带宽（XPU-Link 四卡组）"),
         ("Shanghai PUE on the design day with cold-plate", "Shanghai 设计日 PUE（冷板液冷）"),
+        ("first port (partial): speed", "首次移植（部分可用）：速度"),
     ],
 )
 def test_labels_of_figures_keep_names_and_turn_the_rest(english: str, said: str) -> None:
@@ -109,3 +153,20 @@ def test_what_has_no_chinese_is_counted_and_not_shown() -> None:
     assert first == "ascend-910 未列 bf16 峰值，按 fp16 峰值计"
     assert "1 条仅有英文" in rest
     assert Words("en", RATE).sentences(notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("english", "said"),
+    [
+        (
+            "with GB200 NVL72 host power at its high the design is over: limits.facility_watts",
+            "若 GB200 NVL72 主机功耗 取上限，超出约束：电网侧功率",
+        ),
+        ("memory is 97 % full: above 92 % allocators thrash and steps slow down", "显存已用 97%"),
+        ("the halls of guizhou (2) bound the plan", "现有机房（2 个）"),
+        ("dgx-h100 is left out: its cards come from US, not from CN (limits.origin)", "产自 US"),
+        ("no design up to 30,000 cards meets the target with 90%: the central plan", "至 30,000 张卡"),
+    ],
+)
+def test_notes_and_risks_are_told_in_chinese(english: str, said: str) -> None:
+    assert said in (chinese.sentence(english) or "")

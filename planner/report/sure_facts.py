@@ -1,0 +1,120 @@
+"""Facts of a report on how sure a plan is and what its limits cost, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from planner.plan.model import Plan
+from planner.plan.prices import Price
+from planner.plan.shown import duration, number, percent, signed_percent
+from planner.report.words import Words
+
+Fact = tuple[str, str]
+_COUNTED = {"cards": "cards", "days": "days", "racks": "racks_unit"}
+"""Units of things that are counted -> their phrase."""
+
+
+def simulated(plan: Plan, words: Words) -> Iterator[Fact]:
+    """What a simulation of a service measured, and what it refuted."""
+    served = plan.serving
+    if served is None or served.simulated is None:
+        return
+    found = served.simulated
+    yield (
+        words("simulated"),
+        words(
+            "simulated_value", requests=f"{found.requests:,}", ttft=duration(found.ttft_quantile_seconds),
+            tpot=duration(found.tpot_quantile_seconds),
+            verdict=words("confirmed" if found.confirmed else "not_confirmed"),
+        ),
+    )  # fmt: skip
+    if served.refuted:
+        yield words("refuted"), f"{len(served.refuted):,}"
+
+
+def ported(plan: Plan, words: Words) -> Iterator[Fact]:
+    """How far software carries the pair of chip and workload, and what a first port takes."""
+    mature = plan.maturity
+    if mature is None:
+        return
+    yield words("maturity"), words("unknown") if mature.level is None else words.name(mature.level)
+    months, staff = mature.porting_months, mature.porting_staff
+    if months is None or staff is None:
+        return
+    said = words(
+        "port_value", months=f"{number(months.low)}–{number(months.high)}",
+        staff=f"{number(staff.low)}–{number(staff.high)}",
+    )  # fmt: skip
+    port = mature.port
+    if port is not None:
+        said += words("port_money", low=words.money(port.usd.p10), high=words.money(port.usd.p90))
+    yield words("port"), said
+
+
+def drawn(plan: Plan, words: Words) -> Iterator[Fact]:
+    """What many draws of everything uncertain say, where they were made."""
+    found = plan.risk
+    if found is None:
+        return
+    said = words("drawn_value", samples=f"{found.samples:,}", works=percent(found.works, 0))
+    if found.met is not None:
+        said += words("drawn_met", met=percent(found.met, 0))
+    yield words("drawn"), said
+    if found.cards is not None:
+        share = percent(found.probability, 0)
+        yield words("confidence", share=share), words("confidence_value", cards=f"{found.cards:,}")
+    if found.measure_first:
+        names = [f"{words.label(item.label)} {percent(item.share, 0)}" for item in found.measure_first[:3]]
+        yield words("measure_first"), "; ".join(names)
+
+
+def prices(plan: Plan, words: Words) -> Iterator[Fact]:
+    """What relaxing each limit by a step would gain; limits of which nothing is gained together."""
+    for price in plan.prices:
+        if price.plan is not None:
+            yield words("price", limit=words.name(price.constraint)), _worth(price, words)
+    idle = [
+        f"{words.name(price.constraint)} {_step(price, words)}" for price in plan.prices if price.plan is None
+    ]
+    if idle:
+        yield words("no_gain"), "; ".join(idle)
+
+
+def _worth(price: Price, words: Words) -> str:
+    before, after, each = (
+        _amount(words, value, price.objective_unit) for value in (price.before, price.after, price.per_unit)
+    )
+    unit = _one(words, price.unit)
+    if price.unit == "USD":
+        # A dollar is too little to say anything of: what a million (yuan: 万元) gains.
+        scale = 1e6 if words.language == "en" else 1e4 * words.rate.usd_per_cny
+        each = _amount(words, price.per_unit * scale, price.objective_unit)
+    return words(
+        "price_value", step=_step(price, words), before=before, after=after,
+        change=signed_percent(price.change), each=each, unit=unit,
+    )  # fmt: skip
+
+
+def _step(price: Price, words: Words) -> str:
+    return ("+" if price.step > 0 else "−") + _amount(words, abs(price.step), price.unit)
+
+
+def _amount(words: Words, value: float, unit: str) -> str:
+    if unit == "USD":
+        return words.money(value)
+    if unit == "USD a year":
+        return words("a_year", amount=words.money(value))
+    return f"{number(value)} {_named(words, unit)}".rstrip()
+
+
+def _named(words: Words, unit: str) -> str:
+    return words(_COUNTED[unit]) if unit in _COUNTED else words.translated(unit)
+
+
+def _one(words: Words, unit: str) -> str:
+    """One of a unit, after "per"."""
+    if unit == "USD":
+        return words("money_unit")
+    if words.language == "en":
+        return unit.removesuffix("s") if unit in _COUNTED else unit
+    return _named(words, unit)
