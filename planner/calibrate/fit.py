@@ -42,7 +42,14 @@ class Model:
             source = engine.ready.row.source
             counts[source] = counts.get(source, 0) + 1
         self.groups = np.array([engine.ready.row.source for engine in self.engines])
-        self.weights = np.array([counts[g] ** -GROUP_POWER for g in self.groups])
+        own = {file for p in self.parameters if p.kind == "efficiency" for file in p.ids}
+        # A chip without figures of its own to fit would bend those of the software instead.
+        self.weights = np.array(
+            [
+                counts[g] ** -GROUP_POWER if e.ready.efficiency.id in own else 0.0
+                for g, e in zip(self.groups, self.engines, strict=True)
+            ]
+        )
         self._touches = [
             {
                 i
@@ -69,6 +76,7 @@ class Model:
             engine.software,
             self.ridge(ready.efficiency.id),
             ready.row.block_scaled,
+            ready.age,
         )
         design = engine.evaluate(chip, tools)
         predicted = step_of(ready, design)

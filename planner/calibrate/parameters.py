@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from planner.software.age import on_young_chip
+
 Vector = Sequence[float]
+IMMATURITY = "immaturity"
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,13 @@ RECENT = ("megatron-lm-2025", "hai-llm-2024", *TUNED)
 FOUNDRY = ("llm-foundry-2023",)
 BEFORE_FLASH = ("megatron-2021", "megatron-deepspeed-2021")
 MINDSPEED = ("mindspeed-2024", "mindspeed-legacy")
+UNTUNED_SOFTWARE = (*MEGATRON_LM, "megatron-deepspeed-2021", "flagperf", "mindspeed-legacy")
 UNTUNED = 1.05
 """Time of matrix products in software that nobody tuned for the run, where tuned software is 1."""
 NOT_FOUNDRY = (*MEGATRON, *BEFORE_FLASH, "flagperf", *MINDSPEED)
 ALL_SOFTWARE = (*NOT_FOUNDRY, *FOUNDRY)
 LIKE_MEGATRON = (*MEGATRON, "megascale-2024", "hai-llm-2024")
+EVERY_SOFTWARE = tuple(dict.fromkeys((*ALL_SOFTWARE, *LIKE_MEGATRON)))
 
 
 def _files(family: str) -> tuple[str, ...]:
@@ -125,13 +130,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of_software("elementwise llm-foundry", ("llm-foundry-2023",), "elementwise_factor", 1.2, 0.2),
     _of_software("elementwise FlagPerf", ("flagperf",), "elementwise_factor", 1.3, 0.2),
     _of_software("elementwise MindSpeed", MINDSPEED, "elementwise_factor", 1.4, 0.2),
-    _of_software(
-        "products Megatron-LM", (*MEGATRON_LM, "megatron-deepspeed-2021"), "product_factor", UNTUNED, 0.07
-    ),
+    _of_software("products untuned", UNTUNED_SOFTWARE, "product_factor", UNTUNED, 0.07),
     _of_software("products llm-foundry", ("llm-foundry-2023",), "product_factor", UNTUNED, 0.07),
-    _of_software("products FlagPerf", ("flagperf",), "product_factor", UNTUNED, 0.07),
     _of_software("products MindSpeed", ("mindspeed-2024",), "product_factor", UNTUNED, 0.07),
-    _of_software("products MindSpeed, older", ("mindspeed-legacy",), "product_factor", UNTUNED, 0.07),
     _of_software("attention since 2024", RECENT, "attention_factor", 1.15, 0.15),
     _of_software("attention llm-foundry", ("llm-foundry-2023",), "attention_factor", 0.6, 0.2),
     _of_software("attention FlagPerf", ("flagperf",), "attention_factor", 0.85, 0.15),
@@ -144,6 +145,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _of_software("staging 2025", ERA_2025, "moe_staging_bytes", 24.0, 0.4),
     _of_software("staging spring 2026", ("megatron-2026-spring",), "moe_staging_bytes", 17.0, 0.4),
     _of_software("staging summer 2026", ("megatron-2026",), "moe_staging_bytes", 12.0, 0.4),
+    _of_software("immaturity of young chips", EVERY_SOFTWARE, IMMATURITY, 0.1, 0.6),
     replace(_of_software("quantisation", ALL_SOFTWARE, "quantisation_bytes", 5.0, 0.3), blocks=False),
     replace(
         _of_software("quantisation in blocks", ALL_SOFTWARE, "quantisation_bytes_block", 8.0, 0.3),
@@ -164,6 +166,7 @@ def apply(  # noqa: PLR0917
     software: Mapping[str, Any],
     ridge: float = RIDGE,
     block_scaled: bool = False,
+    age: float | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of one row with the parameters put in."""
     chip: dict[str, Any] = {**efficiency, "matmul": dict(efficiency["matmul"])}
@@ -174,7 +177,7 @@ def apply(  # noqa: PLR0917
                 tools[parameter.key[0].removesuffix("_block")] = parameter.value(at)
         elif efficiency_id in parameter.ids:
             _set(chip, parameter, parameter.factor(at, ridge) if parameter.scales else parameter.value(at))
-    return chip, tools
+    return chip, on_young_chip(tools, tools.pop(IMMATURITY, 0.0), age)
 
 
 def _set(chip: dict[str, Any], parameter: Parameter, value: float) -> None:

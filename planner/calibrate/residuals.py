@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Z90 = 1.2816
-SHRINK_GROUPS = 6.0
-"""A profile or family counts for itself as k/(k+6) with k groups, for the rest as the pool."""
+SHRINK_GROUPS = 2.0
+"""A profile or family counts for itself as k/(k+2) with k groups, for the rest as the pool."""
+COVERED = 0.82
+"""Share of left-out runs that a band holds: above 80 %, for choices made by hand that no fold undoes."""
+USUAL = 0.03
+"""Residual of a chip family before its runs are looked at; what runs are off by beyond is the software's."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Spread:
 
 
 def robust(errors: Array) -> float:
-    """The sigma whose 80 % band holds 80 % of ``errors``: heavy tails must not widen every band."""
-    return float(np.quantile(np.abs(errors), 0.8)) / Z90
+    """The sigma whose band holds `COVERED` of ``errors``: heavy tails must not widen every band."""
+    return float(np.quantile(np.abs(errors), COVERED)) / Z90
 
 
 def split(errors: Array, groups: Sequence[str]) -> Spread:
@@ -48,16 +52,12 @@ def split(errors: Array, groups: Sequence[str]) -> Spread:
     return Spread(within, math.sqrt(max(total**2 - within**2, 0.0)))
 
 
-COVERED = 0.83
-"""Share of left-out runs that a band holds: above 80 %, for choices made by hand that no fold undoes."""
-
-
 def covering(errors: Array, spreads: Array, usual: float) -> float:
     """The residual with which bands of hypot(residual, spread) hold `COVERED` of ``errors``.
 
     Where several do, the one nearest to ``usual``; where none does, the end of the range that comes nearest.
     """
-    tried = np.geomspace(0.01, 0.3, 120)
+    tried = np.geomspace(0.005, 0.3, 160)
     held = np.array([np.mean(np.abs(errors) <= Z90 * np.hypot(r, spreads)) for r in tried])
     off = np.abs(held - COVERED)
     best = tried[off <= off.min() + 1e-9]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planner.calibrate.fit import Fit, Model, fit, left_out
 from planner.calibrate.parameters import PARAMETERS, Parameter
-from planner.calibrate.residuals import Spread, covering, shrunk, split
+from planner.calibrate.residuals import USUAL, Spread, covering, robust, shrunk, split
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
 from planner.validation.files import read
@@ -24,6 +24,8 @@ from planner.validation.run import family_of
 LEAST_GROUPS = 3
 """A parameter that fewer groups share stays at its prior."""
 HELD = 1e-3
+LEAST_SPREAD = 0.01
+"""Between sources of any profile."""
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
 
@@ -51,14 +53,17 @@ class Shipped:
     date: str
 
     def between(self, software: str, experts: bool) -> float:
-        """Spread between sources of a software profile, beside the residual of dense layouts."""
+        """Spread between sources of a profile: what left-out runs are off by beyond the usual residual.
+
+        Drawn towards all runs of the kind (dense, mixture of experts), the more the fewer groups.
+        """
         engines = self.model.engines
-        mine = [e.ready.software.id == software and e.ready.experts == experts for e in engines]
-        own = self.spread_of(mine, self.experts if experts else self.dense)
-        if not experts:
-            return own.between
-        # The residual of the chip's file is that of dense layouts; what experts scatter more stands here.
-        return math.sqrt(max(own.total**2 - self.dense.within**2, self.between(software, False) ** 2))
+        kind = np.array([e.ready.experts == experts for e in engines])
+        mine = kind & np.array([e.ready.software.id == software for e in engines])
+        pool = total = robust(self.folds[kind])
+        if mine.sum() >= 4:
+            total = shrunk(robust(self.folds[mine]), len(set(self.model.groups[mine].tolist())), pool)
+        return math.sqrt(max(total**2 - USUAL**2, LEAST_SPREAD**2))
 
     def residual(self, family: str) -> float:
         """Of a chip family: with the spreads of the software, its bands hold 80 % of runs left out.
@@ -74,18 +79,8 @@ class Shipped:
                 if own
             ]
         )
-        own = covering(self.folds[rows], spreads, self.dense.within)
-        return shrunk(own, len(set(self.model.groups[rows].tolist())), self.dense.within)
-
-    def spread_of(self, chosen: Sequence[bool], pool: Spread) -> Spread:
-        """`split` of some rows, drawn towards the pool."""
-        rows = np.array(chosen)
-        if rows.sum() < 4:
-            return pool
-        groups = self.model.groups[rows]
-        own = split(self.folds[rows], groups.tolist())
-        count = len(set(groups.tolist()))
-        return Spread(shrunk(own.within, count, pool.within), shrunk(own.between, count, pool.between))
+        own = covering(self.folds[rows], spreads, USUAL)
+        return shrunk(own, len(set(self.model.groups[rows].tolist())), USUAL)
 
 
 def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
@@ -184,8 +179,11 @@ class Anchor:
     sigma: float
 
 
-BETWEEN = 0.07
-"""ln spread between sources before any own run: what an own run is weighed against."""
+BETWEEN = {False: 0.05, True: 0.17}
+"""ln spread between sources before any own run, of dense and of mixture-of-experts models (out of the folds
+of the shipped runs): what an own run is weighed against."""
+UNKNOWN_CHIP = 0.15
+"""The same of a chip without published runs, beside that of its software: families left out of the fit."""
 WITHIN = 0.045
 """ln spread of runs of one source."""
 
@@ -193,8 +191,8 @@ WITHIN = 0.045
 def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
     """One factor on the speed of each chip family in the user's own runs.
 
-    With n runs the factor is exp(w x mean ln error) with w = n s_b^2 / (n s_b^2 + s_w^2): one run counts
-    for 70 %.
+    With n runs the factor is exp(w x median ln error) with w = n s_b^2 / (n s_b^2 + s_w^2): one run of a
+    dense model counts for 55 %, one of a mixture of experts for 93 %, ten for 93 % and more.
     The error that is left is told by leave-one-out where there are two runs or more.
 
     Raises:
@@ -209,29 +207,36 @@ def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
             file=str(path),
             hint=f"at least 1 run that can be predicted is needed, 10 correct well ({listed or 'no row'})",
         )
-    by_chip: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    by_chip: dict[tuple[str, str], list[tuple[Engine, float]]] = {}
     for item in found:
         ready = item.engine.ready
         error = math.log(item.predicted / item.measured)
-        by_chip.setdefault((ready.efficiency.id, ready.software.id), []).append((item.row.source, error))
+        by_chip.setdefault((ready.efficiency.id, ready.software.id), []).append((item.engine, error))
     return [
-        _anchor(chip, software, [e for _, e in pairs], len({g for g, _ in pairs}))
+        _anchor(chip, software, [engine for engine, _ in pairs], [error for _, error in pairs])
         for (chip, software), pairs in sorted(by_chip.items())
     ]
 
 
-def anchor_weight(runs: int) -> float:
-    """How much of the median error of so many own runs is believed."""
-    return runs * BETWEEN**2 / (runs * BETWEEN**2 + WITHIN**2)
+def anchor_weight(runs: int, experts: bool = False, known: bool = True) -> float:
+    """How much of the median error of so many own runs is believed.
+
+    The more, the less is known without them: of mixture-of-experts models, of a chip without published
+    runs.
+    """
+    between = BETWEEN[experts] ** 2 + (0.0 if known else UNKNOWN_CHIP**2)
+    return runs * between / (runs * between + WITHIN**2)
 
 
-def _anchor(chip: str, software: str, errors: Sequence[float], groups: int) -> Anchor:
+def _anchor(chip: str, software: str, engines: Sequence[Engine], errors: Sequence[float]) -> Anchor:
+    experts = all(engine.ready.experts for engine in engines)
+    known = engines[0].ready.efficiency.calibrated != "none"
     count = len(errors)
-    shift = anchor_weight(count) * float(np.median(errors))
+    shift = anchor_weight(count, experts, known) * float(np.median(errors))
     left = [e - shift for e in errors]
     if count > 1:
         left = [
-            e - anchor_weight(count - 1) * float(np.median([*errors[:i], *errors[i + 1 :]]))
+            e - anchor_weight(count - 1, experts, known) * float(np.median([*errors[:i], *errors[i + 1 :]]))
             for i, e in enumerate(errors)
         ]
     sigma = math.sqrt(
@@ -241,7 +246,7 @@ def _anchor(chip: str, software: str, errors: Sequence[float], groups: int) -> A
         efficiency=chip,
         software=software,
         runs=count,
-        groups=groups,
+        groups=len({engine.ready.row.source for engine in engines}),
         factor=math.exp(-shift),
         before=float(np.mean(np.abs(np.expm1(errors)))),
         after=float(np.mean(np.abs(np.expm1(left)))),

@@ -34,6 +34,7 @@ from planner.plan.plant_parts import (
     Tier,
     Transceivers,
 )
+from planner.scenario.split import split_text
 
 Wire = Mapping[str, Any]
 MEGAWATT = 1e6
@@ -254,6 +255,7 @@ def space(request: Wire) -> Space:
     choices = dict(request["space"])
     factorized = choices.pop("factorized", False)
     choices |= choices.pop("switches", {})
+    choices["stage_layers"] = [split_text(split) for split in choices.get("stage_layers", ())]
     return Space(
         cards_min=request["limits"]["cards_min"],
         cards_max=request["limits"]["cards_max"],

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from planner.errors import ScenarioError
+from planner.scenario.split import split_of
 
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
 RECOMPUTE = ("none", "attention", "selective", "full")
@@ -26,7 +27,8 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("tp_network", "pp_network", "dp_network"), ("ranks", "scale-up", "scale-out")),
 }
 """Switches and their words; without words: true or false."""
-KEYS = (*DEGREES, *WORDS, *FROM_ZERO, "sequence_parallel", *SWITCHES)
+SPLIT = "stage_layers"
+KEYS = (*DEGREES, *WORDS, *FROM_ZERO, "sequence_parallel", SPLIT, *SWITCHES)
 
 Named = dict[str, Any]
 """Some or all dimensions of a layout."""
@@ -46,7 +48,7 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
                 raise _fault(f"{text!r} is not of the form NAME=VALUE", "e.g. --layout tp=8,pp=16,dp=64")
             pairs.append((key, value))
     else:
-        pairs = [(key, str(value)) for key, value in layout.items()]
+        pairs = [(key, value if key == SPLIT else str(value)) for key, value in layout.items()]
     if not pairs:
         raise _fault("names nothing", "e.g. --layout tp=8,pp=16,dp=64")
     named: Named = {}
@@ -59,10 +61,19 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
         if key in named:
             raise _fault(f"{key} is given twice", "keep one")
         named[key] = _value(key, value)
+    if (split := named.get(SPLIT)) and named.setdefault("pp", len(split)) != len(split):
+        raise _fault(
+            f"{SPLIT} deals layers to {len(split)} stages, pp is {named['pp']}", "leave one of them out"
+        )
     return named
 
 
-def _value(key: str, text: str) -> Any:
+def _value(key: str, text: Any) -> Any:
+    if key == SPLIT:
+        try:
+            return split_of(text)
+        except ValueError as fault:
+            raise _fault(f"{key}: {fault}", "layers of each stage, first to last") from fault
     word = text.lower()
     known = WORDS.get(key, SWITCHES.get(key, ()))
     if known:

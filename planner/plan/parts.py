@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from planner.scenario.split import split_text
+
 TOLERANCE = 1e-6
 """Relative: leaves are added in another order than the engine adds them."""
 
@@ -154,6 +156,9 @@ class LayoutCore(Part):
     recompute_layers: int = Field(default=0, ge=0, description="layers per chunk that recompute; 0: all")
     schedule: Literal["none", "1f1b", "interleaved-1f1b", "zero-bubble", "dualpipe"] = "none"
     cp_kind: Literal["ring", "all-to-all"] = Field(default="ring", description="how context ranks exchange")
+    stage_layers: tuple[int, ...] = Field(
+        default=(), description="layers of each stage where dealt by hand; empty: evenly"
+    )
     switches: Switches = Switches()
 
     def short(self) -> str:
@@ -171,6 +176,7 @@ class LayoutCore(Part):
         words += [f"recompute_layers={self.recompute_layers}"] if self.recompute_layers else []
         words += [f"schedule={self.schedule}"] if self.schedule in ("zero-bubble", "dualpipe") else []
         words += [f"cp_kind={self.cp_kind}"] if self.cp_kind != "ring" else []
+        words += [f"stage_layers={split_text(self.stage_layers)}"] if self.stage_layers else []
         words += [f"{name}={value}" for name, value in self.switches.changed().items()]
         return ",".join(words)
 

@@ -23,6 +23,7 @@ from planner.problem.surroundings import Surroundings
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
 from planner.software import SoftwareProfile, default_profile, profile
+from planner.software.age import years_between
 from planner.specs import SpecLibrary, System
 from planner.specs.check import refuse_impossible
 from planner.specs.library import shipped
@@ -206,7 +207,10 @@ class _Builder(Surroundings):
     def _tools(self, tools: SoftwareProfile, cluster: int, architecture: Architecture) -> wire.Software:
         with self.figures.scope(Scope(cluster=cluster)):
             precision = self.scenario.workload.precision
-            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster))
+            system = self._systems()[cluster]
+            released = self.library.accelerator(system.accelerator).released or system.released
+            age = years_between(released, tools.dated)
+            return software(tools, architecture, precision, self.figures, self._block_scaled(cluster), age)
 
     def _block_scaled(self, cluster: int) -> bool:
         """Chips that multiply 4 bits also scale 8 bits per block: the recipe their software comes with."""

@@ -318,6 +318,11 @@ def _levels(item: Alternative, figures: Figures) -> tuple[wire.ScaleUpLevel, ...
             / item.accelerator.devices_per_card,
             latency=system.need(f"levels[{place}].latency", "timing", f"latency of {level.name}"),
             in_network_reduction=level.in_network_reduction,
+            reduction_efficiency=system.want(
+                f"levels[{place}].reduction_efficiency",
+                "timing",
+                f"reductions in the switches of {level.name}",
+            ),
         )
         for place, level in enumerate(item.system.levels)
     )

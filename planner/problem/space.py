@@ -40,6 +40,7 @@ def space(  # noqa: PLR0917
         "recompute_layers": choice.recompute_layers or (),
         "schedule": choice.schedule or (() if schedule == "1f1b" else (schedule,)),
         "cp_kind": choice.cp_kind or (),
+        "stage_layers": choice.stage_layers or (),
     }
     is_moe = model.moe is not None
     even = choice.factorized
@@ -47,7 +48,8 @@ def space(  # noqa: PLR0917
     tp = choice.tp or (
         factors(devices, model.heads, model.hidden) if even else tensor_degrees(model.heads, clusters)
     )
-    pp = choice.pp or (divisors(model.layers) if even else pipeline_stages(model.layers))
+    by_hand = tuple(sorted({len(split) for split in choice.stage_layers or ()}))
+    pp = choice.pp or by_hand or (divisors(model.layers) if even else pipeline_stages(model.layers))
     return wire.Space(
         tp=tp,
         pp=pp,

@@ -8,6 +8,7 @@ from planner.problem.evidence import SOFTWARE
 from planner.problem.figures import Figures
 from planner.scenario.schema import Workload
 from planner.software import SoftwareProfile
+from planner.software.age import on_young_chip
 
 
 def model(architecture: Architecture) -> wire.Model:
@@ -71,20 +72,29 @@ _EXPERTS_ONLY = ("ep_overlap", "imbalance_exponent", "moe_staging_bytes", "exper
 _QUANTISED_ONLY = ("quantisation_bytes",)
 
 
+KNOWN_AFTER = 3.0
+"""Years after which software loses nothing worth counting on a chip (less than 1 % of a tenth)."""
 BLOCK = "_block"
 """Suffix of a profile's figures for recipes with scales per block (MXFP8, NVFP4)."""
 
 
-def software(
+def software(  # noqa: PLR0917
     profile: SoftwareProfile,
     architecture: Architecture,
     precision: str,
     figures: Figures,
     block_scaled: bool = False,
+    age: float | None = None,
 ) -> wire.Software:
     """The profile's figures; recorded are those that this model and precision make use of.
 
-    ``block_scaled``: the recipe has a scale per block of elements, not one per tensor.
+    Args:
+        profile: the framework.
+        architecture: the model.
+        precision: of its products.
+        figures: where the figures are recorded.
+        block_scaled: the recipe has a scale per block of elements, not one per tensor.
+        age: years since the chip was released; None: not known, taken as long known.
     """
     idle = (() if architecture.moe else _EXPERTS_ONLY) + (_QUANTISED_ONLY if precision == "bf16" else ())
     values: dict[str, float | bool] = {name: getattr(profile, name) for name in _SWITCHES}
@@ -96,4 +106,7 @@ def software(
         elif name not in _SWITCHES:
             key = name + BLOCK if block_scaled and getattr(profile, name + BLOCK, None) else name
             values[name] = sheet.need(key, "timing", name.replace("_", " "))
+    if age is not None and age < KNOWN_AFTER:
+        loss = sheet.need("immaturity", "timing", "loss on a young chip")
+        values = on_young_chip(values, loss, age)
     return wire.Software.model_validate(values)

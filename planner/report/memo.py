@@ -28,6 +28,7 @@ from planner.report.prices import price_rows
 from planner.report.shares import shares
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
+from planner.scenario.split import split_text
 
 PHYSICS = "docs/physics.md"
 SHOWN_ESTIMATES = 6
@@ -233,6 +234,7 @@ def _layout(layout: Layout) -> str:
     kept += [f"{name.replace('_', ' ')} {value}" for name, value in layout.switches.changed().items()]
     kept += [layout.schedule] if layout.schedule != "none" else []
     kept += [f"context by {layout.cp_kind}"] if layout.cp_kind != "ring" else []
+    kept += [f"layers per stage {split_text(layout.stage_layers)}"] if layout.stage_layers else []
     return ", ".join(kept)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from planner.scenario.split import Split, splits_of
 from planner.scenario.values import WholeOrZero, as_list
 from planner.scenario.vocabulary import Degrees, Ranks, Recompute, Schedule, Tiers, Truths
 from planner.specs.quantity import Frozen
@@ -49,6 +50,11 @@ class LayoutChoice(Frozen):
     )
     cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="how context ranks exchange; default: ring"
+    )
+    stage_layers: Annotated[tuple[Split, ...], BeforeValidator(splits_of)] | None = Field(
+        default=None,
+        description="layers of each stage by hand, [7, 9, 9, 12] or 7:9x2:12, or a list of such "
+        "splits to choose from; fixes pp; absent: dealt evenly",
     )
     p2p_scatter: Truths | None = Field(
         default=None, description="each tensor rank sends its part to the next stage, not the whole"

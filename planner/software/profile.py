@@ -28,6 +28,9 @@ class SoftwareProfile(SpecFile):
     frameworks: list[Text] = Field(default=[], description="as published runs name them")
     since: Text = Field(description="first year-month of the software it describes")
     until: Text | None = Field(default=None, description="last year-month; absent: still current")
+    as_of: Text | None = Field(
+        default=None, description="year-month for which plans take a profile that is still current"
+    )
     tuning: Literal["tuned", "default", "tutorial"] = Field(
         description="tuned: by experts for the run; default: as shipped with care; tutorial: as in examples"
     )
@@ -88,9 +91,18 @@ class SoftwareProfile(SpecFile):
     quantisation_bytes_block: Count | None = Field(
         default=None, description="the same with scales per block; absent: as quantisation_bytes"
     )
+    immaturity: Count = Field(
+        description="what is lost on a chip just released: products and memory-bound work take 1 + this "
+        "times as long as on a chip long known, attention reaches 1 - this of its rate"
+    )
     jitter_per_doubling: Fraction = Field(description="slow-down per doubling of cards above 8")
     memory_overhead: Size = Field(description="runtime and communication buffers per device")
     fragmentation: Fraction = Field(description="share of the activations lost to fragmentation")
+
+    @property
+    def dated(self) -> str | None:
+        """Year-month for which plans take it: ``as_of``, else the last one it describes."""
+        return self.as_of or self.until
 
     def covers(self, framework: str, date: str | None) -> bool:
         """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""

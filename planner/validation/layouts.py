@@ -172,6 +172,7 @@ def _layout(  # noqa: PLR0917
             micro_batch=micro,
             recompute=_recompute(row, profile, recompute),
             recompute_layers=_recomputed_layers(row),
+            stage_layers=row.stage_layers or (),
             schedule=schedule,
             sharding=sharding,
             sequence_parallel=sequence_parallel and tp > 1,

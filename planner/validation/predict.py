@@ -20,10 +20,9 @@ FORWARD = 1.0 / 3.0
 """Share of a step in which activations can leave for the host: the forward passes."""
 SLACK = 1.2
 """Where nothing fits by our count: layouts that need up to this much more than the least are all possible."""
-MEMORY_ERROR = 1.02
-"""Of the layouts that a row may mean, those that need up to this much fit: our count's usual error."""
-MEMORY_TOLERANCE = 1.05
-"""Where none does, those up to this: a layout that ran did fit."""
+MEMORY_TOLERANCES = (1.02, 1.05)
+"""Of the layouts that a row may mean those that need up to this much fit, our count's usual error; where none
+does, those up to a little more: a layout that ran did fit."""
 SHARDED = 3
 WHOLLY = "as printed it is more than the memory without any activation: read as wholly sharded"
 """Said of rows whose stated sharding no card could hold; the column of such tables is often left empty."""
@@ -38,9 +37,10 @@ class Engine:
         body = ready.request.model_dump(by_alias=True)
         problem = body["problem"]
         self.efficiency: dict[str, Any] = problem["clusters"][0]["device"]["efficiency"]
-        self.software: dict[str, Any] = problem["software"]
+        self.software: dict[str, Any] = ready.tools.model_dump()
         self.training: dict[str, Any] = problem["training"]
         problem["clusters"][0]["device"]["efficiency"] = _EFFICIENCY
+        self._young: dict[str, Any] = problem["software"]
         problem["software"] = _SOFTWARE
         text = json.dumps(body, separators=(",", ":"), allow_nan=False)
         self._head, rest = text.split(f'"{_EFFICIENCY}"')
@@ -63,7 +63,7 @@ class Engine:
         from planner import _core  # noqa: PLC0415 (specs can be checked without the core)
 
         first = json.dumps(self.efficiency if efficiency is None else efficiency)
-        second = json.dumps(self.software if software is None else software)
+        second = json.dumps(self._young if software is None else software)
         if not self._order[0]:
             first, second = second, first
         request = f"{self._head}{first}{self._middle}{second}{self._tail}"
@@ -176,10 +176,9 @@ _Ranked = list[tuple[float, int, Prediction]]
 
 
 def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
-    """Those that fit by time (where none does, those within the tolerance), those that do not by memory,
+    """Those that fit by time (within the least tolerance that any meets), those that do not by memory,
     and the last refusal."""
-    fits: _Ranked = []
-    nearly: _Ranked = []
+    fits: tuple[_Ranked, ...] = tuple([] for _ in MEMORY_TOLERANCES)
     tight: _Ranked = []
     refusal = "no layout can be evaluated"
     for place, ready in enumerate(candidates):
@@ -191,13 +190,14 @@ def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
             continue
         memory = found.design["memory"]
         share = memory["per_device_bytes"] / memory["capacity_bytes"]
-        if share <= MEMORY_ERROR:
-            fits.append((found.predicted, place, found))
-        elif share <= MEMORY_TOLERANCE:
-            nearly.append((found.predicted, place, found))
-        else:
+        within = next(
+            (kept for most, kept in zip(MEMORY_TOLERANCES, fits, strict=True) if share <= most), None
+        )
+        if within is None:
             tight.append((memory["per_device_bytes"], place, found))
-    return fits or nearly, tight, refusal
+        else:
+            within.append((found.predicted, place, found))
+    return next(filter(None, fits), []), tight, refusal
 
 
 def predictions(desk: Desk, rows: Sequence[Row]) -> tuple[list[Prediction], dict[str, str]]:

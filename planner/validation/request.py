@@ -20,6 +20,7 @@ from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
 from planner.software import SoftwareProfile, default_profile, profile_of_run
 from planner.software import profile as profile_called
+from planner.software.age import on_young_chip, years_between
 from planner.specs import Efficiency, SpecLibrary
 from planner.validation.layouts import UnanswerableError, layouts
 from planner.validation.measured import Measure, measure
@@ -51,6 +52,8 @@ class Ready:
         request: what the core is asked.
         card_peak: FLOP/s per card at the precision.
         notes: layout fields that were filled in, and how.
+        tools: the software's figures on a chip long known.
+        age: years that the chip was on the market; None: not known.
     """
 
     row: Row
@@ -64,6 +67,8 @@ class Ready:
     card_peak: float
     devices_per_card: int
     notes: tuple[str, ...]
+    tools: wire.Software
+    age: float | None
     contradicts: bool = False
     """The row's layout cannot have run as printed and was read otherwise."""
 
@@ -133,12 +138,24 @@ class Desk:
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
+        age = years_between(self._released(system), row.software_date)
+        young = on_young_chip(tools.model_dump(), profile.immaturity.value, age)
         peak = getattr(hardware.device.peak, precision) or 0.0
         found = measure(row, peak * hardware.devices_per_card) or found
         for layout, filled in layouts(row, shape, profile, hardware.devices_per_card):
             yield Ready(
                 row=row,
-                request=_request(row, precision, wire_model(shape), tools, profile, fitted, layout),
+                request=_request(
+                    row,
+                    precision,
+                    wire_model(shape),
+                    wire.Software.model_validate(young),
+                    profile,
+                    fitted,
+                    layout,
+                ),
+                tools=tools,
+                age=age,
                 measure=found,
                 efficiency=efficiency,
                 software=profile,
@@ -164,6 +181,10 @@ class Desk:
         if variant and self.library.find("systems", variant) is not None:
             return variant
         return row.hardware
+
+    def _released(self, system_id: str) -> str | None:
+        system = self.library.system(system_id)
+        return self.library.accelerator(system.accelerator).released or system.released
 
     def _find_model(self, name: str) -> Architecture:
         try:
@@ -301,7 +322,7 @@ def _request(  # noqa: PLR0917
             batch_tolerance=0.5,
             precision=precision,
             weight_bytes=2.0,
-            gradient_bytes=float(profile.gradient_bytes),
+            gradient_bytes=float(row.gradient_bytes or profile.gradient_bytes),
             optimizer_bytes=12.0,
         ),
         software=tools,

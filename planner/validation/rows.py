@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from planner.errors import PlannerError
+from planner.scenario.split import split_of
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 SCORED = ("full", "near_full")
@@ -61,6 +62,11 @@ def _sharding_stage(value: Any) -> Any:
     return _SHARDING.get(word, word.removeprefix("zero").lstrip("- "))
 
 
+def _split(value: Any) -> Any:
+    """Layers per stage as a list, or as scripts write them: "7,8,9" or "7:9x3"."""
+    return None if value is None else split_of(value.replace(",", ":") if isinstance(value, str) else value)
+
+
 class Row(BaseModel):
     """One measured run. Columns that are not listed here are kept out; absent means the same as null."""
 
@@ -91,11 +97,17 @@ class Row(BaseModel):
     recompute: Annotated[str | None, BeforeValidator(_recompute_word)] = None
     recompute_parts: tuple[str, ...] | None = None
     recompute_layers: int | None = None
+    stage_layers: Annotated[tuple[int, ...] | None, BeforeValidator(_split)] = Field(
+        default=None, description="layers of each pipeline stage where they are not equal"
+    )
     sharding: Annotated[Annotated[int, Field(ge=0, le=3)] | None, BeforeValidator(_sharding_stage)] = None
     sharding_group: Degree | None = None
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
     scaling_recipe: str | None = None
     block_scaled: bool = Field(default=False, description="scales per block of elements (MXFP8, NVFP4 ...)")
+    gradient_bytes: Literal[2, 4] | None = Field(
+        default=None, description="per accumulated and exchanged gradient, where the source says"
+    )
     framework: str | None = None
     software_date: str | None = None
     measured: dict[str, Any] = {}

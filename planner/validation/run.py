@@ -29,11 +29,18 @@ def family_of(efficiency_id: str) -> str:
     return efficiency_id.removesuffix("-hgx")
 
 
-def sigma_ln(efficiency: Efficiency, software: SoftwareProfile, experts: bool) -> float:
-    """Standard deviation of ln(time): the model's residual within a source, and the "
-    "spread between sources."""
+def sigma_ln(
+    efficiency: Efficiency, software: SoftwareProfile, experts: bool, precision: str = "bf16"
+) -> float:
+    """Standard deviation of ln(time): the model's residual within a source, the spread between sources, and
+    on a chip that no run has calibrated the range of its share of peak at ``precision``."""
     spread = software.spread_experts if experts and software.spread_experts is not None else software.spread
-    return math.hypot(efficiency.residual.value, spread.value)
+    chip = 0.0
+    if efficiency.calibrated == "none":
+        share = getattr(efficiency.matmul, precision, None) or efficiency.matmul.bf16
+        low, high = share.low or share.value, share.high or share.value
+        chip = math.log(high / low) / (2.0 * Z90)
+    return math.hypot(efficiency.residual.value, spread.value, chip)
 
 
 def about_fit(path: Path = OUT_OF_FOLD) -> dict[str, Any]:
@@ -112,7 +119,9 @@ def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | 
     ready = found.engine.ready if found else None
     low = high = None
     if ready is not None and shown is not None:
-        sigma = math.hypot(sigma_ln(ready.efficiency, ready.software, ready.experts), ready.doubt)
+        precision = ready.request.problem.training.precision
+        known = sigma_ln(ready.efficiency, ready.software, ready.experts, precision)
+        sigma = math.hypot(known, ready.doubt)
         low, high = shown * math.exp(-Z90 * sigma), shown * math.exp(Z90 * sigma)
     memory = found.design["memory"] if found else None
     return Case(

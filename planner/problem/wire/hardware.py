@@ -41,6 +41,7 @@ class ScaleUpLevel(Wire):
     bandwidth: float
     latency: float
     in_network_reduction: bool
+    reduction_efficiency: float | None = None
 
 
 class Share(Wire):

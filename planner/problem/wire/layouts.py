@@ -62,6 +62,7 @@ class Space(Wire):
     recompute_layers: tuple[Unsigned, ...] = ()
     schedule: tuple[Literal["1f1b", "zero-bubble", "dualpipe"], ...] = ()
     cp_kind: tuple[Literal["ring", "all-to-all"], ...] = ()
+    stage_layers: tuple[tuple[Unsigned, ...], ...] = ()
     switches: SwitchSpace = SwitchSpace()
     factorized: bool = False
 
@@ -83,4 +84,5 @@ class LayoutOfDesign(Wire):
     recompute_layers: Unsigned = 0
     schedule: Literal["1f1b", "zero-bubble", "dualpipe"] = "1f1b"
     cp_kind: Literal["ring", "all-to-all"] = "ring"
+    stage_layers: tuple[Unsigned, ...] = ()
     switches: Switches = Switches()

@@ -6,7 +6,19 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.specs.quantity import Count, Duration, FailureRate, Frozen, Mass, Money, Power, Rate, Size, Text
+from planner.specs.quantity import (
+    Count,
+    Duration,
+    FailureRate,
+    Fraction,
+    Frozen,
+    Mass,
+    Money,
+    Power,
+    Rate,
+    Size,
+    Text,
+)
 from planner.specs.schema.common import SpecFile
 
 Cooling = Literal["room-air", "contained-air", "rear-door", "cold-plate", "immersion"]
@@ -25,6 +37,9 @@ class Level(Frozen):
     )
     latency: Duration | None = Field(default=None, description="per step of a collective (alpha)")
     in_network_reduction: bool = Field(default=False, description="switches reduce (NVLS, SHARP)")
+    reduction_efficiency: Fraction | None = Field(
+        default=None, description="rate of such reductions over a ring's; absent: 0.84, as on Hopper"
+    )
 
 
 class ScaleOut(Frozen):

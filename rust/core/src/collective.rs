@@ -3,7 +3,7 @@
 //! Source of the forms: Thakur, Rabenseifner, Gropp 2005; NCCL's tuner for the latency terms
 //! (`hardware_specs` carries its constants). Bytes are those of one rank.
 
-use crate::network::{Group, IN_NETWORK_EFFICIENCY, Span};
+use crate::network::{Group, Span};
 use crate::units::{Bytes, Seconds};
 
 /// How the phases of the levels follow one another.
@@ -61,11 +61,7 @@ pub fn all_reduce(group: &Group, buffer: Bytes, phases: Phases) -> Seconds {
 fn level_all_reduce(span: &Span, bytes: Bytes) -> Seconds {
     let n = span.members;
     let ring = bytes * (2.0 * (n - 1.0) / n) / span.bandwidth;
-    if span.in_network_reduction {
-        let switched = bytes * ((n + 1.0) / n) / (span.bandwidth * IN_NETWORK_EFFICIENCY);
-        return ring.min(switched);
-    }
-    ring
+    span.reduction.map_or(ring, |share| ring.min(bytes * ((n + 1.0) / n) / (span.bandwidth * share)))
 }
 
 /// All-to-all of `bytes` per rank: each level carries the share that leaves its inner level.
@@ -91,7 +87,7 @@ pub fn all_to_all(group: &Group, bytes: Bytes, copies: (f64, f64)) -> Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Level, Network};
+    use crate::network::{IN_NETWORK_EFFICIENCY, Level, Network};
     use crate::units::BytesPerSecond;
 
     fn network(in_network_reduction: bool) -> Network {
@@ -101,7 +97,7 @@ mod tests {
             bandwidth: BytesPerSecond(bandwidth),
             latency: Seconds::ZERO,
             mesh: None,
-            in_network_reduction,
+            reduction: in_network_reduction.then_some(IN_NETWORK_EFFICIENCY),
         };
         Network { levels: vec![level(8.0, 100.0), level(f64::INFINITY, 10.0)] }
     }

@@ -85,6 +85,9 @@ pub struct ScaleUpLevel {
     pub latency: Seconds,
     /// Switches reduce in flight.
     pub in_network_reduction: bool,
+    /// Rate of such reductions over that of a ring; none: that of Hopper (`network.rs`).
+    #[serde(default)]
+    pub reduction_efficiency: Option<f64>,
 }
 
 /// The scale-out fabric one cluster can be built with: one kind and one oversubscription.

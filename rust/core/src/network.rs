@@ -7,10 +7,10 @@ use crate::fabric::{FabricDesign, FabricKind};
 use crate::hardware::{Cluster, FabricOption, Topology};
 use crate::units::{BytesPerSecond, Seconds};
 
-/// In-network all-reduce moves less but runs at this share of the ring's rate.
+/// In-network all-reduce moves less but runs at this share of the ring's rate, where the level does not say.
 ///
 /// NCCL on 8 H200: 480 GB/s bus bandwidth against 367 GB/s for the ring, where the traffic ratio
-/// 2(n-1)/(n+1) = 1.56 would allow 571 (oracle `h200_collectives`).
+/// 2(n-1)/(n+1) = 1.56 would allow 571 (oracle `h200_collectives`). Levels of Blackwell state their own.
 pub const IN_NETWORK_EFFICIENCY: f64 = 0.84;
 
 /// One level: devices joined, what a device gets there, latency of a step.
@@ -26,8 +26,8 @@ pub struct Level {
     pub latency: Seconds,
     /// Full mesh of that many devices: a group uses only the links to its own members.
     pub mesh: Option<f64>,
-    /// Switches reduce in flight.
-    pub in_network_reduction: bool,
+    /// Switches reduce in flight, at this share of the ring's rate.
+    pub reduction: Option<f64>,
 }
 
 /// All levels, innermost first, with growing sizes; the last one is infinite.
@@ -49,8 +49,8 @@ pub struct Span {
     pub bandwidth: BytesPerSecond,
     /// Per step.
     pub latency: Seconds,
-    /// Switches reduce in flight.
-    pub in_network_reduction: bool,
+    /// Switches reduce in flight, at this share of the ring's rate.
+    pub reduction: Option<f64>,
 }
 
 /// How a communication group lies on the network, innermost level first.
@@ -76,7 +76,9 @@ impl Network {
                 bandwidth: level.bandwidth * efficiency.scale_up,
                 latency: level.latency,
                 mesh: (level.topology == Topology::FullMesh).then_some(level.size as f64),
-                in_network_reduction: level.in_network_reduction,
+                reduction: level
+                    .in_network_reduction
+                    .then(|| level.reduction_efficiency.unwrap_or(IN_NETWORK_EFFICIENCY)),
             })
             .collect();
         let line = fabric.bandwidth * (efficiency.scale_out * fabric.share_of_line_rate);
@@ -110,7 +112,7 @@ impl Network {
                 bandwidth: line * taper,
                 latency: fabric.latency + fabric.latency_per_tier * index as f64,
                 mesh: None,
-                in_network_reduction: fabric.in_network_reduction,
+                reduction: fabric.in_network_reduction.then_some(IN_NETWORK_EFFICIENCY),
             });
         }
         Self { levels }
@@ -123,7 +125,7 @@ impl Network {
             members: 1.0,
             bandwidth: BytesPerSecond(f64::INFINITY),
             latency: Seconds::ZERO,
-            in_network_reduction: false,
+            reduction: None,
         };
         let mut spans = [nothing; MAX_LEVELS];
         let mut inside = 1.0;
@@ -136,7 +138,7 @@ impl Network {
                     members,
                     bandwidth: level.bandwidth * links,
                     latency: level.latency,
-                    in_network_reduction: level.in_network_reduction,
+                    reduction: level.reduction,
                 };
             }
             inside = reached;
@@ -182,7 +184,7 @@ fn direct_levels(
             bandwidth: line * if index == last { below } else { 1.0 },
             latency: fabric.latency + fabric.latency_per_tier * (hops / 2.0),
             mesh: None,
-            in_network_reduction: false,
+            reduction: None,
         }
     };
     (0..=last).map(level).filter(|level| level.size > inner).collect()
@@ -241,7 +243,7 @@ mod tests {
             bandwidth: BytesPerSecond(bandwidth),
             latency: Seconds(1e-6),
             mesh,
-            in_network_reduction: false,
+            reduction: None,
         }
     }
 

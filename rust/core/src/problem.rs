@@ -16,6 +16,7 @@ use crate::plant::side::SideNetwork;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
+use crate::training::split::StageSplit;
 use crate::workload::{Software, Training};
 
 /// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
@@ -148,6 +149,9 @@ pub struct Space {
     /// Kinds of context parallelism; empty: ring.
     #[serde(default)]
     pub cp_kind: Vec<ContextKind>,
+    /// Layers of each stage by hand, for as many stages as are listed (an empty list: evenly); none: evenly.
+    #[serde(default)]
+    pub stage_layers: Vec<StageSplit>,
     /// Switches.
     #[serde(default)]
     pub switches: SwitchSpace,
@@ -159,7 +163,7 @@ pub struct Space {
 
 impl Space {
     /// Layouts that differ in what most spaces leave alone, in declared order: layers that recompute, schedule,
-    /// kind of context parallelism. All other dimensions are those of [`Layout::default`].
+    /// kind of context parallelism, layers dealt by hand. All other dimensions are those of [`Layout::default`].
     #[must_use]
     pub fn manners(&self) -> Vec<Layout> {
         let plain = Layout::default();
@@ -170,11 +174,19 @@ impl Space {
         for recompute_layers in or(&self.recompute_layers, plain.recompute_layers) {
             for &schedule in &schedules {
                 for &cp_kind in &kinds {
-                    found.push(Layout { recompute_layers, schedule, cp_kind, ..plain });
+                    for &stage_layers in &self.splits() {
+                        found.push(Layout { recompute_layers, schedule, cp_kind, stage_layers, ..plain });
+                    }
                 }
             }
         }
         found
+    }
+
+    /// How layers may be dealt to stages.
+    #[must_use]
+    pub fn splits(&self) -> Vec<StageSplit> {
+        if self.stage_layers.is_empty() { vec![StageSplit::default()] } else { self.stage_layers.clone() }
     }
 }
 

@@ -8,13 +8,17 @@ use planner_core::units::{Bytes, BytesPerSecond, Seconds};
 const GIB: f64 = 1_073_741_824.0;
 
 fn level(size: f64, bandwidth: f64, latency: f64, in_network_reduction: bool) -> Level {
+    reducing(size, bandwidth, latency, in_network_reduction.then_some(IN_NETWORK_EFFICIENCY))
+}
+
+fn reducing(size: f64, bandwidth: f64, latency: f64, reduction: Option<f64>) -> Level {
     Level {
         name: String::new(),
         size,
         bandwidth: BytesPerSecond(bandwidth),
         latency: Seconds(latency),
         mesh: None,
-        in_network_reduction,
+        reduction,
     }
 }
 
@@ -117,16 +121,21 @@ fn a_supernode_of_switches_gives_every_pair_the_whole_link() {
     }
 }
 
+/// Share of the ring's rate that the levels of Blackwell systems state (`hardware_specs/systems`).
+const BLACKWELL: f64 = 0.79;
+
 /// Eight B200 by cards used: 673 GB/s on 4, where the ring is as fast as the switches, 778 to 838 GB/s on 6 to 8.
-/// Five cards (678 GB/s, still the ring) are the point that the model misses, by 13 %.
+/// Five cards (678 GB/s) still ran the ring, which the switches would have beaten by 5 %.
 #[test]
-fn switches_of_a_b200_node_help_from_six_cards_on() {
-    let network = Network { levels: vec![level(8.0, 680e9, 0.0, true)] };
+fn switches_of_a_b200_node_help_from_five_cards_on() {
+    let network = Network { levels: vec![reducing(8.0, 680e9, 0.0, Some(BLACKWELL))] };
     let bytes = 16.0 * GIB;
-    for (ranks, measured) in [(4.0, 673.2e9), (6.0, 778.2e9), (7.0, 811.2e9), (8.0, 838.0e9)] {
+    for (ranks, measured) in [(4.0, 673.2e9), (5.0, 677.8e9), (6.0, 778.2e9), (7.0, 811.2e9), (8.0, 838.0e9)]
+    {
         let time = all_reduce(&network.group(1.0, ranks), Bytes(bytes), Phases::Pipelined);
         let found = bus_bandwidth(ranks, bytes, time);
-        assert!((found / measured - 1.0).abs() < 0.07, "{ranks} cards: {found}");
+        let tolerance = if ranks == 5.0 { 0.06 } else { 0.02 };
+        assert!((found / measured - 1.0).abs() < tolerance, "{ranks} cards: {found}");
     }
 }
 

@@ -51,6 +51,7 @@ def test_a_layout_sorts_as_the_page_says() -> None:
         "sequence_parallel": "sequence parallelism",
         "recompute_layers": "recomputed layers",
         "cp_kind": "kind of context parallelism",
+        "stage_layers": "layers by hand",
     }
     sentence = ", ".join(words.get(name, name) for name in order)
     assert f"Layouts sort by {sentence}" in " ".join(section("Ties").split())

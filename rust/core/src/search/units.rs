@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::problem::{ExpertTensor, Problem};
 use crate::search::variant::{Variant, bench};
 use crate::training::layout::{Layout, micro_batches};
+use crate::training::split::StageSplit;
 use crate::training::stages::{Stage, stages};
 use crate::training::step::pieces;
 use crate::training::switches::Switches;
@@ -144,7 +145,7 @@ fn plain_layouts(problem: &Problem) -> Vec<Layout> {
 /// What all units share: lawful batches, and how layers are dealt to stages.
 pub struct Tables {
     batches: BTreeMap<u64, Vec<(u64, u64)>>,
-    stages: BTreeMap<(u64, u64), Vec<Stage>>,
+    stages: BTreeMap<(u64, u64, StageSplit), Vec<Stage>>,
 }
 
 impl Tables {
@@ -153,9 +154,12 @@ impl Tables {
     pub fn new(problem: &Problem, devices: u64) -> Self {
         let layers = u64::from(problem.model.layers);
         let mut dealt = BTreeMap::new();
-        for &pp in problem.space.pp.iter().filter(|pp| **pp <= layers) {
+        let splits = problem.space.splits();
+        for &pp in problem.space.pp.iter().filter(|pp| **pp <= layers + 2) {
             for &vpp in problem.space.vpp.iter().filter(|vpp| **vpp * pp <= layers + 2) {
-                dealt.insert((pp, vpp), stages(&problem.model, pp, vpp));
+                for &split in splits.iter().filter(|split| split.fits(layers, pp, vpp)) {
+                    dealt.insert((pp, vpp, split), stages(&problem.model, pp, vpp, &split));
+                }
             }
         }
         Self { batches: batches(problem, devices), stages: dealt }
@@ -167,10 +171,10 @@ impl Tables {
         self.batches.get(&micro_batch).map_or(&[], Vec::as_slice)
     }
 
-    /// The stages of `pp` x `vpp` chunks; none where the layers do not reach.
+    /// The stages of a layout; none where the layers do not reach.
     #[must_use]
-    pub fn stages(&self, pp: u64, vpp: u64) -> &[Stage] {
-        self.stages.get(&(pp, vpp)).map_or(&[], Vec::as_slice)
+    pub fn stages(&self, layout: &Layout) -> &[Stage] {
+        self.stages.get(&(layout.pp, layout.vpp, layout.stage_layers)).map_or(&[], Vec::as_slice)
     }
 }
 

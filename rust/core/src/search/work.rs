@@ -306,7 +306,7 @@ impl Sweep<'_> {
         let layout = self.layout;
         if self.families[network].is_none() {
             let pieces = self.pieces(network).0;
-            let stages = self.tables.stages(layout.pp, layout.vpp);
+            let stages = self.tables.stages(&layout);
             self.families[network] = Some(Family::with_stages(&self.problem.model, layout, pieces, stages));
         }
         let family = self.families[network].get_or_insert_with(|| unreachable!("made above"));

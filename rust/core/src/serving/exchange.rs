@@ -197,7 +197,7 @@ mod tests {
             bandwidth: BytesPerSecond(100e9),
             latency: Seconds::ZERO,
             mesh: None,
-            in_network_reduction: false,
+            reduction: None,
         };
         let network = Network { levels: vec![level] };
         let group = network.group(1.0, 8.0);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::training::schedule::{ContextKind, Schedule};
+use crate::training::split::StageSplit;
 use crate::training::switches::{Switches, placement_fits};
 use crate::workload::Training;
 
@@ -58,6 +59,9 @@ pub struct Layout {
     /// How context ranks exchange keys and values.
     #[serde(default)]
     pub cp_kind: ContextKind,
+    /// Layers of each stage, dealt by hand; empty: evenly.
+    #[serde(default)]
+    pub stage_layers: StageSplit,
     /// Choices that cut nothing: overlap, what is kept or offloaded, networks by hand.
     #[serde(default)]
     pub switches: Switches,
@@ -81,6 +85,7 @@ impl Default for Layout {
             recompute_layers: 0,
             schedule: Schedule::default(),
             cp_kind: ContextKind::default(),
+            stage_layers: StageSplit::default(),
             switches: Switches::default(),
         }
     }
@@ -104,7 +109,8 @@ pub enum Rule {
     WidthOverTensor,
     /// cp halves must divide the sequence; with sequence parallelism tp must divide what is left.
     SequenceOverContext,
-    /// At least one layer per model chunk (the first and last may have one less than the rest).
+    /// At least one layer per model chunk (the first and last may have one less than the rest); a split by hand deals
+    /// all layers to as many stages, each a multiple of its chunks, and leaves no inner stage empty.
     LayersOverPipeline,
     /// Interleaving needs more than one stage, and equal chunks save the first and last; zero-bubble and
     /// bidirectional schedules take one chunk a stage, the latter an even number of stages.
@@ -222,10 +228,13 @@ pub fn broken_rule(model: &Model, training: &Training, host: Host, layout: &Layo
     }
     let (layers, chunks) = (u64::from(model.layers), layout.pp * layout.vpp);
     let short = layers.div_ceil(chunks) * chunks - layers;
-    if layers < layout.pp || (layout.vpp > 1 && layers + 2 < chunks) {
+    let even = layout.stage_layers.is_even();
+    if !layout.stage_layers.fits(layers, layout.pp, layout.vpp)
+        || (even && (layers < layout.pp || (layout.vpp > 1 && layers + 2 < chunks)))
+    {
         return Some(Rule::LayersOverPipeline);
     }
-    if layout.vpp > 1 && (layout.pp == 1 || (short > 2 && model.mtp_layers == 0)) {
+    if layout.vpp > 1 && (layout.pp == 1 || (even && short > 2 && model.mtp_layers == 0)) {
         return Some(Rule::Interleaving);
     }
     if !layout.schedule.allows(layout.pp, layout.vpp) {

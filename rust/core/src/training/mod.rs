@@ -7,6 +7,7 @@ pub mod memory;
 pub mod offload;
 pub mod phases;
 pub mod schedule;
+pub mod split;
 pub mod stages;
 pub mod step;
 pub mod switches;

@@ -70,6 +70,8 @@ pub struct LayerCost {
     pub recompute: Phase,
     /// Of the backward pass, the products for the gradients of weights.
     pub weight_gradient: Seconds,
+    /// Seconds of both passes in which the layer's traffic, hidden or not, fills the network between domains.
+    pub scale_out: Seconds,
     /// Bytes kept from forward to backward pass.
     pub activations: Bytes,
     /// Bytes that a layer keeps which recomputes nothing.

@@ -3,6 +3,7 @@
 use crate::model::Model;
 use crate::training::layout::Layout;
 use crate::training::schedule::Schedule;
+use crate::training::split::StageSplit;
 
 /// A pipeline stage with its real contents; `count` stages are alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,14 +38,21 @@ impl Stage {
 ///
 /// Chunks are equal where the layers divide; else the last chunk has one layer less, then the first, then the
 /// others from the end. Chunk c belongs to stage c mod pp. Multi-token-prediction layers sit on the last stage.
+/// A `split` by hand that fits takes the place of that rule; one that does not is refused by `layers_over_pipeline`.
 #[must_use]
-pub fn stages(model: &Model, pp: u64, vpp: u64) -> Vec<Stage> {
+pub fn stages(model: &Model, pp: u64, vpp: u64, split: &StageSplit) -> Vec<Stage> {
     let chunks = pp * vpp;
     let layers = u64::from(model.layers);
     let mut found: Vec<Stage> = Vec::with_capacity(4);
     let mut contents = vec![(0_u64, 0_u64); usize::try_from(pp).unwrap_or(usize::MAX)];
     let mut start = 0_u64;
-    for (chunk, size) in (0_u64..).zip(chunk_sizes(layers, pp, chunks, reserved(model, pp, vpp))) {
+    let sizes = if split.is_even() || !split.fits(layers, pp, vpp) {
+        chunk_sizes(layers, pp, chunks, reserved(model, pp, vpp))
+    } else {
+        let stage: Vec<u64> = split.layers().map(|count| count / vpp).collect();
+        stage.iter().copied().cycle().take(stage.len() * usize::try_from(vpp).unwrap_or(1)).collect()
+    };
+    for (chunk, size) in (0_u64..).zip(sizes) {
         let end = start + size;
         let before =
             |count: u64| u64::from(model.moe_layers_before(u32::try_from(count).unwrap_or(u32::MAX)));
@@ -173,9 +181,32 @@ mod tests {
         }
     }
 
+    fn evenly(model: &Model, pp: u64) -> Vec<Stage> {
+        stages(model, pp, 1, &StageSplit::default())
+    }
+
+    #[test]
+    fn a_split_by_hand_gives_each_stage_its_layers_and_the_ends_the_tables() {
+        let split = StageSplit::new(&[7, 8, 9, 10, 11, 11, 12, 12]).unwrap();
+        let found = stages(&model(80), 8, 1, &split);
+        let layers: Vec<(f64, f64)> = found.iter().map(|stage| (stage.dense, stage.count)).collect();
+        // The last stage has twelve layers too, and the head: a make-up of its own.
+        assert_eq!(
+            layers,
+            [(7.0, 1.0), (8.0, 1.0), (9.0, 1.0), (10.0, 1.0), (11.0, 2.0), (12.0, 1.0), (12.0, 1.0)]
+        );
+        assert!(found[0].first && found[6].heads == 1.0);
+        // Two chunks a stage: 4 = 2 x 2 layers on the first and the last of three stages, 8 on the inner one.
+        let chunks = stages(&model(16), 3, 2, &StageSplit::new(&[4, 8, 4]).unwrap());
+        assert_eq!(chunks.iter().map(|stage| stage.dense).collect::<Vec<_>>(), [4.0, 8.0, 4.0]);
+        // The head alone on the last stage.
+        let alone = stages(&model(16), 3, 1, &StageSplit::new(&[8, 8, 0]).unwrap());
+        assert_eq!((alone[2].dense, alone[2].heads), (0.0, 1.0));
+    }
+
     #[test]
     fn llama_405b_on_16_stages_gives_the_first_and_last_stage_a_layer_less() {
-        let found = stages(&model(126), 16, 1);
+        let found = stages(&model(126), 16, 1, &StageSplit::default());
         let layers: Vec<f64> = found.iter().map(|stage| stage.dense).collect();
         assert_eq!(layers, vec![7.0, 8.0, 7.0]);
         assert_eq!(found[1].count, 14.0);
@@ -186,7 +217,7 @@ mod tests {
         for layers in 1..40 {
             for pp in 1..=u64::from(layers) {
                 let total: f64 =
-                    stages(&model(layers), pp, 1).iter().map(|stage| stage.count * stage.dense).sum();
+                    evenly(&model(layers), pp).iter().map(|stage| stage.count * stage.dense).sum();
                 assert_eq!(total, f64::from(layers), "{layers} layers on {pp} stages");
             }
         }
@@ -214,7 +245,7 @@ mod tests {
         let mut heavy = model(29);
         heavy.mtp_layers = 1;
         assert_eq!(reserved(&heavy, 4, 1), 3);
-        let found = stages(&heavy, 4, 1);
+        let found = evenly(&heavy, 4);
         let last = found.iter().find(|stage| stage.heads > 0.0).unwrap();
         // (29 + 3)/4 = 8 places a stage; the last holds 5 layers and the extra one.
         assert_eq!(last.dense, 6.0);

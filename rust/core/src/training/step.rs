@@ -113,6 +113,7 @@ pub struct Family {
     backward: Phase,
     recompute: Seconds,
     weight_gradient: Seconds,
+    scale_out: Seconds,
     mean: Seconds,
     bubble: Seconds,
     slowest: Seconds,
@@ -123,7 +124,8 @@ impl Family {
     /// Times the stages of `layout`; its dp is ignored.
     #[must_use]
     pub fn new(model: &Model, layout: Layout, pieces: Pieces) -> Self {
-        Self::with_stages(model, layout, pieces, &stages(model, layout.pp, layout.vpp))
+        let dealt = stages(model, layout.pp, layout.vpp, &layout.stage_layers);
+        Self::with_stages(model, layout, pieces, &dealt)
     }
 
     /// The same with the stages at hand.
@@ -133,6 +135,7 @@ impl Family {
         let mut backward = Phase::default();
         let mut recompute = Seconds::ZERO;
         let mut weight_gradient = Seconds::ZERO;
+        let mut scale_out = Seconds::ZERO;
         let mut slowest = Seconds::ZERO;
         let mut slowest_on_device = Seconds::ZERO;
         let pp = layout.pp as f64;
@@ -152,6 +155,7 @@ impl Family {
                 backward = backward.plus(&piece.backward, count * share);
                 recompute += piece.recompute.total() * (count * share * redone);
                 weight_gradient += piece.weight_gradient * (count * share);
+                scale_out += piece.scale_out * (count * share);
                 total += (piece.forward.total() + piece.backward.total()) * count
                     + piece.recompute.total() * (count * redone);
                 on_device += piece.on_device_once() * count + piece.recompute.on_device() * (count * redone);
@@ -169,6 +173,7 @@ impl Family {
             backward,
             recompute,
             weight_gradient,
+            scale_out,
             mean,
             bubble: Seconds::ZERO,
             slowest,
@@ -385,7 +390,14 @@ impl Family {
             let on_device = bench.kernels.traffic(Bytes(OPTIMIZER_TRAFFIC * owned));
             update = update.max(on_device.max(optimizer_streams(bench, layout, owned)));
         }
-        let one = self.forward.total() + self.backward.total() + self.recompute;
+        let busy = if places.data * (layout.cp * layout.dp) as f64 > bench.domain {
+            self.scale_out
+        } else {
+            Seconds::ZERO
+        };
+        let whole = self.forward.total() + self.backward.total() + self.recompute;
+        // Gradients find the network between domains free only where no other traffic fills it.
+        let one = (whole - busy).max(Seconds::ZERO);
         // Gradients leave chunk by chunk: all chunks but the last to finish have the drain of the pipeline, about pp
         // micro-batches, to hide in; that last one only its own backward pass.
         let chunks = layout.vpp as f64;

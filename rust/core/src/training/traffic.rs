@@ -29,7 +29,8 @@ pub(super) fn add_tensor_traffic(
     if layout.tp == 1 {
         return;
     }
-    let group = bench.network.group(places(layout, bench.domain).tensor, sizes.tp);
+    let stride = places(layout, bench.domain).tensor;
+    let group = bench.network.group(stride, sizes.tp);
     let one = |tokens: f64| {
         let bytes = Bytes(ACTIVATION * tokens * sizes.hidden);
         if layout.sequence_parallel {
@@ -59,6 +60,15 @@ pub(super) fn add_tensor_traffic(
     let input = Bytes(ACTIVATION * sizes.tokens * sizes.hidden);
     let again = gather_again(layout, &group, input, gathered_inputs(bench.model, kind));
     cost.backward.tp += seen(traffic + again, cost.backward.matmul);
+    occupy(bench, stride * sizes.tp, traffic * 2.0 + again, cost);
+}
+
+/// Counts `traffic` of a group that reaches over `reach` devices where it leaves the scale-up domain: gradients cannot
+/// use the network at the same time.
+fn occupy(bench: &Bench, reach: f64, traffic: Seconds, cost: &mut LayerCost) {
+    if reach > bench.domain {
+        cost.scale_out += traffic;
+    }
 }
 
 /// Inputs of a layer's products that sequence parallelism gathers: of attention and of the feed-forward network.
@@ -98,7 +108,8 @@ pub(super) fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes,
         return;
     }
     let cp = layout.cp as f64;
-    let group = bench.network.group(places(layout, bench.domain).context, cp);
+    let stride = places(layout, bench.domain).context;
+    let group = bench.network.group(stride, cp);
     let local =
         Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
     if layout.cp_kind == ContextKind::AllToAll {
@@ -108,6 +119,7 @@ pub(super) fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes,
         let traffic = all_to_all(&group, bytes, (1.0, 1.0));
         cost.forward.cp += traffic;
         cost.backward.cp += traffic;
+        occupy(bench, stride * cp, traffic * 2.0, cost);
         return;
     }
     // A ring pass moves (cp-1) local blocks, which is an all-gather to cp blocks.
@@ -115,6 +127,7 @@ pub(super) fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes,
     let hide = bench.software.cp_overlap;
     cost.forward.cp += (forward - cost.forward.attention * hide).max(Seconds::ZERO);
     cost.backward.cp += (forward * 2.0 - cost.backward.attention * hide).max(Seconds::ZERO);
+    occupy(bench, stride * cp, forward * 3.0, cost);
 }
 
 /// Dispatch and combine, forward and backward.
@@ -144,6 +157,7 @@ pub(super) fn add_expert_traffic(
     let dispatch = Bytes(bench.software.dispatch_bytes * sent * imbalance);
     let combine = Bytes(ACTIVATION * sent * imbalance);
     let traffic = all_to_all(&group, dispatch, copies) + all_to_all(&group, combine, copies);
+    occupy(bench, layout.etp as f64 * ep, traffic * 2.0, cost);
     let hidden = bench.software.ep_overlap;
     let compute = |phase: &Phase| phase.matmul + phase.attention + phase.elementwise;
     if layout.schedule == Schedule::DualPipe {

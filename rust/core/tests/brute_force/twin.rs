@@ -44,6 +44,7 @@ fn layouts(problem: &Problem, devices: u64) -> Vec<Layout> {
     all = cross(&all, schedules, |layout, value| layout.schedule = value);
     let kinds = if space.cp_kind.is_empty() { &[ContextKind::Ring][..] } else { &space.cp_kind };
     all = cross(&all, kinds, |layout, value| layout.cp_kind = value);
+    all = cross(&all, &space.splits(), |layout, value| layout.stage_layers = value);
     all = cross(&all, &switches.tp_overlap, |layout, value| layout.switches.tp_overlap = value);
     all = cross(&all, &switches.sequence_gather, |layout, value| layout.switches.sequence_gather = value);
     all = cross(&all, &switches.p2p_scatter, |layout, value| layout.switches.p2p_scatter = value);

@@ -64,7 +64,16 @@ def test_measured_rates_and_power_become_the_figures_of_the_chip(plan: Plan, tmp
     for before, after in zip(plan.risk.acceptance, again.risk.acceptance, strict=True):
         if before.key in ratios:
             assert after.expected == pytest.approx(before.expected * ratios[before.key], rel=2e-3), before.key
-    days = [item.risk.bands["days"] for item in (plan, again) if item.risk]
+
+
+def test_a_chip_measured_as_expected_is_planned_with_narrower_bands(plan: Plan, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.toml"
+    ratios = dict.fromkeys(("gemm", "memory", "scale_up", "scale_out"), 1.0)
+    sheet.write_text(filled(plan, ratios), encoding="utf-8")
+    own = tmp_path / "own"
+    write(own, accepted(read_sheet(sheet), SpecLibrary.from_environment(), sheet.name).files)
+    again = planner.size(QUESTION, samples=64, library=SpecLibrary([shipped_directory(), own]))
+    days = [item.bands.days for item in (plan, again) if item.bands]
     assert days[0] is not None
     assert days[1] is not None
     assert days[1].p90 / days[1].p10 < days[0].p90 / days[0].p10
