@@ -371,8 +371,8 @@ class ServiceRequest(Wire):
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON with ``search.threads`` null."""
-        search = self.search.model_copy(update={"threads": None})
+        """SHA-256 (hex) of the canonical JSON with ``search.threads`` and its time limit null."""
+        search = self.search.model_copy(update={"threads": None, "time_limit_seconds": None})
         return hashlib.sha256(self.model_copy(update={"search": search}).encoded()).hexdigest()
 
 
