@@ -38,7 +38,9 @@ def size(
 def evaluate(request: bytes) -> bytes:
     """Evaluate one design: ``{"problem": problem/1, "design": {...}}`` to a design."""
 
-def size_service(request: bytes) -> bytes:
+def size_service(
+    request: bytes, progress: Callable[[int, int, int, bool, float | None], bool] | None = None
+) -> bytes:
     """Search a service: a ``service/1`` request to a ``service-result/1``."""
 
 def evaluate_service(request: bytes) -> bytes:

@@ -145,15 +145,13 @@ def _answered(
     question: Scenario,
     trained: Callable[[Case], Plan],
     served: Callable[[service_case.ServiceCase], Plan],
-    *,
-    progress: Progress | None,
     **how: Any,
 ) -> Plan:
-    """The answer to a question of training or of a service; a search of services tells no progress."""
+    """The answer to a question of training or of a service."""
     if isinstance(question, ServiceScenario):
         service = service_case.open_service(question, **how)
         return held_to_date(served(service), question, service.library)
-    case = open_case(question, progress=progress, **how)
+    case = open_case(question, **how)
     return held_to_date(trained(case), question, case.library)
 
 

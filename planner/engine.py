@@ -57,16 +57,24 @@ def size(
         KeyboardInterrupt: as said.
     """
 
+    with _translated(), _catching(interrupt):
+        from planner import _core  # noqa: PLC0415 (see above)
+
+        return _decoded(_core.size(request.encoded(), _reporter(progress, interrupt)))
+
+
+def _reporter(
+    progress: Progress | None, interrupt: Interrupt | None
+) -> Callable[[int, int, int, bool, float | None], bool]:
+    """What the core calls now and then: tells the counts on, and says whether the search goes on."""
+
     def report(done: int, total: int, candidates: int, found: bool, gap: float | None) -> bool:
         if progress is not None:
             told = {"done": done, "total": total, "candidates": candidates, "found": found, "gap": gap}
             progress(told)
         return interrupt is None or not interrupt.pressed
 
-    with _translated(), _catching(interrupt):
-        from planner import _core  # noqa: PLC0415 (see above)
-
-        return _decoded(_core.size(request.encoded(), report))
+    return report
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
@@ -286,16 +294,19 @@ def evaluation_rate(request: Request, seconds: float) -> dict[str, Any]:
         return _decoded(_core.evaluation_rate(request.encoded(), seconds))
 
 
-def size_service(request: ServiceRequest) -> dict[str, Any]:
-    """Search a service: its pools, layouts and plant.
+def size_service(
+    request: ServiceRequest, progress: Progress | None = None, interrupt: Interrupt | None = None
+) -> dict[str, Any]:
+    """Search a service: its pools, layouts and plant; arguments and errors as of `size`.
 
     Raises:
         EngineError: the core refused the problem, or failed.
+        KeyboardInterrupt: as of `size`.
     """
-    with _translated():
+    with _translated(), _catching(interrupt):
         from planner import _core  # noqa: PLC0415 (see above)
 
-        return _decoded(_core.size_service(request.encoded()))
+        return _decoded(_core.size_service(request.encoded(), _reporter(progress, interrupt)))
 
 
 def evaluate_service(request: EvaluateServiceRequest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from planner.plan import figures
 from planner.plan.bands import Uncertain, outputs_of
 from planner.plan.case import Case
 from planner.plan.service_case import ServiceCase
-from planner.plan.service_study import choice_of, only_this_service, unsimulated
+from planner.plan.service_study import choice_of, only_this_service
 from planner.plan.studied import only_this
 from planner.problem import build, serving_wire, wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE
@@ -153,7 +153,7 @@ class MovedService:
         """As of `Moved`."""
         request = build_service(self._plant, self._case.library, {figure.place: value}).request
         target = request.target.model_copy(update={"requests_per_second": self._load})
-        problem = request.model_copy(update={"target": target, "search": unsimulated(request.search)})
+        problem = request.model_copy(update={"target": target, "search": request.search.unsimulated()})
         return serving_wire.EvaluateServiceRequest(problem=problem, design=self._choice)
 
     def outputs(self, requests: list[serving_wire.EvaluateServiceRequest]) -> list[Outputs]:

@@ -30,6 +30,10 @@ from planner.plan.service_told import (
 )
 
 Wire = Mapping[str, Any]
+CUT_SHORT = (
+    "the search was cut short: hardware, formats, caps and fabrics that it did not come to may do better, by "
+    "how much is not known; what was not simulated rests on the closed forms"
+)
 
 
 def service_plan(
@@ -59,6 +63,8 @@ def service_plan(
     elif found is None and design and studied and comparison is None:
         central = studied
         sure = case.timed("confidence", lambda: confidence_of(case, design, central))
+    if not result["complete"]:
+        case.notes.append(CUT_SHORT)
     proof = evidence_of(case, basis, used, studied)
     cards = None
     if design:
@@ -81,16 +87,19 @@ def service_plan(
         warning=mature.warning if mature else None,
         nearest_why=(result["nearest"] or {}).get("why"),
         comparison=comparison,
+        unsure=case.unsure,
+        complete=result["complete"],
     )
     site = case.library.site(case.problem.scenario.site.id).id
     request = case.request.model_dump(by_alias=True)
     nearest = nearest_of(result)
     return Plan(
         feasible=result["feasible"]
+        and case.unsure is None
         and not (comparison is None and design and refuted(design, target))
         and (comparison is None or comparison.meets_target is not False)
         and not (comparison and comparison.over_limits),
-        complete=True,
+        complete=result["complete"],
         question=question,
         binding=list(result["binding"]),
         margin=result["margin"],

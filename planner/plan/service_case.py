@@ -27,6 +27,7 @@ class ServiceCase(Clocked):
 
     problem: ServiceProblem
     command: str | None
+    progress: engine.Progress | None = None
     interrupt: engine.Interrupt | None = None
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class ServiceCase(Clocked):
     """Draws of everything uncertain; 0: one figure at a time."""
     plan_for: float | None = None
     """Plan for the cards that carry the load with this probability, not for the central answer."""
+    unsure: str | None = None
+    """Why there is no plan for that probability, once it is known: the answer is no, the plan the nearest."""
 
     @property
     def library(self) -> SpecLibrary:
@@ -46,6 +49,19 @@ class ServiceCase(Clocked):
         """``service/1``."""
         return self.problem.request
 
+    def search(self, request: serving_wire.ServiceRequest) -> Wire:
+        """The engine's answer to ``request``, told as it goes and cut short by Ctrl-C."""
+        begun = time.perf_counter()
+
+        def watch(counts: dict[str, Any]) -> None:
+            if counts["found"]:
+                self.seconds.setdefault("first_plan", time.perf_counter() - begun)
+            if self.progress is not None:
+                self.progress(counts)
+
+        found: Wire = self.timed("search", lambda: engine.size_service(request, watch, self.interrupt))
+        return found
+
 
 def open_service(
     scenario: ServiceScenario,
@@ -53,6 +69,7 @@ def open_service(
     *,
     command: str | None = None,
     no_estimates: bool = False,
+    progress: engine.Progress | None = None,
     interrupt: engine.Interrupt | None = None,
     samples: int = 0,
     plan_for: float | None = None,
@@ -72,7 +89,7 @@ def open_service(
         )
         refuse_no_target(loaded, plan_for, "target.requests_per_second")
     problem = build_service(scenario, library, no_estimates=no_estimates)
-    case = ServiceCase(problem, command, interrupt, list(problem.notes), started=started)
+    case = ServiceCase(problem, command, progress, interrupt, list(problem.notes), started=started)
     if class_of(scenario.workload) is None:
         case.notes.append(NO_CLASS)
     case.samples, case.plan_for = samples, plan_for

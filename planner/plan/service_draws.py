@@ -103,7 +103,7 @@ def roomy(request: serving_wire.ServiceRequest) -> serving_wire.ServiceRequest:
     """With room for more cards, which a draw may need, and without a simulation of each."""
     limits = request.limits
     most = min(limits.cards_max * 4, 4_000_000)
-    search = request.search.model_copy(update={"seed": None})
+    search = request.search.unsimulated()
     return request.model_copy(
         update={"limits": limits.model_copy(update={"cards_max": most}), "search": search}
     )

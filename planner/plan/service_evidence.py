@@ -46,6 +46,8 @@ def evidence_of(
     grade, why = evidence.grade(
         evidence.Calibration(calibrated, len(kin), groups), len(own), evidence.groups_of(own), timing
     )
+    if case.request.served.kind == "generic":
+        grade, why = "D", "no run of such items; chips are taken to reach what they do on language models"
     model = case.problem.architecture
     models = () if model is None else (model.id, *model.aliases)
     cards = design["cards"]["total"] if design else None

@@ -16,7 +16,7 @@ from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_judge import judge_service
 from planner.plan.service_parts import InstanceLayout, ServicePool, ServiceWorkload
-from planner.plan.service_study import choice_of, unsimulated
+from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
 
 PHYSICS = "docs/physics.md"
@@ -203,7 +203,7 @@ def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
         return {}
     asked = case.request
     target = asked.target.model_copy(update={"requests_per_second": plan.serving.requests_per_second})
-    asked = asked.model_copy(update={"target": target, "search": unsimulated(asked.search)})
+    asked = asked.model_copy(update={"target": target, "search": asked.search.unsimulated()})
     requests = []
     for _, place in (*RESOURCES, ("memory capacity", ("capacity",))):
         clusters = list(asked.clusters)

@@ -27,6 +27,9 @@ class ServiceFacts:
     confidence: Confidence | None
     nearest_why: str | None
     comparison: Comparison | None
+    complete: bool = True
+    unsure: str | None = None
+    """Why no plan has the probability asked for."""
     warning: str | None = None
     """What has to be said before anything else."""
 
@@ -34,8 +37,13 @@ class ServiceFacts:
 def service_headline(facts: ServiceFacts) -> str:
     """One line, parts joined by middle dots."""
     warning = [facts.warning] if facts.warning else []
-    parts = [*warning, _answer(facts), *_simulated(facts), _grade(facts.evidence)]
+    answer = _answer(facts)
+    if facts.unsure is not None and facts.design is not None:
+        answer = f"No: {facts.unsure}: {answer}"
+    parts = [*warning, answer, *_simulated(facts), _grade(facts.evidence)]
     parts += [text for text in (_estimates(facts.evidence), _sure(facts.confidence)) if text]
+    if not facts.complete:
+        parts.append("search not complete")
     return " · ".join(parts)
 
 
@@ -78,13 +86,13 @@ def _simulated(facts: ServiceFacts) -> list[str]:
     found = (facts.design or {}).get("simulated")
     if found is None:
         return []
+    how = "simulation" if found["arrivals"] == "poisson" else "replay of the trace"
     if found["confirmed"]:
-        return ["confirmed by simulation"]
-    words = []
-    if not facts.generic:
-        words.append(f"TTFT {duration(found['ttft_quantile_seconds'])}")
+        return [f"confirmed by {how}"]
+    words = [f"{'latency' if facts.generic else 'TTFT'} {duration(found['ttft_quantile_seconds'])}"]
+    if found["tpot_quantile_seconds"] is not None:
         words.append(f"TPOT {duration(found['tpot_quantile_seconds'])}")
-    return [f"NOT confirmed by simulation ({', '.join(words)})"]
+    return [f"NOT confirmed by {how} ({', '.join(words)})"]
 
 
 def _spread(bands: Bands | None) -> str:

@@ -33,7 +33,7 @@ def judge_service(
         ScenarioError: no number of cards, cards that are not whole units, an unknown dimension.
     """
     count = _cards(case, cards)
-    found = case.timed("search", lambda: engine.size_service(best_on(case.request, count, layout)))
+    found = case.search(best_on(case.request, count, layout))
     if found["best"] is None:
         return service_plan(case, found)
     design = engine.evaluate_service(held(case.request, found["best"], count))
@@ -58,7 +58,7 @@ def best_on(
                 update={"requests_per_second": None, "tokens_per_second_per_card": None}
             ),
             "space": _restricted(asked.space, layout),
-            "search": asked.search.model_copy(update={"objective": "throughput", "seed": None}),
+            "search": asked.search.unsimulated(objective="throughput"),
         }
     )
 

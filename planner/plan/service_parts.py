@@ -134,18 +134,26 @@ class Simulated(Part):
 
     requests: int = Field(description="behind the latencies")
     seed: int
+    arrivals: Literal["poisson", "trace"] = Field(default="poisson", description="drawn, or a trace replayed")
+    seconds: float | None = Field(default=None, description="of the service that were measured")
+    share_of_trace: float | None = Field(
+        default=None, description="requests of the trace that were replayed: its busiest part; null: drawn"
+    )
+    share_of_instances: float = Field(
+        default=1.0, description="of the main pool that were simulated, under as much of the load"
+    )
     requests_per_second: float = Field(description="load that was simulated")
     served_share: float = Field(description="requests that left over those that came; far below 1: a backlog")
-    ttft_mean_seconds: float
+    ttft_mean_seconds: float = Field(description="generic: of the whole item, as all of ttft")
     ttft_p50_seconds: float
     ttft_p90_seconds: float
     ttft_p99_seconds: float
     ttft_quantile_seconds: float = Field(description="at the target's percentage of the requests")
-    tpot_mean_seconds: float
-    tpot_p50_seconds: float
-    tpot_p90_seconds: float
-    tpot_p99_seconds: float
-    tpot_quantile_seconds: float = Field(description="at the target's percentage of the requests")
+    tpot_mean_seconds: float | None = Field(description="null: generic items")
+    tpot_p50_seconds: float | None
+    tpot_p90_seconds: float | None
+    tpot_p99_seconds: float | None
+    tpot_quantile_seconds: float | None = Field(description="at the target's percentage of the requests")
     batch: float = Field(description="sequences in decode per instance, mean over the time")
     confirmed: bool = Field(description="latencies at most 5 % over their targets, and no backlog grows")
 
@@ -176,7 +184,7 @@ class Service(Part):
     output_tokens_per_second_per_card: float = Field(description="all cards bought: pools and spares")
     most_tokens_per_second_per_card: float = Field(description="at the highest load, per card at work")
     prefill_per_decode: float | None = Field(description="prefill instances per decode instance")
-    simulated: Simulated | None = Field(default=None, description="null: generic items, or not simulated")
+    simulated: Simulated | None = Field(default=None, description="null: not simulated")
     refuted: list[Refuted] = Field(default=[], description="what a simulation kept from being the answer")
     cost_per_million: list[CostPerMillion]
     trade: list[TradePoint]

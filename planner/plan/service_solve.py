@@ -16,7 +16,7 @@ from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase, used_of
 from planner.plan.service_draws import RATE, Drawn, Draws
 from planner.plan.service_fewest import fewest_of, placed
-from planner.plan.service_study import at_load, choice_of, errors, moving, study_of
+from planner.plan.service_study import MOST_TIMES, at_load, choice_of, errors, moving, study_of
 from planner.problem import serving_wire
 
 Wire = Mapping[str, Any]
@@ -24,7 +24,7 @@ Wire = Mapping[str, Any]
 
 def solve_service(case: ServiceCase) -> Plan:
     """The answer to a scenario of a service: the best one, or no; drawn where the case says so."""
-    result = case.timed("search", lambda: engine.size_service(case.request))
+    result = case.search(case.request)
     design = result["best"]
     if not case.samples:
         return service_plan(case, result)
@@ -56,7 +56,9 @@ def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
     cards = None if sure is None else sure[0]["cards"]["total"]
     planned = case.plan_for is not None and sure is not None
     if case.plan_for is not None and sure is None:
-        case.notes.append(f"no service found carries the load with {probability:.0%}: the central plan")
+        most = min(case.request.limits.cards_max, design["cards"]["total"] * MOST_TIMES)
+        sureness = f"{100.0 * probability:g} % certainty"
+        case.unsure = f"no service of up to {most:,} cards carries the load with {sureness}; the central plan"
     if planned and sure is not None:
         choice = choice_of(sure[0], case.request)
         question = serving_wire.EvaluateServiceRequest(problem=case.request, design=choice)

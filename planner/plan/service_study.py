@@ -21,6 +21,9 @@ from planner.scenario.service import ServiceScenario
 from planner.software.serving import serving_constants
 
 Wire = Mapping[str, Any]
+ITEMS_SIGMA = 0.3
+"""Of ln(time) of generic items, beside the serving model's own error: an estimate, since no run of items is
+at hand. Convolutions and look-ups reach other shares of the peaks than the products of language models do."""
 MOST_TIMES = 8
 """Times the cards of the central answer that "90 % sure" looks at, at most."""
 
@@ -66,18 +69,13 @@ def only_this_service(case: ServiceCase, design: Wire) -> ServiceScenario:
     )
 
 
-def unsimulated(search: serving_wire.ServiceSearch, **update: Any) -> serving_wire.ServiceSearch:
-    """What is asked only to see how figures move an answer is not simulated again."""
-    return search.model_copy(update={"seed": None, **update})
-
-
 def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     """The chosen service again, with every figure of the hardware at the ends of its range."""
     plant = only_this_service(case, design)
     base = build_service(plant, case.library).request
     # At the load of the plan: where none is asked for, that which it carries at most.
     loaded = base.target.model_copy(update={"requests_per_second": design["requests_per_second"]})
-    base = base.model_copy(update={"target": loaded, "search": unsimulated(base.search)})
+    base = base.model_copy(update={"target": loaded, "search": base.search.unsimulated()})
     choice = choice_of(design, case.request).model_copy(
         update={"cluster": 0, "fabric": 0, "cooling": 0, "cap": 0}
     )
@@ -85,7 +83,7 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     def moved(figure: Uncertain, value: float) -> Wire | None:
         try:
             request = build_service(plant, case.library, {figure.place: value}).request
-            request = request.model_copy(update={"target": loaded, "search": unsimulated(request.search)})
+            request = request.model_copy(update={"target": loaded, "search": request.search.unsimulated()})
             return engine.evaluate_service(
                 serving_wire.EvaluateServiceRequest(problem=request, design=choice)
             )
@@ -110,9 +108,11 @@ def moving(used: Sequence[Figure]) -> list[Uncertain]:
 def errors(case: ServiceCase, design: Wire) -> list[ModelError]:
     """The model's own errors on time, and what a first port adds."""
     software = case.problem.softwares[design["cluster"]]
+    items = case.request.served.kind == "generic"
     return [
         ModelError("the serving model's own error", serving_constants().residual.value),
         ModelError(f"software ({software.id})", software.spread.value),
+        *([ModelError("items: none was ever measured", ITEMS_SIGMA)] if items else []),
         *first_port_errors(case, design),
     ]
 
@@ -167,6 +167,6 @@ def on_plant(
             "limits": request.limits.model_copy(
                 update={"cards_max": most, "cards_min": min(request.limits.cards_min, most)}
             ),
-            "search": unsimulated(request.search).model_copy(update={"objective": "cards", "front": ()}),
+            "search": request.search.unsimulated(objective="cards", front=()),
         }
     )

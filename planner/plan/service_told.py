@@ -55,7 +55,9 @@ def cost_of(design: Wire, used: Sequence[Figure]) -> Cost:
     return found.model_copy(
         update={
             "usd_per_card_hour": None if year is None else year / (design["cards"]["total"] * HOURS_PER_YEAR),
-            "usd_per_million_tokens": design["cost_per_million"][0]["usd"],
+            "usd_per_million_tokens": (
+                None if design["precisions"] is None else design["cost_per_million"][0]["usd"]
+            ),
             "prices": prices(used),
         }
     )

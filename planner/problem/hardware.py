@@ -78,7 +78,8 @@ def without_hall(  # noqa: PLR0917
     """The alternative with its fabrics, before it is known where it stands: no cooling kinds."""
     system, accelerator, index = item.system, item.accelerator, item.index
     with figures.scope(Scope(cluster=index)):
-        body = _body(item, facility, figures)
+        serves = not isinstance(precision, str)
+        body = _body(item, facility, figures, serves)
         if isinstance(precision, str):
             device = _device(item, precision, figures)
         else:
@@ -126,6 +127,9 @@ def homeless(accelerator: Accelerator, figures: Figures) -> MissingFigureError:
     lacking = [key for key in CARD_FIGURES if key not in known]
     if "peak.fp16" in known and "peak.bf16" in lacking:
         lacking.remove("peak.bf16")
+    if "peak.int8" in known and "peak.bf16" in lacking:
+        # A chip for inference in integers: it needs neither.
+        lacking = [key for key in lacking if key not in ("peak.bf16", "power.training_share")]
     listed = "".join(f"\n  {short_name(accelerator)} {CARD_FIGURES[key]}: {key}" for key in lacking)
     where, toml = figures.supply([FigureKey("accelerators", accelerator.id, key) for key in lacking])
     again = f"\n  {where}:\n{toml}" if lacking else ""
@@ -147,7 +151,20 @@ def unit_cards(system: System) -> int:
     return system.cards_per_server
 
 
-def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, float | None]:
+def _draw(item: Alternative, building: Part, figures: Figures, serves: bool) -> float:
+    """Draw of a card at work over its board power, to size halls by: that of training.
+
+    A chip that only serves has no such figure: it is held to the draw of products, the hardest that it does.
+    """
+    card, facility = figures.of("accelerators", item.accelerator), figures.of("parts", building)
+    what = "training draw over board power"
+    known = item.accelerator.power.training_share
+    if serves and known is None and building.phase_draw is not None:
+        return facility.need("phase_draw.compute", "power", "draw of a card in products")
+    return card.need("power.training_share", "power", what)
+
+
+def _body(item: Alternative, building: Part, figures: Figures, serves: bool) -> dict[str, float | None]:
     card = figures.of("accelerators", item.accelerator)
     system = figures.of("systems", item.system)
     facility = figures.of("parts", building)
@@ -158,7 +175,7 @@ def _body(item: Alternative, building: Part, figures: Figures) -> dict[str, floa
         "conversion_loss": facility.want("conversion_loss", "space", "loss in supplies") or 0.0,
         "card_tdp": card.need("power.tdp", "power", "board power"),
         "card_idle": card.need("power.idle", "power", "idle power"),
-        "card_training_share": card.need("power.training_share", "power", "training draw over board power"),
+        "card_training_share": _draw(item, building, figures, serves),
         "cap_exponent": facility.need("cap_exponent", "power", "exponent of power over clock"),
         "host_power": system.need("host.power", "power", "host power"),
         "fan_power": system.want("host.fan_power", "power", "fan power") or 0.0,
@@ -269,7 +286,10 @@ def _serving_device(item: Alternative, precisions: tuple[str, ...], figures: Fig
         return card.need(key, "timing", what) / accelerator.devices_per_card
 
     half = "fp16" if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None else "bf16"
-    peak = {"bf16": per_device(f"peak.{half}", f"{half} peak")}
+    # Zero: none. A chip that computes in integers alone serves items alone.
+    peak = {"bf16": 0.0}
+    if "bf16" in precisions or getattr(accelerator.peak, half) is not None:
+        peak["bf16"] = per_device(f"peak.{half}", f"{half} peak")
     for name in precisions:
         if name != "bf16" and getattr(accelerator.peak, name) is not None:
             peak[name] = per_device(f"peak.{name}", f"{name} peak")

@@ -85,12 +85,6 @@ class _ServiceBuilder(_Builder):
 
     def service(self, no_estimates: bool) -> ServiceProblem:
         scenario, figures, workload = self.scenario, self.figures, self.scenario.workload
-        if scenario.search.time_limit is not None:
-            raise scenario.origin.error(
-                "search.time_limit",
-                "the search of a service cannot be cut short yet",
-                "leave it out; fix dimensions under [layout] or [hardware] to make the search quicker",
-            )
         self.notes += SERVICE_CAVEATS
         trace = self._trace()
         architecture = self._served_architecture(trace) if isinstance(workload, ServingWorkload) else None
@@ -141,6 +135,8 @@ class _ServiceBuilder(_Builder):
                 front=front,
                 threads=scenario.search.threads,
                 seed=scenario.search.seed,
+                traffic=self._traffic(trace),
+                time_limit_seconds=scenario.search.time_limit,
             ),
         )
         if no_estimates:
@@ -162,15 +158,16 @@ class _ServiceBuilder(_Builder):
 
     def _trace(self) -> Trace | None:
         workload = self.scenario.workload
-        name = workload.trace if isinstance(workload, ServingWorkload) else None
-        if name is None or isinstance(workload, GenericWorkload):
+        assert isinstance(workload, ServingWorkload | GenericWorkload)
+        name = workload.trace
+        if name is None:
             return None
         file = self.scenario.origin.file
         path = Path(name)
         if not path.is_absolute() and file is not None:
             path = Path(file).parent / path
         try:
-            return read_trace(path, workload.peak_window)
+            return read_trace(path, workload.peak_window, lengths=isinstance(workload, ServingWorkload))
         except ScenarioError as fault:
             raise self.scenario.origin.error(
                 "workload.trace", f"{name}: {fault.message}", fault.hint
@@ -178,16 +175,50 @@ class _ServiceBuilder(_Builder):
 
     def _served_architecture(self, trace: Trace | None) -> Architecture:
         found = self._shape()
-        mean = self._lengths(trace)
-        longest = found.max_positions
-        if longest is not None and mean.input + mean.output > longest:
+        longest, asked = found.max_positions, self._longest(trace)
+        if longest is not None and sum(asked) > longest:
+            key = "workload.input_tokens" if trace is None else "workload.trace"
+            words = (
+                f"{asked[0]:,.0f} tokens in and {asked[1]:,.0f} out are"
+                if trace is None
+                else (f"its longest request of {sum(asked):,.0f} tokens is")
+            )
             raise self.scenario.origin.error(
-                "workload.input_tokens",
-                f"{mean.input:,.0f} tokens in and {mean.output:,.0f} out are longer than the {longest:,} "
-                f"positions of {found.id}",
+                key,
+                f"{words} longer than the {longest:,} positions of {found.id}",
                 "shorten them, or take a model with a longer context",
             )
         return found
+
+    def _longest(self, trace: Trace | None) -> tuple[float, float]:
+        """Tokens in and out of the longest request that is known: of the mean where only that is."""
+        workload = self.scenario.workload
+        assert isinstance(workload, ServingWorkload)
+        if trace is not None:
+            return trace.longest, 0.0
+        assert workload.input_tokens is not None
+        assert workload.output_tokens is not None
+        return workload.input_tokens.longest, workload.output_tokens.longest
+
+    def _traffic(self, trace: Trace | None) -> serving_wire.Traffic | None:
+        """What the simulation replays or draws beyond means and spreads."""
+        workload = self.scenario.workload
+        if trace is not None:
+            # Checked when it was read; the numbers may be many.
+            replay = serving_wire.Replay.model_construct(
+                arrivals=trace.arrivals,
+                inputs=trace.inputs,
+                outputs=trace.outputs,
+                peak_rate=trace.peak_rate,
+            )
+            return serving_wire.Traffic(replay=replay)
+        if isinstance(workload, GenericWorkload):
+            return None
+        input_, output = (
+            () if length is None or length.histogram is None else length.histogram
+            for length in (workload.input_tokens, workload.output_tokens)
+        )
+        return serving_wire.Traffic(input=input_, output=output) if input_ or output else None
 
     def _lengths(self, trace: Trace | None) -> serving_wire.Lengths:
         workload = self.scenario.workload
@@ -224,7 +255,7 @@ class _ServiceBuilder(_Builder):
     def _precision(self) -> str | tuple[str, ...]:
         workload = self.scenario.workload
         if isinstance(workload, GenericWorkload):
-            return ("bf16", workload.precision)
+            return (workload.precision,)
         products = {str(_precisions(choice).dense_products) for choice in workload.precisions}
         return ("bf16", *sorted(products - {"bf16"}))
 
@@ -242,7 +273,7 @@ class _ServiceBuilder(_Builder):
             lacking = [
                 item.accelerator
                 for item in clusters
-                if any(getattr(item.device.peak, name) is None for name in precisions)
+                if not all(getattr(item.device.peak, name) for name in precisions)
             ]
             name = ", ".join(sorted(precisions))
             if len(lacking) == len(clusters):
@@ -266,11 +297,15 @@ class _ServiceBuilder(_Builder):
         if trace is not None:
             peak = trace.peak_rate if mean is None else mean * trace.peak_rate / trace.mean_rate
             mean = trace.mean_rate if mean is None else mean
+            tokens = (
+                f"; input {trace.input_mean:,.0f} (spread {trace.input_spread:.2f}), "
+                f"output {trace.output_mean:,.0f} (spread {trace.output_spread:.2f}) tokens"
+            )
             self.notes.append(
                 f"trace: {trace.count:,} requests, {trace.mean_rate:.3g}/s on the mean, "
-                f"{trace.peak_rate:.3g}/s in the busiest window; "
-                f"input {trace.input_mean:,.0f} (spread {trace.input_spread:.2f}), "
-                f"output {trace.output_mean:,.0f} (spread {trace.output_spread:.2f}) tokens"
+                f"{trace.peak_rate:.3g}/s in the busiest window, gaps with spread {trace.gap_spread:.2f} "
+                f"(Poisson: 1){tokens if trace.inputs else ''}; the service is sized for the busiest window "
+                "with the headroom asked for, and the trace is replayed at that load"
             )
         if target.tokens_per_second is not None and isinstance(workload, ServingWorkload):
             mean = target.tokens_per_second / self._lengths(trace).output

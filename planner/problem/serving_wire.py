@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -313,6 +313,23 @@ class ServiceSpace(Wire):
     most_batch: float | None = None
 
 
+class Replay(Wire):
+    """A trace to be replayed, stretched so that its busiest window comes at the load of the service."""
+
+    arrivals: tuple[float, ...]
+    inputs: tuple[float, ...] = ()
+    outputs: tuple[float, ...] = ()
+    peak_rate: float
+
+
+class Traffic(Wire):
+    """What the simulation sees of requests beyond means and spreads; histograms: pairs of tokens, weight."""
+
+    replay: Replay | None = None
+    input: tuple[tuple[float, float], ...] = ()
+    output: tuple[tuple[float, float], ...] = ()
+
+
 class ServiceSearch(Wire):
     """How to search."""
 
@@ -321,6 +338,14 @@ class ServiceSearch(Wire):
     threads: Unsigned | None
     seed: Unsigned | None = None
     """Of the simulation that confirms the best; None: nothing is simulated."""
+    traffic: Traffic | None = None
+    """What the simulation replays or draws; None: Poisson arrivals, log-normal lengths."""
+    time_limit_seconds: float | None = None
+
+    def unsimulated(self, **update: Any) -> ServiceSearch:
+        """The same without a simulation, for what is asked only to see how figures move an answer."""
+        none = {"seed": None, "traffic": None, "time_limit_seconds": None}
+        return self.model_copy(update={**none, **update})
 
 
 class ServiceRequest(Wire):
@@ -349,8 +374,8 @@ class ServiceRequest(Wire):
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON with ``search.threads`` null."""
-        search = self.search.model_copy(update={"threads": None})
+        """SHA-256 (hex) of the canonical JSON with ``search.threads`` and its time limit null."""
+        search = self.search.model_copy(update={"threads": None, "time_limit_seconds": None})
         return hashlib.sha256(self.model_copy(update={"search": search}).encoded()).hexdigest()
 
 

@@ -45,6 +45,10 @@ PHRASES: dict[str, tuple[str, str]] = {
         "{cards} 张卡，{replicas} 个实例：{layout}",
     ),
     "simulated": ("simulated, request by request", "逐请求仿真"),
+    "simulated_items": (
+        "{requests} items: latency {ttft} at the percentage asked for, {verdict}",
+        "{requests} 个样本：要求百分位的延迟 {ttft}，{verdict}",
+    ),
     "simulated_value": (
         "{requests} requests: at the percentile TTFT {ttft}, TPOT {tpot}; {verdict}",
         "{requests} 个请求：目标分位 TTFT {ttft}，TPOT {tpot}；{verdict}",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from planner.plan.model import Plan
 from planner.plan.parts import Pool
-from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload
+from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload, Simulated
 from planner.plan.shown import counted, duration, number, percent, rate, signed_percent, usd
 from planner.report.doubt import draws, ported
 from planner.report.memo import (
@@ -185,52 +185,78 @@ def _simulated(found: Service) -> Iterator[Row]:
     ran = found.simulated
     if ran is None:
         return
+    generic = ran.tpot_mean_seconds is None
+    late = f"{'latency' if generic else 'first token'} mean {duration(ran.ttft_mean_seconds)}, " + ", ".join(
+        f"{name} {duration(value)}"
+        for name, value in (
+            ("P50", ran.ttft_p50_seconds), ("P90", ran.ttft_p90_seconds), ("P99", ran.ttft_p99_seconds),
+        )
+    )  # fmt: skip
+    tokens = ", ".join(
+        f"{name} {duration(value)}"
+        for name, value in (
+            ("mean", ran.tpot_mean_seconds), ("P50", ran.tpot_p50_seconds),
+            ("P90", ran.tpot_p90_seconds), ("P99", ran.tpot_p99_seconds),
+        )
+        if value is not None
+    )  # fmt: skip
     yield (
-        "simulated",
-        f"{ran.requests:,} requests at {number(ran.requests_per_second)}/s: first token mean "
-        f"{duration(ran.ttft_mean_seconds)}, P50 {duration(ran.ttft_p50_seconds)}, "
-        f"P90 {duration(ran.ttft_p90_seconds)}, P99 {duration(ran.ttft_p99_seconds)}; per token mean "
-        f"{duration(ran.tpot_mean_seconds)}, P50 {duration(ran.tpot_p50_seconds)}, "
-        f"P90 {duration(ran.tpot_p90_seconds)}, P99 {duration(ran.tpot_p99_seconds)}: "
-        + ("confirmed" if ran.confirmed else "NOT confirmed"),
+        "simulated" if ran.arrivals == "poisson" else "trace replayed",
+        f"{ran.requests:,} {'items' if generic else 'requests'} at {_load(ran)}: {late}"
+        f"{f'; per token {tokens}' if tokens else ''}: {'confirmed' if ran.confirmed else 'NOT confirmed'}",
     )
     if found.refuted:
         row, seen = found.refuted[0].service, found.refuted[0].simulated
         more = f"; {len(found.refuted) - 1} more after it" if len(found.refuted) > 1 else ""
+        first = f"{'latency' if generic else 'first token'} {duration(seen.ttft_quantile_seconds)}"
+        token = seen.tpot_quantile_seconds
         yield (
             "not taken",
-            f"{_row(row)}: first by the closed forms, but simulated at first token "
-            f"{duration(seen.ttft_quantile_seconds)}, per token {duration(seen.tpot_quantile_seconds)}{more}",
+            f"{_row(row)}: first by the closed forms, but simulated at {first}"
+            f"{'' if token is None else f', per token {duration(token)}'}{more}",
         )
+
+
+def _load(ran: Simulated) -> str:
+    """The load of a simulation; of a trace, how much of it that was."""
+    if ran.arrivals == "poisson" or ran.share_of_trace is None or ran.seconds is None:
+        return f"{number(ran.requests_per_second)}/s"
+    whole = "all of it" if ran.share_of_trace >= 1.0 else f"its busiest {percent(ran.share_of_trace)}"
+    part = ran.share_of_instances
+    some = "" if part >= 1.0 else f", by chance those of {percent(part)} of the instances"
+    return (
+        f"{number(ran.requests_per_second)}/s in the busiest window ({whole}, {duration(ran.seconds)}{some})"
+    )
 
 
 def _pools(plan: Plan) -> Iterator[Row]:
     for item in plan.pools:
-        yield from _pool(item)
+        yield from _pool(item, _generic(plan))
 
 
-def _pool(item: Pool) -> Iterator[Row]:
+def _pool(item: Pool, generic: bool) -> Iterator[Row]:
     if not isinstance(item, ServicePool):
         return
     speed, use = item.performance, item.memory
+    come, held, kept = ("items", "items", "items") if generic else ("requests", "sequences", "cache")
+    things = "items/s" if generic else f"{'prompt' if item.role == 'prefill' else 'output'} tokens/s"
     spare = f", {item.spare_instances} spare" if item.spare_instances else ""
     yield (
         item.role,
         f"{item.replicas:,} instances{spare} of {item.layout.short()} on {item.cards:,} cards; "
-        f"{percent(speed.load)} of {number(speed.most_requests_per_second)} requests/s in use; "
-        f"{number(speed.tokens_per_second_per_card)} {'prompt' if item.role == 'prefill' else 'output'} "
-        "tokens/s a card at most",
+        f"{percent(speed.load)} of {number(speed.most_requests_per_second)} {come}/s in use; "
+        f"{number(speed.tokens_per_second_per_card)} {things} a card at most",
     )
     # Prompts are timed in the fullest step that the pool runs; answers at the load asked for.
     full = " at full load" if item.role == "prefill" else ""
     yield (
         "step",
-        f"{duration(speed.step_seconds)}{full}, {number(speed.batch)} sequences at once (at most "
+        f"{duration(speed.step_seconds)}{full}, {number(speed.batch)} {held} at once (at most "
         f"{number(speed.batch_limit)}): " + shares(speed.breakdown, speed.step_seconds),
     )
     yield (
         "memory",
-        f"weights {number(use.weights_bytes / 1e9)}, reserve {number(use.reserve_bytes / 1e9)}, cache "
+        f"weights {number(use.weights_bytes / 1e9)}, reserve {number(use.reserve_bytes / 1e9)}, {kept} "
         f"{number(use.cache_bytes / 1e9)} of {number(use.capacity_bytes / 1e9)} GB a device",
     )
 
@@ -254,9 +280,10 @@ def _sure(plan: Plan) -> Iterator[Row]:
     yield from ported(plan)
     if plan.bands is not None:
         bands = plan.bands
+        generic = _generic(plan)
         for label, band, show in (
-            ("requests/s at most", bands.requests_per_second, number),
-            ("first token", bands.ttft_seconds, duration),
+            ("items/s at most" if generic else "requests/s at most", bands.requests_per_second, number),
+            ("latency" if generic else "first token", bands.ttft_seconds, duration),
             ("per token", bands.tpot_seconds, duration),
             ("facility MW", bands.facility_megawatts, number),
             ("capital", bands.capex_usd, usd),
@@ -335,7 +362,8 @@ def _binding_words(item: str) -> str:
 def _row(row: ServiceSummary) -> str:
     pools = " + ".join(f"{count} x {layout.short()}" for count, layout in row.pools)
     money = "" if row.tco_usd_per_year is None else f", {usd(row.tco_usd_per_year)} a year"
+    how = f"{row.precision} {row.mode} " if row.precision else ""
     return (
-        f"{row.cards:,} cards of {row.system}, {row.precision or ''} {row.mode} {pools}, "
+        f"{row.cards:,} cards of {row.system}, {how}{pools}, "
         f"{row.fabric} {number(row.oversubscription)}:1, {number(row.facility_megawatts)} MW{money}"
     )

@@ -20,14 +20,16 @@ def simulated(plan: Plan, words: Words) -> Iterator[Fact]:
     if served is None or served.simulated is None:
         return
     found = served.simulated
-    yield (
-        words("simulated"),
-        words(
-            "simulated_value", requests=f"{found.requests:,}", ttft=duration(found.ttft_quantile_seconds),
-            tpot=duration(found.tpot_quantile_seconds),
-            verdict=words("confirmed" if found.confirmed else "not_confirmed"),
-        ),
-    )  # fmt: skip
+    shown = {
+        "requests": f"{found.requests:,}",
+        "ttft": duration(found.ttft_quantile_seconds),
+        "verdict": words("confirmed" if found.confirmed else "not_confirmed"),
+    }
+    if found.tpot_quantile_seconds is None:
+        yield words("simulated"), words("simulated_items", **shown)
+    else:
+        tpot = duration(found.tpot_quantile_seconds)
+        yield words("simulated"), words("simulated_value", tpot=tpot, **shown)
     if served.refuted:
         yield words("refuted"), f"{len(served.refuted):,}"
 

@@ -60,6 +60,11 @@ class LengthChoice(Frozen):
         square = sum(tokens * tokens * weight for tokens, weight in self.histogram) / total
         return mean, math.sqrt(max(0.0, square - mean * mean)) / mean
 
+    @property
+    def longest(self) -> float:
+        """Tokens of the longest of a histogram, else of the mean."""
+        return float(self.mean or 0.0) if self.histogram is None else max(row[0] for row in self.histogram)
+
 
 Length = Annotated[LengthChoice | None, BeforeValidator(table_of("mean"))]
 
@@ -99,7 +104,8 @@ class ServingWorkload(Frozen):
     output_tokens: Length = Field(default=None, description="as input_tokens")
     trace: Text | None = Field(
         default=None,
-        description="CSV with arrival_seconds, input_tokens, output_tokens: lengths, mean and peak rate",
+        description="CSV with arrival_seconds, input_tokens, output_tokens: lengths, mean and peak rate; it "
+        "is replayed",
     )
     peak_window: DurationSeconds = Field(
         default=60.0, description="the peak of a trace is its busiest window of this length"
@@ -136,6 +142,12 @@ class GenericWorkload(Frozen):
     weights: Bytes = Field(description="weights: held per device, read once per batch")
     precision: Product = Field(default="int8", description="of the arithmetic")
     most_batch: Annotated[Whole, Field(le=2**20)] = Field(default=256, description="items in a batch at most")
+    trace: Text | None = Field(
+        default=None, description="CSV with arrival_seconds: mean and peak rate; it is replayed"
+    )
+    peak_window: DurationSeconds = Field(
+        default=60.0, description="the peak of a trace is its busiest window of this length"
+    )
     peak_over_mean: AtLeastOne = Field(default=1.0, description="the service is sized for the peak")
     software: Text | None = Field(default=None, description="id of a serving profile")
     workload_class: Literal["vision", "recommendation", "scientific"] | None = Field(

@@ -19,7 +19,7 @@ class Wire(BaseModel):
 
 
 class PerPrecision(Wire):
-    """A number for each precision of matrix products."""
+    """A number for each precision of matrix products; of peaks a bf16 of zero is none."""
 
     bf16: float
     fp8: float | None = None

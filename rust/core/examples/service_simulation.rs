@@ -13,7 +13,7 @@ fn main() {
     let path = std::env::args().nth(1).expect("a file");
     let problem: ServiceProblem =
         serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("a service/1");
-    let (fields, _) = fields(&problem).expect("sound");
+    let fields = fields(&problem).expect("sound");
     for field in fields.iter().take(1) {
         let rate = problem.target.requests_per_second.unwrap_or(50.0);
         for way in field.ways(rate) {
@@ -35,10 +35,10 @@ fn main() {
                 way.prefill.map(|f| (f.instances, field.candidates[f.candidate].instance)),
                 field.candidates[way.main.candidate].instance,
                 way.main.instances,
-                found.tpot_mean_seconds,
+                found.tpot_mean_seconds.unwrap_or(0.0),
                 point.tpot.mean,
-                found.tpot_mean_seconds / point.tpot.mean,
-                found.tpot_quantile_seconds / point.tpot.quantile,
+                found.tpot_mean_seconds.unwrap_or(0.0) / point.tpot.mean,
+                found.tpot_quantile_seconds.unwrap_or(0.0) / point.tpot.quantile,
                 found.ttft_mean_seconds,
                 first.map_or(0.0, |f| f.mean),
                 first.map_or(0.0, |f| found.ttft_mean_seconds / f.mean),

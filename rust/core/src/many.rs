@@ -49,7 +49,7 @@ pub fn size_services<R: AsRef<[u8]> + Sync>(
     requests: &[R],
     threads: usize,
 ) -> Result<Vec<Outcome>, CoreError> {
-    each(requests, threads, size_service_json)
+    each(requests, threads, |request| size_service_json(request, &mut |_| true))
 }
 
 /// Evaluates many services, each a request of `evaluate_service_json`.

@@ -414,13 +414,20 @@ struct EvaluateServiceRequest {
 ///
 /// # Errors
 /// A request that cannot be read or contradicts itself.
-pub fn size_service_json(request: &[u8]) -> Result<Vec<u8>, CoreError> {
+pub fn size_service_json(
+    request: &[u8],
+    progress: &mut (dyn FnMut(Progress) -> bool + Send),
+) -> Result<Vec<u8>, CoreError> {
     let problem: ServiceProblem = read(request)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(problem.search.threads.unwrap_or(0))
         .build()
         .map_err(|error| CoreError::invalid("search.threads", error.to_string()))?;
-    pool.install(|| service::search::search(&problem)).and_then(|answer| write(&answer))
+    let mut watch = |step: service::search::Step| {
+        let service::search::Step { done, total, candidates, found } = step;
+        progress(Progress { done, total, candidates, found, gap: None })
+    };
+    pool.install(|| service::search::watched(&problem, &mut watch)).and_then(|answer| write(&answer))
 }
 
 /// Evaluates one service of a problem.

@@ -10,7 +10,7 @@ use planner_core::problem::Objective;
 use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
 use planner_core::service::ground::{Ground, Place, Roles};
 use planner_core::service::problem::{Availability, GenericItem, LatencyTarget, Served, ServiceProblem};
-use planner_core::service::search::search;
+use planner_core::service::search::{search, watched};
 use planner_core::service::sizes::instances;
 use planner_core::serving::answer::Verdict;
 use planner_core::serving::case::{Instance, Mode};
@@ -226,4 +226,27 @@ fn a_stricter_percentile_never_needs_fewer_cards() {
     let tight = search(&asked).unwrap().best.unwrap().cards.total;
     let loose = search(&problem(dense_model(), Some(150.0))).unwrap().best.unwrap().cards.total;
     assert!(tight >= loose);
+}
+
+#[test]
+fn a_search_that_is_stopped_tells_the_best_so_far_and_that_it_is_not_all() {
+    let mut asked = problem(dense_model(), Some(40.0));
+    asked.clusters[0].power_caps = vec![1.0, 0.8];
+    asked.search.seed = Some(0);
+    let mut steps = Vec::new();
+    let all = watched(&asked, &mut |step| {
+        steps.push(step);
+        true
+    })
+    .unwrap();
+    assert!(all.complete && all.best.as_ref().unwrap().simulated.is_some());
+    assert!(steps.windows(2).all(|pair| pair[0].done <= pair[1].done));
+    assert!(steps.last().unwrap().found && steps.last().unwrap().done + 1 == steps[0].total);
+    let cut = watched(&asked, &mut |_| false).unwrap();
+    let best = cut.best.unwrap();
+    assert!(!cut.complete && best.power_cap == 1.0 && best.simulated.is_none());
+    assert!(cut.search.enumerated < all.search.enumerated);
+    asked.target.tpot = Some(LatencyTarget { seconds: 1e-4, quantile: 0.5 });
+    let none = watched(&asked, &mut |_| false).unwrap();
+    assert!(!none.feasible && !none.complete && none.nearest.unwrap().why.contains("proves nothing"));
 }

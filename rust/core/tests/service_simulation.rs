@@ -48,7 +48,7 @@ fn prompts(asked: &ServiceProblem, instances: usize, load: f64, seconds: f64) ->
     let bench = ground.bench(&item).unwrap();
     let service = prompt_step(&bench, 2048.0, 2048.0).total().0;
     let rate = load * instances as f64 / service;
-    let requests = Requests::new(ground.question().unwrap().lengths, rate, 5);
+    let requests = Requests::new(ground.question().unwrap().lengths, None, rate, 5);
     let trade = Duty { bench, job: Job::Prompts, limit: item.limit };
     let mut pool = Pool::new(trade, instances, Source::Drawn(Box::new(requests)));
     (pool.run(200.0 * service, seconds * service), service)
@@ -97,7 +97,7 @@ fn sequences_in_decode_follow_littles_law() {
     for way in field.ways(rate).into_iter().step_by(25) {
         let Some(found) = simulate(&field, &way, rate, 1, Effort::QUICK) else { continue };
         let bench = field.ground.bench(&field.candidates[way.main.candidate]).unwrap();
-        let stay = steps_of_request(&bench) * found.tpot_mean_seconds;
+        let stay = steps_of_request(&bench) * found.tpot_mean_seconds.unwrap();
         near(found.batch, rate / way.main.instances as f64 * stay, 0.12);
     }
 }
@@ -141,7 +141,7 @@ fn closed_forms_are_those_of_the_simulation_over_random_services() {
             let each = rate / way.main.instances as f64;
             let (point, _) = point_at(&field.ground, main, way.prefill.is_none(), each);
             let Some(found) = simulate(&field, &way, rate, 7, Effort::QUICK) else { continue };
-            per_token.push(found.tpot_mean_seconds / point.tpot.mean);
+            per_token.push(found.tpot_mean_seconds.unwrap() / point.tpot.mean);
             let lanes = f64::from(main.instance.pp);
             batch.push(found.batch / (point.batch * lanes));
             let told = way.prefill.map_or(point.ttft, |front| {

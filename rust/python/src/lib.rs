@@ -60,7 +60,10 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Searches on a thread of its own while this one (the interpreter's) watches: signals only reach the main thread.
 /// An error of `watch` stops the search and is handed on.
-fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result<PyResult<Vec<u8>>, Refusal> {
+fn watched(
+    work: impl FnOnce(&mut (dyn FnMut(Progress) -> bool + Send)) -> Result<Vec<u8>, Refusal> + Send,
+    watch: impl Fn(Progress) -> PyResult<bool>,
+) -> Result<PyResult<Vec<u8>>, Refusal> {
     let go_on = AtomicBool::new(true);
     let (sender, receiver) = channel();
     thread::scope(|scope| {
@@ -70,7 +73,7 @@ fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result
                 let go_on = &go_on;
                 move |step: Progress| sender.send(step).is_ok() && go_on.load(Ordering::Relaxed)
             };
-            wire::size_json(request, &mut tell)
+            work(&mut tell)
         });
         let mut step = Progress { done: 0, total: 0, candidates: 0, found: false, gap: None };
         let mut trouble = None;
@@ -99,6 +102,19 @@ fn watched(request: &[u8], watch: impl Fn(Progress) -> PyResult<bool>) -> Result
     })
 }
 
+/// Checks signals and tells the callback, which may end a search by False.
+fn told(progress: Option<&Py<PyAny>>, step: Progress) -> PyResult<bool> {
+    Python::attach(|py| {
+        py.check_signals()?;
+        match progress {
+            Some(callback) => callback
+                .call1(py, (step.done, step.total, step.candidates, step.found, step.gap))?
+                .is_truthy(py),
+            None => Ok(true),
+        }
+    })
+}
+
 /// Floats from the bytes of a numpy array.
 fn numbers(bytes: &[u8]) -> Vec<f64> {
     bytes.as_chunks().0.iter().map(|chunk| f64::from_ne_bytes(*chunk)).collect()
@@ -107,9 +123,7 @@ fn numbers(bytes: &[u8]) -> Vec<f64> {
 /// The extension module `planner._core`.
 #[pymodule]
 mod _core {
-    use super::{
-        Progress, PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, watched, wire,
-    };
+    use super::{PyBytes, PyList, batch, many, numbers, outside, sampling, supplies, told, watched, wire};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -143,18 +157,9 @@ mod _core {
         request: &[u8],
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let watch = |step: Progress| {
-            Python::attach(|py| {
-                py.check_signals()?;
-                match &progress {
-                    Some(callback) => callback
-                        .call1(py, (step.done, step.total, step.candidates, step.found, step.gap))?
-                        .is_truthy(py),
-                    None => Ok(true),
-                }
-            })
-        };
-        let answer = outside(py, || watched(request, watch))??;
+        let answer = outside(py, || {
+            watched(|tell| wire::size_json(request, tell), |step| told(progress.as_ref(), step))
+        })??;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -165,10 +170,18 @@ mod _core {
         Ok(PyBytes::new(py, &answer))
     }
 
-    /// Answers a service/1 (JSON bytes) with a service-result/1.
+    /// Answers a service/1 (JSON bytes) with a service-result/1; `progress` as of `size`.
     #[pyfunction]
-    fn size_service<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = outside(py, || wire::size_service_json(request))?;
+    #[allow(clippy::needless_pass_by_value)] // the interpreter hands over owned references
+    #[pyo3(signature = (request, progress=None))]
+    fn size_service<'py>(
+        py: Python<'py>,
+        request: &[u8],
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = outside(py, || {
+            watched(|tell| wire::size_service_json(request, tell), |step| told(progress.as_ref(), step))
+        })??;
         Ok(PyBytes::new(py, &answer))
     }
 

@@ -222,6 +222,8 @@ pub struct ServiceResult {
     pub schema: &'static str,
     /// The answer: yes or no.
     pub feasible: bool,
+    /// Whether the whole space was worked through and the best simulated, where it is to be.
+    pub complete: bool,
     /// The best service.
     pub best: Option<ServiceDesign>,
     /// Pareto front over the axes asked for.

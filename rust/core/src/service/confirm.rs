@@ -1,10 +1,11 @@
 //! The best of the closed forms is simulated; what the simulation refutes is not recommended.
 //!
 //! A refuted service is replaced by the best for a load that is higher by steps of [`STEP`], on every fabric of its
-//! chip, clock and formats: a few more instances. Where the limits are given and the load is not, the load falls by
-//! those steps instead. The first that the simulation confirms is the answer; if none is, there is no answer.
+//! chip, clock and formats: a few more instances. Steps grow after some refutations, and are halved back once one holds.
+//! Where the limits are given and the load is not, the load falls by those steps instead. The first that the simulation
+//! confirms is the answer; if none is, there is no answer.
 
-use crate::service::answer::{Refuted, ServiceSummary};
+use crate::service::answer::Refuted;
 use crate::service::problem::ServiceProblem;
 use crate::service::search::{Found, lawful, loaded, sort, summary, throughput};
 use crate::service::simulated::{Effort, Simulated, simulate};
@@ -12,10 +13,12 @@ use crate::service::sizes::{Field, Way};
 
 /// By how much the load is raised for the next try.
 const STEP: f64 = 1.05;
+/// Refutations on one ground after which the steps double: what fell short so often falls short by much.
+const PATIENCE: u32 = 3;
 /// Simulations at most.
-const MOST_TRIES: usize = 10;
-/// Load at most over the one asked for.
-const MOST_STRAIN: f64 = 3.0;
+const MOST_TRIES: usize = 16;
+/// Load at most over the one asked for: bursts may be far above the busiest window.
+const MOST_STRAIN: f64 = 100.0;
 
 /// What the simulation said of the best.
 #[derive(Debug, Default)]
@@ -26,73 +29,146 @@ pub struct Confirmation {
     pub refuted: Vec<Refuted>,
 }
 
-/// Simulates the first of `good`, replaces what is refuted, and leaves the list in order.
-pub fn confirm(problem: &ServiceProblem, fields: &[Field], good: &mut Vec<Found>) -> Confirmation {
-    let mut told = Confirmation::default();
-    let Some(seed) = problem.search.seed else { return told };
-    let mut tried: Vec<(usize, Way)> = Vec::new();
-    while let Some(first) = good.first().cloned() {
-        let found = simulate(&fields[first.field], &first.way, first.rate, seed, Effort::QUICK);
-        let Some(found) = found else { return told };
-        if found.confirmed || told.refuted.len() + 1 >= MOST_TRIES {
-            told.simulated = Some(found);
-            return told;
-        }
-        let service: ServiceSummary = summary(fields, &first);
-        told.refuted.push(Refuted { service, simulated: found });
-        tried.push((first.field, first.way));
-        replace(problem, fields, good, &first, &tried);
-        if good.is_empty() {
-            // Nothing within the limits has room for more: the last one is told as the nearest.
-            good.push(first);
-            told.simulated = Some(found);
-            told.refuted.pop();
-            return told;
-        }
-        sort(problem, fields, good);
-    }
-    told
+/// A simulation at work: what was tried, and what is left of the effort.
+struct Trial<'a> {
+    problem: &'a ServiceProblem,
+    fields: &'a [Field<'a>],
+    seed: u64,
+    tried: Vec<(usize, Way)>,
+    refuted: Vec<Refuted>,
+    tries: usize,
 }
 
-/// Puts a stronger service in the place of all that are on the ground of `first`, or the same one at a lower load.
-fn replace(
+/// Simulates the first of `good`, replaces what is refuted, and leaves the list in order. `go_on`: asked before each
+/// simulation; once it says no, nothing further is simulated.
+pub fn confirm(
     problem: &ServiceProblem,
     fields: &[Field],
     good: &mut Vec<Found>,
-    first: &Found,
-    tried: &[(usize, Way)],
-) {
-    let ground = |index: usize| {
-        let place = fields[index].ground.place;
-        (place.cluster, place.cap, place.precision)
-    };
-    let same = ground(first.field);
-    let strain = first.strain * STEP;
-    if throughput(problem) {
-        for item in good.iter_mut().filter(|item| ground(item.field) == same) {
-            item.rate *= item.strain / strain;
-            item.strain = strain;
+    go_on: &mut dyn FnMut() -> bool,
+) -> Confirmation {
+    let Some(seed) = problem.search.seed else { return Confirmation::default() };
+    let mut trial = Trial { problem, fields, seed, tried: Vec::new(), refuted: Vec::new(), tries: 0 };
+    let mut simulated = None;
+    while let Some(first) = good.first().cloned()
+        && go_on()
+    {
+        let Some(found) = trial.simulate(&first) else { break };
+        if found.confirmed {
+            simulated = Some(found);
+            if first.jump > STEP
+                && let Some((nearer, found)) = trial.nearer(&first, go_on)
+            {
+                good.retain(|item| trial.ground(item.field) != trial.ground(first.field));
+                good.push(nearer);
+                sort(problem, fields, good);
+                simulated = Some(found);
+            }
+            break;
         }
-        let wanted = problem.target.requests_per_second;
-        good.retain(|item| wanted.is_none_or(|wanted| item.rate >= wanted) && lawful(problem, item));
-        return;
+        if trial.tries >= MOST_TRIES {
+            simulated = Some(found);
+            break;
+        }
+        trial.refute(&first, found);
+        trial.replace(good, &first);
+        if good.is_empty() {
+            // Nothing within the limits has room for more: the last one is told as the nearest.
+            good.push(first);
+            simulated = Some(found);
+            trial.refuted.pop();
+            break;
+        }
+        sort(problem, fields, good);
     }
-    good.retain(|item| ground(item.field) != same);
-    for (index, field) in fields.iter().enumerate().filter(|(index, _)| ground(*index) == same) {
-        let mut strain = strain;
+    Confirmation { simulated, refuted: trial.refuted }
+}
+
+impl Trial<'_> {
+    fn simulate(&mut self, item: &Found) -> Option<Simulated> {
+        self.tries += 1;
+        simulate(&self.fields[item.field], &item.way, item.rate, self.seed, Effort::QUICK)
+    }
+
+    fn refute(&mut self, item: &Found, simulated: Simulated) {
+        self.refuted.push(Refuted { service: summary(self.fields, item), simulated });
+        self.tried.push((item.field, item.way));
+    }
+
+    /// What a simulation depends on: a fabric and a cooling change nothing inside an instance.
+    fn ground(&self, index: usize) -> (usize, usize, usize) {
+        let place = self.fields[index].ground.place;
+        (place.cluster, place.cap, place.precision)
+    }
+
+    fn known(&self, item: &Found) -> bool {
+        self.tried.iter().any(|(at, way)| {
+            self.ground(*at) == self.ground(item.field)
+                && way.main == item.way.main
+                && way.prefill == item.way.prefill
+        })
+    }
+
+    /// The services on the ground of `first` for a load that is `strain` times as high, all of them.
+    fn stronger(&self, first: &Found, strain: f64) -> Vec<Found> {
+        let same = self.ground(first.field);
+        let fields = self.fields.iter().enumerate().filter(|(index, _)| self.ground(*index) == same);
+        fields.flat_map(|(index, field)| loaded(self.problem, index, field, strain)).collect()
+    }
+
+    /// Puts a stronger service in the place of all that are on the ground of `first`, or the same at a lower load.
+    fn replace(&self, good: &mut Vec<Found>, first: &Found) {
+        let same = self.ground(first.field);
+        let refutations = first.refutations + 1;
+        let jump = libm::pow(STEP, f64::from(1_u32 << refutations.saturating_sub(PATIENCE).min(8)));
+        let mut strain = first.strain * jump;
+        if throughput(self.problem) {
+            for item in good.iter_mut().filter(|item| self.ground(item.field) == same) {
+                item.rate *= item.strain / strain;
+                (item.strain, item.refutations, item.jump) = (strain, refutations, STEP);
+            }
+            let wanted = self.problem.target.requests_per_second;
+            good.retain(|item| wanted.is_none_or(|wanted| item.rate >= wanted) && lawful(self.problem, item));
+            return;
+        }
+        good.retain(|item| self.ground(item.field) != same);
         while strain <= MOST_STRAIN {
-            let found = loaded(problem, index, field, strain);
-            let known = |item: &Found| {
-                tried.iter().any(|(at, way)| {
-                    ground(*at) == same && way.main == item.way.main && way.prefill == item.way.prefill
-                })
-            };
-            if found.iter().any(known) {
+            let found = self.stronger(first, strain);
+            if found.iter().any(|item| self.known(item)) {
                 strain *= STEP;
                 continue;
             }
-            good.extend(found.into_iter().filter(|item| lawful(problem, item)));
-            break;
+            let raised = found.into_iter().map(|item| Found { refutations, jump, ..item });
+            good.extend(raised.filter(|item| lawful(self.problem, item)));
+            return;
         }
+    }
+
+    /// A weaker service than `first` that holds too, where the step to it was a large one; by halving.
+    fn nearer(&mut self, first: &Found, go_on: &mut dyn FnMut() -> bool) -> Option<(Found, Simulated)> {
+        if throughput(self.problem) {
+            return None;
+        }
+        let (mut low, mut high, mut best) = (first.strain / first.jump, first.strain, None);
+        while high > low * STEP && self.tries < MOST_TRIES && go_on() {
+            let middle = libm::sqrt(low * high);
+            let mut found = self.stronger(first, middle);
+            found.retain(|item| lawful(self.problem, item));
+            sort(self.problem, self.fields, &mut found);
+            let item = found.into_iter().next()?;
+            if self.known(&item) {
+                low = middle;
+                continue;
+            }
+            let ran = self.simulate(&item)?;
+            if ran.confirmed {
+                high = middle;
+                best = Some((item, ran));
+            } else {
+                low = middle;
+                self.refute(&item, ran);
+            }
+        }
+        best
     }
 }

@@ -4,6 +4,7 @@ use crate::error::CoreError;
 use crate::hardware::{Cluster, FabricOption};
 use crate::model::{Attention, Model};
 use crate::plant::fabric_design;
+use crate::service::generic;
 use crate::service::problem::{GenericItem, LatencyTarget, Served, ServiceProblem, ServiceTarget};
 use crate::serving::case::{Instance, Load, Mode, Pool, Question, ServingSoftware};
 use crate::serving::exchange::{Exchange, serving_network};
@@ -12,8 +13,7 @@ use crate::serving::memory::{ServingMemory, cache_bytes_of_token, memory, most_s
 use crate::serving::operating::{Latency, Operating, Quantiles, aggregated_at, decode_at, prefill_pool};
 use crate::serving::operators::Rates;
 use crate::serving::replica::{Round, lanes, prefill};
-use crate::serving::units::{ridge_share, smooth_maximum};
-use crate::units::{Bytes, Flops, Seconds};
+use crate::serving::units::ridge_share;
 
 /// Load of the prompts up to which a service counts as stable.
 pub const STABLE_LOAD: f64 = 0.9;
@@ -71,7 +71,7 @@ pub struct Candidate {
     pub decoding: Option<Operating>,
     /// The step of an instance that only computes prompts, at full use.
     pub prompts: Option<Round>,
-    exchange: Option<Exchange>,
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// What is to be known of a candidate.
@@ -157,7 +157,8 @@ impl<'a> Ground<'a> {
                 Kind::Model { model, rates, question }
             }
             Served::Generic { item } => {
-                let Some(peak) = cluster.device.peak.at(item.precision) else { return Ok(None) };
+                let peak = cluster.device.peak.at(item.precision).filter(|peak| peak.0 > 0.0);
+                let Some(peak) = peak else { return Ok(None) };
                 let bandwidth = cluster.device.memory_bandwidth.0;
                 let share =
                     ridge_share(constants.peak_share, peak.0 * clock / bandwidth, constants.ridge_dense);
@@ -175,6 +176,24 @@ impl<'a> Ground<'a> {
         match &self.kind {
             Kind::Model { question, .. } => Some(question),
             Kind::Generic { .. } => None,
+        }
+    }
+
+    /// What is served, where it is items.
+    #[must_use]
+    pub fn item(&self) -> Option<&GenericItem> {
+        match &self.kind {
+            Kind::Model { .. } => None,
+            Kind::Generic { item, .. } => Some(item),
+        }
+    }
+
+    /// Arithmetic per second that a device reaches on items.
+    #[must_use]
+    pub fn item_rate(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Model { .. } => None,
+            Kind::Generic { rate, .. } => Some(*rate),
         }
     }
 
@@ -236,7 +255,7 @@ impl<'a> Ground<'a> {
             return Err(Misfit::Layout);
         }
         let Kind::Model { model, question, .. } = &self.kind else {
-            return self.generic_candidate(instance);
+            return generic::candidate(self, instance);
         };
         let memory = memory(model, &instance, question, &self.software, self.cluster.device.memory);
         let stages = f64::from(instance.pp);
@@ -272,7 +291,9 @@ impl<'a> Ground<'a> {
         Ok(candidate)
     }
 
-    fn quantiles(&self) -> Quantiles {
+    /// Shares of the requests for which latencies are asked; the median where none is.
+    #[must_use]
+    pub fn quantiles(&self) -> Quantiles {
         let target = &self.problem.target;
         let of = |latency: Option<LatencyTarget>| latency.map_or(0.5, |latency| latency.quantile);
         Quantiles { ttft: of(target.ttft), tpot: of(target.tpot) }
@@ -282,7 +303,9 @@ impl<'a> Ground<'a> {
     #[must_use]
     pub fn at(&self, candidate: &Candidate, together: bool, batch: f64) -> Option<Operating> {
         match &self.kind {
-            Kind::Generic { item, rate } => Some(self.generic_at(item, *rate, batch)),
+            Kind::Generic { item, rate } => {
+                Some(generic::operating(self, item, *rate, candidate.limit, batch))
+            }
             Kind::Model { .. } => {
                 let bench = self.bench(candidate)?;
                 let run = if together { aggregated_at } else { decode_at };
@@ -292,7 +315,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The largest batch within the latencies, the cache and a stable load, to a thousandth.
-    fn best(&self, candidate: &Candidate, together: bool) -> Option<Operating> {
+    pub(super) fn best(&self, candidate: &Candidate, together: bool) -> Option<Operating> {
         let at = |batch: f64| self.at(candidate, together, batch);
         let good = |point: &Operating| self.allowed(candidate, together, point);
         let mut low = at(SMALLEST_BATCH.min(candidate.limit)).filter(&good)?;
@@ -324,7 +347,7 @@ impl<'a> Ground<'a> {
         if target.offline {
             return point.load <= 1.0;
         }
-        let generic = matches!(self.kind, Kind::Generic { .. });
+        let generic = self.item().is_some();
         if generic && point.batch > STABLE_LOAD * candidate.limit {
             return false;
         }
@@ -372,76 +395,6 @@ impl<'a> Ground<'a> {
         let first =
             target.ttft.is_none_or(|wanted| found.1.is_some_and(|first| first.quantile <= wanted.seconds));
         found.0 <= STABLE_LOAD && first
-    }
-
-    fn generic_candidate(&self, instance: Instance) -> Result<Candidate, Misfit> {
-        let Kind::Generic { item, .. } = &self.kind else { return Err(Misfit::Layout) };
-        let capacity = self.cluster.device.memory * self.software.memory_share;
-        let cache = capacity - Bytes(item.weights) - self.software.memory_reserve;
-        let fits = if item.memory > 0.0 { cache.0 / item.memory } else { f64::INFINITY };
-        if cache.0 < 0.0 || fits < 1.0 {
-            return Err(Misfit::Memory);
-        }
-        let mut candidate = Candidate {
-            instance,
-            devices: 1,
-            memory: ServingMemory {
-                capacity,
-                weights: Bytes(item.weights),
-                reserve: self.software.memory_reserve,
-                cache,
-                cache_per_token: Bytes(item.memory),
-                cache_tokens: fits.min(f64::from(item.most_batch)),
-            },
-            limit: fits.min(f64::from(item.most_batch)),
-            together: None,
-            decoding: None,
-            prompts: None,
-            exchange: None,
-        };
-        candidate.together = self.best(&candidate, true);
-        Ok(candidate)
-    }
-
-    /// A device that takes whatever waits as its next batch: a newcomer waits for the one under way.
-    ///
-    /// t(b) = smooth maximum of b flops / (F u) and (weights + b bytes) / (B share), plus the host's time.
-    fn generic_at(&self, item: &GenericItem, rate: f64, batch: f64) -> Operating {
-        let constants = &self.problem.constants;
-        let count = batch.max(1.0);
-        let memory = self.cluster.device.memory_bandwidth.0 * constants.weight_share
-            / self.problem.families[self.place.cluster].memory;
-        let device = smooth_maximum(
-            Flops(count * item.flops) / crate::units::FlopsPerSecond(rate),
-            Seconds((item.weights + count * item.bytes) / memory),
-            constants.smoothness,
-        );
-        let host = self.software.host_step + self.software.host_sequence * count;
-        let time = device.0 + (host * (1.0 - self.software.host_hidden)).max(host - device).0;
-        let quantile = self.quantiles().ttft;
-        let busy = (batch / count).min(1.0);
-        let wait = |share: f64| time * busy * share;
-        let latency = Latency { mean: time + wait(0.5), quantile: time + wait(quantile) };
-        let times = crate::serving::step::StepTimes {
-            products: device,
-            host: Seconds(time) - device,
-            ..Default::default()
-        };
-        Operating {
-            batch,
-            rate: batch / time,
-            round: Round {
-                times,
-                step: time,
-                pure: time,
-                mixed_share: 0.0,
-                prompt_service: time,
-                prompt_busy: time / count,
-            },
-            load: 0.0,
-            ttft: Some(latency),
-            tpot: Latency { mean: 0.0, quantile: 0.0 },
-        }
     }
 }
 

@@ -3,9 +3,12 @@
 pub mod answer;
 pub mod confirm;
 pub mod evaluate;
+pub mod generic;
 pub mod ground;
 pub mod problem;
 pub mod search;
 pub mod simulated;
 pub mod sizes;
 pub mod trade;
+pub mod traffic;
+pub mod verdict;

@@ -10,6 +10,7 @@ use crate::plant::side::SideNetwork;
 use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::precision::Precision;
 use crate::problem::{Axis, Limits, Objective};
+use crate::service::traffic::Traffic;
 use crate::serving::case::{Constants, Family, Lengths, Mode, Precisions, ServingSoftware, Speculation};
 
 /// A latency that a share of the requests must meet.
@@ -127,6 +128,12 @@ pub struct ServiceSearch {
     /// Of the simulation that confirms the best; none: nothing is simulated.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// What it draws or replays; none: Poisson arrivals, log-normal lengths.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
+    /// The search is cut short after so long.
+    #[serde(default)]
+    pub time_limit_seconds: Option<f64>,
 }
 
 /// The whole problem.
@@ -228,7 +235,11 @@ impl ServiceProblem {
         if self.limits.cards_min > self.limits.cards_max {
             return Err(CoreError::invalid("limits.cards_min", "is above limits.cards_max"));
         }
+        positive("search.time_limit_seconds", self.search.time_limit_seconds)?;
         self.validate_served()?;
+        if let Some(traffic) = &self.search.traffic {
+            traffic.validate(matches!(self.served, Served::Generic { .. }))?;
+        }
         let space = &self.space;
         for (key, degrees) in [
             ("space.tp", Some(&space.tp)),

@@ -4,18 +4,19 @@
 //! every objective at a given load, and the highest load inside the limits uses the most units that they allow.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::error::CoreError;
 use crate::plant::{Choice, Plant, plant};
 use crate::problem::{Axis, Objective};
-use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceNearest, ServiceResult, ServiceSummary};
-use crate::service::confirm::confirm;
+use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceResult, ServiceSummary};
+use crate::service::confirm::{Confirmation, confirm};
 use crate::service::evaluate::{design, inside, output_tokens};
-use crate::service::ground::{Ground, Place, SMALLEST_BATCH};
+use crate::service::ground::{Ground, Place};
 use crate::service::problem::ServiceProblem;
 use crate::service::sizes::{Field, Way};
 use crate::service::trade::trade;
-use crate::serving::case::Mode;
+use crate::service::verdict::{binding, cut_short, nearest, unconfirmed};
 
 const FRONT_POINTS: usize = 50;
 const RUNNERS_UP: usize = 8;
@@ -35,6 +36,23 @@ pub struct Found {
     pub plant: Plant,
     /// By how much it is stronger than the closed forms say it must be; 1 before any simulation.
     pub strain: f64,
+    /// How often a simulation refuted a service on its ground before.
+    pub refutations: u32,
+    /// The step of `strain` that led to it.
+    pub jump: f64,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Grounds worked through, then simulations run.
+    pub done: usize,
+    /// Grounds in all, and one for the simulation.
+    pub total: usize,
+    /// Layouts looked at.
+    pub candidates: u64,
+    /// Whether a service that meets target and limits is known.
+    pub found: bool,
 }
 
 /// Answers a `service/1`.
@@ -42,40 +60,88 @@ pub struct Found {
 /// # Errors
 /// A problem that contradicts itself.
 pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
+    watched(problem, &mut |_| true)
+}
+
+/// Looks whether the search goes on: the user's word, then the time limit.
+struct Watch<'a> {
+    progress: &'a mut dyn FnMut(Step) -> bool,
+    begun: Instant,
+    limit: Option<f64>,
+}
+
+impl Watch<'_> {
+    fn goes_on(&mut self, step: Step) -> bool {
+        let late = self.limit.is_some_and(|limit| self.begun.elapsed().as_secs_f64() >= limit);
+        (self.progress)(step) && !late
+    }
+}
+
+/// As [`search`]; `progress` is called before each ground and each simulation, and ends the search with the best so far
+/// by `false`. The first ground is always worked through.
+///
+/// # Errors
+/// As for [`search`].
+pub fn watched(
+    problem: &ServiceProblem,
+    progress: &mut dyn FnMut(Step) -> bool,
+) -> Result<ServiceResult, CoreError> {
     problem.validate()?;
-    let (fields, lacking) = fields(problem)?;
-    let mut found: Vec<Found> = Vec::new();
-    for (index, field) in fields.iter().enumerate() {
-        found.extend(on_field(problem, index, field));
-    }
-    let mut counts = ServiceCounts { enumerated: 0, rejected: BTreeMap::new(), timed: 0 };
-    if lacking > 0 {
-        counts.rejected.insert("precision", lacking);
-    }
-    for field in &fields {
-        counts.enumerated += field.enumerated;
-        for (misfit, count) in &field.rejected {
-            *counts.rejected.entry(misfit.name()).or_insert(0) += count;
+    let mut watch = Watch { progress, begun: Instant::now(), limit: problem.search.time_limit_seconds };
+    let space = grounds(problem);
+    let total = space.len() + 1;
+    let mut ours: Vec<Field> = Vec::new();
+    let (mut found, mut counts) = (Vec::new(), ServiceCounts::default());
+    let (mut step, mut complete) = (Step { done: 0, total, candidates: 0, found: false }, true);
+    for place in space {
+        if step.done > 0 && !watch.goes_on(step) {
+            complete = false;
+            break;
         }
-        for item in &field.candidates {
-            let points = u64::from(item.together.is_some()) + u64::from(item.decoding.is_some());
-            counts.timed += points;
-            if points == 0 {
-                *counts.rejected.entry("latency").or_insert(0) += 1;
+        match field(problem, place, &ours)? {
+            Some(next) => {
+                found.extend(on_field(problem, ours.len(), &next));
+                count(&mut counts, &next);
+                ours.push(next);
             }
+            None => *counts.rejected.entry("precision").or_insert(0) += 1,
         }
+        step.done += 1;
+        step.candidates = counts.enumerated;
+        step.found = step.found || found.iter().any(|item| lawful(problem, item));
     }
     let (mut good, bad): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|item| lawful(problem, item));
-    sort(problem, &fields, &mut good);
-    let confirmation = confirm(problem, &fields, &mut good);
-    let mut told = good.first().map(|item| told(problem, &fields, item)).transpose()?;
+    sort(problem, &ours, &mut good);
+    let grounds = (step.done, total - 1);
+    let confirmation = confirm(problem, &ours, &mut good, &mut || {
+        let goes_on = complete && watch.goes_on(step);
+        complete &= goes_on;
+        goes_on
+    });
+    let mut answer = answered(problem, &ours, good, bad, (confirmation, counts))?;
+    answer.complete = complete;
+    if !complete && !answer.feasible {
+        answer.nearest = answer.nearest.map(|nearest| cut_short(nearest, grounds));
+    }
+    Ok(answer)
+}
+
+/// The answer from what was found; `good` in order.
+fn answered(
+    problem: &ServiceProblem,
+    fields: &[Field],
+    mut good: Vec<Found>,
+    bad: Vec<Found>,
+    (confirmation, counts): (Confirmation, ServiceCounts),
+) -> Result<ServiceResult, CoreError> {
+    let mut told = good.first().map(|item| told(problem, fields, item)).transpose()?;
     if let Some(told) = &mut told {
         told.simulated = confirmation.simulated;
     }
     let nearest = match told.take_if(|told| told.simulated.is_some_and(|ran| !ran.confirmed)) {
         // Nothing that was tried holds: the last is no recommendation.
-        Some(refuted) => Some(unconfirmed(&fields, refuted)),
-        None if told.is_none() => Some(nearest(problem, &fields, bad, &counts)?),
+        Some(refuted) => Some(unconfirmed(fields, refuted)),
+        None if told.is_none() => Some(nearest(problem, fields, bad, &counts)?),
         None => None,
     };
     if told.is_none() {
@@ -89,9 +155,10 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
     Ok(ServiceResult {
         schema: "service-result/1",
         feasible: told.is_some(),
-        front: front(problem, &fields, &good),
+        complete: true,
+        front: front(problem, fields, &good),
         refuted: confirmation.refuted,
-        runners_up: runners_up(&fields, &good),
+        runners_up: runners_up(fields, &good),
         trade: best.map(|item| trade(&fields[item.field])).unwrap_or_default(),
         binding: match (&told, &nearest) {
             (Some(best), _) => binding(problem, best),
@@ -105,27 +172,56 @@ pub fn search(problem: &ServiceProblem) -> Result<ServiceResult, CoreError> {
     })
 }
 
-/// All grounds with their candidates, and how many grounds lack a peak.
+/// All grounds with their candidates.
 ///
 /// # Errors
 /// A power cap below what a card draws when idle.
-pub fn fields(problem: &ServiceProblem) -> Result<(Vec<Field<'_>>, u64), CoreError> {
-    let mut fields: Vec<Field> = Vec::new();
-    let mut lacking = 0;
+pub fn fields(problem: &ServiceProblem) -> Result<Vec<Field<'_>>, CoreError> {
+    let mut found = Vec::new();
+    for place in grounds(problem) {
+        if let Some(next) = field(problem, place, &found)? {
+            found.push(next);
+        }
+    }
+    Ok(found)
+}
+
+fn count(counts: &mut ServiceCounts, field: &Field) {
+    counts.enumerated += field.enumerated;
+    for (misfit, count) in &field.rejected {
+        *counts.rejected.entry(misfit.name()).or_insert(0) += count;
+    }
+    for item in &field.candidates {
+        let points = u64::from(item.together.is_some()) + u64::from(item.decoding.is_some());
+        counts.timed += points;
+        if points == 0 {
+            *counts.rejected.entry("latency").or_insert(0) += 1;
+        }
+    }
+}
+
+/// All grounds, in order: fabrics of one clock and set of formats follow one another.
+fn grounds(problem: &ServiceProblem) -> Vec<Place> {
+    let mut found = Vec::new();
     for (cluster, hardware) in problem.clusters.iter().enumerate() {
         for cap in 0..hardware.power_caps.len() {
             for precision in 0..problem.precision_choices() {
-                let first = fields.len();
-                for fabric in 0..hardware.fabrics.len() {
-                    match Ground::new(problem, Place { cluster, fabric, cap, precision })? {
-                        Some(ground) => fields.push(Field::new(ground, fields.get(first))),
-                        None => lacking += 1,
-                    }
-                }
+                let fabrics = 0..hardware.fabrics.len();
+                found.extend(fabrics.map(|fabric| Place { cluster, fabric, cap, precision }));
             }
         }
     }
-    Ok((fields, lacking))
+    found
+}
+
+/// The candidates of a ground; none if the chip lacks a peak. `before`: the fields so far.
+fn field<'a>(
+    problem: &'a ServiceProblem,
+    place: Place,
+    before: &[Field<'a>],
+) -> Result<Option<Field<'a>>, CoreError> {
+    let twin = |other: &&Field| Place { fabric: place.fabric, ..other.ground.place } == place;
+    Ok(Ground::new(problem, place)?.map(|ground| Field::new(ground, before.iter().find(twin))))
 }
 
 /// Whether the most load inside the limits is asked for, and not the least that carries a load.
@@ -139,7 +235,16 @@ fn at_units(index: usize, field: &Field, cooling: usize, way: Way, rate: f64) ->
     let least = field.ground.problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
     let units = way.units.max(least);
     let built = build(field, cooling, units)?;
-    Some(Found { field: index, cooling, way: Way { units, ..way }, rate, plant: built, strain: 1.0 })
+    Some(Found {
+        field: index,
+        cooling,
+        way: Way { units, ..way },
+        rate,
+        plant: built,
+        strain: 1.0,
+        refutations: 0,
+        jump: 1.0,
+    })
 }
 
 /// The smallest service of a ground for each cooling that the closed forms let carry `strain` times the load.
@@ -250,7 +355,11 @@ pub fn sort(problem: &ServiceProblem, fields: &[Field], found: &mut [Found]) {
     });
 }
 
-fn told(problem: &ServiceProblem, fields: &[Field], found: &Found) -> Result<ServiceDesign, CoreError> {
+/// The whole answer for `found`.
+///
+/// # Errors
+/// A plant that cannot be built.
+pub fn told(problem: &ServiceProblem, fields: &[Field], found: &Found) -> Result<ServiceDesign, CoreError> {
     let lowered = || (found.strain > 1.0).then_some(found.rate);
     let rate = if throughput(problem) { lowered() } else { problem.target.requests_per_second };
     design(&fields[found.field], &found.way, found.cooling, found.way.units, rate)
@@ -333,141 +442,4 @@ fn runners_up(fields: &[Field], good: &[Found]) -> Vec<ServiceSummary> {
     }
     rows.truncate(RUNNERS_UP);
     rows
-}
-
-/// What stops the service from being smaller: latencies nearly used up, limits, the cache.
-fn binding(problem: &ServiceProblem, best: &ServiceDesign) -> Vec<String> {
-    let mut found = Vec::new();
-    let near = |wanted: Option<crate::service::problem::LatencyTarget>,
-                got: Option<crate::serving::operating::Latency>| {
-        wanted.zip(got).is_some_and(|(wanted, got)| got.quantile > 0.9 * wanted.seconds)
-    };
-    if near(problem.target.tpot, best.tpot) {
-        found.push("target.tpot".to_string());
-    }
-    if near(problem.target.ttft, best.ttft) {
-        found.push("target.ttft".to_string());
-    }
-    if problem.target.requests_per_second.is_some() {
-        found.push(format!("pool.{}", best.binding_pool));
-    }
-    if best.pools.last().is_some_and(|pool| pool.batch > 0.8 * pool.batch_limit) {
-        found.push("memory".to_string());
-    }
-    let limits = &problem.limits;
-    if best.cards.total + problem.clusters[best.cluster].unit_cards > limits.cards_max {
-        found.push("limits.cards_max".to_string());
-    }
-    let used = |limit: Option<f64>, value: f64| limit.is_some_and(|limit| value > 0.97 * limit);
-    if used(limits.facility_watts, best.facility.facility_design_megawatts * 1e6) {
-        found.push("limits.facility_watts".to_string());
-    }
-    if used(limits.it_watts, best.facility.it_megawatts * 1e6) {
-        found.push("limits.it_watts".to_string());
-    }
-    if used(limits.capex_usd, best.cost.capex_usd.unwrap_or(0.0)) {
-        found.push("limits.capex_usd".to_string());
-    }
-    found
-}
-
-/// What comes nearest where a simulation refuted every service that was tried.
-fn unconfirmed(fields: &[Field], last: ServiceDesign) -> ServiceNearest {
-    let (tpot, ttft) = best_latencies(fields);
-    let ran = last.simulated;
-    let why = ran.map_or_else(String::new, |ran| {
-        format!(
-            "a simulation refutes every service tried; of {} cards it measures TTFT {:.0} ms, TPOT {:.1} ms",
-            last.cards.total,
-            ran.ttft_quantile_seconds * 1e3,
-            ran.tpot_quantile_seconds * 1e3
-        )
-    });
-    let design = Some(last);
-    ServiceNearest { what: "target", why, design, best_tpot_seconds: tpot, best_ttft_seconds: ttft }
-}
-
-/// Why nothing fits, and what comes nearest.
-fn nearest(
-    problem: &ServiceProblem,
-    fields: &[Field],
-    mut bad: Vec<Found>,
-    counts: &ServiceCounts,
-) -> Result<ServiceNearest, CoreError> {
-    let (tpot, ttft) = best_latencies(fields);
-    let blank = |what: &'static str, why: String| ServiceNearest {
-        what,
-        why,
-        design: None,
-        best_tpot_seconds: tpot,
-        best_ttft_seconds: ttft,
-    };
-    sort(problem, fields, &mut bad);
-    if let Some(found) = bad.first() {
-        let shown = told(problem, fields, found)?;
-        let over = shown.over_limits.join(", ");
-        let why = if shown.over_limits.is_empty() {
-            let per_card = shown.output_tokens_per_second_per_card;
-            format!("the best service yields {per_card:.1} tokens/s per card, less than asked for")
-        } else {
-            format!("without the limits {} cards do it; over: {over}", shown.cards.total)
-        };
-        let what = if shown.over_limits.is_empty() { "target" } else { "limits" };
-        return Ok(ServiceNearest { design: Some(shown), ..blank(what, why) });
-    }
-    if fields.is_empty() {
-        return Ok(blank("layout", "no chip here has a peak at the precisions asked for".to_string()));
-    }
-    if fields.iter().all(|field| field.candidates.is_empty()) {
-        let memory = counts.rejected.get("memory").copied().unwrap_or(0);
-        return Ok(if memory > 0 {
-            blank("memory", "the weights and one request fit on no instance of the space".to_string())
-        } else {
-            blank("layout", "no layout of the space is lawful for the model and the servers".to_string())
-        });
-    }
-    let target = &problem.target;
-    let misses = |wanted: Option<crate::service::problem::LatencyTarget>, best: Option<f64>| {
-        wanted.zip(best).filter(|(wanted, best)| *best > wanted.seconds)
-    };
-    let mut words = Vec::new();
-    if let Some((wanted, best)) = misses(target.tpot, tpot) {
-        words.push(format!(
-            "tpot binds: at best {:.1} ms, {:.1} ms are asked for",
-            best * 1e3,
-            wanted.seconds * 1e3
-        ));
-    }
-    if let Some((wanted, best)) = misses(target.ttft, ttft) {
-        words.push(format!(
-            "ttft binds: at best {:.0} ms, {:.0} ms are asked for",
-            best * 1e3,
-            wanted.seconds * 1e3
-        ));
-    }
-    if words.is_empty() {
-        words.push("no layout meets all latencies at once, or the limits leave no room for one".to_string());
-    }
-    Ok(blank("target", words.join("; ")))
-}
-
-/// The least latencies that any layout reaches, alone on its instance.
-fn best_latencies(fields: &[Field]) -> (Option<f64>, Option<f64>) {
-    let (mut tpot, mut ttft) = (f64::INFINITY, f64::INFINITY);
-    for field in fields {
-        for item in &field.candidates {
-            let together = field.has(Mode::Aggregated);
-            if let Some(point) = field.ground.at(item, together, SMALLEST_BATCH) {
-                tpot = tpot.min(point.tpot.quantile);
-                ttft = ttft.min(point.ttft.map_or(f64::INFINITY, |first| first.quantile));
-            }
-            if field.has(Mode::Disaggregated) && field.ground.question().is_some() {
-                let transfer = field.ground.transfer(item, item);
-                let (_, first) = field.ground.prefilling(item, 1.0, 1e-9, transfer);
-                ttft = ttft.min(first.map_or(f64::INFINITY, |first| first.quantile));
-            }
-        }
-    }
-    let known = |value: f64| value.is_finite().then_some(value);
-    (known(tpot).filter(|value| *value > 0.0), known(ttft))
 }

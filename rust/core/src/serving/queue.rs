@@ -40,6 +40,57 @@ pub fn wait_quantile(mean: f64, waiting: f64, quantile: f64) -> f64 {
     mean / waiting * libm::log(waiting / (1.0 - quantile))
 }
 
+/// Cycles over which the sums of [`left_over`] run at most, and the share at which they stop.
+const MOST_CYCLES: u32 = 20_000;
+const NEGLIGIBLE: f64 = 1e-9;
+/// Mean of a Poisson number above which it is taken as normal.
+const LARGE_MEAN: f64 = 300.0;
+
+/// Customers that a full batch leaves behind: mean, and the chance that there are any.
+///
+/// A server takes up to `most` of those that wait and is back after a constant time in which a Poisson number with mean
+/// `arrivals` comes: L' = max(0, L + A - most). Spitzer's identity (1956): E\[L\] = sum over n of E[(A(n) - n most)+] / n
+/// and P(L = 0) = exp(-sum over n of P(A(n) > n most) / n), A(n) Poisson with mean n x arrivals. With `most` of 1 this
+/// is M/D/1. Infinite at and beyond full load.
+#[must_use]
+pub fn left_over(most: f64, arrivals: f64) -> (f64, f64) {
+    if arrivals >= most {
+        return (f64::INFINITY, 1.0);
+    }
+    let (mut mean, mut any) = (0.0, 0.0);
+    for cycle in 1..=MOST_CYCLES {
+        let count = f64::from(cycle);
+        let (excess, chance) = poisson_excess(count * arrivals, libm::floor(count * most));
+        mean += excess / count;
+        any += chance / count;
+        if excess < NEGLIGIBLE * mean.max(NEGLIGIBLE) {
+            break;
+        }
+    }
+    (mean, -libm::expm1(-any))
+}
+
+/// E[(X - k)+] and P(X > k) of a Poisson number X.
+fn poisson_excess(mean: f64, k: f64) -> (f64, f64) {
+    if mean > LARGE_MEAN {
+        let sigma = libm::sqrt(mean);
+        let beyond = |k: f64| 0.5 * libm::erfc((k - mean) / sigma / core::f64::consts::SQRT_2);
+        let z = (k - mean) / sigma;
+        let density = libm::exp(-z * z / 2.0) / libm::sqrt(2.0 * core::f64::consts::PI);
+        return ((sigma * density - (k - mean) * beyond(k)).max(0.0), beyond(k + 0.5));
+    }
+    let mut value = k + 1.0;
+    let mut term = libm::exp(value * libm::log(mean) - mean - libm::lgamma(value + 1.0));
+    let (mut excess, mut chance) = (0.0, 0.0);
+    while term > 1e-18 * (1e-290 + chance) {
+        excess += (value - k) * term;
+        chance += term;
+        value += 1.0;
+        term *= mean / value;
+    }
+    (excess, chance)
+}
+
 /// A closed loop at one queue and one delay, by mean-value analysis (Reiser and Lavenberg 1980).
 ///
 /// `customers` go round between a queue with mean `service` and spread `spread` of service times, and a `delay`.
@@ -102,6 +153,37 @@ mod tests {
         let (rate, stay) = closed_loop(2.0, 1.0, 1.0, 1.0);
         assert!((rate - 0.8).abs() < 1e-12, "{rate}");
         assert!((stay - 1.5).abs() < 1e-12, "{stay}");
+    }
+
+    #[test]
+    fn batches_of_one_leave_behind_what_m_d_1_does() {
+        // E[L] = rho^2 / (2 (1 - rho)); one or none in the system at a departure: (1 - rho) e^rho.
+        for load in [0.3, 0.7, 0.9_f64] {
+            let (mean, any) = left_over(1.0, load);
+            assert!((mean / (load * load / 2.0 / (1.0 - load)) - 1.0).abs() < 0.01, "{load}: {mean}");
+            assert!((any / (1.0 - (1.0 - load) * load.exp()) - 1.0).abs() < 0.01, "{load}: {any}");
+        }
+        assert!(left_over(4.0, 4.0).0.is_infinite());
+    }
+
+    #[test]
+    fn large_batches_leave_behind_what_a_simulated_walk_does() {
+        // 200,000 cycles of L' = max(0, L + A - 16), A by exponential gaps.
+        let mut random = crate::simulate::Random::new(1, 0);
+        let (mut left, mut sum, mut some) = (0.0_f64, 0.0, 0.0);
+        for _ in 0..200_000 {
+            let (mut time, mut came) = (0.0, -1.0);
+            while time < 14.0 {
+                time += random.exponential(crate::units::Seconds(1.0)).0;
+                came += 1.0;
+            }
+            left = (left + came - 16.0).max(0.0);
+            sum += left;
+            some += f64::from(u8::from(left > 0.0));
+        }
+        let (mean, any) = left_over(16.0, 14.0);
+        assert!((sum / 2e5 / mean - 1.0).abs() < 0.05, "{} {mean}", sum / 2e5);
+        assert!((some / 2e5 / any - 1.0).abs() < 0.05, "{} {any}", some / 2e5);
     }
 
     #[test]

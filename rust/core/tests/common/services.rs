@@ -140,6 +140,8 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
             front: vec![Axis::Cards, Axis::FacilityMegawatts],
             threads: None,
             seed: None,
+            traffic: None,
+            time_limit_seconds: None,
         },
     }
 }

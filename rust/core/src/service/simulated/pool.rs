@@ -35,6 +35,30 @@ enum Event {
     Done(usize),
 }
 
+/// Which latencies count.
+#[derive(Clone, Copy)]
+enum Counts {
+    /// Of all that leaves now, if it is measured now.
+    Left(bool),
+    /// Of what came from this time on; and whether it is measured now.
+    Came(f64, bool),
+}
+
+impl Counts {
+    fn of(self, request: &Request) -> bool {
+        match self {
+            Self::Left(now) => now && request.measured(),
+            Self::Came(from, _) => request.arrived >= from && request.measured(),
+        }
+    }
+
+    fn leaving(self) -> bool {
+        match self {
+            Self::Left(now) | Self::Came(_, now) => now,
+        }
+    }
+}
+
 /// Instances of a pool.
 pub struct Pool<'a> {
     duty: Duty<'a>,
@@ -45,6 +69,8 @@ pub struct Pool<'a> {
     drawn: Option<Box<Requests>>,
     /// Sequences in decode over the pool.
     running: usize,
+    /// Requests that come while it is measured are followed to their end.
+    drains: bool,
 }
 
 impl<'a> Pool<'a> {
@@ -63,7 +89,14 @@ impl<'a> Pool<'a> {
             listed: listed.into_iter(),
             drawn,
             running: 0,
+            drains: false,
         }
+    }
+
+    /// Follows the requests that come while it is measured to their end, however late that is.
+    #[must_use]
+    pub fn drained(self) -> Self {
+        Self { drains: true, ..self }
     }
 
     /// Fills every instance with sequences in decode, `batch` per lane, so that it need not fill up by itself.
@@ -93,19 +126,27 @@ impl<'a> Pool<'a> {
             let before = self.running;
             let until = now.min(warm + span);
             if until > warm {
-                area += before as f64 * (until - last.max(warm));
+                area += before as f64 * (until - last.max(warm)).max(0.0);
             }
             last = now;
-            if now >= warm + span {
+            let over = now >= warm + span;
+            if over && !self.drains {
                 break;
             }
             match event {
+                // What comes after the end is not waited for.
+                Event::Arrival(_) if over => {}
                 Event::Arrival(request) => {
                     measured.came += u64::from(now >= warm);
                     self.arrive(request);
                     self.next_arrival();
                 }
-                Event::Done(instance) => self.done(instance, now, now >= warm, &mut measured),
+                Event::Done(instance) => {
+                    let measuring = now >= warm && !over;
+                    let counts =
+                        if self.drains { Counts::Came(warm, measuring) } else { Counts::Left(measuring) };
+                    self.done(instance, now, counts, &mut measured);
+                }
             }
         }
         measured.in_flight = area / span;
@@ -151,7 +192,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn done(&mut self, instance: usize, now: f64, counts: bool, measured: &mut Measured) {
+    fn done(&mut self, instance: usize, now: f64, counts: Counts, measured: &mut Measured) {
         let mut outcome = Outcome::default();
         let target = &mut self.instances[instance];
         let before = target.running;
@@ -161,17 +202,17 @@ impl<'a> Pool<'a> {
         self.running = self.running + target.running - before;
         let prompts = self.duty.job == Job::Prompts;
         for request in outcome.first {
-            if counts && request.measured() {
+            if counts.of(&request) {
                 measured.first.push(out - request.arrived);
             }
-            measured.left += u64::from(counts && prompts);
+            measured.left += u64::from(counts.leaving() && prompts);
             if prompts {
                 measured.passed.push((out, request));
             }
         }
         for (request, per_token) in outcome.ended {
-            measured.left += u64::from(counts);
-            if counts && request.measured() && request.first >= 0.0 {
+            measured.left += u64::from(counts.leaving());
+            if counts.of(&request) && request.first >= 0.0 {
                 measured.per_token.push(per_token);
             }
         }
