@@ -98,11 +98,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return "<td></td>"
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return (
-            f'<td style="text-align:right">{value:,.4g}</td>'
-            if value != int(value)
-            else f"<td>{value:,.0f}</td>"
-        )
+        # Four digits, but never the exponent that they would bring to a large number.
+        text = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.4g}"
+        return f'<td style="text-align:right">{text}</td>'
     return f"<td>{html.escape(str(value))}</td>"
 
 

@@ -61,7 +61,9 @@ class _Account(Result):
 
     def _worth(self) -> list[Fact]:
         """What more of each resource is worth, for a notebook."""
-        facts = [(f"10 % more {name}", signed_percent(change)) for name, change in self.value.items()]
+        # Of a latency it is 10 % less, which its name says.
+        names = {name: name if "10 %" in name else f"10 % more {name}" for name in self.value}
+        facts = [(names[name], signed_percent(change)) for name, change in self.value.items()]
         return facts + [("warning", text) for text in self.warnings]
 
 

@@ -77,6 +77,9 @@ def test_notebooks_show_headline_and_escape_what_they_show(plan: pl.Plan) -> Non
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert "<small>MW</small>" in html
+    numbers = of_records([{"a": 594_123.4, "b": 0.123456, "c": 64}], [Field("a"), Field("b"), Field("c")])
+    for shown in (">594,123<", ">0.1235<", ">64<"):
+        assert shown in numbers._repr_html_()
 
 
 def test_plans_are_frozen(plan: pl.Plan) -> None:
