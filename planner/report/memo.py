@@ -225,7 +225,7 @@ def _use(plan: Plan) -> Iterator[Row]:
 
 
 def _groups(layout: Layout) -> str:
-    """Groups that interleaving must be told of; where pp divides the micro-batches it is the frameworks' default."""
+    """Groups that interleaving must be told of: where pp divides the micro-batches they are the default."""
     group = layout.micro_batch_group
     if group is None or group == layout.pp:
         return ""

@@ -152,7 +152,8 @@ pub fn passing_memory(
     let redone = stage.recomputed_share(layout);
     let kept = |piece: &LayerCost| piece.activations * redone + piece.whole_activations * (1.0 - redone);
     // Which rank is busy differs from layer to layer, so what exceeds the mean adds up like a random walk.
-    let excess = (pieces.moe.excess * redone + pieces.moe.whole_excess * (1.0 - redone)) * libm::sqrt(stage.moe);
+    let excess =
+        (pieces.moe.excess * redone + pieces.moe.whole_excess * (1.0 - redone)) * libm::sqrt(stage.moe);
     let layers = kept(&pieces.dense) * stage.dense + kept(&pieces.moe) * stage.moe + excess;
     let working =
         if stage.moe > 0.0 { pieces.moe.working.max(pieces.dense.working) } else { pieces.dense.working };
