@@ -38,7 +38,7 @@ def tight_memory(needed: float, capacity: float) -> str | None:
 def slower_when_tight(needed: float, capacity: float) -> float:
     """ln of what a nearly full memory may add to the time: none up to 92 %, evenly to ln 1.25 at the limit.
 
-    No centre moves: what an allocator loses depends on its settings, and some runs above 92 % keep their trend.
+    No centre moves: what an allocator loses depends on its settings, and some runs keep their trend.
     """
     share = min(needed / capacity, 1.0)
     return math.log(FULL_SLOWER) * max(0.0, share - TIGHT_MEMORY) / (1.0 - TIGHT_MEMORY)
