@@ -16,6 +16,7 @@ from planner.plan.draws import check_samples
 from planner.plan.maturity import class_of, maturity_of
 from planner.plan.model import Plan
 from planner.plan.parts import Part
+from planner.plan.prices import Price
 from planner.plan.result import Fact, Result
 from planner.plan.rivals import rivals
 from planner.plan.service_case import open_service
@@ -93,6 +94,9 @@ class Contender(Part):
     software: str | None = None
     evidence: str | None = Field(default=None, description="grade of what stands behind the numbers")
     binding: list[str] = Field(default=[])
+    prices: list[Price] = Field(
+        default=[], description="what relaxing each constraint would gain; empty: no objective was searched"
+    )
     waterfall: Waterfall | None = None
     relative: float | None = Field(default=None, description="of the best on the measure of the comparison")
     why: str | None = Field(default=None, description="what separates it from the best")
@@ -349,6 +353,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "software": plan.workload.software,
             "evidence": plan.evidence.grade,
             "binding": list(plan.binding),
+            "prices": list(plan.prices),
             "waterfall": waterfall(plan),
             "porting_usd": port.usd if port else None,
             "days_with_port": port.days_to_finish if port else None,

@@ -69,6 +69,23 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"([\d,]+) (leaf|spine|core)( \(16 drawn\))?", r"\1 台 \2 交换机\3"),
     (r"(compute|network|interconnect) \(([\d,]+)\)", r"\1（\2）"),
     (r"(\S+) switch", r"\1 交换机"),
+    (r"inside the limits the fastest plan takes (\S+) days at (\S+) tokens/s",
+     r"约束内最快需 \1 天，每秒 \2 词元"),
+    (r"inside the other limits ([\d,]+) cards are the best", r"在其余约束内最多用 \1 张卡"),
+    (r"without the limits ([\d,]+) cards do it", r"若无约束，\1 张卡可以做到"),
+    (r"over: (.+)", r"超出：\1"),
+    (r"no lawful layout fits into the memory of a device", "没有合法切分能放进单个设备的显存"),
+    (r"no layout of the space is lawful: the space is empty", "搜索空间为空，没有合法切分"),
+    (r"no layout of the space is lawful", "搜索空间内没有合法切分"),
+    (r"those that come furthest fail the rule (\S+)", r"走得最远的切分违反规则 \1"),
+    (r"the best service yields (\S+) tokens/s per card, less than asked for",
+     r"最优方案每卡每秒 \1 词元，低于要求"),
+    (r"no chip here has a peak at the precisions asked for", "所列芯片都没有所要求精度的峰值"),
+    (r"the weights and one request fit on no instance of the space", "权重加一个请求放不进任何实例"),
+    (r"no layout of the space is lawful for the model and the servers", "对该模型与服务器没有合法切分"),
+    (r"(tpot|ttft) binds: at best (\S+) ms, (\S+) ms are asked for", r"\1 受限：最好 \2 ms，要求 \3 ms"),
+    (r"no layout meets all latencies at once, or the limits leave no room for one",
+     "没有切分同时满足全部时延，或约束内放不下"),
     (r"(\S+) is left out: .+", r"不采用 \1（原因见方案 JSON）"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _PATTERNS)
@@ -126,9 +143,18 @@ def sentence(text: str) -> str | None:
     return None
 
 
+def reasons(text: str) -> str:
+    """Why something cannot be, part by part; parts that have no Chinese are left out."""
+    said = [sentence(part) for part in text.split("; ")]
+    return "；".join(part for part in said if part is not None)
+
+
 def _piece(text: str | None) -> str:
     if text is None:
         return ""
+    listed = text.split(", ")
+    if len(listed) > 1 and all(part in NAMES for part in listed):
+        return "、".join(NAMES[part] for part in listed)
     capped = re.fullmatch(r"a cap of these cards at (\d+) % of board power keeps it inside", text)
     if capped:
         return f"把这些卡限到板卡功耗的 {capped[1]} % 即不超"

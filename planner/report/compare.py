@@ -5,6 +5,7 @@ from __future__ import annotations
 from planner.plan.compare import Comparison, Contender
 from planner.plan.shown import duration, number, percent, scaled, signed_percent, usd
 from planner.report.memo import PHYSICS, Section
+from planner.report.prices import gains
 from planner.report.sheet import columns, sheet
 
 QUALITY = (
@@ -71,6 +72,15 @@ def render(comparison: Comparison) -> str:
             "A million output tokens" if comparison.kind == "serving" else "A million items",
             f"{PHYSICS}#cost",
             [(item.system, _per_million(item)) for item in ranked if item.service is not None],
+        ),
+        Section(
+            "What a step of a limit is worth",
+            f"{PHYSICS}#search",
+            [
+                (item.system, f"{step} of {gain}")
+                for item in ranked
+                for step, gain in list(gains(item.prices))[:1]
+            ],
         ),
         Section("How it is built", "", [(item.system, _built(item)) for item in ranked]),
         Section(

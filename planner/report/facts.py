@@ -242,7 +242,7 @@ def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
     if near is not None:
         yield (
             words("why_not"),
-            f"{near.what}: {near.why}" if words.language == "en" else words.name(near.what),
+            f"{words.name(near.what)}: {words.reasons(near.why)}".rstrip(": "),
         )
         if near.design is not None:
             yield (

@@ -244,6 +244,7 @@ PHRASES: dict[str, tuple[str, str]] = {
 
 LABELS: dict[str, str] = {
     "kernel gaps": "内核间隙",
+    "fraction": "比例",
     "offload": "卸载",
     "mfu": "MFU",
     "USD": "美元",

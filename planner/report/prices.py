@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from planner.plan.model import Plan
 from planner.plan.prices import Price
@@ -12,12 +12,17 @@ from planner.report.names import limit_words
 
 def price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     """A line for each constraint that binds, and one that names those that do not."""
-    for price in plan.prices:
-        if price.plan is not None:
-            yield _step(price), _gain(price)
+    yield from gains(plan.prices)
     idle = [f"{limit_words(price.constraint)} {_step(price)}" for price in plan.prices if price.plan is None]
     if idle:
         yield "no gain from", "; ".join(idle)
+
+
+def gains(prices: Sequence[Price]) -> Iterator[tuple[str, str]]:
+    """A step of each limit and what it gains, for those of which anything is gained."""
+    for price in prices:
+        if price.plan is not None:
+            yield _step(price), _gain(price)
 
 
 def _gain(price: Price) -> str:

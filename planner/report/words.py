@@ -88,6 +88,10 @@ class Words:
         """Notes and risks in this language; those that have none are counted."""
         return list(texts) if self.language == "en" else chinese.sentences(texts)
 
+    def reasons(self, text: str) -> str:
+        """Why something cannot be, in this language as far as it is known; the plan's JSON has it whole."""
+        return text if self.language == "en" else chinese.reasons(text)
+
     def precision(self, text: str) -> str:
         """``int8, bf16 cache`` in this language."""
         if self.language == "en":

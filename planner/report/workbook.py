@@ -99,9 +99,11 @@ def _sources(book: Any, plan: Plan, words: Words, formats: dict[str, Any], name:
     for row, item in enumerate(plan.figures, start=1):
         sheet.write_string(row, 0, words.label(item.label))
         sheet.write_number(row, 1, item.value, formats["number"])
-        for column, text in enumerate((item.unit, words.translated(item.kind), item.key), start=2):
+        texts = (words.translated(item.unit), words.translated(item.kind), item.key)
+        for column, text in enumerate(texts, start=2):
             sheet.write_string(row, column, text)
-        sheet.write_string(row, 5, "; ".join(one.title for one in item.sources) or item.method or "")
+        method = item.method if words.language == "en" else words("method_in_file")
+        sheet.write_string(row, 5, "; ".join(one.title for one in item.sources) or method or "")
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, 3, 14)
     sheet.set_column(4, 5, 60)

@@ -47,6 +47,17 @@ def test_all_keep_the_limit_at_the_grid_and_the_best_comes_first(comparison: Com
     assert all(item.why for item in ranked[1:])
 
 
+def test_what_a_step_of_the_limit_is_worth_stands_beside_each(comparison: Comparison) -> None:
+    ranked = [item for item in comparison.contenders if item.feasible]
+    worth = [(item, price) for item in ranked for price in item.prices if price.plan is not None]
+    assert any(price.constraint == "limits.facility_watts" for _, price in worth)
+    for item, price in worth:
+        assert price.plan is not None
+        assert price.plan.system == item.system
+        assert price.after > price.before
+    assert "What a step of a limit is worth" in render(comparison)
+
+
 def test_a_system_without_a_plan_says_why(comparison: Comparison) -> None:
     # 8,192 cards are bought whole: far beyond 2 MW.
     left = comparison.contenders[-1]

@@ -71,7 +71,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_draws() -> None:
     plain = planner.size(EXAMPLE, set=SMALL, samples=64)
-    sure = planner.size(EXAMPLE, set=SMALL, samples=64, confidence=0.8)
+    sure = planner.size(EXAMPLE, set=SMALL, samples=64, confidence=0.6)
     for plan in (plain, sure):
         assert plan.risk is not None
         assert plan.cards is not None
@@ -84,7 +84,7 @@ def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_dr
     assert (sure.risk.planned_for, sure.risk.cards) == (True, sure.cards.total)
     assert plain.risk.met is not None
     assert sure.risk.met is not None
-    assert plain.risk.met < 0.8 <= sure.risk.met
+    assert plain.risk.met < 0.6 <= sure.risk.met
     again = planner.size(EXAMPLE, set=[*SMALL, "search.threads=1"], samples=64)
     assert again.risk == plain.risk
     drivers = plain.risk.indices["requests_per_second"]

@@ -86,6 +86,18 @@ def test_a_chinese_report_has_no_english_heads(plan: Plan) -> None:
         assert not re.search("[a-z]{4}", section.title)
 
 
+def test_a_chinese_workbook_tells_parts_and_methods_in_chinese(plan: Plan, tmp_path: Path) -> None:
+    pytest.importorskip("xlsxwriter")
+    path, method = tmp_path / "bill.xlsx", "as cards of its class"
+    guessed = plan.figures[0].model_copy(update={"sources": [], "method": method})
+    workbook.write([plan.model_copy(update={"figures": [guessed]})], path, language="zh")
+    with ZipFile(path) as book:
+        texts = set(re.findall(r"<t[^>]*>([^<]*)</t>", book.read("xl/sharedStrings.xml").decode()))
+    assert not any("in the servers" in text for text in texts)
+    assert method not in texts
+    assert PHRASES["method_in_file"][1] in texts
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_workbook_counts_and_adds_up(plan: Plan, tmp_path: Path, language: str) -> None:
     pytest.importorskip("xlsxwriter")

@@ -159,6 +159,22 @@ def test_what_has_no_chinese_is_counted_and_not_shown() -> None:
     ("english", "said"),
     [
         (
+            "without the limits 2,048 cards do it; over: limits.racks, limits.capex_usd",
+            "若无约束，2,048 张卡可以做到；超出：机柜、投资",
+        ),
+        ("tpot binds: at best 12.0 ms, 5.0 ms are asked for", "tpot 受限：最好 12.0 ms，要求 5.0 ms"),
+        ("a reason that nobody translated", ""),
+    ],
+)
+def test_why_not_is_told_in_chinese_part_by_part(english: str, said: str) -> None:
+    assert chinese.reasons(english) == said
+    assert Words("en", RATE).reasons(english) == english
+
+
+@pytest.mark.parametrize(
+    ("english", "said"),
+    [
+        (
             "with GB200 NVL72 host power at its high the design is over: limits.facility_watts",
             "若 GB200 NVL72 主机功耗 取上限，超出约束：电网侧功率",
         ),
