@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,7 @@ class ServingModel:
         self.aims = self._aims()
         self.groups = np.array([self.ready[aim.place].row.source for aim in self.aims])
         self.families = np.array([self.ready[aim.place].family.removesuffix("-hgx") for aim in self.aims])
+        self.stacks = np.array([stack_of(self.ready[aim.place].software.id) for aim in self.aims])
         self.weights = np.array([aim.weight for aim in self.aims])
         self._measured = np.log([aim.figure.seconds for aim in self.aims])
 
@@ -149,6 +151,11 @@ def touches(parameter: ServingParameter, names: set[str], item: ServingReady) ->
     if parameter.table == "constants":
         return True
     return (item.software.id if parameter.table == "software" else item.family) in names
+
+
+def stack_of(profile_id: str) -> str:
+    """The framework of a profile, whatever its release: what stands before the year."""
+    return re.split(r"-(?:20\d\d|eager|ascend|rocm)", profile_id)[0]
 
 
 def _few(count: int) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.calibrate.serving_fit import ServingFit, ServingModel, fit, left_out
+from planner.calibrate.serving_fit import ServingFit, ServingModel, fit, left_out, stack_of
 from planner.calibrate.serving_parameters import SGLANG, TENSORRT, VLLM, parameters
 from planner.specs import SpecLibrary
 from planner.validation.files import read
@@ -32,6 +32,7 @@ class ShippedServing:
     Attributes:
         folds: row id -> times of its figures by the fit without its group.
         new_chip: the same by the fit without its chip family.
+        new_stack: the same by the fit without any run of its framework.
     """
 
     model: ServingModel
@@ -39,6 +40,7 @@ class ShippedServing:
     ready: tuple[ServingReady, ...]
     folds: dict[str, tuple[float | None, ...]]
     new_chip: dict[str, tuple[float | None, ...]]
+    new_stack: dict[str, tuple[float | None, ...]]
     in_fit: dict[str, tuple[float | None, ...]]
     rows: tuple[ServingRow, ...]
     date: str
@@ -67,7 +69,17 @@ class ShippedServing:
         errors = [
             abs(error)
             for item, place, error in errors_of(self.ready, self.folds)
-            if place == 0 and item.row.completeness is None and not stated(item)
+            if place == 0 and item.row.completeness is None and (item.row.unstated or item.row.doubtful)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
+    @property
+    def apart_spread(self) -> float:
+        """The same of pools apart whose instances are stated, or known from a recipe."""
+        errors = [
+            abs(error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if place == 0 and item.row.phase == "disaggregated" and stated(item)
         ]
         return float(np.quantile(errors, 0.8) / Z90)
 
@@ -78,6 +90,16 @@ class ShippedServing:
             abs(error)
             for item, place, error in errors_of(self.ready, self.folds)
             if item.figures[place].quantity == "ttft" and item.row.queued and stated(item)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
+    @property
+    def first_token_spread(self) -> float:
+        """The same of times to the first token of one batch at a time."""
+        errors = [
+            abs(error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if item.figures[place].quantity == "ttft" and not item.row.queued and stated(item)
         ]
         return float(np.quantile(errors, 0.8) / Z90)
 
@@ -104,7 +126,7 @@ def fitted_on(ready: Sequence[ServingReady]) -> list[ServingReady]:
             if row.scored:
                 kept.append(item)
             continue
-        if row.concurrency is None or row.unstated:
+        if row.concurrency is None or row.unstated or row.doubtful:
             continue
         seen[row.phase] += 1
         if seen[row.phase] % (EVERY_POINT if row.phase == "mixed" else EVERY_APART) == 0:
@@ -123,6 +145,7 @@ def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
     in_fit = times(desk, ready, model.tables(found.u))
     folds: dict[str, tuple[float | None, ...]] = {}
     new_chip: dict[str, tuple[float | None, ...]] = {}
+    new_stack: dict[str, tuple[float | None, ...]] = {}
 
     def by_group(name: str, tables: Tables) -> None:
         folds.update(times(desk, [item for item in ready if item.row.source == name], tables))
@@ -131,15 +154,21 @@ def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
         mine = [item for item in ready if item.family.removesuffix("-hgx") == name]
         new_chip.update(times(desk, mine, tables))
 
+    def by_stack(name: str, tables: Tables) -> None:
+        mine = [item for item in ready if stack_of(item.software.id) == name]
+        new_stack.update(times(desk, mine, tables))
+
     left_out(model, found, model.groups, by_group)
     left_out(model, found, model.families, by_family)
+    left_out(model, found, model.stacks, by_stack)
     for name, values in in_fit.items():
         # Groups without a row in the fit are left out of it as they are.
         folds.setdefault(name, values)
         new_chip.setdefault(name, values)
+        new_stack.setdefault(name, values)
     rows = tuple(read().inference)
     today = dt.date.today().strftime("%Y-%m")
-    return ShippedServing(model, found, tuple(ready), folds, new_chip, in_fit, rows, today)
+    return ShippedServing(model, found, tuple(ready), folds, new_chip, new_stack, in_fit, rows, today)
 
 
 def times(
@@ -157,8 +186,8 @@ def times(
 
 
 def stated(item: ServingReady) -> bool:
-    """Whether the row is scored and says what ran."""
-    return item.row.scored and not item.row.unstated
+    """Whether the row is scored and says what ran, or its benchmark's recipe does."""
+    return item.row.scored and not item.row.unstated and not item.row.doubtful
 
 
 def errors_of(

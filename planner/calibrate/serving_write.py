@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from planner.calibrate.serving_fit import touches
+from planner.calibrate.serving_fit import CROWD, touches
 from planner.calibrate.serving_parameters import REFERENCE, ServingParameter
 from planner.calibrate.serving_run import ShippedServing, errors_of, stated
 from planner.software.serving import Factors, constants_path, serving_path_of, serving_profiles
+from planner.validation.serving_request import ServingReady
 
 Z90 = 1.2816
 CV_FILE = "cases/cv_serving.json"
 TIMES = {"us": 1e6, "ms": 1e3, "GB": 1e-9, "TB/s": 1e-12}
 UNITS = {
-    "all_reduce_alpha": "us", "outer_alpha": "us", "exchange_alpha": "us",
+    "all_reduce_alpha": "us", "two_stage_alpha": "us", "outer_alpha": "us", "exchange_alpha": "us",
     "memory_depth": "TB/s", "host_sequence": "us", "kernel_gap": "us",
     "host_step": "ms", "host_start": "ms", "host_request": "ms", "host_layer": "ms", "expert_reserve": "GB",
 }  # fmt: skip
-DRAWN = 6.0
+DRAWN = 1.0
 """Groups of a profile that weigh as much as all others together in its spread."""
 SOURCE = """
 [sources.fit]
@@ -119,12 +120,12 @@ def _profile(found: ShippedServing, profile_id: str) -> str | None:
     for place, parameter in enumerate(found.model.parameters):
         if parameter.table == "software" and profile_id in parameter.ids:
             text = _put(text, parameter.key, _figure(found, place))
-    errors = found.fold_errors(lambda item: item.software.id == profile_id)
+    errors = found.fold_errors(lambda item: _together(item) and item.software.id == profile_id)
     if errors:
         groups = len({item.row.source for item, _ in errors})
         own, all_of = (
-            spread_of([e for _, e in listed], [item.row.completeness is None for item, _ in listed])
-            for listed in (errors, found.fold_errors())
+            spread_of([e for _, e in listed], [item.row.source for item, _ in listed])
+            for listed in (errors, found.fold_errors(_together))
         )
         drawn = ((groups * own**2 + DRAWN * all_of**2) / (groups + DRAWN)) ** 0.5
         method = f"groups that the fit had not seen ({groups} here, drawn towards all), {found.date}"
@@ -142,16 +143,21 @@ def _spread(value: float, method: str) -> str:
     )
 
 
+def _together(item: ServingReady) -> bool:
+    """Runs with pools apart have a spread of their own: what they drafted is seldom known."""
+    return item.row.phase != "disaggregated"
+
+
 def spread_of(errors: Sequence[float], groups: Sequence[object] | None = None) -> float:
     """The standard deviation whose 80 % band holds 80 % of the errors around 0.
 
-    With ``groups`` every group weighs the same, however many errors it has: rows of sources and points of one
-    benchmark count alike.
+    With ``groups``, errors of one group beyond `CROWD` count less, as in the fit: sources repeat themselves.
     """
     names = list(range(len(errors))) if groups is None else list(groups)
     count = Counter(names)
-    ranked = sorted(zip(np.abs(errors).tolist(), (1.0 / count[name] for name in names), strict=True))
-    passed, total = 0.0, float(len(count))
+    weights = [min(CROWD, count[name]) / count[name] for name in names]
+    ranked = sorted(zip(np.abs(errors).tolist(), weights, strict=True))
+    passed, total = 0.0, sum(weights)
     for size, weight in ranked:
         passed += weight
         if passed >= 0.8 * total - 1e-9:
@@ -174,7 +180,9 @@ def _folds(found: ShippedServing) -> str:
         "date": found.date,
         "effective_parameters": round(found.fit.effective, 1),
         "unstated_spread": round(found.unstated_spread, 4),
+        "apart_spread": round(found.apart_spread, 4),
         "queue_spread": round(found.queue_spread, 4),
+        "first_token_spread": round(found.first_token_spread, 4),
         "left_out": _left_out(found),
         "predicted": rows,
         "points": points,
@@ -191,20 +199,26 @@ def _left_out(found: ShippedServing) -> Mapping[str, Any]:
         ("nothing (in the fit)", found.in_fit),
         ("the group", found.folds),
         ("the chip family", found.new_chip),
+        ("the framework", found.new_stack),
     ):
         errors = [
-            np.expm1(error)
+            (item.row.completeness is not None, float(np.expm1(error)))
             for item, place, error in errors_of(found.ready, predicted)
             if place == 0 and stated(item)
         ]
-        sizes = np.abs(errors)
-        out[name] = {
-            "n": len(errors),
-            "abs_error_p50": round(float(np.median(sizes)), 4),
-            "mape": round(float(sizes.mean()), 4),
-            "bias": round(float(np.mean(errors)), 4),
-        }
+        out[name] = _summed([error for _, error in errors])
+        out[f"{name}: rows alone"] = _summed([error for row, error in errors if row])
     return out
+
+
+def _summed(errors: Sequence[float]) -> dict[str, float]:
+    sizes = np.abs(errors)
+    return {
+        "n": len(errors),
+        "abs_error_p50": round(float(np.median(sizes)), 4),
+        "mape": round(float(sizes.mean()), 4),
+        "bias": round(float(np.mean(errors)), 4),
+    }
 
 
 def parameter_line(found: ShippedServing, place: int) -> str:

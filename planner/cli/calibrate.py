@@ -11,7 +11,7 @@ import typer
 from planner.errors import PlannerError
 
 if TYPE_CHECKING:
-    from planner.calibrate.run import Shipped
+    from planner.calibrate.run import Anchor, Shipped
 
 OwnCases = Annotated[
     Path | None,
@@ -99,33 +99,55 @@ def _accepted(path: Path, output: Path | None, library: object) -> None:
 
 
 def _own(cases: Path, output: Path | None, library: object) -> None:
-    from planner.calibrate import run, write  # noqa: PLC0415
+    from planner.calibrate import run, serving_own, write  # noqa: PLC0415
     from planner.specs import SpecLibrary  # noqa: PLC0415
+    from planner.validation.files import read  # noqa: PLC0415
 
     assert isinstance(library, SpecLibrary)
-    found = run.anchors(library, cases)
-    for item in found:
-        typer.echo(
-            f"{item.efficiency} with {item.software}: {item.runs} runs of {item.groups} groups; "
-            "measured time is "
-            f"{item.factor:.3f} of predicted; mean error {100 * item.before:.1f} % before, "
-            f"{100 * item.after:.1f} % after"
-            + (" (each run predicted without itself)" if item.runs > 1 else " (on that run)")
+    table = read(cases)
+    serving, reasons = serving_own.serving_anchors(library, table) if table.inference else ([], {})
+    found = run.anchors(library, cases) if table.training or not table.inference else []
+    if not found and not serving:
+        listed = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:3])
+        raise PlannerError(
+            "has no run to calibrate on",
+            file=str(cases),
+            hint=f"at least 1 run that can be predicted is needed, 10 correct well ({listed})",
         )
+    for item in found:
+        _tell_anchor(item, "time")
+    for own in serving:
+        _tell_anchor(own.anchor, "serving time on the device")
+    for name, why in reasons.items():
+        typer.echo(f"left out {name}: {why}")
     if output is None:
         typer.echo("nothing written: give -o DIR")
         return
-    best: dict[str, run.Anchor] = {}
-    for item in found:
-        if item.efficiency not in best or item.runs > best[item.efficiency].runs:
-            best[item.efficiency] = item
     today = dt.date.today().isoformat()
-    files = [
-        (f"efficiency/{name}.toml", write.anchored_file(item, library, cases, today))
-        for name, item in best.items()
-    ]
+    trained = {item.efficiency: item for item in sorted(found, key=lambda item: item.runs)}
+    served = {own.anchor.efficiency: own for own in sorted(serving, key=lambda own: own.anchor.runs)}
+    files = []
+    for name in sorted({*trained, *served}):
+        if name not in trained:
+            text = serving_own.serving_file(served[name], library, cases, today)
+        else:
+            text = write.anchored_file(trained[name], library, cases, today)
+            if name in served:
+                line = serving_own.serving_line(served[name], library, today)
+                text = text.replace("\n[matmul]", f"{line}\n\n[matmul]", 1)
+        files.append((f"efficiency/{name}.toml", text))
     for path in write.write(output, files):
         typer.echo(f"wrote {path}")
+    typer.echo(f"use them with PLANNER_SPEC_PATH={output}")
+
+
+def _tell_anchor(item: Anchor, what: str) -> None:
+    typer.echo(
+        f"{item.efficiency} with {item.software}: {item.runs} runs of {item.groups} groups; "
+        f"measured {what} is {item.factor:.3f} of predicted; mean error {100 * item.before:.1f} % before, "
+        f"{100 * item.after:.1f} % after"
+        + (" (each run predicted without itself)" if item.runs > 1 else " (on that run)")
+    )
 
 
 def _shipped(output: Path | None, cv: bool, library: object) -> None:

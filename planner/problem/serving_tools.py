@@ -13,7 +13,8 @@ from planner.software.serving import (
 )
 
 _SWITCHES = (
-    "graphs", "two_batch_overlap", "hierarchical_dispatch", "chunked_prefill", "gather_ranks",
+    "graphs", "graph_filling", "two_batch_overlap", "hierarchical_dispatch", "chunked_prefill",
+    "gather_ranks",
     "dispatch_bytes", "combine_bytes", "token_budget", "most_sequences",
 )  # fmt: skip
 
@@ -39,15 +40,25 @@ def constants(figures: Figures) -> serving_wire.Constants:
     )
 
 
+_ON_DEVICE = ("products", "experts", "attention", "memory", "collectives")
+
+
 def family(efficiency: str, figures: Figures) -> serving_wire.Family:
-    """The factors of a chip family, recorded; 1 where nothing sets it apart."""
+    """The factors of a chip family, recorded; 1 where nothing sets it apart.
+
+    ``serving_time`` of its efficiency file, which `planner calibrate --cases` writes, is on what the
+    device does.
+    """
     shared: ServingConstants = serving_constants()
-    if efficiency not in shared.families:
-        return serving_wire.Family()
-    sheet = figures.of(SERVING_CONSTANTS, shared)
-    return serving_wire.Family.model_validate(
-        {
+    values = dict.fromkeys(Factors.model_fields, 1.0)
+    if efficiency in shared.families:
+        sheet = figures.of(SERVING_CONSTANTS, shared)
+        values = {
             name: sheet.need(f"families.{efficiency}.{name}", "timing", f"factor on {name} of {efficiency}")
             for name in Factors.model_fields
         }
-    )
+    own = figures.library.efficiency(efficiency)
+    if own.serving_time is not None:
+        time = figures.of("efficiency", own).need("serving_time", "timing", "own serving runs")
+        values |= {name: values[name] * time for name in _ON_DEVICE}
+    return serving_wire.Family.model_validate(values)

@@ -101,6 +101,7 @@ class Constants(Wire):
     grouped_width: float
     expert_skew: float
     all_reduce_alpha: float
+    two_stage_alpha: float
     outer_alpha: float
     exchange_alpha: float
     send_alpha: float
@@ -125,6 +126,7 @@ class ServingSoftware(Wire):
     """The serving framework."""
 
     graphs: bool
+    graph_filling: bool = False
     host_step: float
     host_sequence: float
     host_start: float
@@ -214,6 +216,7 @@ class Question(Wire):
     load: Annotated[Concurrency | Rate | Batch | Full, Field(discriminator="kind")]
     run_requests: float | None = None
     balanced_experts: bool = False
+    poll_steps: float = 1.0
     clock: float = 1.0
 
 

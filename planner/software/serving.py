@@ -39,6 +39,10 @@ class ServingProfile(SpecFile):
         default="bf16", description="key-value cache with 8-bit and 4-bit weights, where a run does not say"
     )
     graphs: bool = Field(description="decode steps are replayed from graphs")
+    graph_filling: bool = Field(
+        default=False,
+        description="graphs are captured at few batches, and smaller ones filled up to the next",
+    )
     two_batch_overlap: bool = Field(
         description="two half batches, exchange of one behind compute of the other"
     )
@@ -124,7 +128,8 @@ class ServingConstants(SpecFile):
     group_rows: Count = Field(description="rows to which an expert's share is padded")
     grouped_width: Count = Field(description="width of an expert that halves the rate of its products")
     expert_skew: Count = Field(description="variance over squared mean of the experts' popularity")
-    all_reduce_alpha: Duration = Field(description="fixed time of one stage of an all-reduce")
+    all_reduce_alpha: Duration = Field(description="fixed time of an all-reduce in one stage")
+    two_stage_alpha: Duration = Field(description="fixed time of an all-reduce in two stages")
     outer_alpha: Duration = Field(description="the same per level beyond the scale-up domain")
     exchange_alpha: Duration = Field(description="fixed time of an all-to-all, per direction")
     send_alpha: Duration = Field(description="fixed time of a send")

@@ -68,9 +68,9 @@ def _all(row: ServingRow) -> list[tuple[str, Quantity, float]]:
         if value:
             out.append((metric, quantity, value / 1e3))
     tpot, ttft = _positive(row.measured, "tpot_ms"), _positive(row.measured, "ttft_ms")
-    if tpot and ttft and row.osl and row.phase in ("mixed", "disaggregated"):
+    if tpot and ttft and row.mean_output and row.phase in ("mixed", "disaggregated"):
         # A request's first token, and the rest at the mean interval: how serving benchmarks define TPOT.
-        out.append(("ttft_ms + tpot_ms", "latency", (ttft + tpot * max(row.osl - 1.0, 0.0)) / 1e3))
+        out.append(("ttft_ms + tpot_ms", "latency", (ttft + tpot * max(row.mean_output - 1.0, 0.0)) / 1e3))
     return out
 
 

@@ -139,6 +139,7 @@ class ServingDesk:
             "precisions": _precisions(weights, cache, peaks, shape, notes),
             "speculation": _speculation(row),
             "balanced_experts": row.balanced,
+            "poll_steps": row.poll_steps or 1.0,
         }
         machine = Machine(
             devices_per_card=base.devices_per_card,
@@ -316,8 +317,11 @@ def _apart(
         if layout.workers is None:
             notes.append(f"{name} instances not given: {usual}")
         instances = (layout.workers or usual) * replicas
-        pools.append(Pool(instance=_instance(found), instances=instances))
+        most = layout.limit * found.dp if layout.limit else None
+        pools.append(Pool(instance=_instance(found), instances=instances, batch=most))
     prefill, decode = pools
+    if row.recipe:
+        notes.append(row.recipe)
     if shape.moe is not None and row.mtp_tokens is None:
         notes.append("drafted tokens not given: none")
     devices = sum(_devices(pool) for pool in pools)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from planner.validation.rows import SCORED, SHIPPED, CaseFileError, Degree
+from planner.validation.serving_recipes import Recipe, matching, polling
 
 SHIPPED_INFERENCE = SHIPPED.with_name("inference.json")
 SHIPPED_POINTS = SHIPPED.with_name("serving_points.csv")
@@ -48,6 +49,9 @@ class PoolLayout(BaseModel):
     ep: Degree | None = Field(default=None, description="expert parallelism")
     workers: Degree | None = Field(default=None, description="instances")
     batch: Positive | None = Field(default=None, description="sequences per instance or data-parallel rank")
+    limit: Positive | None = Field(
+        default=None, description="sequences at most per instance or data-parallel rank, as configured"
+    )
 
 
 class ServingRow(BaseModel):
@@ -88,6 +92,11 @@ class ServingRow(BaseModel):
     measured: dict[str, Any] = {}
     completeness: str | None = None
     note: str | None = None
+    recipe: str | None = Field(default=None, description="what the benchmark's published recipe added")
+    poll_steps: Positive | None = Field(
+        default=None, description="steps between two looks of the scheduler at newcomers, as configured"
+    )
+    recipes: int = Field(default=0, ge=0, description="recipes that the columns allow")
 
     @property
     def scored(self) -> bool:
@@ -116,10 +125,22 @@ class ServingRow(BaseModel):
         return BENCHMARK_ROUNDS * self.concurrency if self.length_spread and self.concurrency else None
 
     @property
+    def mean_output(self) -> float | None:
+        """Mean output tokens: ``osl``, or less where lengths are drawn evenly from a share of it to all
+        of it."""
+        return None if self.osl is None else self.osl * (1.0 + (self.length_spread or 1.0)) / 2.0
+
+    @property
     def unstated(self) -> bool:
-        """Pools apart, and the row does not say how many instances of each ran."""
+        """Pools apart, and neither the row nor the benchmark's recipe says how many instances of each ran."""
         pools = (self.prefill_pool, self.decode_pool)
         return self.phase == "disaggregated" and any(pool is None or pool.workers is None for pool in pools)
+
+    @property
+    def doubtful(self) -> bool:
+        """Several of the benchmark's recipes, which differ in layout or in drafts, have all of the
+        row's columns."""
+        return self.recipes > 1 and "layout" in (self.recipe or "")
 
     @property
     def queued(self) -> bool:
@@ -192,7 +213,7 @@ def _point(cells: Mapping[str, str]) -> dict[str, Any]:
         "hardware": cells.get("system"),
         "model": cells.get("model_path"),
         "precision": cells.get("precision") or _FROM_PRODUCTS.get(cells.get("gemm_quant_mode", "")),
-        "framework": BACKENDS.get(cells.get("backend", ""), cells.get("backend")),
+        "framework": _framework(cells),
         "software_date": cells.get("measured_on") or None,
         "isl": _number(cells.get("isl", "")),
         "osl": _number(cells.get("osl", "")),
@@ -201,15 +222,55 @@ def _point(cells: Mapping[str, str]) -> dict[str, Any]:
         "length_spread": 0.8 if cells.get("measured_on") else None,
         "measured": {key: value for key, value in measured.items() if value is not None},
         "mtp_tokens": None,
+        "poll_steps": polling(cells),
     }
     if apart:
         item["prefill_pool"] = _pool(cells, "prefill_")
         item["decode_pool"] = _pool(cells, "decode_")
+        item |= _by_recipe(item, matching(cells))
     else:
         pool = _pool(cells, "")
         item |= {"tp": pool["tp"], "dp": pool["dp"], "ep": pool["ep"], "etp": pool["etp"]}
         item["concurrency"] = item["concurrency"] or pool["batch"]
     return {key: value for key, value in item.items() if value not in (None, "")}
+
+
+def _framework(cells: Mapping[str, str]) -> str | None:
+    """The framework, with its version where a release is told apart by it."""
+    name = BACKENDS.get(cells.get("backend", ""), cells.get("backend"))
+    return (
+        f"{name} 1.0"
+        if name == "TensorRT-LLM" and cells.get("backend_version", "").startswith("1.0.")
+        else name
+    )
+
+
+def _by_recipe(item: Mapping[str, Any], found: tuple[Recipe, ...]) -> dict[str, Any]:
+    """What the first of the recipes that a point allows adds to it: instances and layouts where the
+    point does not
+    state them, drafted tokens, and how many sequences an instance took at most."""
+    if not found:
+        return {}
+    recipe = found[0]
+    prefill, decode = dict(item["prefill_pool"]), dict(item["decode_pool"])
+    said = []
+    if not decode["workers"] or not prefill["workers"]:
+        prefill |= recipe.prefill.layout()
+        decode |= recipe.decode.layout()
+        said.append("layout and instances")
+    if recipe.limit:
+        decode["limit"] = recipe.limit
+        said.append(f"at most {recipe.limit} sequences")
+    said.append(f"{recipe.drafted} drafted tokens")
+    alike = len({(other.prefill, other.decode, other.drafted) for other in found})
+    doubt = f" (the likeliest of {alike} recipes)" if alike > 1 else ""
+    return {
+        "prefill_pool": prefill,
+        "decode_pool": decode,
+        "mtp_tokens": recipe.drafted,
+        "recipe": f"by the benchmark's published recipe: {', '.join(said)}{doubt}",
+        "recipes": alike,
+    }
 
 
 def _pool(cells: Mapping[str, str], prefix: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ OUT_OF_FOLD = SHIPPED_INFERENCE.with_name("cv_serving.json")
 Z90 = 1.2816
 POINT_BARS = 2
 UNSTATED = "disaggregated, instances not stated"
+DOUBTFUL = "disaggregated, one of several recipes"
+BY_RECIPE = "disaggregated, by its recipe"
 
 
 def serving_sigma(family: str, software: ServingProfile) -> float:
@@ -36,7 +38,7 @@ def about_serving_fit(path: Path = OUT_OF_FOLD) -> dict[str, Any]:
     if not path.is_file():
         return {}
     table = json.loads(path.read_text(encoding="utf-8"))
-    return {key: table[key] for key in ("effective_parameters", "left_out")}
+    return {key: table[key] for key in ("effective_parameters", "left_out", "left_out_rows") if key in table}
 
 
 def folds(rows: Sequence[ServingRow], path: Path = OUT_OF_FOLD) -> dict[str, Sequence[float | None]]:
@@ -56,19 +58,25 @@ def folds(rows: Sequence[ServingRow], path: Path = OUT_OF_FOLD) -> dict[str, Seq
 
 
 @cache
-def unstated_spread(path: Path = OUT_OF_FOLD) -> float:
-    """Standard deviation of ln(time) of points that do not say how many instances ran; 0 without the file."""
+def apart_spread(known: bool, path: Path = OUT_OF_FOLD) -> float:
+    """Standard deviation of ln(time) of pools apart; ``known``: what ran is stated, or there is one recipe.
+
+    0 without the file.
+    """
     if not path.is_file():
         return 0.0
-    return float(json.loads(path.read_text(encoding="utf-8"))["unstated_spread"])
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return float(table.get("apart_spread" if known else "unstated_spread", 0.0))
 
 
 @cache
-def queue_spread(path: Path = OUT_OF_FOLD) -> float:
-    """Standard deviation of ln(time) of times to the first token that hold a queue; 0 without the file."""
+def first_token_spread(queued: bool, path: Path = OUT_OF_FOLD) -> float:
+    """Standard deviation of ln(time) of times to the first token, with or without a queue; 0 without
+    the file."""
     if not path.is_file():
         return 0.0
-    return float(json.loads(path.read_text(encoding="utf-8")).get("queue_spread", 0.0))
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return float(table.get("queue_spread" if queued else "first_token_spread", 0.0))
 
 
 def serving_cases(
@@ -122,13 +130,13 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
 
 def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
     usual = serving_sigma(item.ready.family, item.ready.software)
-    if _mode(row) == UNSTATED:
-        usual = max(usual, unstated_spread())
+    if row.phase == "disaggregated":
+        usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
     out: list[Case] = []
     for place, (figure, central) in enumerate(zip(item.ready.figures, item.times, strict=True)):
         shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central
-        waits = figure.quantity == "ttft" and row.queued
-        sigma = max(usual, queue_spread()) if waits else usual
+        first = figure.quantity == "ttft"
+        sigma = max(usual, first_token_spread(row.queued)) if first else usual
         per_card = (row.in_flight or 1.0) / item.ready.cards
         out.append(
             Case(
@@ -173,7 +181,11 @@ def _no_figure(row: ServingRow, quantity: str) -> str:
 def _mode(row: ServingRow) -> str:
     if row.phase != "disaggregated":
         return row.phase
-    return UNSTATED if row.unstated else "disaggregated"
+    if row.unstated:
+        return UNSTATED
+    if row.doubtful:
+        return DOUBTFUL
+    return BY_RECIPE if "layout" in (row.recipe or "") else row.phase
 
 
 def serving_parts(cases: Sequence[Case]) -> dict[str, Any]:

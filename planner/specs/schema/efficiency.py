@@ -43,3 +43,6 @@ class Efficiency(SpecFile):
     memory: Fraction = Field(description="share of the nominal memory bandwidth")
     scale_up: Fraction = Field(description="share of one-way scale-up bandwidth in large collectives")
     scale_out: Fraction = Field(description="share of NIC line rate in large collectives")
+    serving_time: Count | None = Field(
+        default=None, description="serving: time of what runs on the device over the model's, from own runs"
+    )

@@ -41,6 +41,7 @@ fn question(load: Load) -> Question {
         load,
         run_requests: None,
         balanced_experts: false,
+        poll_steps: 1.0,
         clock: 1.0,
     }
 }

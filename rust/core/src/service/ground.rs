@@ -151,6 +151,7 @@ impl<'a> Ground<'a> {
                     load: Load::Full,
                     run_requests: None,
                     balanced_experts: *balanced_experts,
+                    poll_steps: 1.0,
                     clock,
                 };
                 Kind::Model { model, rates, question }

@@ -79,10 +79,14 @@ impl World<'_> {
         if self.front.is_some() { self.main.lanes() } else { 1.0 }
     }
 
-    /// What a newcomer to an instance that decodes loses around its own steps: half of the step under way, and as
-    /// much of a step as the scheduler runs ahead, since its first token is told only when the next step is launched.
+    /// What a newcomer to an instance that decodes loses around its own steps: half of the step under way (of all until
+    /// the scheduler next looks for newcomers), and as much of a step as the scheduler runs ahead, since its first token
+    /// is told only when the next step is launched.
     pub(super) fn around(&self, round: &Round) -> f64 {
-        if self.front.is_some() { 0.0 } else { round.step * (0.5 + self.software.host_hidden) }
+        if self.front.is_some() {
+            return 0.0;
+        }
+        round.step * (0.5 * self.question().poll_steps + self.software.host_hidden)
     }
 
     /// Seconds between the first and the last token.

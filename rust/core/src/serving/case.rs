@@ -157,8 +157,10 @@ pub struct Constants {
     pub grouped_width: f64,
     /// Spread of the experts' popularity: variance over squared mean of the tokens that pick each.
     pub expert_skew: f64,
-    /// Fixed time of one stage of an all-reduce inside the scale-up domain.
+    /// Fixed time of an all-reduce in one stage inside the scale-up domain.
     pub all_reduce_alpha: Seconds,
+    /// Fixed time of an all-reduce in two stages there, which large messages take.
+    pub two_stage_alpha: Seconds,
     /// Fixed time of an all-reduce per level beyond the scale-up domain: NICs and the host's or switch's hops.
     pub outer_alpha: Seconds,
     /// Fixed time of an all-to-all, per direction.
@@ -206,6 +208,9 @@ impl Default for Family {
 pub struct ServingSoftware {
     /// Decode steps are replayed from graphs; otherwise the host launches every layer.
     pub graphs: bool,
+    /// Graphs are captured at few batches, and smaller ones filled up; otherwise at nearly every batch.
+    #[serde(default)]
+    pub graph_filling: bool,
     /// Host time per step.
     pub host_step: Seconds,
     /// Host time per sequence and step.
@@ -384,6 +389,9 @@ pub struct Question {
     /// Experts are balanced perfectly.
     #[serde(default)]
     pub balanced_experts: bool,
+    /// Steps between two looks of the scheduler at newcomers (1: it looks every step).
+    #[serde(default = "one")]
+    pub poll_steps: f64,
     /// Relative clock of the devices.
     #[serde(default = "one")]
     pub clock: f64,

@@ -18,6 +18,7 @@ pub struct Exchange {
     outer_bandwidth: crate::units::BytesPerSecond,
     send_latency: Seconds,
     all_reduce_alpha: Seconds,
+    two_stage_alpha: Seconds,
     outer_alpha: Seconds,
     alpha: Seconds,
     send_alpha: Seconds,
@@ -82,6 +83,7 @@ impl Exchange {
             outer_bandwidth: outer,
             send_latency,
             all_reduce_alpha: constants.all_reduce_alpha,
+            two_stage_alpha: constants.two_stage_alpha,
             outer_alpha: constants.outer_alpha,
             alpha: constants.exchange_alpha,
             send_alpha: constants.send_alpha,
@@ -100,7 +102,7 @@ impl Exchange {
     /// All-reduce over the tensor-parallel group of M bytes per rank.
     ///
     /// Inside the scale-up domain the faster of one stage, in which each of n ranks reads the whole of all others
-    /// (alpha + (n - 1) M / W), and two stages, reduce-scatter and all-gather (2 alpha + 2 M (n - 1) / n / W): small
+    /// (alpha + (n - 1) M / W), and two stages, reduce-scatter and all-gather (alpha2 + 2 M (n - 1) / n / W): small
     /// messages take the first. Beyond it the hierarchical one, with a fixed time per level.
     #[must_use]
     pub fn tensor_all_reduce(&self, bytes: Bytes) -> Seconds {
@@ -127,7 +129,7 @@ impl Exchange {
     /// Fixed time of a two-stage all-reduce: both stages inside the scale-up domain, and every level beyond it.
     fn reduce_alpha(&self, group: &Group) -> Seconds {
         let beyond = group.spans().count().saturating_sub(1) as f64;
-        self.all_reduce_alpha * 2.0 + self.outer_alpha * beyond
+        self.two_stage_alpha + self.outer_alpha * beyond
     }
 
     /// Dispatch and combine of one layer: the fastest of sending each token to each of its experts, of sending it
@@ -211,6 +213,7 @@ mod tests {
             outer_bandwidth: BytesPerSecond(100e9),
             send_latency: none,
             all_reduce_alpha: Seconds(5e-6),
+            two_stage_alpha: Seconds(10e-6),
             outer_alpha: none,
             alpha: none,
             send_alpha: none,

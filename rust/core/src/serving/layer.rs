@@ -9,12 +9,18 @@ use crate::serving::operators::{ProductClass, Rates, activation_bytes};
 use crate::serving::units::expert_coverage;
 use crate::units::{Bytes, Flops, Seconds};
 
-/// Kernels of the attention block with norm: grouped-query and latent.
-const ATTENTION_KERNELS: (f64, f64) = (6.0, 8.0);
+/// Kernels of the attention block. Grouped-query: norm, product of queries, keys and values, rotation with writing the
+/// cache, attention, merging its parts, output product. Latent (absorbed): norm, compressing product, two norms,
+/// queries' product, rotation with writing, absorbing product, attention, merging, expanding product, output product,
+/// and three that quantise what goes into the products.
+const ATTENTION_KERNELS: (f64, f64) = (6.0, 14.0);
 /// Kernels of a layer for which a framework's host time per layer is stated: grouped-query attention, dense block.
 pub const USUAL_KERNELS: f64 = ATTENTION_KERNELS.0 + FEED_FORWARD_KERNELS.0;
-/// Kernels of a dense and of an expert block with norm.
-const FEED_FORWARD_KERNELS: (f64, f64) = (4.0, 8.0);
+/// Kernels of a dense block (norm, product, activation, product) and of one of experts: norm, router, choice, counting,
+/// sorting, permuting, grouped product, activation, grouped product, merging.
+const FEED_FORWARD_KERNELS: (f64, f64) = (4.0, 10.0);
+/// Kernels of shared experts beside the routed ones: product, activation, product, sum.
+const SHARED_KERNELS: f64 = 4.0;
 
 /// What one instance works with.
 #[derive(Clone, Copy, Debug)]
@@ -54,19 +60,21 @@ pub struct Work {
     pub keys: f64,
     /// Prompts that end in this step, on this rank.
     pub finished: f64,
+    /// Sequences that only fill the graph up to the size it was captured at, on every rank.
+    pub filling: f64,
 }
 
 impl Work {
     /// Tokens of the busiest rank.
     #[must_use]
     pub fn tokens(&self) -> f64 {
-        self.sequences * self.width + self.prompt
+        (self.sequences + self.filling) * self.width + self.prompt
     }
 
     /// Tokens of the mean rank.
     #[must_use]
     pub fn mean_tokens(&self) -> f64 {
-        self.sequences * self.width * self.busy + self.prompt_mean
+        (self.sequences * self.busy + self.filling) * self.width + self.prompt_mean
     }
 
     /// A part of the batch.
@@ -77,6 +85,7 @@ impl Work {
             prompt: self.prompt * share,
             prompt_mean: self.prompt_mean * share,
             finished: self.finished * share,
+            filling: self.filling * share,
             ..*self
         }
     }
@@ -262,7 +271,12 @@ pub fn kernels(model: &Model, kind: LayerKind) -> f64 {
     } else {
         ATTENTION_KERNELS.0
     };
-    attention + if kind == LayerKind::Moe { FEED_FORWARD_KERNELS.1 } else { FEED_FORWARD_KERNELS.0 }
+    attention + if kind == LayerKind::Moe { expert_kernels(model) } else { FEED_FORWARD_KERNELS.0 }
+}
+
+fn expert_kernels(model: &Model) -> f64 {
+    let shared = model.moe.is_some_and(|moe| moe.shared_ffn > 0);
+    FEED_FORWARD_KERNELS.1 + if shared { SHARED_KERNELS } else { 0.0 }
 }
 
 fn dense_block(bench: &Bench, work: &Work, width: u32, times: &mut LayerTimes) {
@@ -300,7 +314,7 @@ fn expert_block(bench: &Bench, work: &Work, times: &mut LayerTimes) {
     let charged = rows * (1.0 + bench.constants.grouped_width / width);
     times.experts += bench.rates.grouped(charged, used, elements, precisions.expert_weights.bytes(), moved);
     times.elementwise += bench.rates.traffic(Bytes(bench.constants.routed_bytes * rows * hidden));
-    times.launches += software.kernel_gap * FEED_FORWARD_KERNELS.1;
+    times.launches += software.kernel_gap * expert_kernels(model);
     if instance.dp == 1 {
         if instance.tp > 1 {
             reduce(bench, work, times);

@@ -62,6 +62,7 @@ fn work(bench: &Bench, sequences: f64, prompt: f64, mean: f64) -> Work {
         prompt_mean: mean,
         keys: lengths.keys(),
         finished: if lengths.computed() > 0.0 { prompt / lengths.computed() } else { 0.0 },
+        filling: 0.0,
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::model::LayerKind;
 use crate::serving::layer::{Bench, LayerTimes, USUAL_KERNELS, Work, kernels, layer};
 use crate::serving::operators::ProductClass;
-use crate::serving::units::smooth_maximum;
+use crate::serving::units::{captured_batch, smooth_maximum};
 use crate::units::{Bytes, Seconds};
 
 /// Kernels of sampling and of gathering logits.
@@ -88,9 +88,11 @@ impl StepTimes {
 }
 
 /// The step in which every lane (data-parallel rank of a micro-batch) does `work`. With pp stages, pp micro-batches
-/// take turns: the time is that of a whole round, after which every sequence has advanced once.
+/// take turns: the time is that of a whole round, after which every sequence has advanced once. A step without prompts
+/// is replayed from a graph, at the batch it was captured at.
 #[must_use]
 pub fn step(bench: &Bench, work: &Work) -> StepTimes {
+    let work = &replayed(bench, work);
     let model = bench.model;
     let sparse = f64::from(model.moe_layers_before(model.layers));
     let dense = f64::from(model.layers) - sparse;
@@ -136,6 +138,20 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     let device = times.total();
     times.host = exposed_host(host, device, bench.software.host_hidden);
     times
+}
+
+/// Shares of a batch at which it runs as sequences end and others take their places: where it is captured is their mean.
+const SCATTER: [f64; 3] = [0.8, 0.9, 1.0];
+
+/// The work as a graph replays it: filled up to the batch captured, where the framework captures few.
+fn replayed(bench: &Bench, work: &Work) -> Work {
+    let software = bench.software;
+    if !(software.graphs && software.graph_filling) || work.prompt > 0.0 || work.sequences <= 0.0 {
+        return *work;
+    }
+    let captured: f64 = SCATTER.iter().map(|share| captured_batch(work.sequences * share)).sum();
+    let filling = (captured / SCATTER.len() as f64 - work.sequences).max(0.0);
+    Work { filling, ..*work }
 }
 
 /// Host time that adds to the device's: (host^p + device^p)^(1/p) - device, p = 1 / (1 - hidden).

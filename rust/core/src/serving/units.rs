@@ -62,9 +62,42 @@ pub fn whole(value: f64, most: u32) -> u32 {
     libm::floor(value).clamp(1.0, f64::from(most)) as u32
 }
 
+/// The batch at which a decode step of `sequences` is replayed: graphs are captured at multiples of 8 up to 128, at 256,
+/// 384 and 512, and at powers of two beyond.
+///
+/// Source: TensorRT-LLM, captured sizes of its default and of its published benchmarks (`performance/perf-overview.md`).
+#[must_use]
+pub fn captured_batch(sequences: f64) -> f64 {
+    if sequences <= 4.0 {
+        return libm::ceil(sequences);
+    }
+    if sequences <= 128.0 {
+        return libm::ceil(sequences / 8.0) * 8.0;
+    }
+    if sequences <= 512.0 {
+        return libm::ceil(sequences / 128.0 - 1e-9) * 128.0;
+    }
+    libm::exp2(libm::ceil(libm::log2(sequences) - 1e-9))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_replayed_at_the_next_captured_batch() {
+        for (sequences, captured) in [
+            (3.0, 3.0),
+            (9.0, 16.0),
+            (128.0, 128.0),
+            (129.0, 256.0),
+            (257.0, 384.0),
+            (512.0, 512.0),
+            (513.0, 1024.0),
+        ] {
+            assert!((captured_batch(sequences) - captured).abs() < 1e-9, "{sequences}");
+        }
+    }
 
     #[test]
     fn smooth_maximum_tends_to_the_larger_and_is_symmetric() {

@@ -32,6 +32,7 @@ pub fn constants() -> Constants {
         grouped_width: 0.0,
         expert_skew: 0.0,
         all_reduce_alpha: Seconds(6e-6),
+        two_stage_alpha: Seconds(12e-6),
         outer_alpha: Seconds(12e-6),
         exchange_alpha: Seconds(37e-6),
         send_alpha: Seconds(15e-6),
@@ -45,6 +46,7 @@ pub fn constants() -> Constants {
 pub fn software() -> ServingSoftware {
     ServingSoftware {
         graphs: true,
+        graph_filling: false,
         host_step: Seconds(0.5e-3),
         host_sequence: Seconds(15e-6),
         host_start: Seconds(0.0),

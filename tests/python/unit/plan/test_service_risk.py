@@ -52,7 +52,7 @@ def test_the_smallest_copy_that_carries_the_load_is_what_a_draw_needs() -> None:
 
 def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_draws() -> None:
     plain = planner.size(EXAMPLE, set=SMALL, samples=64)
-    sure = planner.size(EXAMPLE, set=SMALL, samples=64, confidence=0.8)
+    sure = planner.size(EXAMPLE, set=SMALL, samples=64, confidence=0.6)
     for plan in (plain, sure):
         assert plan.risk is not None
         assert plan.cards is not None
@@ -65,7 +65,7 @@ def test_planning_a_service_for_a_probability_buys_what_carries_it_in_so_many_dr
     assert (sure.risk.planned_for, sure.risk.cards) == (True, sure.cards.total)
     assert plain.risk.met is not None
     assert sure.risk.met is not None
-    assert plain.risk.met < 0.8 <= sure.risk.met
+    assert plain.risk.met < 0.6 <= sure.risk.met
     again = planner.size(EXAMPLE, set=[*SMALL, "search.threads=1"], samples=64)
     assert again.risk == plain.risk
     assert sure.risk.measure_first[0].share >= sure.risk.measure_first[-1].share

@@ -58,7 +58,7 @@ def test_a_point_with_both_latencies_has_the_latency_of_its_requests(tmp_path: P
     assert [(item.quantity, item.seconds) for item in figures(row)] == [
         ("tpot", 0.02),
         ("ttft", 0.5),
-        ("latency", pytest.approx(2.5)),
+        ("latency", pytest.approx(0.5 + 0.02 * (0.9 * 101 - 1))),
     ]
 
 

@@ -278,6 +278,7 @@ impl Machine {
             prompt_mean: prompts / count,
             keys: if prompts > 0.0 { seen / prompts } else { 0.0 },
             finished: if filled > 0.0 { ending / filled } else { 0.0 },
+            filling: 0.0,
         }
     }
 
