@@ -168,7 +168,7 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    mine = ("site", "racks", "power", "elevations", "pue_by_month", "caps")
+    mine = ("site", "racks", "power", "elevations", "pue_by_month", "wue_by_month", "hot_day", "caps")
     names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,

@@ -18,6 +18,7 @@ from planner.plan.plant_parts import (
     NetworkLevel,
     ReachSaving,
     ScaleUp,
+    ScaleUpEstimate,
     SideNetwork,
     Tier,
 )
@@ -25,6 +26,7 @@ from planner.plan.result import Fact, Result
 from planner.plan.shown import counted, number
 from planner.problem import wire
 from planner.problem.bill import FabricRequest
+from planner.specs import System
 
 THREE_TIERS = 3
 BUILT_AS_ASKED = 0.005
@@ -81,6 +83,7 @@ class FabricBill(Result):
     transceivers_usd: float | None
     cables_usd: float | None
     scale_up: ScaleUp | None
+    scale_up_estimate: ScaleUpEstimate | None = None
     side_networks: list[SideNetwork]
     compute_racks: int
     network_racks: int
@@ -160,6 +163,7 @@ def bill(asked: FabricRequest) -> FabricBill:
         "nic_ports": found["nics"],
         "cable_lines": found["cable_lines"],
         "scale_up": scale_up(found["scale_up"], asked.request.scale_up is not None),
+        "scale_up_estimate": scale_up_estimate(asked.system, found["cards"]),
         "parts": _parts(found, asked),
     }
     table["network"] = [
@@ -220,6 +224,21 @@ def scale_up(found: Mapping[str, Any] | None, known: bool) -> ScaleUp | None:
         **{name: each[name] for name in ("server_chips", "upper_chips", "links", "modules", "ports_free")},
         bisection_bytes_per_second=each["bisection"],
         cables=[CableLine(**row, medium=medium, cable=None) for row in found["cables"]],
+    )
+
+
+def scale_up_estimate(system: System, cards: int) -> ScaleUpEstimate | None:
+    """What the system's file estimates of a domain whose wiring it does not know."""
+    modules, racks = system.domain.transceivers, system.domain.racks
+    if system.domain.planes is not None or modules is None or modules.kind != "estimate":
+        return None
+    return ScaleUpEstimate(
+        domains=-(-cards // system.domain_cards),
+        racks=round(racks.value) if racks else 0,
+        modules=modules.value,
+        modules_low=modules.value if modules.low is None else modules.low,
+        modules_high=modules.value if modules.high is None else modules.high,
+        method=modules.method or "",
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble
-from planner.plan.plant_parts import CapPoint
-from planner.problem import wire
+from planner.plan.plant_parts import CapPoint, HotDay
+from planner.problem import heat, wire
 
 CAPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Shares of board power that the curve is drawn at."""
@@ -39,3 +39,31 @@ def cap_curve(request: wire.Request, design: Mapping[str, Any]) -> list[CapPoint
             )
         )
     return points
+
+
+def hot_day(request: wire.Request, design: Mapping[str, Any], found: heat.HotDay | None) -> HotDay | None:
+    """The design on the hot design day: its own cap, or the one that the heat leaves where that is lower.
+
+    None where the day is not known, or the heat leaves less than an idle card draws.
+    """
+    if found is None:
+        return None
+    cap = min(design["power_cap"], found.cap)
+    choice = wire.DesignChoice.model_validate({**assemble.choice(design), "power_cap": cap})
+    try:
+        slow = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
+    except EngineError as fault:
+        if fault.exit_code == EXIT_BUG:
+            raise
+        return None
+    speed = slow["performance"]
+    return HotDay(
+        ambient_celsius=found.ambient_celsius,
+        ambient="wet" if found.ambient == "wet" else "dry",
+        supply_celsius=found.supply_celsius,
+        limit_celsius=found.limit_celsius,
+        power_cap=found.cap,
+        clock=slow["clock"],
+        tokens_per_second=speed["tokens_per_second"] * speed["goodput"],
+        hours_per_year=found.hours,
+    )

@@ -86,6 +86,17 @@ class ScaleUp(Part):
     cables: list[CableLine]
 
 
+class ScaleUpEstimate(Part):
+    """Optical modules of one domain whose wiring is not published: an estimate with its range."""
+
+    domains: int
+    racks: int = Field(description="of one domain that hold only interconnect")
+    modules: float
+    modules_low: float
+    modules_high: float
+    method: str
+
+
 class SideNetwork(Part):
     """A network beside the one of the cards: storage, front end, management."""
 
@@ -123,6 +134,9 @@ class Fabric(Part):
         default=None, description="one way, across an even split"
     )
     scale_up: ScaleUp | None = Field(default=None, description="null: its make-up is not published")
+    scale_up_estimate: ScaleUpEstimate | None = Field(
+        default=None, description="in place of scale_up where the wiring is not published but estimated"
+    )
     side_networks: list[SideNetwork] = Field(default=[], description="storage, front end, management")
 
 
@@ -178,6 +192,21 @@ class Elevation(Part):
     kilowatts: float = Field(description="draw when full")
     kilograms: float | None = Field(description="of the machines; null: not published")
     blocks: list[Block]
+
+
+class HotDay(Part):
+    """The hot design day: what reaches the servers, and what is left of their clocks."""
+
+    ambient_celsius: float = Field(description="design wet or dry bulb of the site")
+    ambient: Literal["wet", "dry"] = Field(description="bulb that the coolers follow")
+    supply_celsius: float = Field(description="air, water at the doors, or liquid at the servers")
+    limit_celsius: float = Field(description="warmest supply at which cards keep their board power")
+    power_cap: float = Field(description="share of board power that the heat allows; 1: all")
+    clock: float = Field(description="over the full clock, with the plan's own cap")
+    tokens_per_second: float = Field(description="on such a day, with failures")
+    hours_per_year: float = Field(
+        description="in which the heat allows less than all; the plan's days do not count them"
+    )
 
 
 class PowerChain(Part):
@@ -267,6 +296,10 @@ class Facility(Part):
     pue_by_month: list[float] = Field(
         default=[], description="January first, by the site's wet bulb; their mean is pue"
     )
+    wue_by_month: list[float] = Field(
+        default=[], description="litres per kWh of IT, January first; their mean is that of the year"
+    )
+    hot_day: HotDay | None = Field(default=None, description="null: the site's design day is not known")
     energy_mwh_per_year: float
     water_m3_per_year: float | None
     carbon_tonnes_per_year: float

@@ -14,7 +14,7 @@ from planner.plan import risk as risks
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
 from planner.plan.bands import Study
 from planner.plan.candidates import candidates_of, chosen
-from planner.plan.caps import cap_curve
+from planner.plan.caps import cap_curve, hot_day
 from planner.plan.case import Case
 from planner.plan.confidence import confidence
 from planner.plan.drawn import days_allowed, inputs_of, prepared
@@ -22,6 +22,7 @@ from planner.plan.fewest import families_of, fewest
 from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
+from planner.plan.other_racks import nearest_in_other_racks
 from planner.plan.parts import Workload
 from planner.plan.peak_draw import phases_above_limits
 from planner.plan.plant import effective, elevations, rated
@@ -45,6 +46,8 @@ def solve(case: Case) -> Plan:
     search = case.request.search.model_copy(update={"prices": True})
     result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
+    if design is None:
+        result = case.timed("racks", lambda: nearest_in_other_racks(case, result))
     if design is None and case.problem.scenario.target.any and result["complete"]:
         slow = case.timed("storage", lambda: slow_storage(case.problem, engine.size))
         case.cause = slow.words if slow else None
@@ -298,7 +301,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
     memory = assemble.memory(design)
     site = case.library.site(case.problem.scenario.site.id).id
     cluster = request["clusters"][design["cluster"]]
-    facility = assemble.facility(design, site)
+    facility, climate = assemble.facility(design, site), case.problem.climate
     peaks = cluster["device"]["peak"]
     precision = request["training"]["precision"]
     performance = effective(
@@ -323,7 +326,9 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
             update={
                 "caps": cap_curve(case.request, design),
                 "elevations": elevations(facility, design, cluster),
-                "pue_by_month": list(case.problem.pue_by_month.get(facility.cooling, ())),
+                "pue_by_month": list(climate.pue_by_month.get(facility.cooling, ())),
+                "wue_by_month": list(climate.wue_by_month.get(facility.cooling, ())),
+                "hot_day": hot_day(case.request, design, climate.hot_days.get(facility.cooling)),
             }
         ),
         "cost": rated(assemble.cost(design), performance, cards.total, used),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner import engine
-from planner.plan.bill import scale_up
+from planner.plan.bill import scale_up, scale_up_estimate
 from planner.plan.plant_parts import CableLine, Fabric, MediumTotal, ReachSaving, SideNetwork
 from planner.problem import wire
 from planner.problem.bill import detail_request
@@ -49,6 +49,7 @@ def wired(
             "by_reach": None if found["by_reach"] is None else ReachSaving(**found["by_reach"]),
             "bisection_bytes_per_second": found["bisection_bytes_per_second"],
             "scale_up": scale_up(found["scale_up"], request.scale_up is not None),
+            "scale_up_estimate": scale_up_estimate(library.system(cluster.system), request.cards),
             "side_networks": [SideNetwork(**side) for side in found["side_networks"]],
         }
     )

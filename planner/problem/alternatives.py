@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from planner.problem import wire
+from planner.problem.figures import Figures
 from planner.problem.hardware import DIRECT, Alternative, Hall, cluster
+from planner.problem.heat import nearest_lawful, room
 from planner.problem.question import Question
 from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Site, System
 
@@ -142,8 +145,9 @@ class Alternatives(Question):
         )
         if limit is None or not kinds:
             return kinds
-        own = self.scenario.site.pue
-        means = {kind: own or site.cooling[kind].pue.value for kind in kinds}
+        # Judged by the files as they are: a sampled PUE does not change what may be built.
+        own, facility, files = self.scenario.site.pue, self._facility(site), Figures(self.library)
+        means = {kind: room(kind, site, self.scenario.site, facility, files).pue for kind in kinds}
         lawful = [kind for kind in kinds if means[kind] <= limit + 1e-9]
         key = "limits.pue" if asked is not None else "site.id" if own is None else "site.pue"
         whose = "limits.pue" if asked is not None else f"the legal limit of {site.id}"
@@ -152,8 +156,8 @@ class Alternatives(Question):
             raise self.scenario.origin.error(
                 key,
                 f"no cooling of {system.id} keeps to a PUE of {limit:g} ({whose}); "
-                f"the best is {best} at {means[best]:g}",
-                "another site, a system for liquid cooling, or limits.pue for a site built under other law",
+                f"the best is {best} at {means[best]:.3g}",
+                self._nearest_lawful(system, site, kinds, limit),
             )
         for kind in kinds:
             if kind not in lawful and kind in (self.scenario.hardware.cooling or ()):
@@ -166,6 +170,31 @@ class Alternatives(Question):
                 above = f"its PUE of {means[kind]:g} is above {limit:g} ({whose})"
                 self.notes.append(f"{kind} is left out for {system.id}: {above}")
         return lawful
+
+    def _nearest_lawful(self, system: System, site: Site, kinds: list[str], limit: float) -> str:
+        """The nearest lawful designs: a warmer supply here, and other sites with their best kind."""
+        facility, choice = self._facility(site), self.scenario.site
+        here = nearest_lawful(kinds, limit, site, choice, facility, Figures(self.library))
+        known = sorted(
+            (other.cooling[kind].pue.value, other.id, kind)
+            for other in map(self.library.site, self.library.ids("sites"))
+            for kind in system.cooling
+            if kind in other.cooling and other.id != site.id
+        )
+        lawful = list(
+            {name: item for item in reversed(known) if self._keeps(item) for name in [item[1]]}.values()
+        )
+        words = [f"nearest here: {here}"] if here else []
+        told = [f"{name} ({kind}, {pue:g})" for pue, name, kind in sorted(lawful)[:3] or known[:1]]
+        words.append(f"{'nearest elsewhere' if lawful else 'the lowest known'}: {', '.join(told)}")
+        words.append("or a system for liquid cooling, or limits.pue for a site built under other law")
+        return "; ".join(words)
+
+    def _keeps(self, item: tuple[float, str, str]) -> bool:
+        """Whether a PUE keeps to the limit asked for, or to the law of its site."""
+        pue, name, _ = item
+        law = self.library.site(name).pue_limit
+        return pue <= (self.scenario.limits.pue or (law.value if law else math.inf)) + 1e-9
 
     def _refuse_unused_cooling(self, systems: list[System], site: Site) -> None:
         for kind in self.scenario.hardware.cooling or ():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from planner.architectures import Architecture
 from planner.problem import wire
 from planner.problem.alternatives import Calibration
-from planner.problem.climate import months
+from planner.problem.climate import months, water_months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
 from planner.problem.halls import (
@@ -18,6 +18,7 @@ from planner.problem.halls import (
     side_networks,
 )
 from planner.problem.hardware import Hall
+from planner.problem.heat import HotDay, room
 from planner.problem.space import space
 from planner.problem.surroundings import Surroundings
 from planner.problem.workload import model, software, training
@@ -28,6 +29,15 @@ from planner.specs import SpecLibrary, System
 from planner.specs.check import refuse_impossible
 from planner.specs.library import shipped
 from planner.specs.reading import shown_path
+
+
+@dataclass(frozen=True)
+class Climate:
+    """What the weather of the site makes of each cooling kind; months January first."""
+
+    pue_by_month: Mapping[str, tuple[float, ...]]
+    wue_by_month: Mapping[str, tuple[float, ...]]
+    hot_days: Mapping[str, HotDay]
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Problem:
         missing_prices: labels of those prices.
         notes: what was inferred or assumed, for people.
         spec_hashes: ``kind/id`` -> SHA-256 of each spec file read.
-        pue_by_month: by cooling kind, January first.
+        climate: PUE and water by month and the hot day, by cooling kind.
     """
 
     scenario: Scenario
@@ -58,7 +68,7 @@ class Problem:
     missing_prices: tuple[str, ...]
     notes: tuple[str, ...]
     spec_hashes: Mapping[str, str]
-    pue_by_month: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    climate: Climate = field(default_factory=lambda: Climate({}, {}, {}))
 
     @property
     def hash(self) -> str:
@@ -116,7 +126,7 @@ class _Builder(Surroundings):
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
-        by_month = months(site, hall.facility, figures.of("parts", hall.facility), rooms)
+        climate = self._climate(hall, clusters, rooms)
         clusters = self._equipped(clusters, profiles, architecture)
         if scenario.limits.cards is None or scenario.limits.cards.highest is None:
             most = cards_within(limits, clusters, figures.of("parts", hall.facility))
@@ -168,7 +178,24 @@ class _Builder(Surroundings):
             missing_prices=figures.missing_prices,
             notes=tuple(self.notes),
             spec_hashes=figures.spec_hashes,
-            pue_by_month=by_month,
+            climate=climate,
+        )
+
+    def _climate(self, hall: Hall, clusters: Sequence[wire.Cluster], annual: Mapping[str, float]) -> Climate:
+        """Shown beside a plan; what it rests on was recorded with its cooling kind already."""
+        files = Figures(self.library)
+        sheet, site, facility = files.of("parts", hall.facility), hall.site, hall.facility
+        rooms = {kind: room(kind, site, hall.choice, facility, files) for kind in annual}
+        water = {
+            option.kind: option.wue
+            for cluster in clusters
+            for option in cluster.coolings
+            if option.wue is not None
+        }
+        return Climate(
+            months(site, facility, sheet, annual, {kind: found.shift for kind, found in rooms.items()}),
+            water_months(site, facility, sheet, water),
+            {kind: found.hot_day for kind, found in rooms.items() if found.hot_day is not None},
         )
 
     def _judge_files(self) -> None:

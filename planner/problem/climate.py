@@ -12,6 +12,10 @@ HOURLY_SPREAD = 3.5
 """Kelvins: standard deviation of the hours about the monthly mean, as in the methods of the site files."""
 
 
+DRY_SPREAD = 5.0
+"""The same of the dry bulb, which swings more over a day: an estimate."""
+
+
 def chiller_share(wet_bulb: float, full: float, part: float, spread: float = HOURLY_SPREAD) -> float:
     """Share of the heat that chillers take in a month of that mean wet bulb (degC).
 
@@ -38,8 +42,36 @@ def pue_by_month(annual: float, chiller: float, shares: Sequence[float]) -> tupl
     return tuple(annual + chiller * (share - mean) for share in shares)
 
 
-def months(
+def water_by_month(annual: float, shares: Sequence[float]) -> tuple[float, ...]:
+    """WUE of each month: annual x share / mean share; even where no month evaporates.
+
+    ``shares``: of the hours in which water is evaporated.
+    """
+    mean = math.fsum(shares) / len(shares)
+    return tuple(annual * share / mean if mean > 0.0 else annual for share in shares)
+
+
+def water_months(
     site: Site, facility: Part, figures: Sheet, annual: Mapping[str, float]
+) -> dict[str, tuple[float, ...]]:
+    """WUE by month of each cooling kind of ``annual``: towers run wet above a wet bulb and dry below it."""
+    wet = site.climate.wet_bulb_monthly
+    if wet is None or facility.evaporation is None:
+        return {}
+    dry, full = (
+        figures.need(f"evaporation.{key}", "environment", f"wet bulb of {key} cooling towers")
+        for key in ("dry", "full")
+    )
+    shares = [chiller_share(degrees, dry, full) for degrees in wet]
+    return {kind: water_by_month(mean, shares) for kind, mean in annual.items()}
+
+
+def months(
+    site: Site,
+    facility: Part,
+    figures: Sheet,
+    annual: Mapping[str, float],
+    shifts: Mapping[str, float],
 ) -> dict[str, tuple[float, ...]]:
     """PUE by month of each cooling kind of ``annual``, where site and facility know enough.
 
@@ -48,6 +80,7 @@ def months(
         facility: which kinds have an economiser described.
         figures: sheet of the facility.
         annual: mean PUE by kind, as the plan uses it.
+        shifts: kelvins of the supply over what each kind is planned with.
     """
     wet = site.climate.wet_bulb_monthly
     if wet is None:
@@ -60,5 +93,7 @@ def months(
             figures.need(f"economiser.{kind}.{key}", "environment", f"{key} of the economiser with {kind}")
             for key in ("full", "part", "chiller")
         )
-        found[kind] = pue_by_month(mean, chiller, [chiller_share(degrees, full, part) for degrees in wet])
+        moved = shifts.get(kind, 0.0)
+        shares = [chiller_share(degrees, full + moved, part + moved) for degrees in wet]
+        found[kind] = pue_by_month(mean, chiller, shares)
     return found

@@ -10,6 +10,7 @@ from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
 from planner.problem.figures import Figures, Sheet
+from planner.problem.heat import room
 from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
 from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
@@ -436,22 +437,16 @@ def _rack_limit(kind: str, item: Alternative, hall: Hall, figures: Figures) -> f
 
 
 def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire.CoolingOption:
-    choice = hall.choice
     site = figures.of("sites", hall.site)
     facility = figures.of("parts", hall.facility)
-    # What the user knows better than the file is not looked up there, so it counts as no estimate.
-    pue = choice.pue or site.need(f"cooling.{kind}.pue", "power", f"PUE with {kind}")
-    design = choice.pue_design_day or site.need(
-        f"cooling.{kind}.pue_design_day", "power", f"PUE on the design day with {kind}"
-    )
+    found = room(kind, hall.site, hall.choice, hall.facility, figures)
     building = facility.price("building", "price per watt")
     if building is not None and kind in LIQUID:
         building *= 1.0 + facility.need("liquid_premium", "cost", "premium of liquid cooling")
     return wire.CoolingOption(
         kind=kind,
-        pue=pue,
-        # An override of the annual mean may lie above the site's figure for the design day.
-        pue_design_day=max(design, pue),
+        pue=found.pue,
+        pue_design_day=found.pue_design_day,
         wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
         rack_limit=_rack_limit(kind, item, hall, figures),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),

@@ -8,7 +8,7 @@ from planner.plan.bill import FabricBill
 from planner.plan.shown import number, scaled, usd
 from planner.report.memo import PHYSICS, Row, Section
 from planner.report.sheet import sheet
-from planner.report.wiring import beside, length, media
+from planner.report.wiring import beside, estimated, length, media
 
 
 def render(bill: FabricBill) -> str:
@@ -77,6 +77,8 @@ def _cables(bill: FabricBill) -> Iterator[Row]:
 
 def _scale_up(bill: FabricBill) -> Iterator[Row]:
     up = bill.scale_up
+    if bill.scale_up_estimate is not None:
+        yield "domains", estimated(bill.scale_up_estimate)
     if up is None:
         return
     yield "domains", f"{up.domains:,}, each with {up.racks} racks of interconnect alone"

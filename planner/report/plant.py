@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.plant_parts import CapPoint, Cost, Facility, PhaseDraw, PowerChain
-from planner.plan.shown import counted, number, percent, power, usd
+from planner.plan.plant_parts import CapPoint, Cost, Facility, HotDay, PhaseDraw, PowerChain
+from planner.plan.shown import counted, number, percent, power, rate, usd
 from planner.report.shares import shares
 
 SMALL_LOAD = 0.3
@@ -33,6 +33,12 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
         low, high = min(hall.pue_by_month), max(hall.pue_by_month)
         coldest, hottest = (MONTHS[hall.pue_by_month.index(value)] for value in (low, high))
         yield "PUE by month", f"{low:.2f} in {coldest} to {high:.2f} in {hottest}"
+    if any(hall.wue_by_month):
+        low, high = min(hall.wue_by_month), max(hall.wue_by_month)
+        driest, wettest = (MONTHS[hall.wue_by_month.index(value)] for value in (low, high))
+        yield "WUE by month", f"{low:.2f} L/kWh in {driest} to {high:.2f} in {wettest}"
+    if hall.hot_day is not None:
+        yield "hot day", _hot_day(hall.hot_day)
     if hall.chain is not None:
         yield f"chain, {hall.chain.redundancy}", _chain(hall, hall.chain)
         yield "heat", _heat(hall, hall.chain)
@@ -71,6 +77,21 @@ def _caps(caps: list[CapPoint]) -> str:
         for point in caps[1:4]
     ]
     return "; ".join(words)
+
+
+def _hot_day(day: HotDay) -> str:
+    """``38 degC (dry bulb): supply 46 degC, 1 above the limit: 98 % of board power, clock 99 % ...``."""
+    told = (
+        f"{number(day.ambient_celsius)} degC ({day.ambient} bulb), supply {number(day.supply_celsius)} degC"
+    )
+    if day.power_cap >= 1.0:
+        return f"{told} of at most {number(day.limit_celsius)}: cards keep their board power"
+    return (
+        f"{told} above the {number(day.limit_celsius)} degC at which cards keep their board power: "
+        f"{percent(day.power_cap, 0)} of it, clock {percent(day.clock, 0)}, "
+        f"{rate(day.tokens_per_second)} with failures; {number(day.hours_per_year)} hours a year "
+        "above it, which the days of this plan do not count"
+    )
 
 
 def _chain(hall: Facility, chain: PowerChain) -> str:

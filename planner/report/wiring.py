@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from planner.plan.model import Plan
-from planner.plan.plant_parts import CableLine, MediumTotal, ReachSaving, ScaleUp, SideNetwork
+from planner.plan.plant_parts import (
+    CableLine,
+    MediumTotal,
+    ReachSaving,
+    ScaleUp,
+    ScaleUpEstimate,
+    SideNetwork,
+)
 from planner.plan.shown import counted, number, scaled, usd
 
 Row = tuple[str, str]
@@ -45,6 +52,8 @@ def wire(plan: Plan) -> Iterator[Row]:
         yield "bisection", f"{scaled(fabric.bisection_bytes_per_second, 'B/s')} one way across an even split"
     if fabric.scale_up is not None:
         yield "scale-up", scale_up_words(fabric.scale_up)
+    if fabric.scale_up_estimate is not None:
+        yield "scale-up", estimated(fabric.scale_up_estimate)
     yield from beside(fabric.side_networks)
 
 
@@ -53,6 +62,15 @@ def scale_up_words(found: ScaleUp) -> str:
     return (
         f"{found.domains:,} domains, each with {found.server_chips:,} switch chips in servers and "
         f"{found.upper_chips:,} above them, {found.links:,} links, {found.modules:,} optical modules"
+    )
+
+
+def estimated(found: ScaleUpEstimate) -> str:
+    """Modules of one domain with their range, and how they were estimated."""
+    return (
+        f"{found.domains:,} domains, each with {found.racks} racks of interconnect and about "
+        f"{number(found.modules)} optical modules ({number(found.modules_low)}-{number(found.modules_high)}, "
+        f"estimate): {found.method}"
     )
 
 

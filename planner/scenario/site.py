@@ -77,6 +77,9 @@ class SiteChoice(Frozen):
     redundancy: Literal["N", "N+1", "2N"] = Field(
         default="N+1", description="of transformers, supplies and generators"
     )
+    chillers: bool = Field(
+        default=True, description="false: none; the supply warms on hot days, and clocks may fall"
+    )
     hall: tuple[Hall, ...] = Field(default=(), description="[[site.hall]]: halls to fill")
 
     @model_validator(mode="after")

@@ -215,7 +215,9 @@ class Money(Quantity):
     @model_validator(mode="after")
     def _dated(self) -> Self:
         if self.date is None:
-            raise ValueError('a price needs its date, e.g. date = "2024-08"')
+            raise ValueError(
+                'a price needs its date, e.g. date = "2024-08"; without the price plans leave capital open'
+            )
         return self
 
 

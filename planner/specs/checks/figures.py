@@ -31,7 +31,7 @@ _BOUNDS: dict[Dimension, tuple[float, float]] = {
     Dimension.SQUARE_METRES: (1e-7, 1),
     Dimension.METRES: (1e-3, 1e5),
     Dimension.KILOGRAMS: (1e-3, 1e5),
-    Dimension.CELSIUS: (-70, 60),
+    Dimension.CELSIUS: (-70, 110),  # from winters to chip junctions
     Dimension.MONEY: (0, 1e11),
     Dimension.MONEY_PER_KWH: (0, 20),
     Dimension.MONEY_PER_WATT: (0.1, 1000),

@@ -45,6 +45,22 @@ class Economiser(Frozen):
     chiller: Fraction = Field(description="kW of chiller plant per kW of IT heat of the kind")
 
 
+class Inlet(Frozen):
+    """What cools a server: air, water at its door, or the liquid of plates and tanks."""
+
+    planned: Temperature = Field(description="of the supply that PUE in the site files is worked out for")
+    limit: Temperature = Field(description="warmest supply at which cards keep their board power")
+    approach: Count = Field(description="kelvins of the supply over the ambient without chillers")
+    ambient: Literal["wet", "dry"] = Field(description="bulb that the coolers follow")
+
+
+class Evaporation(Frozen):
+    """When cooling towers run wet, by the wet bulb."""
+
+    dry: Temperature = Field(description="up to which nothing evaporates")
+    full: Temperature = Field(description="from which all heat that leaves by water is evaporated")
+
+
 class PowerChain(Frozen):
     """From the grid intake to the servers' plugs."""
 
@@ -187,6 +203,11 @@ class Part(SpecFile):
     economiser: dict[str, Economiser] = Field(
         default={}, description="facility: free cooling by cooling kind"
     )
+    inlet: dict[str, Inlet] = Field(default={}, description="facility: supply temperature by cooling kind")
+    junction: Temperature | None = Field(
+        default=None, description="facility: of a chip at full board power and the warmest supply"
+    )
+    evaporation: Evaporation | None = Field(default=None, description="facility: cooling towers")
     chain: PowerChain | None = Field(default=None, description="facility: from the grid to the servers")
     rack_frame: Mass | None = Field(default=None, description="facility: an empty rack with its strips")
     installation: Fraction | None = Field(default=None, description="share of hardware capex, once")

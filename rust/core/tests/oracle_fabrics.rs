@@ -1,7 +1,7 @@
 //! Fabrics against published tables, from generator inputs alone, and against their own wiring.
 
 use planner_core::fabric::counts::{
-    TopologyCounts, dragonfly, fat_tree_2, fat_tree_3, multi_plane, slim_fly,
+    TopologyCounts, dragonfly, fat_tree_2, fat_tree_3, multi_plane, rack_pods, slim_fly,
 };
 use planner_core::fabric::direct::{DirectKind, direct};
 use planner_core::fabric::scale_up::{ScaleUpSpec, scale_up};
@@ -607,4 +607,13 @@ fn co_packaged_optics_free_the_published_kilowatts() {
         assert!((kilowatts - f64::from(freed)).abs() < 0.9, "{cards} cards: {kilowatts} kW");
         assert!((kilowatts / 1.4 - f64::from(more)).abs() < 1.0, "{cards} cards");
     }
+}
+
+#[test]
+fn the_racks_and_pods_of_metas_24k_cluster_come_out_of_its_ratios() {
+    // 24,576 H100, 16 a rack, 3,072 a pod; racks undersubscribed 1:2 on purpose, 7:1 above the pods.
+    let found = rack_pods(24_576, 16, 3072, 0.5, 7.0);
+    assert_eq!((found.racks, found.racks_per_pod, found.pods), (1536, 192, 8));
+    assert_eq!((found.rack_uplinks, found.pod_uplinks), (32, 439));
+    assert_eq!(24_576 / 8, 3072); // nodes
 }

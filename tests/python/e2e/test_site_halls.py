@@ -72,7 +72,10 @@ def test_a_busway_or_floor_that_carries_no_server_is_the_answer_no(
     plan = planner.size(table())
     assert not plan.feasible
     assert plan.nearest is not None
-    assert "10.2 kW exceed the 8.0 kW" in plan.nearest.why
+    assert "10.2 kW exceeds the 8.0 kW" in plan.nearest.why
+    # The same question in other racks is the nearest design.
+    assert plan.nearest.design is not None
+    assert plan.nearest.over_limits[0] == "site.hall"
 
 
 def test_a_hall_with_half_of_its_transformers_described_is_refused(

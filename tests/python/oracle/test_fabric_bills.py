@@ -63,10 +63,15 @@ def test_a_cloudmatrix_is_wired_as_published() -> None:
 
 
 def test_an_atlas_950_has_128_compute_and_32_interconnect_cabinets() -> None:
-    # Announced counts; the make-up of its UB planes is not published, so no chips are counted.
+    # Announced counts; the make-up of its UB planes is not published, so no chips are counted and optics only
+    # estimated, around the 12 modules a card that Huawei compares a later design with.
     bill = api.fabric("atlas-950-superpod", cards=8192)
     assert (bill.compute_racks, bill.interconnect_racks) == (128, 32)
     assert bill.scale_up is None
+    guess = bill.scale_up_estimate
+    assert guess is not None
+    assert guess.modules == pytest.approx(2 * 8192 * 420 / 100, rel=1e-3)
+    assert guess.modules_low < 12 * 8192 < guess.modules_high
 
 
 def test_an_nvl72_has_18_switch_chips_on_copper() -> None:

@@ -35,6 +35,36 @@ pub fn fat_tree_3(radix: u64) -> TopologyCounts {
     }
 }
 
+/// Racks with a switch each, pods of racks under cluster switches, pods under an aggregation layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RackPods {
+    /// Racks, each with one switch.
+    pub racks: u64,
+    /// Racks of a full pod.
+    pub racks_per_pod: u64,
+    /// Pods, the last one perhaps part-filled.
+    pub pods: u64,
+    /// Links at the hosts' rate from a rack up into its pod.
+    pub rack_uplinks: u64,
+    /// Links at the hosts' rate from a full pod up into the aggregation layer.
+    pub pod_uplinks: u64,
+}
+
+/// Counts of a fabric by rack and pod, as Meta builds its clusters: a ratio is host ports over uplinks at one rate, below
+/// 1 where a rack has more uplinks than hosts. Valid for `per_pod` a multiple of `per_rack`, both at least 1.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of links")]
+pub fn rack_pods(hosts: u64, per_rack: u64, per_pod: u64, rack_ratio: f64, pod_ratio: f64) -> RackPods {
+    let uplinks = |hosts: u64, ratio: f64| (hosts as f64 / ratio - 1e-9).ceil() as u64;
+    RackPods {
+        racks: hosts.div_ceil(per_rack),
+        racks_per_pod: per_pod / per_rack,
+        pods: hosts.div_ceil(per_pod),
+        rack_uplinks: uplinks(per_rack, rack_ratio),
+        pod_uplinks: uplinks(per_pod, pod_ratio),
+    }
+}
+
 /// `planes` two-tier fat trees side by side, each endpoint in one plane. Traffic between planes goes through the
 /// scale-up domain.
 #[must_use]

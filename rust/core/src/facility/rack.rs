@@ -85,7 +85,7 @@ pub struct Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum RackError {
     /// The cooling kind cannot take the heat, or the feed not carry the power.
-    #[error("{machines} machines of {:.1} kW exceed the {:.1} kW that {}", .each.0 / 1e3, .limit.0 / 1e3, .by.words())]
+    #[error("{} of {:.1} kW exceed{} the {:.1} kW that {}", counted(*.machines), .each.0 / 1e3, verb(*.machines), .limit.0 / 1e3, .by.words())]
     TooHot {
         /// Machines in the rack: the vendor's packing, or one.
         machines: u64,
@@ -97,7 +97,7 @@ pub enum RackError {
         by: PowerBy,
     },
     /// Heavier than the floor carries.
-    #[error("{machines} machines of {each} kg exceed the {limit} kg that the floor carries under a rack")]
+    #[error("{} of {each} kg exceed{} the {limit:.0} kg that the floor carries under a rack", counted(*.machines), verb(*.machines))]
     TooHeavy {
         /// Machines in the rack: the vendor's packing, or one.
         machines: u64,
@@ -107,7 +107,7 @@ pub enum RackError {
         limit: f64,
     },
     /// More cables than the patch panel has ports.
-    #[error("{machines} machines of {each} ports exceed the {limit} ports of a rack")]
+    #[error("{} of {each} ports exceed{} the {limit} ports of a rack", counted(*.machines), verb(*.machines))]
     TooManyPorts {
         /// Machines in the rack: the vendor's packing, or one.
         machines: u64,
@@ -124,6 +124,14 @@ pub enum RackError {
         /// Usable rack units.
         units: f64,
     },
+}
+
+fn counted(machines: u64) -> String {
+    if machines == 1 { "one machine".into() } else { format!("{machines} machines") }
+}
+
+fn verb(machines: u64) -> &'static str {
+    if machines == 1 { "s" } else { "" }
 }
 
 impl RackLimits {
