@@ -15,6 +15,7 @@ from planner.plan.risk import DAYS, FATAL, REASONS
 from planner.problem import serving_wire
 from planner.problem.service import ServiceProblem, build_service
 
+MOST_CARDS = 4_000_000
 RATE = DAYS
 """Of services the first output of a draw is the highest load."""
 
@@ -82,6 +83,13 @@ class Draws:
         part.values = [(item, column[:count]) for item, column in self.values]
         return part
 
+    def unbounded(self) -> Draws:
+        """The same draws with room for as many cards as may be looked at."""
+        free = copy(self)
+        limits = self.request.limits.model_copy(update={"cards_max": MOST_CARDS})
+        free.request = self.request.model_copy(update={"limits": limits})
+        return free
+
     def of(self, choice: serving_wire.ServiceChoice, load: float) -> Floats:
         """draws x outputs of one service at a load; the first is its highest load, else 0."""
         columns = self.rates(choice, load, self.matrix)
@@ -102,7 +110,7 @@ class Draws:
 def roomy(request: serving_wire.ServiceRequest) -> serving_wire.ServiceRequest:
     """With room for more cards, which a draw may need, and without a simulation of each."""
     limits = request.limits
-    most = min(limits.cards_max * 4, 4_000_000)
+    most = min(limits.cards_max * 4, MOST_CARDS)
     search = request.search.unsimulated()
     return request.model_copy(
         update={"limits": limits.model_copy(update={"cards_max": most}), "search": search}

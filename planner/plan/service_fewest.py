@@ -69,12 +69,12 @@ class Kind:
         assert found is not None
         return found
 
-    @property
-    def alone(self) -> serving_wire.ServiceChoice:
-        """The service with so much of the other pool that this one bounds it."""
+    def alone(self, beside: Kind | None = None) -> serving_wire.ServiceChoice:
+        """The service with so much of the other pool that this one bounds it; ``beside``: another one's."""
         if self.choice.prefill is None:
             return self.choice
-        other = self.choice.main if self.role == "prefill" else self.choice.prefill
+        own = self.choice.main if self.role == "prefill" else self.choice.prefill
+        other = own if beside is None else beside.pool
         many = other.model_copy(update={"instances": other.instances * WIDENED})
         return self.choice.model_copy(
             update={"main" if self.role == "prefill" else "prefill": many, "cards": None}
@@ -93,12 +93,12 @@ def fewest_of(draws: Draws, design: Wire, asked: float) -> tuple[ServiceFewest, 
                 found[kind.key] += 1
                 kinds.setdefault(kind.key, kind)
     kept = [kinds[key] for key, _ in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
-    looked = draws.first(LOOKED_AT)
+    # So much of the other pool may be more than the limit, which holds for what is needed of both.
+    looked = draws.first(LOOKED_AT).unbounded()
     cluster = draws.request.clusters[design["cluster"]]
     by_role: dict[Role, list[Floats]] = {"prefill": [], "decode": [], "all": []}
-    for kind in kept[:MOST_KINDS]:
-        rates = looked.of(kind.alone, asked)[:, RATE] / kind.pool.instances
-        by_role[kind.role].append(_cards(kind, rates, asked, cluster.cards_per_server))
+    for kind, rates in _rates(kept[:MOST_KINDS], looked, asked):
+        by_role[kind.role].append(_cards(kind, rates / kind.pool.instances, asked, cluster.cards_per_server))
     least = {role: np.min(many, axis=0) for role, many in by_role.items() if many}
     nothing = np.full(looked.samples, np.inf)
     apart = least.get("prefill", nothing) + least.get("decode", nothing)
@@ -107,6 +107,25 @@ def fewest_of(draws: Draws, design: Wire, asked: float) -> tuple[ServiceFewest, 
     cards = np.where(whole <= draws.request.limits.cards_max, whole, np.inf)
     done = ServiceFewest(cards, len(kept[:MOST_KINDS]))
     return done, _checked(draws, done, design, asked)
+
+
+def _rates(kinds: Sequence[Kind], draws: Draws, asked: float) -> list[tuple[Kind, Floats]]:
+    """Highest loads of the pools by draw.
+
+    Where the pool beside it does not fit in a draw, a pool is looked at beside the one that fits most often.
+    """
+    rates = {kind.key: draws.of(kind.alone(), asked)[:, RATE] for kind in kinds}
+    steady: dict[Role, Kind] = {}
+    for kind in kinds:
+        best = steady.get(kind.role)
+        if best is None or (rates[kind.key] > 0).sum() > (rates[best.key] > 0).sum():
+            steady[kind.role] = kind
+    for kind in kinds:
+        beside = steady.get("prefill" if kind.role == "decode" else "decode")
+        if kind.role != "all" and beside is not None and not (rates[kind.key] > 0).all():
+            again = draws.of(kind.alone(beside), asked)[:, RATE]
+            rates[kind.key] = np.maximum(rates[kind.key], again)
+    return [(kind, rates[kind.key]) for kind in kinds]
 
 
 def _kinds(design: Wire, request: serving_wire.ServiceRequest) -> list[Kind]:
