@@ -15,7 +15,12 @@ SOFTWARE = {"tp_overlap": 0.3, "dp_overlap": 0.6, "fsdp_overlap": 0.7, "pp_overl
 
 def test_the_schedule_follows_from_the_layout() -> None:
     def schedule(**changes: int) -> str:
-        design = {"layout": LAYOUT | changes, "micro_batches": 8, "micro_batch_group": None, "global_batch": 128}
+        design = {
+            "layout": LAYOUT | changes,
+            "micro_batches": 8,
+            "micro_batch_group": None,
+            "global_batch": 128,
+        }
         return assemble.layout(design, SOFTWARE).schedule
 
     assert schedule() == "interleaved-1f1b"
@@ -25,7 +30,12 @@ def test_the_schedule_follows_from_the_layout() -> None:
 
 def test_the_overlap_of_gradients_is_that_of_the_sharding_stage() -> None:
     def overlap(stage: int) -> float | None:
-        design = {"layout": LAYOUT | {"sharding": stage}, "micro_batches": 8, "micro_batch_group": None, "global_batch": 128}
+        design = {
+            "layout": LAYOUT | {"sharding": stage},
+            "micro_batches": 8,
+            "micro_batch_group": None,
+            "global_batch": 128,
+        }
         return assemble.layout(design, SOFTWARE).overlap.data_parallel
 
     assert (overlap(1), overlap(3)) == (0.6, 0.7)
