@@ -13,7 +13,7 @@ pub fn price_of(pieces: u64, each: Option<Usd>) -> Option<Usd> {
     if pieces == 0 { Some(Usd::ZERO) } else { each.map(|price| price * pieces as f64) }
 }
 
-/// Building with power and cooling for an IT power, at a price per IT watt.
+/// Building with power and cooling for the IT watts that it can feed, at a price per IT watt.
 #[must_use]
 pub fn building_price(it: Watts, usd_per_watt: Option<f64>) -> Option<Usd> {
     usd_per_watt.map(|price| Usd(it.0 * price))

@@ -172,7 +172,11 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
-    let capex = capital(choice, terms, (units, &wired), (it, side.usd));
+    // A capped server cannot draw more than its rating less what the cap takes from the cards.
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
+    // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
+    let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let depreciation = Depreciation {
         hardware_years: terms.economics.depreciation_years,
@@ -186,10 +190,7 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
     let time = goodput_of(cluster, &terms.recovery, &causes, checkpoint, servers)?;
-    // A capped server cannot draw more than its rating less what the cap takes from the cards.
-    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
     let facility_design_day = facility_power(it, cooling.pue_design_day);
-    let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
     Ok(Plant {
         cards,
         servers,
@@ -225,7 +226,7 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     })
 }
 
-/// Capital by part: `units` purchase units on `wired`, the IT power that the building is for, the side networks.
+/// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks.
 fn capital(
     choice: &Choice,
     terms: &Terms,
