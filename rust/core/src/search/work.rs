@@ -41,7 +41,7 @@ pub trait Sink {
 ///
 /// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
 /// that any network would allow, memory; then one by one divisibility at dp, limits, target by its bound, incumbent
-/// by its bound, target by timing.
+/// by its bound, memory again where interleaving passes larger groups than pp, target by timing.
 pub fn work(
     problem: &Problem,
     variants: &[Variant],
@@ -101,6 +101,8 @@ struct Room {
     fits_from: Vec<usize>,
     /// States that fit.
     fitting: Vec<States>,
+    /// Room for those of them that fit in the groups of interleaving too.
+    kept: Vec<States>,
 }
 
 impl Room {
@@ -111,6 +113,7 @@ impl Room {
             families: vec![None; networks],
             fits_from: Vec::new(),
             fitting: Vec::new(),
+            kept: Vec::new(),
         }
     }
 }
@@ -212,17 +215,12 @@ impl Sweep<'_> {
         let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
         let all_from = self.room.fits_from.iter().copied().max().unwrap_or(lawful.len());
         let experts = self.shape.ep * self.shape.etp;
-        let mut trimmed = false;
         for (index, &(dp, count)) in lawful.iter().enumerate().skip(first) {
-            if index <= all_from || trimmed {
+            if index <= all_from {
                 self.room.fitting.clear();
                 let with_border = self.choices.states.iter().zip(&self.room.fits_from);
                 let fitting = with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states);
                 self.room.fitting.extend(fitting);
-            }
-            trimmed = whole_groups(&self.shape, count) < count;
-            if trimmed {
-                self.trim(dp, count, tally);
             }
             // Most dp of a model with experts fall here, before anything is worked out for them.
             if !(self.shape.tp * self.shape.cp * dp).is_multiple_of(experts) {
@@ -256,15 +254,19 @@ impl Sweep<'_> {
         least * (1.0 - ROUNDING) > cluster.device.memory
     }
 
-    /// Drops the states that do not fit because interleaving must pass `count` in groups larger than pp: that memory
-    /// does not fall with dp, so halving cannot find it.
-    fn trim(&mut self, dp: u64, count: u64, tally: &mut Tally) {
-        let (problem, variant, per_states) = (self.problem, self.variant, self.choices.per_states());
+    /// The fitting states of one dp that still fit where interleaving must pass `count` in groups larger than pp: that
+    /// memory does not fall with dp, so halving cannot find it. Asked only of what no bound has cut.
+    fn in_groups(&mut self, dp: u64, count: u64, tally: &mut Tally) -> Vec<States> {
+        let mut fitting = std::mem::take(&mut self.room.kept);
+        fitting.clone_from(&self.room.fitting);
+        if whole_groups(&self.shape, count) == count {
+            return fitting;
+        }
+        let (problem, variant, shape) = (self.problem, self.variant, self.shape);
+        let each = (self.choices.overlaps.len() * self.choices.sends.len()) as u64;
         let device = &problem.clusters[variant.cluster].device;
         let bench = bench(problem, variant, 0);
         let (networks, sends) = (self.choices.networks[0], self.choices.sends[0]);
-        let mut fitting = std::mem::take(&mut self.room.fitting);
-        let shape = self.shape;
         let family = self.family(0);
         fitting.retain(|states| {
             family.set_step(&with(&shape, *states, networks, sends));
@@ -272,13 +274,13 @@ impl Sweep<'_> {
             let there = device.host_memory.filter(|_| family.offloads());
             let over_host = there.is_some_and(|there| family.host_memory(&bench, dp, count) > there);
             if over {
-                tally.reject(Rule::Memory, per_states);
+                tally.reject(Rule::Memory, each);
             } else if over_host {
-                tally.reject(Rule::HostMemory, per_states);
+                tally.reject(Rule::HostMemory, each);
             }
             !over && !over_host
         });
-        self.room.fitting = fitting;
+        fitting
     }
 
     /// Where the dp begin that fit into the device's memory, and where those that fit into the host's too.
@@ -381,7 +383,7 @@ impl Sweep<'_> {
         let (problem, variant, choices) = (self.problem, self.variant, self.choices);
         let bench = bench(problem, variant, spot.network);
         let shape = Layout { dp: spot.dp, ..self.shape };
-        let fitting = std::mem::take(&mut self.room.fitting);
+        let fitting = self.in_groups(spot.dp, spot.micro_batches, tally);
         let family = self.family(spot.network);
         let passes = family.passes(&bench, spot.dp, spot.micro_batches);
         let per_sends = (fitting.len() * choices.overlaps.len()) as u64;
@@ -421,7 +423,7 @@ impl Sweep<'_> {
                 }
             }
         }
-        self.room.fitting = fitting;
+        self.room.kept = fitting;
     }
 
     /// The layout on a network, its stages timed.
