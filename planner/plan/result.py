@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -89,9 +90,9 @@ class Result(Part):
         """The tables by name, made when they are asked for; by default every list of records."""
         return {name: partial(of_parts, kind, getattr(self, name)) for name, kind in record_lists(type(self))}
 
+    @abstractmethod
     def _facts(self) -> tuple[str, list[Fact]]:
         """What a notebook shows: one line that says it all, and lines of (label, text)."""
-        raise NotImplementedError
 
     def _shown(self) -> Sequence[str]:
         """Tables that a notebook shows below the facts."""
