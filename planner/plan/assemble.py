@@ -7,10 +7,10 @@ materials as lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from planner.plan.account import Alternative, RefusedSize, Search, Space, Summary
+from planner.plan.account import Alternative, Nearest, RefusedSize, Search, Space, Summary
 from planner.plan.parts import (
     Cards,
     Layout,
@@ -203,6 +203,34 @@ def summary(wire: Wire) -> Summary:
     """A summary as the engine writes it."""
     same = {name: wire[name] for name in Summary.model_fields if name != "layout"}
     return Summary(layout=layout_core(wire["layout"]), **same)
+
+
+def nearest(result: Wire, summary: Callable[[Wire], Summary] | None = None) -> Nearest | None:
+    """What comes nearest where the answer is no; ``summary``: its design as a row, if plans have such."""
+    found = result["nearest"]
+    if found is None:
+        return None
+    design = found["design"]
+    return Nearest(
+        what=found["what"],
+        why=found["why"],
+        design=summary(design) if design and summary else None,
+        broken_rules=list(design["broken_rules"]) if design else [],
+        over_limits=list(design["over_limits"]) if design else [],
+    )
+
+
+def plant_keys(design: Wire) -> dict[str, tuple[Any, ...]]:
+    """Keys of ``[hardware]`` that leave nothing but the plant of a design to choose from."""
+    fabric = design["fabric"]
+    return {
+        "systems": (design["system"],),
+        "fabrics": (fabric["id"],),
+        "kinds": (fabric["kind"],),
+        "oversubscription": (fabric["oversubscription"],),
+        "cooling": (design["facility"]["cooling"],),
+        "power_caps": (design["power_cap"],),
+    }
 
 
 def summary_of(design: Wire) -> Summary:

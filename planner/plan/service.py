@@ -20,7 +20,6 @@ from planner.plan.service_told import (
     cost_of,
     fabric_of,
     facility_of,
-    nearest_of,
     pool_of,
     question_of,
     service_of,
@@ -92,7 +91,7 @@ def service_plan(
     )
     site = case.library.site(case.problem.scenario.site.id).id
     request = case.request.model_dump(by_alias=True)
-    nearest = nearest_of(result)
+    nearest = assemble.nearest(result)
     return Plan(
         feasible=result["feasible"]
         and case.unsure is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
-from planner.plan import figures
+from planner.plan import assemble, figures
 from planner.plan.account import Confidence
 from planner.plan.bands import Z90, ModelError, Study, Uncertain
 from planner.plan.service_bands import study_service
@@ -51,19 +51,11 @@ def choice_of(design: Wire, request: serving_wire.ServiceRequest) -> serving_wir
 
 def only_this_service(case: ServiceCase, design: Wire) -> ServiceScenario:
     """The scenario with nothing but the plant of ``design`` to choose from."""
-    scenario, fabric = case.problem.scenario, design["fabric"]
-    hardware = {
-        "systems": (design["system"],),
-        "fabrics": (fabric["id"],),
-        "kinds": (fabric["kind"],),
-        "oversubscription": (fabric["oversubscription"],),
-        "cooling": (design["facility"]["cooling"],),
-        "power_caps": (design["power_cap"],),
-    }
+    scenario = case.problem.scenario
     software = case.problem.softwares[design["cluster"]].id
     return scenario.model_copy(
         update={
-            "hardware": scenario.hardware.model_copy(update=hardware),
+            "hardware": scenario.hardware.model_copy(update=assemble.plant_keys(design)),
             "workload": scenario.workload.model_copy(update={"software": software}),
         }
     )

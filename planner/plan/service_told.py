@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from planner.plan import assemble
-from planner.plan.account import Nearest, Space
+from planner.plan.account import Space
 from planner.plan.parts import Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
 from planner.plan.plant_parts import Cost, Fabric, Facility
@@ -204,21 +204,6 @@ def _summary(row: Wire) -> ServiceSummary:
         **same,
         precision=precision_name(row["precisions"]),
         pools=[(count, InstanceLayout(**instance)) for count, instance in row["pools"]],
-    )
-
-
-def nearest_of(result: Wire) -> Nearest | None:
-    """What comes nearest where the answer is no."""
-    found = result["nearest"]
-    if found is None:
-        return None
-    design = found["design"]
-    return Nearest(
-        what=found["what"],
-        why=found["why"],
-        design=None,
-        broken_rules=list(design["broken_rules"]) if design else [],
-        over_limits=list(design["over_limits"]) if design else [],
     )
 
 

@@ -11,7 +11,7 @@ from planner import engine
 from planner.architectures.counts import parameter_counts
 from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
-from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Provenance, Run
+from planner.plan.account import Band, Comparison, Confidence, Evidence, Provenance, Run
 from planner.plan.bands import Study
 from planner.plan.candidates import candidates_of, chosen
 from planner.plan.caps import cap_curve, hot_day
@@ -200,7 +200,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     result, design, studied = answer.result, answer.design, answer.studied
     request = case.request.model_dump(by_alias=True)
     parts = _design_parts(case, design, request, answer.used) if design else dict(_NO_DESIGN)
-    nearest = _nearest(result)
+    nearest = assemble.nearest(result, assemble.summary_of)
     card = case.library.accelerator(_accelerator(case, design))
     mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
     if design is not None:
@@ -378,20 +378,6 @@ def _advertised(case: Case, design: Wire) -> float | None:
     if matrix is None:
         return None
     return 1.0 if advertised is None else float(advertised.value / matrix.value)
-
-
-def _nearest(result: Wire) -> Nearest | None:
-    found = result["nearest"]
-    if found is None:
-        return None
-    design = found["design"]
-    return Nearest(
-        what=found["what"],
-        why=found["why"],
-        design=assemble.summary_of(design) if design else None,
-        broken_rules=list(design["broken_rules"]) if design else [],
-        over_limits=list(design["over_limits"]) if design else [],
-    )
 
 
 def _confidence(case: Case, design: Wire, studied: Study) -> Confidence | None:

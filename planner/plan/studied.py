@@ -100,19 +100,10 @@ def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
     Hundreds of problems are built from it for the bands; the fewer alternatives, the faster.
     """
     scenario = case.problem.scenario
-    fabric = design["fabric"]
-    hardware = {
-        "systems": (design["system"],),
-        "fabrics": (fabric["id"],),
-        "kinds": (fabric["kind"],),
-        "oversubscription": (fabric["oversubscription"],),
-        "cooling": (design["facility"]["cooling"],),
-        "power_caps": (design["power_cap"],),
-    }
     workload = {"software": software_of(case, design).id}
     plant = scenario.model_copy(
         update={
-            "hardware": scenario.hardware.model_copy(update=hardware),
+            "hardware": scenario.hardware.model_copy(update=assemble.plant_keys(design)),
             "workload": scenario.workload.model_copy(update=workload),
         }
     )
