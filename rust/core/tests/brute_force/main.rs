@@ -6,8 +6,12 @@ mod surroundings;
 mod twin;
 mod variations;
 
+use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::fabric::FabricKind;
+use planner_core::problem::{Limits, Objective};
 use planner_core::search::search;
+use planner_core::training::layout::Recompute;
+use planner_core::units::Bytes;
 use proptest::prelude::*;
 
 use surroundings::{surround, surroundings};
@@ -68,6 +72,40 @@ fn a_fabric_that_reaches_no_size_is_an_answer() {
     assert!(outcome.best.is_none() && outcome.complete);
     assert_eq!(outcome.refusals[0].cause, "fabric");
     assert!(outcome.refusals[0].example.contains("more than the 32"), "{}", outcome.refusals[0].example);
+}
+
+/// Memory just below what the best layout needs, again and again: what interleaving holds in groups larger than pp does
+/// not fall with the data ranks, so that halving alone would let such layouts pass.
+#[test]
+fn they_agree_where_groups_of_interleaved_micro_batches_decide_what_fits() {
+    let mut problem = common::problem();
+    problem.limits = Limits::cards(1, 64);
+    problem.target.days = None;
+    problem.search.objective = Objective::Throughput;
+    problem.training.global_batch = 88;
+    problem.training.batch_tolerance = 0.1;
+    problem.space.tp = vec![1, 2];
+    problem.space.pp = vec![2, 4];
+    problem.space.vpp = vec![2, 4];
+    problem.space.micro_batch = vec![1];
+    problem.space.recompute = vec![Recompute::None];
+    let mut uneven = 0;
+    for _ in 0..24 {
+        agree(&problem);
+        let Some(found) = search(&problem, &mut |_| true).unwrap().best else { break };
+        let choice = DesignChoice {
+            cluster: found.cluster,
+            fabric: found.fabric,
+            cooling: found.cooling,
+            power_cap: found.power_cap,
+            cards: Some(found.cards),
+            layout: found.best.layout,
+        };
+        let design = evaluate(&problem, &choice).unwrap();
+        uneven += u64::from(design.micro_batch_group.is_some_and(|group| group > found.best.layout.pp));
+        problem.clusters[0].device.memory = Bytes(design.memory.per_device_bytes * (1.0 - 1e-9));
+    }
+    assert!(uneven > 2, "only {uneven} of the best layouts had groups larger than pp");
 }
 
 #[test]
