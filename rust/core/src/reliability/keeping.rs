@@ -134,7 +134,8 @@ impl Keeping {
         match self.rule {
             None => nothing,
             Some(rule) if rule.in_domains() => {
-                let ways = self.alive.iter().filter_map(|way| rule.stood(way, bought, active, replicas as f64));
+                let ways =
+                    self.alive.iter().filter_map(|way| rule.stood(way, bought, active, replicas as f64));
                 let best = ways.reduce(|best, other| if other.kept > best.kept { other } else { best });
                 best.unwrap_or(Stood { kept: 0.0, covered: 0.0, ..nothing })
             }
@@ -177,17 +178,13 @@ impl Along<'_> {
     pub fn kept(&mut self, bought: u64, replicas: u64) -> f64 {
         let Some(rule) = self.keeping.rule else { return 1.0 };
         let (active, replicas) = (self.active as f64, replicas as f64);
-        match &mut self.shortage {
-            Some(shortage) => {
-                shortage.advance(bought - self.active);
-                shortage.kept(active, replicas, 1.0)
-            }
-            None => {
-                let ways = self.keeping.alive.iter();
-                let kept = ways.filter_map(|way| rule.stood(way, bought, self.active, replicas));
-                kept.map(|stood| stood.kept).fold(0.0, f64::max)
-            }
+        if let Some(shortage) = &mut self.shortage {
+            shortage.advance(bought - self.active);
+            return shortage.kept(active, replicas, 1.0);
         }
+        let ways = self.keeping.alive.iter();
+        let kept = ways.filter_map(|way| rule.stood(way, bought, self.active, replicas));
+        kept.map(|stood| stood.kept).fold(0.0, f64::max)
     }
 
     /// Whether more servers than those asked for last change nothing.
@@ -223,7 +220,8 @@ impl SpareRule {
         let domain = self.in_repair(self.domain_servers as f64);
         let missing = Shortage::with(domain, dealt.per_domain).missing;
         let used = dealt.used as f64;
-        (1.0 - used * (missing * replica + self.domain_down * (held + replica - 1.0)) / active).clamp(0.0, 1.0)
+        (1.0 - used * (missing * replica + self.domain_down * (held + replica - 1.0)) / active)
+            .clamp(0.0, 1.0)
     }
 
     /// How `active` servers are dealt to the domains of `bought` ones; none where they do not fit. What is left over of a
@@ -269,18 +267,17 @@ mod tests {
 
     #[test]
     fn shortages_are_sums_over_the_mass_function() {
-        for mean in [0.01_f64, 0.9, 24.0, 590.0, 610.0, 5000.0] {
-            // From the mode outwards, in logarithms: no underflow.
-            let log = |k: u64| k as f64 * mean.ln() - mean - libm::lgamma(k as f64 + 1.0);
+        for (mean, near) in
+            [(0.01_f64, 0_u64), (0.9, 1), (24.0, 24), (590.0, 590), (610.0, 610), (5000.0, 5000)]
+        {
+            // In logarithms: no underflow.
+            let exactly = |k: u64| (k as f64 * mean.ln() - mean - libm::lgamma(k as f64 + 1.0)).exp();
             let mut shortage = Shortage::new(mean);
-            let top = (mean + 12.0 * mean.sqrt() + 30.0) as u64;
-            for spares in [0, 1, 2, (mean * 0.9) as u64, mean as u64, (mean * 1.1) as u64 + 3, top] {
+            let top = near + 12 * near.isqrt() + 30;
+            for spares in [0, near * 9 / 10, near, near * 11 / 10 + 3, top] {
                 shortage.advance(spares);
-                if spares < shortage.spares {
-                    continue;
-                }
-                let covered: f64 = (0..=spares).map(|k| log(k).exp()).sum();
-                let missing: f64 = (spares + 1..=top + 50).map(|k| (k - spares) as f64 * log(k).exp()).sum();
+                let covered: f64 = (0..=spares).map(exactly).sum();
+                let missing: f64 = (spares + 1..=top + 50).map(|k| (k - spares) as f64 * exactly(k)).sum();
                 assert!((shortage.covered - covered).abs() < 1e-9, "{mean} {spares}");
                 assert!((shortage.missing - missing).abs() < 1e-8 * mean.max(1.0), "{mean} {spares}");
                 assert_eq!(Shortage::with(mean, spares), shortage);

@@ -66,7 +66,11 @@ impl Variant {
             servers,
             start: first.max(reach.0),
         };
-        self.reaches.iter().enumerate().map(place).filter(|place| place.start <= self.reaches[place.network].1)
+        self.reaches
+            .iter()
+            .enumerate()
+            .map(place)
+            .filter(|place| place.start <= self.reaches[place.network].1)
     }
 
     /// What a layout with so many data ranks makes of the sizes of a place, smallest first: index of the size, share of

@@ -119,14 +119,12 @@ impl Incumbents {
     /// holds for all sizes from its own on, so it is the least of theirs.
     fn renew(&mut self, variant: &Variant, index: usize) {
         let mut least = f64::INFINITY;
-        let sizes = variant.sizes.iter().zip(&self.best[index]).zip(&self.useful[index]);
-        let floors = &mut self.floors[index];
-        for ((floor, ((size, best), useful)),) in floors.iter_mut().zip(sizes).rev().map(|pair| (pair,)) {
-            if *useful && !size.rows.is_empty() {
-                let known = best.as_ref().map_or(0.0, Placed::productive).max(self.target);
-                least = least.min(known / size.goodput * (1.0 - SLACK));
+        for (place, size) in variant.sizes.iter().enumerate().rev() {
+            if self.useful[index][place] && !size.rows.is_empty() {
+                let known = self.best[index][place].as_ref().map_or(0.0, Placed::productive);
+                least = least.min(known.max(self.target) / size.goodput * (1.0 - SLACK));
             }
-            *floor = least;
+            self.floors[index][place] = least;
         }
     }
 
@@ -321,7 +319,8 @@ impl Sink for View<'_> {
                 && placed.beats(self.known.best[self.variant][size].as_ref())
         };
         let floors = &self.known.floors[self.variant];
-        let mut sizes = variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
+        let mut sizes =
+            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
         if !sizes.any(improves) {
             return;
         }

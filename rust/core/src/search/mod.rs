@@ -26,7 +26,7 @@ use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem, Search};
 use holding::Placed;
 use incumbents::{Incumbents, View, dominates};
-use neighbours::neighbours;
+use neighbours::{Neighbours, neighbours};
 use tally::Tally;
 use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
@@ -83,6 +83,8 @@ pub struct Outcome {
     pub runners_up: Vec<Found>,
     /// Layouts as good within the share asked for.
     pub similar: u64,
+    /// The best plans on the same plant with fewer and with more spares, where they come near.
+    pub other_spares: Vec<Found>,
     /// Counts.
     pub tally: Tally,
     /// Whether the whole space was worked through.
@@ -243,13 +245,14 @@ fn answer(
     let best = least(&plans).map(|plan| plan.0);
     let front = front(&plans);
     let front_total = front.len();
-    let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
+    let near = best.map_or_else(Neighbours::default, |found| {
         let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
         let winner = Placed { best: found.best, goodput: found.goodput };
-        let (similar, others) =
-            neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), winner));
-        (similar, others.into_iter().map(|placed| with_layout(problem, &found, placed)).collect())
+        neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), winner))
     });
+    let plans = |placed: &mut dyn Iterator<Item = Placed>| -> Vec<Found> {
+        best.map_or_else(Vec::new, |found| placed.map(|other| with_layout(problem, &found, other)).collect())
+    };
     let mut refusals = Vec::new();
     for refusal in variants.iter().flat_map(|variant| &variant.refusals) {
         add_refusal(&mut refusals, refusal.clone());
@@ -258,8 +261,9 @@ fn answer(
         best,
         front: thin(front, problem.search.front_points),
         front_total,
-        runners_up,
-        similar,
+        runners_up: plans(&mut near.runners_up.into_iter()),
+        similar: near.similar,
+        other_spares: plans(&mut near.fewer_spares.into_iter().chain(near.more_spares)),
         tally,
         complete,
         gap: if complete {
@@ -341,7 +345,8 @@ fn best_value(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Op
         for (size, best) in variant.sizes.iter().zip(column) {
             let Some(best) = best else { continue };
             for row in &size.rows {
-                let point = Point { size, row, productive: best.productive(), tokens: problem.training.tokens };
+                let point =
+                    Point { size, row, productive: best.productive(), tokens: problem.training.tokens };
                 let cost = objective_cost(&problem.search, &point);
                 least = Some(least.map_or(cost, |known| known.min(cost)));
             }

@@ -58,16 +58,19 @@ impl Near<'_> {
 struct Found {
     similar: u64,
     kinds: BTreeMap<Key, Placed>,
+    /// The best layout by servers at work.
+    by_servers: BTreeMap<u64, Placed>,
+}
+
+/// Sets `placed` where it is the best of its key.
+fn improve<K: Ord>(best: &mut BTreeMap<K, Placed>, key: K, placed: Placed) {
+    let entry = best.entry(key).or_insert(placed);
+    if placed.beats(Some(entry)) {
+        *entry = placed;
+    }
 }
 
 impl Found {
-    fn add(&mut self, key: Key, placed: Placed) {
-        let entry = self.kinds.entry(key).or_insert(placed);
-        if placed.beats(Some(entry)) {
-            *entry = placed;
-        }
-    }
-
     /// The productive rate of the runner-up that stands at `rank` so far, counted from 1.
     fn at_rank(&self, rank: usize) -> f64 {
         let mut rates: Vec<f64> = self.kinds.values().map(Placed::productive).collect();
@@ -109,7 +112,8 @@ impl Sink for Collector<'_> {
             self.found.similar += 1;
         }
         if placed.productive() >= self.near.floor {
-            self.found.add(self.near.key(&best), placed);
+            improve(&mut self.found.kinds, self.near.key(&best), placed);
+            improve(&mut self.found.by_servers, place.servers, placed);
         }
     }
 }
@@ -126,7 +130,7 @@ pub fn neighbours(
     tables: &Tables,
     units: &Units,
     winner: (usize, usize, Placed),
-) -> (u64, Vec<Placed>) {
+) -> Neighbours {
     let (index, size, placed) = winner;
     let every = problem.search.runners_up > RUNNERS_UP;
     let rate = placed.productive();
@@ -148,7 +152,10 @@ pub fn neighbours(
             for found in collected {
                 known.similar += found.similar;
                 for (key, placed) in found.kinds {
-                    known.add(key, placed);
+                    improve(&mut known.kinds, key, placed);
+                }
+                for (servers, placed) in found.by_servers {
+                    improve(&mut known.by_servers, servers, placed);
                 }
             }
             // The winner's own kind is one of them.
@@ -157,9 +164,36 @@ pub fn neighbours(
     }
     known.kinds.remove(&near.key(&placed.best));
     let mut others: Vec<Placed> = known.kinds.into_values().collect();
-    others.sort_by(|a, b| {
-        b.productive().total_cmp(&a.productive()).then(a.best.layout.cmp(&b.best.layout))
-    });
+    others.sort_by(|a, b| b.productive().total_cmp(&a.productive()).then(a.best.layout.cmp(&b.best.layout)));
     others.truncate(problem.search.runners_up);
-    (known.similar.saturating_sub(1), others)
+    // Below the last floor not all of a number of servers were looked at.
+    known.by_servers.retain(|_, other| other.productive() >= near.floor);
+    let cluster = &problem.clusters[near.variant.cluster];
+    let own = placed.best.layout.devices().div_ceil(cluster.devices_per_card);
+    let own = own.div_ceil(near.variant.cards_per_server);
+    let best = |placed: Option<&Placed>, other: &Placed| {
+        if other.beats(placed) { *other } else { *placed.unwrap_or(other) }
+    };
+    let of = |range: &mut dyn Iterator<Item = (&u64, &Placed)>| {
+        range.fold(None, |found: Option<Placed>, (_, other)| Some(best(found.as_ref(), other)))
+    };
+    Neighbours {
+        similar: known.similar.saturating_sub(1),
+        runners_up: others,
+        more_spares: of(&mut known.by_servers.range(..own)),
+        fewer_spares: of(&mut known.by_servers.range(own + 1..)),
+    }
+}
+
+/// What lies near the winner on its plant.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbours {
+    /// Layouts that are as good.
+    pub similar: u64,
+    /// The best of other kinds.
+    pub runners_up: Vec<Placed>,
+    /// The best layout with fewer servers at work, if it comes near.
+    pub more_spares: Option<Placed>,
+    /// The best layout with more servers at work, if it comes near.
+    pub fewer_spares: Option<Placed>,
 }

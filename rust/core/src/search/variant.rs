@@ -249,7 +249,10 @@ fn reaches(sizes: &[Size], networks: usize) -> (Vec<(usize, usize)>, Vec<f64>) {
         goodput_from[index] = most;
     }
     // No size is lawful: first after last.
-    (reaches.into_iter().map(|reach| if reach.0 == usize::MAX { (1, 0) } else { reach }).collect(), goodput_from)
+    (
+        reaches.into_iter().map(|reach| if reach.0 == usize::MAX { (1, 0) } else { reach }).collect(),
+        goodput_from,
+    )
 }
 
 /// Why one size is refused. There may be millions over a limit: they are counted without a word.
