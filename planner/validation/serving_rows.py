@@ -61,6 +61,7 @@ class ServingRow(BaseModel):
 
     id: str
     group: str | None = None
+    source_url: str | None = None
     phase: Literal["mixed", "prefill", "decode", "disaggregated"] = "mixed"
     hardware: str
     hardware_variant: str | None = None
@@ -111,10 +112,18 @@ class ServingRow(BaseModel):
     @property
     def in_flight(self) -> float | None:
         """Requests in the system, all instances together: ``concurrency``, or a batch said per card."""
+        if self.per_engine and self.concurrency:
+            return self.concurrency * (self.dp or 1)
         per_card = re.search(r"\bbatch (\d+) per card\b", self.note or "")
         if per_card and self.cards and self.concurrency == float(per_card[1]):
             return self.concurrency * self.cards
         return self.concurrency
+
+    @property
+    def per_engine(self) -> bool:
+        """Whether ``concurrency`` is the batch of one engine, as the configurations of MLPerf submissions set it
+        (``gpu_batch_size`` of NVIDIA's: the same for one engine of two GPUs and for four of them)."""
+        return "mlcommons/inference_results" in (self.source_url or "")
 
     @property
     def requests(self) -> float | None:
@@ -154,9 +163,10 @@ class ServingRow(BaseModel):
 
     @property
     def balanced(self) -> bool:
-        """The load of the experts was forced to be even."""
+        """The load of the experts was forced to be even, as in the profiles that DeepSeek publishes
+        (github.com/deepseek-ai/profile-data: "an absolutely balanced MoE routing strategy")."""
         note = (self.note or "").lower()
-        return "forced to be even" in note or "expert balance simulated" in note
+        return any(said in note for said in ("forced to be even", "expert balance simulated", "profile-data run"))
 
 
 def serving_row(path: Path, key: str, item: Mapping[str, Any], line: int | None = None) -> ServingRow:

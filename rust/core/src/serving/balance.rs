@@ -6,7 +6,7 @@ use crate::serving::layer::Bench;
 use crate::serving::memory::cache_bytes_of_token;
 use crate::serving::queue::{closed_loop, wait_over_service};
 use crate::serving::ready::Ready;
-use crate::serving::replica::{Round, aggregated, decode, prefill, steps_of_request};
+use crate::serving::replica::{Round, aggregated, decode, prefill, ramp, steps_of_request};
 use crate::serving::units::whole;
 
 /// Spans of lengths by which requests that started together have drifted apart over the rounds of a run, where
@@ -183,12 +183,13 @@ impl World<'_> {
     /// A closed loop of `requests`, steady or as a run that starts empty.
     ///
     /// A run of R requests begins with all of a batch at once: those wait half of what their prompts take, on the
-    /// mean. Requests of equal lengths also end together: whole waves and a remainder.
+    /// mean. Requests of equal lengths also end together: whole waves and a remainder, and one filling and draining.
     pub(super) fn run(&self, requests: f64) -> Balance {
-        let mut steady = self.closed(requests);
-        let Some(total) = self.question().run_requests else { return steady };
+        let Some(total) = self.question().run_requests else { return self.closed(requests) };
         let queues = self.main.lanes() / self.shared_lanes();
         let own = total / queues;
+        // No more are in flight than there are.
+        let mut steady = self.closed(requests.min(own));
         let front = self.front(&steady.round);
         let inside = requests.min(self.main.limit * self.shared_lanes()).min(own);
         let first = inside / own.max(1.0);
@@ -201,6 +202,9 @@ impl World<'_> {
             if rest > 0.5 {
                 let last = self.closed(rest.max(1.0));
                 seconds += rest * queues / last.rate;
+            }
+            if self.front.is_none() {
+                seconds += ramp(&self.decoder, inside);
             }
             steady.rate = total / seconds;
         }
