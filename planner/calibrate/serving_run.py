@@ -13,7 +13,7 @@ from planner.calibrate.serving_parameters import SGLANG, TENSORRT, VLLM, paramet
 from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.layouts import UnanswerableError
-from planner.validation.serving_predict import Battery, Tables, refusal, seconds, shipped_tables
+from planner.validation.serving_predict import Battery, Tables, refusal, seconds
 from planner.validation.serving_request import ServingDesk, ServingReady
 from planner.validation.serving_rows import ServingRow
 
@@ -105,14 +105,17 @@ class ShippedServing:
 
 
 def prepared(desk: ServingDesk) -> list[ServingReady]:
-    """All shipped serving rows that the core answers."""
+    """All shipped serving rows that the core answers with every parameter at its prior: what enters the fit does not
+    depend on what an earlier fit left in the library."""
     ready = []
     for row in read().inference:
         try:
             ready.append(desk.prepare(row))
         except UnanswerableError:
             continue
-    answers = Battery(desk, ready).answers(shipped_tables(desk))
+    chosen = parameters()
+    priors = ServingModel(desk, [], chosen).tables(np.zeros(len(chosen)))
+    answers = Battery(desk, ready).answers(priors)
     return [item for item, given in zip(ready, answers, strict=True) if refusal(given) is None]
 
 

@@ -42,7 +42,7 @@ from planner.validation.serving_fill import (
     shape_of,
     weights_format,
 )
-from planner.validation.serving_measured import Figure, figures
+from planner.validation.serving_measured import LATENCIES, Figure, figures
 from planner.validation.serving_rows import PoolLayout, ServingRow
 
 GBIT = 1e9 / 8.0
@@ -102,7 +102,7 @@ class ServingDesk:
             raise UnanswerableError(
                 "nothing was measured that can be compared (token rates, TTFT, TPOT, latency)"
             )
-        if row.model is None or row.isl is None:
+        if row.model is None or (row.isl is None and not _cache_stated(row)):
             raise UnanswerableError(f"{'model' if row.model is None else 'isl'} is missing")
         try:
             shape = self._architecture(row.model)
@@ -219,13 +219,18 @@ def _instance(shape: Shape) -> Instance:
     return Instance(tp=shape.tp, dp=shape.dp, pp=shape.pp, ep=shape.ep, etp=shape.etp)
 
 
+def _cache_stated(row: ServingRow) -> bool:
+    """Whether the row is of outputs alone, at a known number of cached tokens: lengths do not matter then."""
+    return row.phase == "decode" and row.kv_len_mean is not None
+
+
 def _lengths(row: ServingRow, notes: list[str]) -> Lengths:
     """Means and spread; lengths drawn evenly from ``length_spread`` to 1 of the nominal."""
     low = row.length_spread or 1.0
     mean, spread = (1.0 + low) / 2.0, (1.0 - low) / math.sqrt(12.0) / ((1.0 + low) / 2.0)
-    assert row.isl is not None
-    if row.phase == "decode" and row.kv_len_mean is not None:
+    if row.kv_len_mean is not None and _cache_stated(row):
         return Lengths(input=row.kv_len_mean, output=2.0)
+    assert row.isl is not None
     output = row.osl
     if output is None:
         output = DEFAULT_OUTPUT
@@ -289,6 +294,8 @@ def _together(  # noqa: PLR0917
         }
     mode = "decode" if row.phase == "decode" else "aggregated"
     if per_instance is None or row.in_flight is None:
+        if figures(row)[0].quantity in LATENCIES:
+            raise ContradictionError("concurrency is missing: how long a request takes depends on how many there are")
         notes.append("concurrency not given: as many as fit")
         return {"load": Question(mode=mode, pool=pool, load=Full(), run_requests=row.requests, **common)}
     load: Batch | Concurrency = Concurrency(requests=row.in_flight)

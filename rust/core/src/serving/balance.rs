@@ -232,9 +232,10 @@ impl World<'_> {
             .map_or(0.0, |total| (inside * self.main.lanes() / self.shared_lanes() / total).min(1.0));
         let wait = first * all / 2.0 + (1.0 - first) * again;
         if self.front.is_none() {
+            // What they wait anyway is not moved, and the whole time stays what Little's law makes it.
             let between = steps_of_request(&self.decoder) * (steady.round.step - steady.round.pure).max(0.0);
-            let moved = wait.min(between);
-            return Balance { queue: steady.queue.max(moved), bunched: moved, ..steady };
+            let moved = (wait - steady.queue).max(0.0).min(between);
+            return Balance { queue: steady.queue + moved, bunched: moved, ..steady };
         }
         let rest = time + front.service + self.transfer() + self.software.host_request.0;
         let queue = steady.queue.max(wait);
