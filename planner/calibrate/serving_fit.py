@@ -28,14 +28,15 @@ SOFT = 0.12
 NOISE = 0.12
 """A residual that weighs as much as one standard deviation of a prior."""
 STEPS = (4e-3, 2e-2)
-"""Of the differences that make up the Jacobian, in turn: whole waves and captured batches make the model jump by
-small amounts, over which a longer step looks."""
+"""Of the differences that make up the Jacobian, in turn: whole waves and captured batches make the model
+jump by small amounts, over which a longer step looks."""
 LONGEST = 0.6
 """Of a step in u."""
 GAIN = 0.02
 """Of the loss, below which the fit has arrived: a hundredth of what tells two fits apart."""
 DAMPING, EASED, HARDENED, TRIES = 1e-2, 0.2, 5.0, 7
-"""Start of Marquardt's damping, its factors after a round that gains and after a step that does not, and steps tried."""
+"""Start of Marquardt's damping, its factors after a round that gains and after a step that does not, and how
+many steps are tried."""
 WEIGHTS: dict[Quantity, float] = {
     "throughput": 1.0, "decode_rate": 1.0, "prefill_rate": 1.0, "tpot": 0.8, "latency": 0.0, "ttft": 0.5,
 }  # fmt: skip
@@ -128,6 +129,22 @@ class ServingModel:
             if aim.weight > 0.0
         ]
 
+    def shipped(self) -> Vector:
+        """The parameters at which `tables` are those of the library, to the digits that it states."""
+        tables = {"constants": None, "software": self.base.software, "families": self.base.families}
+        return np.array(
+            [
+                item.place(
+                    float(
+                        self.base.constants[item.key]
+                        if (table := tables[item.table]) is None
+                        else table[item.ids[0]][item.key]
+                    )
+                )
+                for item in self.parameters
+            ]
+        )
+
     def tables(self, u: Sequence[float] | Vector) -> Tables:
         """The tables at ``u``."""
         return moved(self.base, self.parameters, list(u), self.reach)
@@ -179,6 +196,7 @@ class ServingFit:
         jacobian: of the errors by u (aims x parameters).
         spread: standard error of each u.
         effective: effective number of parameters: trace of the smoother.
+        loss: what the fit made as small as it could, see `loss_of`.
     """
 
     u: Vector
@@ -186,42 +204,51 @@ class ServingFit:
     jacobian: Vector
     spread: Vector
     effective: float
+    loss: float
 
 
 def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 40) -> ServingFit:
-    """Levenberg-Marquardt from the priors (u = 0), with the weights of the robust loss renewed in every round.
+    """Levenberg-Marquardt from the priors (u = 0), the weights of the robust loss renewed in every round.
 
-    The start does not depend on what the library ships, so the same rows give the same figures. It ends where neither
-    of `STEPS` gains `GAIN`.
+    The start does not depend on what the library ships, so the same rows give the same figures. It ends
+    where neither of `STEPS` gains `GAIN`.
     """
     u = np.zeros(len(model.parameters))
     errors = model.errors(u)
     damping, tired = DAMPING, 0
     for turn in range(rounds):
         jacobian = model.jacobian(u, errors, STEPS[tired % len(STEPS)])
-        before = _loss(model, u, errors)
+        before = loss_of(model, u, errors)
         better = _stepped(model, u, errors, jacobian, damping)
         if better is not None:
             u, errors, damping = better
             say(
-                f"round {turn + 1}: loss {_loss(model, u, errors):.2f}, "
+                f"round {turn + 1}: loss {loss_of(model, u, errors):.2f}, "
                 f"mean |error| {np.abs(np.expm1(errors)).mean():.4f}"
             )
-        if better is None or before - _loss(model, u, errors) < GAIN:
+        if better is None or before - loss_of(model, u, errors) < GAIN:
             tired, damping = tired + 1, DAMPING
             if tired >= 2 * len(STEPS):
                 break
-    jacobian = model.jacobian(u, errors)
+    # Fits without a group move further than a round does: the longer step stands for them.
+    jacobian = model.jacobian(u, errors, STEPS[-1])
     normal, gram = _normal(model, jacobian, errors, np.ones(len(errors), bool))
     inverse = np.linalg.inv(normal)
-    return ServingFit(u, errors, jacobian, np.sqrt(np.diag(inverse)), float(np.trace(inverse @ gram)))
+    return ServingFit(
+        u=u,
+        errors=errors,
+        jacobian=jacobian,
+        spread=np.sqrt(np.diag(inverse)),
+        effective=float(np.trace(inverse @ gram)),
+        loss=loss_of(model, u, errors),
+    )
 
 
 def _stepped(
     model: ServingModel, u: Vector, errors: Vector, jacobian: Vector, damping: float
 ) -> tuple[Vector, Vector, float] | None:
-    """The first damped step that lowers the loss, its errors and the damping of the next round; None if none does."""
-    before = _loss(model, u, errors)
+    """The first damped step that lowers the loss, its errors and the next damping; None if none does."""
+    before = loss_of(model, u, errors)
     everything = np.ones(len(errors), bool)
     normal, _ = _normal(model, jacobian, errors, everything)
     slope = jacobian.T @ (_robust(model, errors, everything) * errors)
@@ -230,13 +257,13 @@ def _stepped(
         step = -np.linalg.solve(normal + damping * np.diag(np.diag(normal)), slope)
         there = u + np.clip(step, -LONGEST, LONGEST)
         found = model.errors(there)
-        if _loss(model, there, found) < before:
+        if loss_of(model, there, found) < before:
             return there, found, damping * EASED
         damping *= HARDENED
     return None
 
 
-def _loss(model: ServingModel, u: Vector, errors: Vector) -> float:
+def loss_of(model: ServingModel, u: Vector, errors: Vector) -> float:
     """Half the weighted pseudo-Huber loss over noise, and the priors."""
     soft = SOFT**2 * (np.sqrt(1.0 + (errors / SOFT) ** 2) - 1.0)
     prior = np.array([item.sigma for item in model.parameters])
