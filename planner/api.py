@@ -347,9 +347,21 @@ def _changes(set: Sets | None) -> list[str]:
 
 
 def _toml(value: Any) -> str:
+    """A Python value on one line of TOML; tables as ``{ key = value }``."""
     import tomli_w  # noqa: PLC0415 (only for values given as Python objects)
 
-    return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    try:
+        return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+    except TypeError as fault:
+        raise ScenarioError(
+            f"{value!r} cannot stand in a scenario",
+            file="set",
+            hint="values are texts, numbers, truths, lists and tables; leave out keys that are not to change",
+        ) from fault
 
 
 def compare(
