@@ -90,6 +90,10 @@ def _mix(mix: Mix) -> list[str]:
             f"one is worth {source.worth:.2f}; there by then {_band(source.by_cards)}, all of them with "
             f"{percent(source.probability, 0)}"
         )
+    for item in mix.common:
+        out.append(f"  slips go together       {item.cause} of {' and '.join(item.systems)}: {item.name}")
+    if mix.common and mix.independent is not None:
+        out.append(f"  were they independent   {percent(mix.independent, 0)} sure (the same orders)")
     out.append(f"  it means                {mix.meaning}")
     out.append(f"  cards are weighed by    {mix.worth_by}")
     return out
