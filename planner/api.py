@@ -222,12 +222,15 @@ def explain(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
-    question = read(scenario, set)
+    question, found = read(scenario, set), _library(library)
     if isinstance(question, ServiceScenario):
-        return service_explain.explain_service(
-            service_case.open_service(question, _library(library)), layout, cards
-        )
-    return accounts.explain(open_case(question, _library(library)), layout, cards)
+        return service_explain.explain_service(service_case.open_service(question, found), layout, cards)
+    named = None if layout is None else parse(layout)
+    if named is not None:
+        question = with_host(question, named)
+    case = open_case(question, found)
+    plan = solve(case) if named is None and cards is None else judge(case, named, cards)
+    return accounts.explain(case, held_to_date(plan, question, found))
 
 
 def diff(
