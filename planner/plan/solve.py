@@ -277,7 +277,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
 def _is_best(result: Wire, design: Wire) -> bool:
     """Whether a design is the one that the search found."""
     best = result.get("best")
-    return bool(best) and (best["layout"], best["cards"]) == (design["layout"], design["cards"])
+    return best is not None and (best["layout"], best["cards"]) == (design["layout"], design["cards"])
 
 
 def _country(case: Case) -> str:
