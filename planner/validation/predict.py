@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.errors import EngineError
+from planner.scenario.split import split_text
 from planner.validation.layouts import UnanswerableError
 from planner.validation.measured import measured_memory, measured_seconds
 from planner.validation.request import Desk, Ready
 from planner.validation.rows import Row
+from planner.validation.uneven import uneven_splits
 
 _EFFICIENCY = "@efficiency@"
 _SOFTWARE = "@software@"
@@ -24,6 +26,10 @@ MEMORY_TOLERANCES = (1.02, 1.05)
 """Of the layouts that a row may mean those that need up to this much fit, our count's usual error; where none
 does, those up to a little more: a layout that ran did fit."""
 SHARDED = 3
+SHORT = 2
+"""Bytes of a gradient in the half precision that frameworks offer for it."""
+COSTS = 1.1
+"""Uneven stages or other gradients that take this much longer are not what people do: they offload."""
 WHOLLY = "as printed it is more than the memory without any activation: read as wholly sharded"
 """Said of rows whose stated sharding no card could hold; the column of such tables is often left empty."""
 
@@ -99,6 +105,10 @@ class Prediction:
         return self.design["memory"]["per_device_bytes"] * self.engine.ready.devices_per_card, found
 
 
+_Ranked = list[tuple[float, int, Prediction]]
+"""(what decides, place, prediction) of candidates."""
+
+
 def step_of(ready: Ready, design: Mapping[str, Any]) -> float:
     """Seconds of a step with the row's batch; where the layout does not divide it, in proportion."""
     return float(
@@ -120,15 +130,32 @@ def predict(engine: Engine, design: Mapping[str, Any] | None = None) -> Predicti
 def choose(desk: Desk, row: Row) -> Prediction:
     """The prediction of a row, with its null layout fields filled by the fastest choice that fits.
 
+    A row that does not fit so did run all the same. It is read with uneven pipeline stages or 16-bit
+    gradients where it says nothing of them and they cost little, else as wholly sharded (where no card could
+    hold its states) or as offloading. What was read otherwise than it stands is said.
+
     Raises:
         UnanswerableError: with the reason.
     """
-    fits, tight, refusal = _evaluated(desk.prepare(row))
+    candidates = list(desk.prepare(row))
+    found = _as_it_stands(desk, row, candidates)
+    if _share(found) <= 1.0:
+        return found
+    return _read_otherwise(desk, row, candidates, COSTS * found.predicted) or found
+
+
+def _as_it_stands(desk: Desk, row: Row, candidates: Sequence[Ready]) -> Prediction:
+    """The fastest of the candidates that fits by our count and its usual error; where none does, the row read
+    as wholly sharded, or as offloading.
+
+    Raises:
+        UnanswerableError: with the reason.
+    """
+    fits, tight, refusal = _evaluated(candidates)
     if not fits and tight and row.sharding != SHARDED and all(_states_alone(found) for _, _, found in tight):
         # No recomputation and no offloading of activations lets it run as printed.
         sharded = desk.prepare(row.model_copy(update={"sharding": SHARDED}))
-        read = (replace(ready, notes=(*ready.notes, WHOLLY), contradicts=True) for ready in sharded)
-        fits, other, _ = _evaluated(read)
+        fits, other, _ = _evaluated(_noted(ready, WHOLLY) for ready in sharded)
         tight = other or tight
     if not fits and tight:
         # It ran, so our count of its memory is too high: the fastest of those that need little more than
@@ -139,10 +166,56 @@ def choose(desk: Desk, row: Row) -> Prediction:
             for need, place, found in tight
             if need <= SLACK * least
         ]
-    ranked = sorted(fits, key=lambda item: item[:2])
-    if not ranked:
+    if not fits:
         raise UnanswerableError(refusal)
-    return ranked[0][2]
+    return _fastest(fits)
+
+
+def _fastest(fits: _Ranked) -> Prediction:
+    return min(fits, key=lambda item: item[:2])[2]
+
+
+def _read_otherwise(desk: Desk, row: Row, candidates: Sequence[Ready], most: float) -> Prediction | None:
+    """A reading of a row that fits where it does not as it stands, and takes ``most`` seconds: with uneven
+    stages, else with 16-bit gradients."""
+    readings: list[Iterable[Ready]] = []
+    if row.stage_layers is None:
+        readings.append(dealt for ready in candidates for dealt in _dealt(ready))
+    if row.gradient_bytes is None:
+        short = desk.prepare(row.model_copy(update={"gradient_bytes": SHORT}))
+        readings.append(_noted(ready, "gradients taken to be 16-bit") for ready in short)
+    for reading in readings:
+        fits, _, _ = _evaluated(reading)
+        inside = [item for item in fits if _share(item[2]) <= 1.0 and item[2].predicted <= most]
+        if inside:
+            return _fastest(inside)
+    return None
+
+
+def _dealt(ready: Ready) -> Iterator[Ready]:
+    """The candidate with uneven pipeline stages."""
+    layout = ready.request.design.layout
+    assert layout is not None
+    for split in uneven_splits(ready.request.problem.model.layers, layout.pp, layout.vpp):
+        design = ready.request.design.model_copy(
+            update={"layout": layout.model_copy(update={"stage_layers": split})}
+        )
+        request = ready.request.model_copy(update={"design": design})
+        yield replace(
+            _noted(ready, f"does not fit in equal stages: taken to deal {split_text(split)} layers"),
+            request=request,
+        )
+
+
+def _noted(ready: Ready, note: str) -> Ready:
+    """The candidate, read otherwise than it stands."""
+    return replace(ready, notes=(*ready.notes, note), contradicts=True)
+
+
+def _share(found: Prediction) -> float:
+    """Memory needed over what there is."""
+    memory = found.design["memory"]
+    return float(memory["per_device_bytes"] / memory["capacity_bytes"])
 
 
 def _states_alone(found: Prediction) -> bool:
@@ -172,9 +245,6 @@ def _could_offload(found: Prediction) -> bool:
     return bool(moved / device.host_bandwidth <= FORWARD * found.predicted)
 
 
-_Ranked = list[tuple[float, int, Prediction]]
-
-
 def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
     """Those that fit by time (within the least tolerance that any meets), those that do not by memory,
     and the last refusal."""
@@ -188,8 +258,7 @@ def _evaluated(candidates: Iterable[Ready]) -> tuple[_Ranked, _Ranked, str]:
         except EngineError as fault:
             refusal = fault.message
             continue
-        memory = found.design["memory"]
-        share = memory["per_device_bytes"] / memory["capacity_bytes"]
+        memory, share = found.design["memory"], _share(found)
         within = next(
             (kept for most, kept in zip(MEMORY_TOLERANCES, fits, strict=True) if share <= most), None
         )

@@ -15,6 +15,7 @@ from planner.specs import SpecLibrary
 from planner.validation.predict import Prediction, choose
 from planner.validation.request import Desk
 from planner.validation.rows import Row
+from planner.validation.uneven import uneven_splits
 
 ROW: dict[str, Any] = {
     "id": "mine",
@@ -53,6 +54,59 @@ def test_a_layout_that_no_card_holds_is_read_as_wholly_sharded_and_gets_a_wider_
     stated = read(desk, sharding=3)
     assert found.predicted == stated.predicted
     assert found.engine.ready.doubt > stated.engine.ready.doubt
+
+
+# Eight stages of ten layers: the first needs 63 of 60 GiB (planner/data/cases, the run whose script deals
+# 7 to 12 layers).
+TIGHT: dict[str, Any] = {
+    "hardware": "ascend-910b", "model": "msl-qwen1.5-110b", "global_batch": 64, "micro_batch": 1, "tp": 8,
+    "pp": 8, "vpp": 1, "dp": 1, "sequence_parallel": True, "precision": "bf16", "framework": "mindspeed-llm",
+    "software_date": "2024-09", "measured": {"iteration_time_s": 36.7},
+}  # fmt: skip
+
+
+def test_a_run_that_does_not_fit_in_equal_stages_is_read_with_fewer_layers_on_the_first(desk: Desk) -> None:
+    found = read(desk, **TIGHT)
+    dealt = found.design["layout"]["stage_layers"]
+    assert sum(dealt) == 80
+    assert dealt[0] < 10 <= dealt[1]
+    memory = found.design["memory"]
+    assert memory["per_device_bytes"] <= memory["capacity_bytes"]
+    assert any("equal stages" in note for note in found.engine.ready.notes)
+    # A split that the row states is kept, and so are equal stages that fit.
+    stated = read(desk, **TIGHT, stage_layers="7:8:9:10:11:11:12:12")
+    assert stated.design["layout"]["stage_layers"] == [7, 8, 9, 10, 11, 11, 12, 12]
+    assert not stated.engine.ready.contradicts
+    assert read(desk, **TIGHT | {"seq_len": 4096}).design["layout"]["stage_layers"] == []
+
+
+def test_where_stages_cannot_be_dealt_gradients_are_taken_to_be_short(desk: Desk) -> None:
+    # One stage of a 20-billion model with 32-bit gradients needs 88 of 79 GiB.
+    row = {"hardware": "nvidia-h100-sxm", "model": "nemo-gpt3-20b", "seq_len": 2048, "micro_batch": 4}
+    row |= {"tp": 2, "dp": 32, "framework": "nemo", "software_date": "2024-07", "sequence_parallel": True}
+    found = read(desk, **row)
+    assert any("16-bit" in note for note in found.engine.ready.notes)
+    assert found.predicted == read(desk, **row, gradient_bytes=2).predicted
+    # Stated gradients are kept, whatever we count.
+    assert not any("16-bit" in note for note in read(desk, **row, gradient_bytes=4).engine.ready.notes)
+
+
+def test_uneven_splits_deal_all_layers_and_give_the_first_stage_the_least() -> None:
+    splits = list(uneven_splits(80, 8))
+    assert splits[0] == (9, 10, 10, 10, 10, 10, 11, 10)
+    assert (7, 8, 9, 10, 10, 11, 12, 13) in splits
+    for layers, stages, chunks in ((80, 8, 1), (61, 16, 1), (96, 8, 6), (32, 2, 4)):
+        found = list(uneven_splits(layers, stages, chunks))
+        assert found
+        assert len(set(found)) == len(found)
+        for split in found:
+            assert sum(split) == layers
+            assert len(split) == stages
+            assert split[0] == min(split) > 0
+            assert all(count % chunks == 0 for count in split)
+    assert not list(uneven_splits(80, 4, 20))
+    assert not list(uneven_splits(80, 1))
+    assert not list(uneven_splits(126, 16, 4))
 
 
 def test_a_layout_that_fits_keeps_its_sharding(desk: Desk) -> None:
