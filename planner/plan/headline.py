@@ -100,9 +100,14 @@ def _no(facts: Facts) -> str:
     return f"No: {wanted}; nearest, over {over}: {row}"
 
 
+_OVER = {"site.hall": "what a rack of the halls carries"}
+
+
 def _over(limit: str) -> str:
     """``limits.facility_watts`` -> ``facility power``."""
-    return limit.removeprefix("limits.").replace("_watts", " power").replace("_usd", "").replace("_", " ")
+    return _OVER.get(limit) or limit.removeprefix("limits.").replace("_watts", " power").replace(
+        "_usd", ""
+    ).replace("_", " ")
 
 
 def _wanted(target: Target) -> str:

@@ -102,6 +102,10 @@ class SideNetwork(Part):
 
     name: str
     ports: int
+    networks: int = Field(
+        default=1,
+        description="separate ones, which the site's routers join: one, unless four tiers do not reach",
+    )
     switches: int
     links: int
     watts: float = Field(description="switches and modules; part of the share of storage and management")

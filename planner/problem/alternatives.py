@@ -88,7 +88,34 @@ class Alternatives(Question):
             )
             if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:
                 self.notes.append(f"{accelerator.id} lists no bf16 peak: its fp16 peak is used")
+        self._refuse_idle_wiring(clusters)
         return tuple(clusters), tuple(calibrations)
+
+    def _refuse_idle_wiring(self, clusters: Sequence[wire.Cluster]) -> None:
+        """Keys of wiring that no fabric of the question has a use for would be dropped without a word.
+
+        Raises:
+            InputError: planes of fabrics of one plane, tapers of fabrics without tiers.
+        """
+        hardware = self.scenario.hardware
+        built = {fabric.kind for item in clusters for fabric in item.fabrics}
+        if hardware.planes is not None and "multi-plane" not in built:
+            raise self.scenario.origin.error(
+                "hardware.planes",
+                f"planes are of multi-plane fabrics, and here they are {', '.join(sorted(built))}",
+                'hardware.kinds = "multi-plane", or leave it out',
+            )
+        tapered = (
+            ("oversubscription", max(hardware.oversubscription or (1.0,))),
+            ("leaf_oversubscription", hardware.leaf_oversubscription),
+        )
+        for name, ratio in tapered:
+            if ratio > 1.0 and built <= set(DIRECT):
+                raise self.scenario.origin.error(
+                    f"hardware.{name}",
+                    f"it is of fabrics with tiers, and a {' or a '.join(sorted(built))} has none",
+                    "leave it out, or add a kind with tiers to hardware.kinds",
+                )
 
     def _refuse_caps_below_idle(self, built: wire.Cluster) -> None:
         asked = self.scenario.hardware.power_caps

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from planner.architectures import Architecture
 from planner.problem import wire
@@ -53,7 +54,6 @@ class Problem:
         dropped_axes: axes left out of the front because prices are missing.
         missing_prices: labels of those prices.
         notes: what was inferred or assumed, for people.
-        spec_hashes: ``kind/id`` -> SHA-256 of each spec file read.
         climate: PUE and water by month and the hot day, by cooling kind.
     """
 
@@ -67,13 +67,23 @@ class Problem:
     dropped_axes: tuple[str, ...]
     missing_prices: tuple[str, ...]
     notes: tuple[str, ...]
-    spec_hashes: Mapping[str, str]
-    climate: Climate = field(default_factory=lambda: Climate({}, {}, {}))
+    _hashes: Callable[[], Mapping[str, str]] = field(repr=False)
+    _climate: Callable[[], Climate] = field(repr=False)
 
     @property
     def hash(self) -> str:
         """``problem_hash``: see `wire.Request.hash`."""
         return self.request.hash
+
+    @property
+    def spec_hashes(self) -> Mapping[str, str]:
+        """``kind/id`` -> SHA-256 of each spec file read: only a plan that is shown needs them."""
+        return self._hashes()
+
+    @property
+    def climate(self) -> Climate:
+        """What is shown beside a plan; worked out when it is."""
+        return self._climate()
 
     def estimates(self, cluster: int, fabric: str, cooling: str) -> tuple[Figure, ...]:
         """Estimates in timing, power and failures on which a design with these choices rests."""
@@ -126,8 +136,8 @@ class _Builder(Surroundings):
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
-        climate = self._climate(hall, clusters, rooms)
-        clusters = self._equipped(clusters, profiles, architecture)
+        tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
+        clusters = _equipped(clusters, tools)
         if scenario.limits.cards is None or scenario.limits.cards.highest is None:
             most = cards_within(limits, clusters, figures.of("parts", hall.facility))
             limits = limits.model_copy(update={"cards_max": most})
@@ -140,7 +150,7 @@ class _Builder(Surroundings):
         request = wire.Request(
             model=wired,
             training=run,
-            software=self._tools(profiles[0], 0, architecture),
+            software=tools[0],
             target=wire.Target(
                 days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
             ),
@@ -177,8 +187,8 @@ class _Builder(Surroundings):
             dropped_axes=dropped,
             missing_prices=figures.missing_prices,
             notes=tuple(self.notes),
-            spec_hashes=figures.spec_hashes,
-            climate=climate,
+            _hashes=lambda: figures.spec_hashes,
+            _climate=partial(self._climate, hall, clusters, rooms),
         )
 
     def _climate(self, hall: Hall, clusters: Sequence[wire.Cluster], annual: Mapping[str, float]) -> Climate:
@@ -245,15 +255,10 @@ class _Builder(Surroundings):
         peak = self.library.accelerator(system.accelerator).peak
         return self.scenario.workload.precision != "bf16" and peak.fp4 is not None
 
-    def _equipped(
-        self,
-        clusters: tuple[wire.Cluster, ...],
-        profiles: Sequence[SoftwareProfile],
-        architecture: Architecture,
-    ) -> tuple[wire.Cluster, ...]:
-        """Each cluster with its own software, where they differ from that of the first."""
-        tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
-        return tuple(
-            item if own == tools[0] else item.model_copy(update={"software": own})
-            for item, own in zip(clusters, tools, strict=True)
-        )
+
+def _equipped(clusters: tuple[wire.Cluster, ...], tools: Sequence[wire.Software]) -> tuple[wire.Cluster, ...]:
+    """Each cluster with its own software, where it differs from that of the first."""
+    return tuple(
+        item if own == tools[0] else item.model_copy(update={"software": own})
+        for item, own in zip(clusters, tools, strict=True)
+    )

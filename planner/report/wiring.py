@@ -113,9 +113,10 @@ def beside(networks: Sequence[SideNetwork]) -> Iterator[Row]:
     """Storage, front end and management."""
     for side in networks:
         money = "" if side.usd is None else f", {usd(side.usd)}"
+        apart = f" in {side.networks:,} networks that the site's routers join" if side.networks > 1 else ""
         yield (
             side.name,
             f"{counted(side.switches, 'switch')}, {counted(side.links, 'cable')} for "
-            f"{counted(side.ports, 'port')}, "
+            f"{counted(side.ports, 'port')}{apart}, "
             f"{scaled(side.watts, 'W')}{money}",
         )

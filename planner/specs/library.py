@@ -56,6 +56,7 @@ def shipped(path: Path) -> bool:
     return path.is_relative_to(shipped_directory())
 
 
+@cache
 def kind_of(text: str) -> str:
     """The library folder for a kind as people write it: ``accelerator``, ``accelerators`` ...
 

@@ -5,7 +5,8 @@
 //! in every region, so that the last one can grow: a partial build has a few more switches than it must.
 
 use super::{
-    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, spread, taper, uplinks_for,
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Spread, Tier, leaf_ports, leaf_splits,
+    spread, taper, uplinks_for,
 };
 
 /// What regions are made of.
@@ -52,7 +53,8 @@ impl Regions {
     }
 }
 
-/// t:1 into the super-cores; at t = 1 and full regions 7N/k switches and 4N links.
+/// t:1 into the super-cores; at t = 1 and full regions 7N/k switches and 4N links. Where the build without
+/// oversubscription has fewer switches it is taken at every ratio, as in three tiers.
 ///
 /// # Errors
 /// [`FabricError::TooManyHosts`] and [`FabricError::TooManyRails`].
@@ -60,21 +62,62 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
     let radix = u64::from(spec.radix);
     let half = radix / 2;
     let group = spec.leaf_group();
-    let (down, up) = leaf_ports(spec);
     if group > half {
         return Err(FabricError::TooManyRails { rails: group, pod_leaves: half });
     }
     let hosts = spec.hosts();
-    let limit = radix * half * (half / group * group) * down;
+    let limit = radix * half * (half / group * group) * leaf_ports(spec).0;
     let too_many = FabricError::TooManyHosts { hosts, limit, radix: spec.radix };
     if hosts > limit {
         return Err(too_many);
     }
-    let layer = LeafLayer::fill(hosts, group, down);
-    let regions = Regions::of(layer.leaves, group, (radix, up), spec.oversubscription);
+    let mut best: Option<Built> = None;
+    for ports in leaf_splits(spec) {
+        let layer = LeafLayer::fill(hosts, group, ports.0);
+        if best.as_ref().is_some_and(|held| layer.leaves + 3 >= held.switches()) {
+            break;
+        }
+        for ratio in [spec.oversubscription, 1.0] {
+            let Some(found) = Built::of(layer, ports, (radix, group), ratio) else { continue };
+            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+                best = Some(found);
+            }
+            if spec.oversubscription <= 1.0 {
+                break;
+            }
+        }
+    }
+    best.map(|built| count_parts(spec, &built)).ok_or(too_many)
+}
+
+/// Leaves, regions and what joins them.
+struct Built {
+    layer: LeafLayer,
+    /// Of a leaf, down and up.
+    ports: (u64, u64),
+    regions: Regions,
+    /// How the cores of the regions spread over the super-cores of their group.
+    top: Spread,
+}
+
+impl Built {
+    fn of(layer: LeafLayer, ports: (u64, u64), (radix, group): (u64, u64), ratio: f64) -> Option<Self> {
+        let regions = Regions::of(layer.leaves, group, (radix, ports.1), ratio);
+        let core_down = regions.core_down();
+        let needed = uplinks_for(core_down, ratio);
+        let top = spread(regions.count, needed, radix - core_down, radix)?;
+        Some(Self { layer, ports, regions, top })
+    }
+
+    fn switches(&self) -> u64 {
+        let Regions { count, pods, spines, .. } = self.regions;
+        self.layer.leaves + pods * spines + self.regions.cores() * (count + self.top.parents)
+    }
+}
+
+fn count_parts(spec: &FabricSpec, built: &Built) -> FabricDesign {
+    let &Built { layer, ports: (down, up), regions, top } = built;
     let core_down = regions.core_down();
-    let needed = uplinks_for(core_down, spec.oversubscription);
-    let top = spread(regions.count, needed, radix - core_down, radix).ok_or(too_many)?;
     let module = u64::from(spec.switch_module_ports);
     let last_leaves = layer.leaves - (regions.pods - 1) * regions.pod_leaves;
     let last_pods = regions.pods - (regions.count - 1) * regions.pods_each;
@@ -91,7 +134,7 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
     let share = taper(top.uplinks, core_down);
     let tier = |name, switches, down_ports, up_ports| Tier { name, switches, down_ports, up_ports };
     let link = |name, count| LinkTier { name, count };
-    Ok(FabricDesign {
+    FabricDesign {
         tiers: [
             tier("leaf", layer.leaves, down, up),
             tier("spine", regions.pods * regions.spines, regions.pod_leaves, regions.spine_up),
@@ -100,7 +143,7 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
         ]
         .into(),
         links: [
-            link("host-leaf", hosts),
+            link("host-leaf", spec.hosts()),
             link("leaf-spine", layer.leaves * up),
             link("spine-core", regions.pods * regions.spines * regions.spine_up),
             link("core-super", cores * top.uplinks),
@@ -109,14 +152,14 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
         transceivers: spec.transceivers(modules),
         ports_free: layer.free(),
         reach: [
-            spec.reach("leaf", spec.servers_on(group, down), taper(up, down)),
+            spec.reach("leaf", spec.servers_on(spec.leaf_group(), down), taper(up, down)),
             spec.reach("spine", spec.servers_on(regions.pod_leaves, down), 1.0),
             spec.reach("core", spec.servers_on(regions.pod_leaves * regions.pods_each, down), share),
             spec.reach("super-core", spec.servers, 1.0),
         ]
         .into(),
-        bisection_ports: hosts as f64 / 2.0 * share * taper(up, down),
+        bisection_ports: spec.hosts() as f64 / 2.0 * share * taper(up, down),
         pods: None,
         diameter: 0.0,
-    })
+    }
 }

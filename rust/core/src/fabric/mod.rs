@@ -360,6 +360,20 @@ fn leaf_ports(spec: &FabricSpec) -> (u64, u64) {
     }
 }
 
+/// Ports of a leaf down and up below three tiers or four, the most ports down first: half and half, and, where leaves are
+/// oversubscribed, every split within the ratio. Few numbers of uplinks divide into pods well.
+fn leaf_splits(spec: &FabricSpec) -> impl Iterator<Item = (u64, u64)> {
+    let radix = u64::from(spec.radix);
+    let (most, up) = leaf_ports(spec);
+    let (ratio, half) = (spec.leaf_oversubscription, radix / 2);
+    let splits = move |down: u64| {
+        let fewest = if ratio > 1.0 { uplinks_for(down, ratio) } else { up };
+        (fewest..=(radix - down).min(half)).map(move |up| (down, up))
+    };
+    let least = if ratio > 1.0 { half } else { most };
+    (least..=most).rev().flat_map(splits)
+}
+
 /// Upper switches over which every lower switch spreads its uplinks evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spread {

@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use super::{
-    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, taper, uplinks_for,
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, leaf_splits, taper,
+    uplinks_for,
 };
 
 /// The pods of a three-tier fabric; all but the last are alike.
@@ -48,7 +49,9 @@ impl Pods {
 /// Leaves are non-blocking unless [`FabricSpec::leaf_oversubscription`] says otherwise.
 ///
 /// Of the lawful pod sizes (spines dividing the k/2 uplinks of a leaf) the one with fewest switches is taken, the
-/// largest pods among equals; with an oversubscribed core always the largest, since what stays in a pod is not tapered.
+/// largest pods among equals. With an oversubscribed core the largest pods are, since what stays in a pod is not
+/// tapered, unless the build without oversubscription has fewer switches: it is lawful at every ratio. So a cheaper
+/// ratio never takes more switches.
 ///
 /// # Errors
 /// [`FabricError::TooManyHosts`] and [`FabricError::TooManyRails`].
@@ -56,31 +59,59 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
     let radix = u64::from(spec.radix);
     let half = radix / 2;
     let group = spec.leaf_group();
-    let (down, up) = leaf_ports(spec);
     if group > half {
         return Err(FabricError::TooManyRails { rails: group, pod_leaves: half });
     }
     let hosts = spec.hosts();
-    let limit = radix * (half / group * group) * down;
+    let limit = radix * (half / group * group) * leaf_ports(spec).0;
     let too_many = FabricError::TooManyHosts { hosts, limit, radix: spec.radix };
     if hosts > limit {
         return Err(too_many);
     }
-    let layer = LeafLayer::fill(hosts, group, down);
-    let mut best: Option<Pods> = None;
-    for spines in divisors_down(up, up).take_while(|&spines| half * spines / up >= group) {
-        let Some(pods) = pods_of(layer.leaves, spines, group, (radix, up), spec.oversubscription) else {
-            continue;
-        };
-        let switches = |pods: &Pods| pods.all_spines() + pods.cores();
-        if best.as_ref().is_none_or(|held| switches(&pods) < switches(held)) {
-            best = Some(pods);
-        }
-        if spec.oversubscription > 1.0 {
+    let mut best: Option<Built> = None;
+    for ports in leaf_splits(spec) {
+        let layer = LeafLayer::fill(hosts, group, ports.0);
+        // Fewer ports down never mean fewer leaves, and a spine and a core at least stand above.
+        if best.as_ref().is_some_and(|held| layer.leaves + 2 >= held.switches()) {
             break;
         }
+        for ratio in [spec.oversubscription, 1.0] {
+            let Some(pods) = best_pods(&layer, ports.1, (radix, group), ratio) else { continue };
+            let found = Built { layer, ports, pods };
+            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+                best = Some(found);
+            }
+            if spec.oversubscription <= 1.0 {
+                break;
+            }
+        }
     }
-    best.map(|pods| count_parts(spec, &layer, pods)).ok_or(too_many)
+    best.map(|built| count_parts(spec, &built)).ok_or(too_many)
+}
+
+/// Leaves and what joins them.
+struct Built {
+    layer: LeafLayer,
+    /// Of a leaf, down and up.
+    ports: (u64, u64),
+    pods: Pods,
+}
+
+impl Built {
+    fn switches(&self) -> u64 {
+        self.layer.leaves + self.pods.all_spines() + self.pods.cores()
+    }
+}
+
+/// The pods with the fewest switches above `layer`, whose leaves have `up` uplinks; with an oversubscribed core the
+/// largest that are lawful.
+fn best_pods(layer: &LeafLayer, up: u64, (radix, group): (u64, u64), oversubscription: f64) -> Option<Pods> {
+    let half = radix / 2;
+    let lawful = divisors_down(up, up)
+        .take_while(|&spines| half * spines / up >= group)
+        .filter_map(|spines| pods_of(layer.leaves, spines, group, (radix, up), oversubscription));
+    let switches = |pods: &Pods| pods.all_spines() + pods.cores();
+    if oversubscription > 1.0 { lawful.into_iter().next() } else { lawful.min_by_key(switches) }
 }
 
 /// Divisors of `number` from `from` downwards.
@@ -110,8 +141,9 @@ fn pods_of(
     let last_needed = uplinks_for(last_leaves * links_per_leaf_and_group, oversubscription);
     let fewest = ((count - 1) * needed + last_needed).div_ceil(radix).max(1);
     let fewest_spines = (last_leaves * up).div_ceil(half).max(1);
-    (fewest_spines..=spines).filter(|&last_spines| spines.is_multiple_of(last_spines)).find_map(
-        |last_spines| {
+    let built = (fewest_spines..=spines)
+        .filter(|&last_spines| spines.is_multiple_of(last_spines))
+        .filter_map(|last_spines| {
             let last_limit = half * last_spines / spines;
             (fewest..=half).find_map(|cores_per_group| {
                 let uplinks = needed.next_multiple_of(cores_per_group);
@@ -131,13 +163,13 @@ fn pods_of(
                     && pods.links_per_group() <= cores_per_group * radix;
                 fits.then_some(pods)
             })
-        },
-    )
+        });
+    // A few more spines in the last pod can save a core in every group.
+    built.min_by_key(|pods| pods.last_spines + pods.cores())
 }
 
-fn count_parts(spec: &FabricSpec, layer: &LeafLayer, pods: Pods) -> FabricDesign {
+fn count_parts(spec: &FabricSpec, &Built { layer, ports: (down, up), pods }: &Built) -> FabricDesign {
     let hosts = spec.hosts();
-    let (down, up) = leaf_ports(spec);
     let module = u64::from(spec.switch_module_ports);
     let links_per_leaf_and_group = up / pods.spines;
     let spine_down = pods.leaves * links_per_leaf_and_group;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cost::price_of;
-use crate::fabric::{FabricKind, FabricSpec, design};
+use crate::fabric::{FabricError, FabricKind, FabricSpec, design};
 use crate::units::{Usd, Watts};
 
 /// A network beside the one of the cards.
@@ -58,6 +58,8 @@ pub struct SideBill {
     pub name: String,
     /// Host ports.
     pub ports: u64,
+    /// Separate networks that they are dealt over: one, unless four tiers do not reach.
+    pub networks: u64,
     /// Switches of all tiers.
     pub switches: u64,
     /// Links, those between switches included.
@@ -72,15 +74,16 @@ impl SideNetwork {
     /// Switches and links for the ports of all servers, switches (of the cards' network) and racks.
     ///
     /// # Errors
-    /// In words: the ports are more than four tiers of such switches join.
+    /// In words: such switches build no fabric.
     pub fn bill(&self, joined: &Joined) -> Result<SideBill, String> {
         let ports = self.host_ports(joined)
             + joined.switches * u64::from(self.ports_per_switch)
             + joined.racks * u64::from(self.ports_per_rack);
-        let (switches, links) = if ports == 0 { (0, 0) } else { self.counts(ports)? };
+        let (networks, switches, links) = if ports == 0 { (0, 0, 0) } else { self.counts(ports)? };
         Ok(SideBill {
             name: self.name.clone(),
             ports,
+            networks,
             switches,
             links,
             watts: self.switch_power * switches as f64 + self.link_power * links as f64,
@@ -100,12 +103,14 @@ impl SideNetwork {
         own + up(own as f64 * self.beside)
     }
 
-    /// The fewest switches, then links, of designs that use all ports of a switch or leave a sixteenth or an eighth of
-    /// them free: a ratio such as 4:3 on 64 ports (36 down, 27 up) spreads badly where 32 and 24 spread well.
-    fn counts(&self, ports: u64) -> Result<(u64, u64), String> {
-        let built = |free: u32| {
-            let found = design(&FabricSpec {
-                radix: self.radix - free,
+    /// Separate networks, and switches and links of all of them.
+    ///
+    /// Where four tiers do not reach, the ports are dealt evenly over as few networks as do: storage, front end and
+    /// management are routed from hall to hall, and the routers of the site, not counted here, join them.
+    fn counts(&self, ports: u64) -> Result<(u64, u64, u64), String> {
+        let built = |ports: u64| {
+            design(&FabricSpec {
+                radix: self.radix,
                 ports_per_server: 1,
                 servers: ports,
                 cards_per_server: 1,
@@ -116,12 +121,22 @@ impl SideNetwork {
                 host_module_ports: 1,
                 reserved_ports: 0,
                 planes: 1,
-            });
-            found.map(|found| (found.switches(), found.cables()))
+            })
         };
-        let full = built(0).map_err(|error| format!("{} network: {error}", self.name))?;
-        let freer = [self.radix / 16, self.radix / 8].into_iter().filter_map(|free| built(free).ok());
-        Ok(freer.fold(full, Ord::min))
+        let refused = |error: FabricError| format!("{} network: {error}", self.name);
+        let networks = match built(ports) {
+            Ok(found) => return Ok((1, found.switches(), found.cables())),
+            Err(FabricError::TooManyHosts { limit, .. }) if limit > 0 => ports.div_ceil(limit),
+            Err(other) => return Err(refused(other)),
+        };
+        let (each, larger) = (ports / networks, ports % networks);
+        let (small, large) = (built(each).map_err(refused)?, built(each + 1).map_err(refused)?);
+        let smaller = networks - larger;
+        Ok((
+            networks,
+            smaller * small.switches() + larger * large.switches(),
+            smaller * small.cables() + larger * large.cables(),
+        ))
     }
 }
 
@@ -139,7 +154,7 @@ pub struct SideTotals {
 /// All side networks together.
 ///
 /// # Errors
-/// In words: one of them does not reach so far.
+/// In words: the switches of one of them build no fabric.
 pub fn side_totals(networks: &[SideNetwork], joined: &Joined) -> Result<SideTotals, String> {
     let mut sum = SideTotals { switches: 0, watts: Watts::ZERO, usd: Some(Usd::ZERO) };
     for network in networks {
@@ -187,9 +202,9 @@ mod tests {
 
     #[test]
     fn a_ratio_that_spreads_badly_leaves_ports_free() {
-        // 254 ports at 2:1 on 128: 85 down and 43 up, a prime, would take 3 + 43; 80 down and 40 up take 4 + 2.
+        // 254 ports at 2:1 on 128: 85 down and 43 up, a prime, would take 3 + 43; 64 down and 32 up take 4 + 1.
         let front = SideNetwork { radix: 128, oversubscription: 2.0, beside: 0.0, ..storage() };
-        assert_eq!(front.bill(&SUPERPOD).unwrap().switches, 6);
+        assert_eq!(front.bill(&SUPERPOD).unwrap().switches, 5);
     }
 
     #[test]
@@ -212,6 +227,25 @@ mod tests {
         assert_eq!(SideNetwork { beside: 0.0, ..storage() }.bill(&four).unwrap().ports, 127);
         let sixteen = Joined { cards_per_server: 16, ..SUPERPOD };
         assert_eq!(SideNetwork { beside: 0.0, ..storage() }.bill(&sixteen).unwrap().ports, 508);
+    }
+
+    #[test]
+    fn ports_beyond_four_tiers_are_dealt_over_several_networks() {
+        // Four tiers of 48 ports at 10:1: 48 · 24 · 24 pods of leaves with 43 ports down are 1,188,864 ports.
+        let management = SideNetwork {
+            ports_per_server: 1,
+            ports_per_card: 0.0,
+            beside: 0.0,
+            radix: 48,
+            oversubscription: 10.0,
+            ..storage()
+        };
+        let joined = |servers| Joined { servers, switches: 0, racks: 0, ..SUPERPOD };
+        let whole = management.bill(&joined(1_188_864)).unwrap();
+        let more = management.bill(&joined(1_188_865)).unwrap();
+        assert_eq!((whole.networks, more.networks, more.ports), (1, 2, 1_188_865));
+        let halves = [594_432, 594_433].map(|ports| management.bill(&joined(ports)).unwrap().switches);
+        assert_eq!(more.switches, halves[0] + halves[1]);
     }
 
     #[test]
