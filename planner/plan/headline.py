@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary
+from planner.plan.names import rule_words
 from planner.plan.parts import Cards, Limits, Performance, Target
 from planner.plan.shown import days, percent, rate, spread
 
@@ -127,7 +128,8 @@ def _named(facts: Facts) -> str:
     comparison = facts.comparison
     assert comparison is not None
     if comparison.broken_rules or facts.performance is None or facts.cards is None:
-        return f"No: the layout breaks {', '.join(comparison.broken_rules) or 'a rule'}"
+        broken = "; ".join(rule_words(rule) for rule in comparison.broken_rules)
+        return f"No: the layout breaks {broken or 'a rule'}"
     took = f"{days(facts.performance.days)}{spread(facts.days)}"
     text = (
         f"{took} · {facts.cards.total:,} {facts.chip} in the {'named' if comparison.named else 'best'} layout"

@@ -91,6 +91,9 @@ def settled(case: Case, named: Named | None = None, cards: int | None = None) ->
         raise origin.error(
             "limits.cards", "how many cards?", "give --cards N, or limits.cards in the scenario"
         )
+    if not request.limits.cards_min <= most <= request.limits.cards_max:
+        what = "--cards" if cards is not None else "the layout"
+        case.notes.append(f"{what} asks for {most:,} cards, which sets limits.cards of the scenario aside")
     limits = request.limits.model_copy(update={"cards_min": least, "cards_max": most})
     return request.model_copy(update={"limits": limits})
 

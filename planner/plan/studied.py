@@ -15,6 +15,7 @@ from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.port import less_stable, port_errors
 from planner.problem import Figure, build, wire
 from planner.scenario import Scenario
+from planner.scenario.limits import CardLimit
 from planner.software import SoftwareProfile
 
 Wire = Mapping[str, Any]
@@ -101,10 +102,13 @@ def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
     """
     scenario = case.problem.scenario
     workload = {"software": software_of(case, design).id}
+    # `evaluate` may have been asked about more cards than the scenario allows.
+    bought = CardLimit(exactly=design["cards"]["total"])
     plant = scenario.model_copy(
         update={
             "hardware": scenario.hardware.model_copy(update=assemble.plant_keys(design)),
             "workload": scenario.workload.model_copy(update=workload),
+            "limits": scenario.limits.model_copy(update={"cards": bought}),
         }
     )
     named = assemble.choice(design)

@@ -228,6 +228,11 @@ class _Builder(Surroundings):
                 f"{workload.sequence} is longer than the {longest} positions that {found.id} learns",
                 f"use at most {longest}, or a model with rotary positions",
             )
+        if longest is not None and workload.sequence > longest:
+            self.notes.append(
+                f"sequences of {workload.sequence:,} are longer than the {longest:,} positions that "
+                f"{found.id} is published for: its rotary positions must be stretched"
+            )
         if workload.batch_tokens is not None and workload.batch_tokens % workload.sequence:
             self.notes.append(
                 f"a batch of {workload.batch_tokens:,.0f} tokens is {workload.global_batch:,} sequences"

@@ -66,7 +66,7 @@ class Question:
         return self._on_the_market([self.library.system(spec_id) for spec_id in ids])
 
     def _on_the_market(self, systems: list[System]) -> list[System]:
-        """Without those that origin, date and country of the limits rule out."""
+        """Without those that origin, date and country of the limits or the kinds of cooling rule out."""
         limits, kept, reasons = self.scenario.limits, [], []
         for system in systems:
             why = excluded(system, self.library.accelerator_of(system), limits)
@@ -76,8 +76,16 @@ class Question:
                 reasons.append(f"{system.id} is left out: {why}")
         if not kept:
             raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
-        self.notes += reasons
-        return kept
+        cooling = self.scenario.hardware.cooling
+        suited = [system for system in kept if cooling is None or set(cooling) & set(system.cooling)]
+        if suited:  # where none is, the kinds of cooling are to blame, and refused where they are looked at
+            reasons += [
+                f"{system.id} is left out: it is sold for {', '.join(system.cooling)} alone"
+                for system in kept
+                if system not in suited
+            ]
+        self.notes += (reason for reason in reasons if reason not in self.notes)
+        return suited or kept
 
     def _system_of(self, name: str) -> str:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band, Summary, Swing
 from planner.plan.model import Plan
+from planner.plan.names import limit_words, rule_words
 from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
 from planner.plan.shown import (
     counted,
@@ -22,7 +23,6 @@ from planner.plan.shown import (
     usd,
 )
 from planner.report.doubt import draws, ported, untuned
-from planner.report.names import limit_words, rule_words
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
 from planner.report.shares import shares

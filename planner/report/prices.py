@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from planner.plan.model import Plan
+from planner.plan.names import limit_words
 from planner.plan.prices import Price
 from planner.plan.shown import days, number, power, signed_percent, spaced, usd
-from planner.report.names import limit_words
 
 
 def price_rows(plan: Plan) -> Iterator[tuple[str, str]]:

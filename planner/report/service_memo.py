@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from planner.plan.model import Plan
+from planner.plan.names import limit_words
 from planner.plan.parts import Pool
 from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload, Simulated
 from planner.plan.shown import counted, duration, number, percent, rate, signed_percent, usd
@@ -21,7 +22,6 @@ from planner.report.memo import (
     _swing,
     number_in,
 )
-from planner.report.names import limit_words
 from planner.report.shares import shares
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from planner.plan.names import limit_words
 from planner.plan.shown import number, usd
 from planner.report import chinese
-from planner.report.names import limit_words
 from planner.report.phrases import LABELS, PHRASES
 
 Language = Literal["en", "zh"]

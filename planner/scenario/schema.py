@@ -78,6 +78,11 @@ class Workload(Frozen):
             raise ValueError(
                 f"batch_tokens: {self.batch_tokens:,.0f} tokens are less than a sequence of {self.sequence:,}"
             )
+        if self.tokens < self.global_batch * self.sequence:
+            raise ValueError(
+                f"tokens: {self.tokens:,.4g} tokens are less than one step, {self.global_batch:,} sequences "
+                f'of {self.sequence:,}; is a suffix missing? "15.6T" are 15.6e12'
+            )
         return self
 
     @property

@@ -217,6 +217,18 @@ impl Model {
             + f64::from(self.hidden)
     }
 
+    /// All that is trained and stored: with the multi-token-prediction layers, each of the last layer's kind with a
+    /// projection of two hidden states into one (arXiv 2412.19437, section 2.2); they share embedding and head.
+    #[must_use]
+    pub fn trained_parameters(&self) -> f64 {
+        let hidden = f64::from(self.hidden);
+        let layer = match self.moe {
+            Some(_) => self.layer_parameters_outside_experts(LayerKind::Moe) + self.expert_parameters(),
+            None => self.layer_parameters_outside_experts(LayerKind::Dense),
+        };
+        self.parameters() + f64::from(self.mtp_layers) * (layer + 2.0 * hidden * hidden)
+    }
+
     /// Parameters that one token passes through.
     #[must_use]
     pub fn active_parameters(&self) -> f64 {

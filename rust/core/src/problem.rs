@@ -245,7 +245,7 @@ impl Problem {
             recovery: self.reliability,
             rack: self.rack,
             side_networks: &self.side_networks,
-            parameters: self.model.parameters(),
+            parameters: self.model.trained_parameters(),
         }
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import planner as pl
 from planner.errors import ScenarioError
 from planner.plan.named import parse
 
@@ -34,3 +35,19 @@ def test_slips_are_told_with_a_remedy(text: str, message: str) -> None:
         parse(text)
     assert message in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_more_cards_than_the_scenario_allows_are_answered_and_told() -> None:
+    question = {
+        "workload": {"model": "llama3-8b", "tokens": "1T", "sequence": 8192, "batch_sequences": 512},
+        "limits": {"cards": 64},
+        "hardware": {"systems": "dgx-h100"},
+        "site": "texas",
+    }
+    within = pl.evaluate(question, layout="tp=1,pp=1,dp=64")
+    beyond = pl.evaluate(question, layout="tp=1,pp=1,dp=128")
+    assert not any("aside" in note for note in within.notes)
+    assert any("128 cards, which sets limits.cards of the scenario aside" in note for note in beyond.notes)
+    assert beyond.cards is not None
+    assert beyond.cards.total == 128
+    assert not any("limits.cards" in risk for risk in beyond.evidence.risks)

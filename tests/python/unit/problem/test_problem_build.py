@@ -469,3 +469,23 @@ def test_a_dangling_name_is_told_of_the_file_that_has_it(
         problem(library, "hardware.systems=s")
     assert (caught.value.key, caught.value.line) == (key, 4)
     assert "did you mean" in (caught.value.hint or "")
+
+
+def test_a_system_of_another_cooling_is_left_out_where_one_remains(library: SpecLibrary) -> None:
+    both = 'hardware.systems=["kunlun-p800-64","kunlun-p800-8"]'
+    found = problem(library, both, "hardware.cooling=rear-door")
+    assert [cluster.system for cluster in found.request.clusters] == ["kunlun-p800-8"]
+    assert sum("kunlun-p800-64 is left out: it is sold for cold-plate" in note for note in found.notes) == 1
+    with pytest.raises(ScenarioError, match="sold with rear-door"):
+        problem(library, 'hardware.systems=["kunlun-p800-64"]', "hardware.cooling=rear-door")
+
+
+def test_fewer_tokens_than_a_step_are_refused_for_a_forgotten_suffix(library: SpecLibrary) -> None:
+    with pytest.raises(ScenarioError, match="less than one step"):
+        problem(library, "workload.tokens=15.6")
+    problem(library, "workload.tokens=16777216")
+
+
+def test_sequences_beyond_the_published_positions_are_noted(library: SpecLibrary) -> None:
+    assert not any("stretched" in note for note in problem(library, "workload.sequence=131072").notes)
+    assert any("131,072 positions" in note for note in problem(library, "workload.sequence=131073").notes)

@@ -14,10 +14,10 @@ import pytest
 
 import planner as pl
 from planner.plan.model import Plan
+from planner.plan.names import _LIMITS
 from planner.problem.evidence import PROFILES, short_name
 from planner.problem.service import build_service
 from planner.report import chinese, facts, page
-from planner.report.names import _LIMITS
 from planner.report.words import Words
 from planner.scenario import ServiceScenario, from_table
 from planner.specs import KINDS, SpecLibrary
