@@ -193,7 +193,7 @@ fn variant(
     while from <= last_units {
         let to = last_units.min(from.saturating_add(AT_ONCE - 1));
         let built: Vec<(Option<Network>, Size, Option<Refused>)> =
-            (from..to + 1).collect::<Vec<u64>>().into_par_iter().with_min_len(64).map(build).collect();
+            (from..=to).collect::<Vec<u64>>().into_par_iter().with_min_len(64).map(build).collect();
         for (network, mut size, refusal) in built {
             if let Some(network) = network {
                 size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
