@@ -206,6 +206,9 @@ class HotDay(Part):
     supply_celsius: float = Field(description="air, water at the doors, or liquid at the servers")
     limit_celsius: float = Field(description="warmest supply at which cards keep their board power")
     power_cap: float = Field(description="share of board power that the heat allows; 1: all")
+    held: bool = Field(
+        default=False, description="the plan's own cap is no higher, so it keeps its throughput"
+    )
     clock: float = Field(description="over the full clock, with the plan's own cap")
     tokens_per_second: float = Field(description="on such a day, with failures")
     hours_per_year: float = Field(
@@ -231,7 +234,7 @@ class PowerChain(Part):
     air_m3_per_second: float
     air_rise_kelvin: float
     chiller_megawatts: float = Field(
-        description="heat that chillers take on the design day: that of air and doors; cold plates and "
+        description="heat that chillers take on the design day: what the economisers and dry coolers of the "
         "tanks run warm enough for dry coolers"
     )
     ramp_megawatts: float = Field(
