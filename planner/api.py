@@ -222,12 +222,15 @@ def explain(
     Raises:
         PlannerError: as for `size`; a layout that cannot even be built.
     """
-    question = read(scenario, set)
+    question, found = read(scenario, set), _library(library)
     if isinstance(question, ServiceScenario):
-        return service_explain.explain_service(
-            service_case.open_service(question, _library(library)), layout, cards
-        )
-    return accounts.explain(open_case(question, _library(library)), layout, cards)
+        return service_explain.explain_service(service_case.open_service(question, found), layout, cards)
+    named = None if layout is None else parse(layout)
+    if named is not None:
+        question = with_host(question, named)
+    case = open_case(question, found)
+    plan = solve(case) if named is None and cards is None else judge(case, named, cards)
+    return accounts.explain(case, held_to_date(plan, question, found))
 
 
 def diff(
@@ -347,9 +350,21 @@ def _changes(set: Sets | None) -> list[str]:
 
 
 def _toml(value: Any) -> str:
+    """A Python value on one line of TOML; tables as ``{ key = value }``."""
     import tomli_w  # noqa: PLC0415 (only for values given as Python objects)
 
-    return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    try:
+        return tomli_w.dumps({"value": value}).partition("=")[2].strip()
+    except TypeError as fault:
+        raise ScenarioError(
+            f"{value!r} cannot stand in a scenario",
+            file="set",
+            hint="values are texts, numbers, truths, lists and tables; leave out keys that are not to change",
+        ) from fault
 
 
 def compare(

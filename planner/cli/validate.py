@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from planner.errors import EXIT_ANSWER, EXIT_NO
+from planner.errors import EXIT_ANSWER, EXIT_NO, PlannerError
 
 CasesFile = Annotated[
     Path | None,
@@ -29,6 +29,14 @@ def validate(
             "--plot", metavar="FILE", help="Also draw predicted against measured: .svg, .png or .html."
         ),
     ] = None,
+    draws: Annotated[
+        Path | None,
+        typer.Option(
+            "--draws",
+            metavar="FILE",
+            help="Also hold the bands of draws against the shipped runs (a minute), kept in FILE.",
+        ),
+    ] = None,
 ) -> None:
     """Predict measured runs of training and serving and say how far off the predictions are.
 
@@ -44,6 +52,8 @@ def validate(
         from planner.charts.save import check_path  # noqa: PLC0415 (an extra)
 
         check_path(plot)
+    if draws is not None:
+        _hold_draws(cases, draws)
     answer = check(path=cases)
     if plot is not None:
         from planner.charts.accuracy import accuracy  # noqa: PLC0415 (an extra)
@@ -57,6 +67,21 @@ def validate(
 
         sys.stdout.write(page(answer) if markdown else tables(answer))
     raise typer.Exit(EXIT_NO if _unanswered(answer, shipped=cases is None) else EXIT_ANSWER)
+
+
+def _hold_draws(cases: Path | None, kept: Path) -> None:
+    """The bands of draws against the shipped runs, told and written down."""
+    from planner.specs import SpecLibrary  # noqa: PLC0415 (keeps --help fast)
+    from planner.validation import sampler  # noqa: PLC0415
+
+    if cases is not None:
+        raise PlannerError(
+            "are held against the shipped runs, of which folds are known", file="--draws",
+            hint="leave out --cases",
+        )  # fmt: skip
+    found = sampler.held_against(SpecLibrary.from_environment())
+    sampler.keep(found, kept)
+    typer.echo(f"{sampler.told(found)}; kept in {kept}", err=True)
 
 
 def _unanswered(answer: dict[str, Any], shipped: bool) -> bool:

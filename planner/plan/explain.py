@@ -10,8 +10,8 @@ from planner.plan import assemble
 from planner.plan.case import Case
 from planner.plan.evidence import tight_memory
 from planner.plan.explained import ExplainedMemory, Explanation
-from planner.plan.judge import judge
-from planner.plan.named import parse
+from planner.plan.explained_doubt import doubt_of
+from planner.plan.model import Plan
 from planner.plan.rivals import choice_of
 from planner.plan.studied import only_this
 from planner.problem import build, wire
@@ -44,22 +44,23 @@ CAUSES = {
 }
 
 
-def explain(case: Case, layout: str | None = None, cards: int | None = None) -> Explanation:
-    """The account of the plan that `planner.size` (or, with a layout or cards, `planner.evaluate`) finds.
+def explain(case: Case, plan: Plan) -> Explanation:
+    """The account of a plan of the case's question.
 
     Raises:
-        PlannerError: the scenario, a spec file or the layout cannot be used.
+        PlannerError: a figure cannot be used.
     """
-    design = _design(case, layout, cards)
-    if design is None:
+    if plan.layout is None or plan.cards is None:
         return Explanation(
             feasible=False, why="no design answers the scenario; `planner size` says what is nearest"
         )
+    asked = wire.EvaluateRequest(problem=case.request, design=choice_of(case.request, plan))
+    design = engine.evaluate(asked)
     memory = design["memory"]
     value = _value(case, design)
     tight = tight_memory(memory["per_device_bytes"], memory["capacity_bytes"])
     return Explanation(
-        feasible=not design["broken_rules"],
+        feasible=not design["broken_rules"] and (plan.supply is None or plan.supply.feasible),
         system=design["system"],
         cards=design["cards"]["total"],
         layout=assemble.layout_core(design["layout"]),
@@ -75,6 +76,7 @@ def explain(case: Case, layout: str | None = None, cards: int | None = None) -> 
         value=value,
         bound_by=min(value, key=lambda name: value[name]),
         warnings=[tight] if tight else [],
+        doubt=doubt_of(plan, case.library),
     )
 
 
@@ -88,17 +90,6 @@ def _value(case: Case, design: Mapping[str, Any]) -> dict[str, float]:
         moved = engine.evaluate(wire.EvaluateRequest(problem=better, design=choice))
         found[name] = moved["performance"]["step_seconds"] / design["performance"]["step_seconds"] - 1.0
     return found
-
-
-def _design(case: Case, layout: str | None, cards: int | None) -> Mapping[str, Any] | None:
-    if layout is None and cards is None:
-        found: Mapping[str, Any] | None = case.search(case.request)["best"]
-        return found
-    plan = judge(case, None if layout is None else parse(layout), cards)
-    if plan.layout is None or plan.cards is None:
-        return None
-    asked = wire.EvaluateRequest(problem=case.request, design=choice_of(case.request, plan))
-    return engine.evaluate(asked)
 
 
 def _more(cluster: wire.Cluster, place: tuple[str, ...]) -> wire.Cluster:

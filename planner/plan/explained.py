@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from planner.plan.account import Figure
+from planner.plan.explained_doubt import ExplainedDoubt
 from planner.plan.parts import LayoutCore, Part, Reliability
 from planner.plan.plant_parts import NetworkLevel
 from planner.plan.result import Fact, Result
@@ -51,6 +52,9 @@ class _Account(Result):
     bound_by: str | None = Field(default=None, description="resource from which most is gained")
     network: list[NetworkLevel] = Field(default=[], description="levels as the groups of a layout see them")
     warnings: list[str] = Field(default=[])
+    doubt: ExplainedDoubt | None = Field(
+        default=None, description="evidence, bands, software, deliveries, export control"
+    )
 
     def _tables(self) -> Mapping[str, Callable[[], Table]]:
         def value() -> Table:

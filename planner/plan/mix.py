@@ -1,8 +1,8 @@
 """The mix of suppliers that is there by a date: how many cards of each system to order.
 
 Every way to share the wanted compute among the systems in steps is held against the same draws of deliveries;
-sources deliver independently of each other. Of the mixes that are sure enough that with most of the first
-system is taken, then the one with the fewest others.
+what suppliers name alike (a fab, a packager, a source of memory) slips together. Of the mixes that are sure
+enough that with most of the first system is taken, then the one with the fewest others.
 """
 
 from __future__ import annotations
@@ -52,6 +52,14 @@ class Source(Part):
     phases: list[Phase]
 
 
+class CommonCause(Part):
+    """A fab, a packager or a source of memory that several systems of a mix depend on."""
+
+    cause: str
+    name: str
+    systems: list[str]
+
+
 class Mix(Part):
     """Systems from several suppliers that together are there by the date."""
 
@@ -65,6 +73,12 @@ class Mix(Part):
     meets: bool
     month: float | None = Field(description="first month in which it is sure enough; null: not in sight")
     tried: int = Field(description="mixes looked at")
+    common: list[CommonCause] = Field(
+        default=[], description="what slips together; `shared` of the figures says how much of it"
+    )
+    independent: float | None = Field(
+        default=None, description="the probability, did the suppliers slip independently of each other"
+    )
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,16 @@ def mix_of(
         month=_month(suppliers, whole, cards, probability, one_job=one_job),
         tried=tried,
     )
+
+
+def independent(
+    mix: Mix, suppliers: Sequence[Supplier], cards: int, by_months: float, *, one_job: bool
+) -> float:
+    """The probability of the same orders under draws of ``suppliers`` that have nothing in common."""
+    ordered = {source.system: source.cards for source in mix.sources}
+    units = [ordered.get(supplier.system, 0) for supplier in suppliers]
+    arrived = [arrived_by(supplier.drawn, by_months) for supplier in suppliers]
+    return float(_there(suppliers, units, arrived, cards, one_job=one_job).mean())
 
 
 def _check(suppliers: Sequence[Supplier]) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from planner import engine
+from planner.plan.dated import held_to_date
 from planner.plan.evidence import tight_memory
 from planner.plan.explain import RESOURCES, _more
 from planner.plan.explained import ExplainedFigure, ExplainedPool, ExplainedSource, ServiceExplanation, Value
+from planner.plan.explained_doubt import doubt_of
 from planner.plan.model import Plan
 from planner.plan.placed import place_of
 from planner.plan.plant import HOURS_PER_YEAR
@@ -35,6 +37,7 @@ def explain_service(
         plan = service_plan(case, result)
     else:
         plan = judge_service(case, layout, cards)
+    plan = held_to_date(plan, case.problem.scenario, case.library)
     kind: Any = plan.workload.kind
     if plan.serving is None or plan.cards is None:
         why = plan.nearest.why if plan.nearest else "no service answers the scenario"
@@ -56,6 +59,7 @@ def explain_service(
         bound_by=max(value, key=lambda name: value[name]) if value else None,
         sources=[ExplainedSource.of(item) for item in plan.figures],
         warnings=_warnings(plan),
+        doubt=doubt_of(plan, case.library),
     )
 
 

@@ -19,11 +19,19 @@ from planner.lazy import np
 from planner.plan.account import Band
 from planner.plan.deliveries import Phase, arrived_by, median, months_until, phase_ends, phases_of
 from planner.plan.draws import Floats, percentiles
-from planner.plan.mix import Mix, Supplier, mix_of
+from planner.plan.mix import CommonCause, Mix, Supplier, independent, mix_of
 from planner.plan.parts import Part
 from planner.plan.result import Fact, Result
 from planner.plan.shown import number
-from planner.plan.supply_figures import LIMITS, UNITS, Figure, central, drawn_supply, supply_inputs
+from planner.plan.supply_figures import (
+    LIMITS,
+    UNITS,
+    Figure,
+    causes_of,
+    central,
+    drawn_supply,
+    supply_inputs,
+)
 from planner.problem import build, wire
 from planner.problem.hardware import unit_cards
 from planner.scenario import Scenario, ServiceScenario
@@ -151,7 +159,7 @@ def supply(
     wanted.check()
     card = library.accelerator(system.accelerator)
     inputs = supply_inputs(library, card, given)
-    drawn = drawn_supply(inputs, seed)
+    drawn = drawn_supply(inputs, seed, causes_of(library, card))
     months = months_until(drawn, cards)
     at = central(inputs)
     by = wanted.by_months
@@ -160,8 +168,16 @@ def supply(
     alone = sure is None or sure >= wanted.probability
     mix = None
     if by is not None and wanted.second:
-        suppliers = _suppliers(library, (system, drawn), wanted, seed)
+        known = {key: value for key, value in (given or {}).items() if key == "shared"}
+        suppliers = _suppliers(library, (system, drawn), wanted, seed, known)
+        apart = _suppliers(library, (system, drawn), wanted, seed, None)
         mix = mix_of(suppliers, cards, by, wanted.probability, wanted.worth_by, one_job=wanted.one_job)
+        mix = mix.model_copy(
+            update={
+                "common": _in_common(library, [system, *wanted.second]),
+                "independent": independent(mix, apart, cards, by, one_job=wanted.one_job),
+            }
+        )
     phases, finished, waiting = phases_of(drawn, months, cards, rates, tokens)
     return SupplyPlan(
         system=system.id,
@@ -201,17 +217,38 @@ def _told(item: Figure) -> SupplyFigure:
 
 
 def _suppliers(
-    library: SpecLibrary, first: tuple[System, Mapping[str, Floats]], dated: Dated, seed: int
+    library: SpecLibrary,
+    first: tuple[System, Mapping[str, Floats]],
+    dated: Dated,
+    seed: int,
+    shared: Mapping[str, float] | None,
 ) -> list[Supplier]:
-    """The first system and the others, each with draws of its own: suppliers deliver independently."""
+    """The first system and the others, each with draws of its own.
+
+    ``shared``: how much suppliers of one fab have in common where it is given; None: nothing is in common.
+    """
     worth = dated.worth or (lambda system: matrix_rate(library, library.accelerator(system.accelerator)))
     own = worth(first[0])
     out = [Supplier(first[0].id, first[0].accelerator, unit_cards(first[0]), 1.0, first[1])]
     for place, system in enumerate(dated.second, start=1):
         card = library.accelerator(system.accelerator)
-        drawn = drawn_supply(supply_inputs(library, card), seed + place)
+        causes = None if shared is None else causes_of(library, card)
+        drawn = drawn_supply(supply_inputs(library, card, shared), seed, causes, place)
         out.append(Supplier(system.id, card.id, unit_cards(system), worth(system) / own, drawn))
     return out
+
+
+def _in_common(library: SpecLibrary, systems: Sequence[System]) -> list[CommonCause]:
+    """What two systems or more name alike."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for system in systems:
+        for cause, name in causes_of(library, library.accelerator(system.accelerator)).items():
+            named.setdefault((cause, name), []).append(system.id)
+    return [
+        CommonCause(cause=cause, name=name, systems=ids)
+        for (cause, name), ids in sorted(named.items())
+        if len(ids) > 1
+    ]
 
 
 def _band(values: Floats) -> Band:
@@ -301,7 +338,7 @@ def phase_cards(
 ) -> list[int]:
     """P50 cards at the end of each phase, in whole units: what `rates` has to be worked out for."""
     card = library.accelerator(system.accelerator)
-    drawn = drawn_supply(supply_inputs(library, card, given), 0)
+    drawn = drawn_supply(supply_inputs(library, card, given), 0, causes_of(library, card))
     unit = unit_cards(system)
     counts = {
         int(min(median(arrived_by(drawn, month)), cards)) // unit * unit for month in phase_ends(drawn, cards)

@@ -7,6 +7,7 @@ where it has them), drawn from their ranges.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,7 +27,7 @@ BASE = "supply-base"
 KEYS = (
     "wafer_diameter", "wafer_starts", "share", "die_area", "dies", "die_yield", "defect_density",
     "packaging_yield", "packaging_limit", "stacks", "stack_limit", "stock", "lead_time", "wafer_price",
-    "stack_price", "packaging_price", "ramp",
+    "stack_price", "packaging_price", "ramp", "shared",
 )  # fmt: skip
 """What `--set` may change, in the units of `UNITS`."""
 UNITS = {
@@ -34,13 +35,29 @@ UNITS = {
     "die_yield": "", "defect_density": "per cm2", "packaging_yield": "",
     "packaging_limit": "packages a month", "stacks": "", "stack_limit": "stacks a month",
     "stock": "cards", "lead_time": "months", "ramp": "months",
-    "wafer_price": "USD", "stack_price": "USD", "packaging_price": "USD",
+    "wafer_price": "USD", "stack_price": "USD", "packaging_price": "USD", "shared": "",
 }  # fmt: skip
 SHARES = ("share", "die_yield", "packaging_yield")
 """Of a whole, and never none of it."""
 NEVER_NONE = ("wafer_diameter", "wafer_starts", "die_area", "dies")
 """Nothing can be made without any of these."""
+PARTLY = ("shared",)
+"""Of a whole, or none of it."""
 LIMITS = ("wafers", "packaging", "memory")
+CAUSE_OF = {
+    "wafer_starts": "fab",
+    "die_yield": "fab",
+    "defect_density": "fab",
+    "wafer_price": "fab",
+    "lead_time": "fab",
+    "ramp": "fab",
+    "packaging_yield": "packager",
+    "packaging_limit": "packager",
+    "packaging_price": "packager",
+    "stack_limit": "memory",
+    "stack_price": "memory",
+}
+"""Figure -> whose slips move it; the others (a buyer's share, its stock, the die) are each supplier's own."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +108,19 @@ def supply_inputs(
     return found
 
 
+def causes_of(library: SpecLibrary, card: Accelerator) -> dict[str, str]:
+    """``fab``, ``packager`` and ``memory`` -> their names, where the card's supply file names them."""
+    named = _sheet(library, card)[1].common.model_dump()
+    return {cause: name for cause, name in named.items() if name is not None}
+
+
 def _refuse_impossible(key: str, value: float) -> None:
     """As the core would, but naming where the number was given."""
     wanted, possible = "0 or more", value >= 0.0
     if key in SHARES:
         wanted, possible = "above 0 and at most 1", 0.0 < value <= 1.0
+    elif key in PARTLY:
+        wanted, possible = "0 to 1", 0.0 <= value <= 1.0
     elif key in NEVER_NONE:
         wanted, possible = "above 0", value > 0.0
     if not math.isfinite(value) or not possible:
@@ -163,12 +188,37 @@ def central(inputs: Sequence[Figure]) -> dict[str, Any]:
     return engine.supply([_body({item.key: item.span.value for item in inputs})])[0]
 
 
-def drawn_supply(inputs: Sequence[Figure], seed: int) -> dict[str, Floats]:
-    """Draws of the inputs and of what the core makes of them."""
-    random = np.random.default_rng(seed)
+def drawn_supply(
+    inputs: Sequence[Figure], seed: int, causes: Mapping[str, str] | None = None, place: int = 0
+) -> dict[str, Floats]:
+    """Draws of the inputs and of what the core makes of them.
+
+    Args:
+        inputs: the figures.
+        seed: of the draws.
+        causes: see `causes_of`; suppliers with the same name have ``shared`` of the variance of a figure in
+            common: z = sqrt(s) z_cause + sqrt(1 - s) z_own, which leaves each figure's own range as it is.
+            None: nothing is in common.
+        place: of the supplier among those of a mix: each has draws of its own.
+    """
+    random = np.random.default_rng(seed + place)
     # Each key has its own stream: a figure that is given leaves the draws of the others as they are.
     streams = dict(zip(KEYS, random.spawn(len(KEYS)), strict=True))
-    values = {item.key: item.span.at(streams[item.key].standard_normal(DRAWS)) for item in inputs}
+    spans = {item.key: item.span for item in inputs}
+    shared = None
+    if causes and "shared" in spans:
+        # How much is in common is itself not known: one value a draw, the same for all suppliers.
+        shared = spans["shared"].at(_common(seed, "shared"))
+    values = {}
+    for key, span in spans.items():
+        z = streams[key].standard_normal(DRAWS)
+        cause = CAUSE_OF.get(key, "")
+        if shared is not None and causes and cause in causes:
+            z = (
+                np.sqrt(shared) * _common(seed, f"{cause}: {causes[cause]}: {key}")
+                + np.sqrt(1.0 - shared) * z
+            )
+        values[key] = span.at(z)
     answers = engine.supply(
         [_body({key: float(column[place]) for key, column in values.items()}) for place in range(DRAWS)]
     )
@@ -184,6 +234,12 @@ def drawn_supply(inputs: Sequence[Figure], seed: int) -> dict[str, Floats]:
             [math.nan if answer["package_usd"] is None else answer["package_usd"] for answer in answers]
         ),
     }
+
+
+def _common(seed: int, name: str) -> Floats:
+    """Deviates that everybody who names the same cause gets."""
+    out: Floats = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(DRAWS)
+    return out
 
 
 def parse_given(sets: Sequence[str] | Mapping[str, float] | None) -> dict[str, float]:

@@ -7,9 +7,10 @@ English among Chinese words (`sentences`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from planner.report.labels import ENDINGS, NAMES, PIECES
+from planner.report.phrases import LABELS
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
@@ -64,6 +65,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"model (\S+): text_config is the model; vision or audio parts are left out",
      r"模型 \1：按 text_config 计，未含视觉与音频部分"),
     (r"model (\S+): (\S+) = (.+?) \(.*\)", r"模型 \1：推断 \2 = \3"),
+    (r"workload\.workload_class is not given: nothing is said of how mature the chip's software is for it",
+     "未给出 workload.workload_class：不评价该芯片在此类任务上的软件成熟度"),
     (r"([\d,]+) links", r"\1 条链路"),
     (r"([\d,]+) servers( \(16 drawn\))?", r"\1 台服务器\2"),
     (r"([\d,]+) (leaf|spine|core)( \(16 drawn\))?", r"\1 台 \2 交换机\3"),
@@ -94,9 +97,26 @@ _WORDS = {
     "at the transformers on the design day": "设计日变压器侧",
     "at the uninterruptible supplies": "UPS 侧", "of IT": "IT", "products": "矩阵乘",
     "work bound by memory": "访存受限", "collectives": "集合通信",
+    "capex_usd": "投资", "tco_usd_per_year": "年总成本", "facility_megawatts": "电网侧功率",
+    "energy_mwh_per_year": "年用电量", "tokens_per_second": "吞吐", "cards": "卡数", "days": "天数",
     "fewer cards keep it inside, no power cap does": "只有减少卡数才能不超，限功耗不够",
     "leaf": "叶", "spine": "脊", "core": "核心", "compute": "计算", "network": "网络", "interconnect": "互联",
 }  # fmt: skip
+
+_OF = {
+    "bandwidth": "带宽",
+    "latency": "时延",
+    "reductions in the switches": "网内规约效率",
+    "rack power": "机柜供电",
+    "busway power": "母线容量",
+    "liquid power": "液冷散热量",
+    "air power": "风冷散热量",
+    "floor load": "楼板承重",
+    "floor area": "机房面积",
+    "supply temperature": "供冷温度",
+    "transformer kva": "变压器容量",
+}
+"""What a label says of a part that it names: ``bandwidth of NVLink 5``."""
 
 
 def name(text: str) -> str:
@@ -106,23 +126,27 @@ def name(text: str) -> str:
 
 def label(text: str) -> str:
     """``P800 memory bandwidth`` as ``P800 显存带宽``: what the label ends in, with the name in front."""
-    found = re.fullmatch(r"(.*?) ?\b(bandwidth|latency) of (.+)", text)
-    if found:
-        what = {"bandwidth": "带宽", "latency": "时延"}[found[2]]
-        return f"{pieces(found[1])} {what}（{pieces(found[3])}）".strip()
-    found = re.fullmatch(r"(.*) (?:with|of) (cold-plate|contained-air|immersion|rear-door|room-air)", text)
-    if found:
-        return f"{label(found[1])}（{name(found[2])}）"
-    found = re.fullmatch(r"(.*?) ?factor on (\w+) of (\S+)", text)
-    if found:
-        return f"{found[1]} {found[3]} 系数（{found[2]}）".strip()
-    found = re.fullmatch(r"first port \((.+)\): speed", text)
-    if found:
-        return f"首次移植（{name(found[1])}）：速度"
+    for pattern, say in _LABELS:
+        found = pattern.fullmatch(text)
+        if found:
+            return say(*found.groups()).strip()
     for ending, said in ENDINGS:
         if text == ending or text.endswith(f" {ending}"):
             return f"{pieces(text.removesuffix(ending).strip())} {said}".strip()
     return pieces(text)
+
+
+_LABELS: tuple[tuple[re.Pattern[str], Callable[..., str]], ...] = (
+    (re.compile(rf"(.*?) ?\b({'|'.join(_OF)}) of (.+)"),
+     lambda name, what, part: f"{pieces(name)} {_OF[what]}（{pieces(part)}）"),
+    (re.compile(r"(.*) (?:with|of) (cold-plate|contained-air|immersion|rear-door|room-air)"),
+     lambda what, kind: f"{label(what)}（{name(kind)}）"),
+    (re.compile(r"(.*?) ?factor on (\w+) of (\S+)"),
+     lambda sheet, what, family: f"{pieces(sheet)} {family} 系数（{LABELS.get(what, what)}）"),
+    (re.compile(r"first port \((.+)\): speed"), lambda level: f"首次移植（{name(level)}）：速度"),
+    (re.compile(r"first port \((.+)\): failures by software"),
+     lambda level: f"首次移植（{name(level)}）：软件故障"),
+)  # fmt: skip
 
 
 def pieces(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from planner.plan.explain import CAUSES
 from planner.plan.explained import Explanation
 from planner.plan.shown import counted
+from planner.report import explain_doubt
 
 LOSSES = {
     "checkpoint": "standing still for checkpoints",
@@ -49,4 +50,6 @@ def text(answer: Explanation) -> str:
         out.append(f"  {100 * change:+6.2f} %  {name}")
     out += [f"Most is gained from: {answer.bound_by}."]
     out += [f"Warning: {warning}." for warning in answer.warnings]
+    if answer.doubt is not None:
+        out += ["", *explain_doubt.lines(answer.doubt)]
     return "\n".join(out) + "\n"

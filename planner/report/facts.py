@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from planner.plan.account import Band
 from planner.plan.model import Plan
 from planner.plan.shown import number, percent, scaled, signed_percent
-from planner.report import service_facts, sure_facts
+from planner.report import plant_facts, service_facts, sure_facts
 from planner.report.words import Words
 
 SHOWN = 6
@@ -42,7 +42,7 @@ def sections(plans: list[Plan], words: Words) -> list[Section]:
 
 def headline(plan: Plan, words: Words) -> str:
     """The first line: days or no, cards, power, evidence and how many estimates."""
-    parts = []
+    parts = list(sure_facts.unproven(plan, words))
     if not plan.feasible:
         parts.append(words("headline_no"))
     if plan.performance is not None:
@@ -83,8 +83,8 @@ def _asked(plan: Plan, words: Words) -> Iterator[Fact]:
     if target.tokens_per_second is not None:
         wanted.append(words("target_rate", rate=scaled(target.tokens_per_second, "")))
     wanted += service_facts.targets(plan, words)
-    yield words("target"), "; ".join(wanted) or words("none")
-    yield words("limits"), "; ".join(_limits(plan, words)) or words("none")
+    yield words("target"), words.parted(wanted) or words("none")
+    yield words("limits"), words.parted(_limits(plan, words)) or words("none")
 
 
 def _limits(plan: Plan, words: Words) -> Iterator[str]:
@@ -131,10 +131,11 @@ def _wire(plan: Plan, words: Words) -> Iterator[Fact]:
             "fabric_value", id=fabric.id, kind=words.name(fabric.kind), ratio=number(fabric.oversubscription)
         ),
     )
-    tiers = ", ".join(f"{words.name(tier.name)} {tier.switches:,}" for tier in fabric.tiers)
+    tiers = words.listed(f"{words.name(tier.name)} {tier.switches:,}" for tier in fabric.tiers)
     yield words("switches"), f"{fabric.switches:,} ({tiers})"
     yield words("modules"), f"{fabric.transceivers.switch_side + fabric.transceivers.host_side:,}"
     yield words("cables"), f"{fabric.cables:,}"
+    yield from plant_facts.wired(fabric, words)
 
 
 def _power(plan: Plan, words: Words) -> Iterator[Fact]:
@@ -145,6 +146,7 @@ def _power(plan: Plan, words: Words) -> Iterator[Fact]:
     yield words("design_power"), words.amount(hall.facility_design_megawatts, "MW")
     band = plan.bands.facility_megawatts if plan.bands else None
     yield words("mean_power"), _banded(words, band, hall.facility_megawatts, "MW")
+    yield from plant_facts.fed(hall, words)
     yield words("pue"), f"{hall.pue:.2f}"
     yield words("cooling"), words.name(hall.cooling)
     yield words("energy"), words.amount(hall.energy_mwh_per_year, "MWh")
@@ -167,6 +169,11 @@ def _use(plan: Plan, words: Words) -> Iterator[Fact]:
 
 
 def _when(plan: Plan, words: Words) -> Iterator[Fact]:
+    yield from _trained(plan, words)
+    yield from sure_facts.delivered(plan, words)
+
+
+def _trained(plan: Plan, words: Words) -> Iterator[Fact]:
     speed = plan.performance
     if speed is None:
         return
@@ -177,6 +184,7 @@ def _when(plan: Plan, words: Words) -> Iterator[Fact]:
     yield words("goodput"), percent(speed.goodput)
     if plan.reliability is not None:
         yield words("failures"), number(plan.reliability.failures_per_day)
+        yield from sure_facts.failing(plan.reliability, words)
     sure = plan.confidence
     if sure is not None:
         said = (
@@ -199,7 +207,7 @@ def _money(plan: Plan, words: Words) -> Iterator[Fact]:
     yield words("energy_cost"), words.money(cost.energy_usd_per_year)
     yield words("tco"), words.money(cost.tco_usd_per_year)
     if cost.missing:
-        yield words("missing_prices"), ", ".join(words.label(item) for item in cost.missing)
+        yield words("missing_prices"), words.listed(words.label(item) for item in cost.missing)
 
 
 def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
@@ -210,14 +218,14 @@ def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
     yield from sure_facts.drawn(plan, words)
     names = [words.label(item.label) for item in proof.estimates]
     if names:
-        listed = ", ".join(names[:SHOWN])
+        listed = words.listed(names[:SHOWN])
         more = len(names) - SHOWN
         yield words("rests_on"), words("and_more", names=listed, n=more) if more > 0 else listed
     swings = plan.swings.get("days" if plan.serving is None else "requests_per_second", [])
     if swings:
         yield (
             words("movers" if plan.serving is None else "movers_service"),
-            "; ".join(
+            words.parted(
                 f"{words.label(item.label)} {signed_percent(item.at_low)} / {signed_percent(item.at_high)}"
                 for item in swings
             ),
@@ -227,12 +235,12 @@ def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
         cards = f", {run.cards:,}" if run.cards else ""
         yield words("nearest_run"), f"{run.id}: {run.hardware}{cards}"
     if proof.risks:
-        yield words("risks"), "; ".join(words.sentences(proof.risks[:SHOWN]))
+        yield words("risks"), words.parted(words.sentences(proof.risks[:SHOWN]))
 
 
 def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
     if plan.binding:
-        yield words("binding"), ", ".join(words.name(item) for item in plan.binding)
+        yield words("binding"), words.listed(words.limit(item) for item in plan.binding)
     if plan.margin is not None:
         yield words("margin"), signed_percent(plan.margin)
     yield from sure_facts.prices(plan, words)
@@ -253,7 +261,7 @@ def _binds(plan: Plan, words: Words) -> Iterator[Fact]:
                 ),
             )  # fmt: skip
     if plan.notes:
-        yield words("notes"), "; ".join(words.sentences(plan.notes))
+        yield words("notes"), words.parted(words.sentences(plan.notes))
 
 
 MAKERS: tuple[tuple[str, Callable[[Plan, Words], Iterator[Fact]]], ...] = (

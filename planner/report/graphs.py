@@ -37,6 +37,7 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
         "power": _drawn("power"),
         "cost": _cost,
         "front": _drawn("front"),
+        "ramp": _ramp,
     }
     return {
         name: _named(made, words(_caption(name, plan)), words)
@@ -99,6 +100,13 @@ def _drawn(name: str) -> Callable[[Plan, Words], Any]:
         return getattr(drawn, name)(plan)
 
     return draw
+
+
+def _ramp(plan: Plan, _words: Words) -> Any:
+    """Deliveries, where the scenario has a date for them."""
+    from planner.charts.risk import ramp  # noqa: PLC0415 (altair)
+
+    return None if plan.supply is None else ramp(plan.supply)
 
 
 def _cost(plan: Plan, words: Words) -> Any:

@@ -41,6 +41,7 @@ _LIMITS = {
     "site.hall": "what a rack of the halls carries",
     "limits.floor_m2": "white space of the halls",
     "limits.capex_usd": "capital",
+    "supply.by_months": "the date by which the cards have to be there",
     "memory": "device memory",
     "target": "the target",
     "limits": "the limits",

@@ -111,7 +111,7 @@ def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str]]:
 def _part(name: str, words: Words) -> str:
     """``switch, leaf`` in the language of the report, piece by piece."""
     name = name if words.language == "en" else name.replace(" (in the servers)", "（在服务器内）")
-    return ", ".join(words.translated(piece) for piece in name.split(", "))
+    return words.listed(words.translated(piece) for piece in name.split(", "))
 
 
 def _names(plans: Sequence[Plan]) -> list[str]:

@@ -78,6 +78,80 @@ PHRASES: dict[str, tuple[str, str]] = {
     "no_gain": ("nothing is gained from", "放宽无收益"),
     "money_unit": ("M USD", "万元"),
     "a_year": ("{amount} a year", "每年 {amount}"),
+    "unproven": (
+        "UNPROVEN: {work} on this chip has not been shown to work",
+        "未经验证：尚无该芯片完成{work}的实例",
+    ),
+    "unproven_port": ("; a port takes {months} months first", "；需先移植 {months} 个月"),
+    "llm-training": ("LLM training", "大模型训练"),
+    "llm-serving": ("LLM serving", "大模型推理"),
+    "vision": ("vision", "视觉"),
+    "recommendation": ("recommendation", "推荐"),
+    "scientific": ("scientific computing", "科学计算"),
+    "media": ("cables by medium", "线缆按介质"),
+    "media_value": (
+        "{count} x {cable} up to {metres} m",
+        "{count} 根 {cable}（至 {metres} 米）",
+    ),
+    "media_none": ("{count} links beyond any cable offered", "{count} 条链路超出所列线缆长度"),
+    "beside": ("networks beside it", "其他网络"),
+    "beside_value": (
+        "{name}: {ports} ports, {switches} switches, {links} cables",
+        "{name}：{ports} 个端口，{switches} 台交换机，{links} 根线缆",
+    ),
+    "front-end": ("front-end", "前端"),
+    "storage": ("storage", "存储"),
+    "management": ("management", "管理"),
+    "nameplate": ("nameplate, IT and at the intake", "铭牌功率（IT 与进线）"),
+    "chain": ("power chain", "供配电"),
+    "chain_value": (
+        "{redundancy}: {transformers} transformers of {kva} kVA, {supplies} supplies of {kw} kW, "
+        "{generators} generators of {mw} MW, {cdus} coolant distribution units",
+        "{redundancy}：{transformers} 台 {kva} kVA 变压器，{supplies} 台 {kw} kW 不间断电源，"
+        "{generators} 台 {mw} MW 发电机，{cdus} 台冷却分配单元",
+    ),
+    "rack_draw": ("a compute rack draws", "单计算机柜功率"),
+    "checkpoints": ("checkpoints", "检查点"),
+    "checkpoints_value": ("{size} every {interval}", "每 {interval} 一次，每次 {size}"),
+    "losses": ("time lost", "时间损失"),
+    "losses_value": (
+        "checkpoints {checkpoint}, rework {rework}, recovery {recovery}, waiting {waiting}, "
+        "stragglers {stragglers}",
+        "检查点 {checkpoint}，返工 {rework}，恢复 {recovery}，等待 {waiting}，慢节点 {stragglers}",
+    ),
+    "spares": ("spare servers", "备用服务器"),
+    "spares_value": (
+        "{needed} needed, {had} had, {short} short",
+        "需 {needed} 台，有 {had} 台，缺 {short} 台",
+    ),
+    "deliveries": ("deliveries", "到货"),
+    "deliveries_value": (
+        "all there in {months} months; by month {by} with {share}",
+        "{months} 个月到齐；第 {by} 个月前到齐的概率 {share}",
+    ),
+    "deliveries_never": (
+        "not all in sight; by month {by} with {share}",
+        "无法预见到齐；第 {by} 个月前到齐的概率 {share}",
+    ),
+    "there_by": ("there by month {by}", "第 {by} 个月前到货"),
+    "mix": ("mix of suppliers", "多供应商组合"),
+    "mix_value": (
+        "{ordered}: there by then with {share}; {meaning}",
+        "{ordered}：届时到齐的概率 {share}；{meaning}",
+    ),
+    "one_job": (
+        "one job over all cards: every card counts as the slowest kind in it",
+        "一个作业使用全部加速卡：每张按其中最慢的一种计",
+    ),
+    "separate": (
+        "separate clusters; one training job does not span them",
+        "各成集群，一个训练作业不跨集群",
+    ),
+    "supply_note": ("deliveries rest on", "到货的依据"),
+    "supply_note_value": (
+        "estimates of wafers, yields, packaging and memory that nobody published; they choose no plan",
+        "晶圆、良率、封装与显存的估计值（均未公布），不参与方案选择",
+    ),
     "when": ("When it is done", "工期"),
     "money": ("What it costs", "投资与费用"),
     "sure": ("How sure this is", "可信程度"),
@@ -229,6 +303,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "chart_cost": ("Capital", "投资构成"),
     "chart_front": ("Pareto front", "帕累托前沿"),
     "chart_fabric": ("Fabric", "网络拓扑"),
+    "chart_ramp": (
+        "Cards delivered by month, P10 to P90 (estimates)",
+        "各月到货的加速卡，P10 至 P90（估计）",
+    ),
     "chart_racks": ("Racks", "机柜"),
     "axis_seconds": ("seconds", "秒"),
     "axis_gib": ("GiB per device", "每设备 GiB"),
@@ -247,7 +325,13 @@ PHRASES: dict[str, tuple[str, str]] = {
 }
 
 LABELS: dict[str, str] = {
+    "months from the order": "下单后的月数",
     "kernel gaps": "内核间隙",
+    "memory": "显存",
+    "scale-up switches": "超节点交换机",
+    "side networks": "存储、前端与管理网络",
+    "collectives": "集合通信",
+    "communication": "通信",
     "fraction": "比例",
     "offload": "卸载",
     "mfu": "MFU",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from planner.plan.explained import ExplainedPool, ServiceExplanation
 from planner.plan.shown import counted, duration, number, percent, scaled, usd
+from planner.report import explain_doubt
 
 SHOWN_SOURCES = 12
 _SMALL = 5e-3
@@ -50,6 +51,9 @@ def _lines(answer: ServiceExplanation) -> Iterator[str]:
     yield f"  and {rest} more, of the serving model and the framework"
     for warning in answer.warnings:
         yield f"Warning: {warning}."
+    if answer.doubt is not None:
+        yield ""
+        yield from explain_doubt.lines(answer.doubt)
 
 
 def _pool(pool: ExplainedPool) -> Iterator[str]:

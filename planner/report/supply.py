@@ -59,11 +59,18 @@ def text(plan: SupplyPlan) -> str:
 
 def rows(plan: Plan) -> Iterator[tuple[str, str]]:
     """Deliveries in the memo of a plan that has a date."""
-    found = plan.supply
-    if found is None or found.by_probability is None:
-        return
+    if plan.supply is not None and plan.supply.by_probability is not None:
+        yield from told(plan.supply)
+        yield "it rests on", plan.supply.note
+
+
+def told(found: SupplyPlan) -> Iterator[tuple[str, str]]:
+    """Deliveries held against a date, in a few rows."""
     months = "not all in sight" if found.months is None else f"{_band(found.months)} months"
-    yield "deliveries", f"{months}; by month {found.by_months:g} with {percent(found.by_probability, 0)}"
+    yield (
+        "deliveries",
+        f"{months}; by month {found.by_months or 0.0:g} with {percent(found.by_probability or 0.0, 0)}",
+    )
     if found.by_cards is not None:
         yield "there by then", f"{_band(found.by_cards)} cards"
     if found.mix is not None:
@@ -73,7 +80,6 @@ def rows(plan: Plan) -> Iterator[tuple[str, str]]:
             "mix of suppliers",
             f"{ordered}: there by then with {percent(mix.probability, 0)}; {mix.meaning}",
         )
-    yield "it rests on", found.note
 
 
 def _mix(mix: Mix) -> list[str]:
@@ -90,6 +96,10 @@ def _mix(mix: Mix) -> list[str]:
             f"one is worth {source.worth:.2f}; there by then {_band(source.by_cards)}, all of them with "
             f"{percent(source.probability, 0)}"
         )
+    for item in mix.common:
+        out.append(f"  slips go together       {item.cause} of {' and '.join(item.systems)}: {item.name}")
+    if mix.common and mix.independent is not None:
+        out.append(f"  were they independent   {percent(mix.independent, 0)} sure (the same orders)")
     out.append(f"  it means                {mix.meaning}")
     out.append(f"  cards are weighed by    {mix.worth_by}")
     return out

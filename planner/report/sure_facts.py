@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from planner.plan.account import Band
 from planner.plan.model import Plan
+from planner.plan.parts import Reliability
 from planner.plan.prices import Price
-from planner.plan.shown import duration, number, percent, signed_percent
+from planner.plan.shown import duration, number, percent, scaled, signed_percent
 from planner.report.words import Words
 
 Fact = tuple[str, str]
@@ -53,6 +55,62 @@ def ported(plan: Plan, words: Words) -> Iterator[Fact]:
     yield words("port"), said
 
 
+def unproven(plan: Plan, words: Words) -> Iterator[str]:
+    """What stands first where nobody has shown the pair of chip and workload to work."""
+    mature = plan.maturity
+    if mature is None or mature.warning is None:
+        return
+    said = words("unproven", work=words(mature.workload_class))
+    if mature.porting_months is not None:
+        months = mature.porting_months
+        said += words("unproven_port", months=f"{number(months.low)}–{number(months.high)}")
+    yield said
+
+
+def failing(found: Reliability, words: Words) -> Iterator[Fact]:
+    """Checkpoints, what failures cost in time, and spares."""
+    if found.checkpoint_interval_seconds is not None:
+        size, interval = scaled(found.checkpoint_bytes, "B"), duration(found.checkpoint_interval_seconds)
+        yield words("checkpoints"), words("checkpoints_value", size=size, interval=interval)
+    names = ("checkpoint", "rework", "recovery", "waiting", "stragglers")
+    lost = {name: percent(getattr(found, name) or 0.0) for name in names}
+    yield words("losses"), words("losses_value", **lost)
+    kept = found.spares
+    if kept is not None:
+        yield (
+            words("spares"),
+            words(
+                "spares_value", needed=f"{kept.servers_needed:,}", had=f"{kept.servers_had:,}",
+                short=f"{kept.servers_short:,}",
+            ),
+        )  # fmt: skip
+
+
+def delivered(plan: Plan, words: Words) -> Iterator[Fact]:
+    """Deliveries, where the scenario has a date for the cards."""
+    found = plan.supply
+    if found is None or found.by_probability is None:
+        return
+    by, share = number(found.by_months or 0.0), percent(found.by_probability, 0)
+    if found.months is None:
+        yield words("deliveries"), words("deliveries_never", by=by, share=share)
+    else:
+        months = _ranged(found.months, words)
+        yield words("deliveries"), words("deliveries_value", months=months, by=by, share=share)
+    if found.by_cards is not None:
+        yield words("there_by", by=by), f"{_ranged(found.by_cards, words)} {words('cards')}"
+    if found.mix is not None:
+        ordered = words.listed(f"{source.cards:,} {source.system}" for source in found.mix.sources)
+        meaning = words("one_job" if found.mix.one_job else "separate")
+        share = percent(found.mix.probability, 0)
+        yield words("mix"), words("mix_value", ordered=ordered, share=share, meaning=meaning)
+    yield words("supply_note"), words("supply_note_value")
+
+
+def _ranged(band: Band, words: Words) -> str:
+    return words("band", value=number(band.p50), low=number(band.p10), high=number(band.p90))
+
+
 def drawn(plan: Plan, words: Words) -> Iterator[Fact]:
     """What many draws of everything uncertain say, where they were made."""
     found = plan.risk
@@ -67,19 +125,21 @@ def drawn(plan: Plan, words: Words) -> Iterator[Fact]:
         yield words("confidence", share=share), words("confidence_value", cards=f"{found.cards:,}")
     if found.measure_first:
         names = [f"{words.label(item.label)} {percent(item.share, 0)}" for item in found.measure_first[:3]]
-        yield words("measure_first"), "; ".join(names)
+        yield words("measure_first"), words.parted(names)
 
 
 def prices(plan: Plan, words: Words) -> Iterator[Fact]:
     """What relaxing each limit by a step would gain; limits of which nothing is gained together."""
     for price in plan.prices:
         if price.plan is not None:
-            yield words("price", limit=words.name(price.constraint)), _worth(price, words)
+            yield words("price", limit=words.limit(price.constraint)), _worth(price, words)
     idle = [
-        f"{words.name(price.constraint)} {_step(price, words)}" for price in plan.prices if price.plan is None
+        f"{words.limit(price.constraint)} {_step(price, words)}"
+        for price in plan.prices
+        if price.plan is None
     ]
     if idle:
-        yield words("no_gain"), "; ".join(idle)
+        yield words("no_gain"), words.parted(idle)
 
 
 def _worth(price: Price, words: Words) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from planner.plan.shown import number, usd
 from planner.report import chinese
+from planner.report.names import limit_words
 from planner.report.phrases import LABELS, PHRASES
 
 Language = Literal["en", "zh"]
@@ -79,6 +80,18 @@ class Words:
     def name(self, text: str) -> str:
         """A kind that plans name (``cold-plate``, ``prefill``) in this language; other names stay."""
         return text if self.language == "en" else chinese.name(text)
+
+    def limit(self, text: str) -> str:
+        """A limit or a target (``limits.racks``) in words; in English with its key."""
+        return limit_words(text) if self.language == "en" else chinese.name(text)
+
+    def listed(self, texts: Iterable[str]) -> str:
+        """Texts after one another, with the comma of the language."""
+        return (", " if self.language == "en" else "，").join(texts)
+
+    def parted(self, texts: Iterable[str]) -> str:
+        """Longer texts after one another, with the semicolon of the language."""
+        return ("; " if self.language == "en" else "；").join(texts)
 
     def label(self, text: str) -> str:
         """The label of a figure in this language; the names in it stay."""

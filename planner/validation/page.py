@@ -82,6 +82,10 @@ def _more(answer: Part) -> str:
             f"that print allocated memory; {memory['called_infeasible']} runs would have been "
             "called too large."
         )
+    if answer.get("sampler"):
+        from planner.validation.sampler import told  # noqa: PLC0415 (it knows the runs)
+
+        lines.append(f"{told(answer['sampler'])} (`planner validate --draws`).")
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from planner.architectures import Architecture
 from planner.architectures.library import architecture
 from planner.errors import PlannerError, SpecError
 from planner.problem import wire
+from planner.problem.evidence import Figure, FigureKey
 from planner.problem.figures import Figures
 from planner.problem.hardware import Alternative, Hall, cluster
 from planner.problem.workload import model as wire_model
@@ -94,9 +95,8 @@ class Desk:
         self._models = models or {}
         site = library.site(SITE)
         hall = Hall(site, SiteChoice(id=SITE), library.part(f"facility-{site.country.lower()}"))
-        self._cluster = lru_cache(maxsize=None)(
-            lambda system, precision: self._build(system, precision, hall)
-        )
+        self._hall = hall
+        self._cluster = lru_cache(maxsize=None)(lambda system, precision: self._build(system, precision)[:2])
         self._architecture = lru_cache(maxsize=None)(self._find_model)
 
     def prepare(self, row: Row) -> Iterator[Ready]:
@@ -175,6 +175,22 @@ class Desk:
         """
         return self._cluster(system, ("bf16", "fp8", "int8", "fp4"))[0]
 
+    def figures(self, system: str, precision: str) -> tuple[Figure, ...]:
+        """Every figure that the cluster of a system rests on."""
+        return self._build(system, precision)[2].used
+
+    def redrawn(self, ready: Ready, values: Mapping[FigureKey, float]) -> Ready:
+        """The same row with other values of its hardware's figures."""
+        problem = ready.request.problem
+        changed, _, _ = self._build(ready.system, problem.training.precision, values)
+        # Shares of peak are fitted, not drawn; a caller may have put others in.
+        device = changed.device.model_copy(update={"efficiency": problem.clusters[0].device.efficiency})
+        fitted = _as_measured(changed.model_copy(update={"device": device}), ready.row)
+        request = ready.request.model_copy(
+            update={"problem": problem.model_copy(update={"clusters": (fitted,)})}
+        )
+        return replace(ready, request=request)
+
     def _hardware_name(self, row: Row) -> str:
         """The variant where the library knows it (a server or a bin), else the hardware."""
         variant = row.hardware_variant
@@ -236,8 +252,12 @@ class Desk:
         return found
 
     def _build(
-        self, system_id: str, precision: str | tuple[str, ...], hall: Hall
-    ) -> tuple[wire.Cluster, Efficiency]:
+        self,
+        system_id: str,
+        precision: str | tuple[str, ...],
+        values: Mapping[FigureKey, float] | None = None,
+    ) -> tuple[wire.Cluster, Efficiency, Figures]:
+        hall = self._hall
         system = self.library.system(system_id)
         accelerator = self.library.accelerator(system.accelerator)
         efficiency = self.library.efficiency(accelerator.efficiency)
@@ -251,7 +271,7 @@ class Desk:
             if system.cooling[0] in hall.site.cooling
             else ("contained-air",),
         )
-        figures = Figures(self.library)
+        figures = Figures(self.library, values)
         built = cluster(item, hall, Hardware(systems=(system_id,)), precision, figures, offloads=True)
         if any(key.key.startswith(("host.", "links.host")) for key in figures.missing):
             unknown = built.device.model_copy(update={"host_memory": None, "host_bandwidth": None})
@@ -265,7 +285,7 @@ class Desk:
         ]
         if needed:
             raise SpecError(f"nobody published the {', '.join(needed)}")
-        return built, efficiency
+        return built, efficiency, figures
 
 
 def _before_megatron_core(row: Row) -> bool:

@@ -88,7 +88,10 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
         "cases": [case.as_dict() for case in (*cases, *serving)],
     }
     if path is None:
+        from planner.validation.sampler import committed  # noqa: PLC0415 (it knows this module)
+
         answer |= about_fit()
+        answer["sampler"] = committed()
         answer["inference"] |= about_serving_fit()
     return answer
 

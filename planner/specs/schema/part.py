@@ -124,6 +124,14 @@ class Maturity(Frozen):
     stability: Count = Field(description="failures by software over those of a mature stack")
 
 
+class CommonCauses(Frozen):
+    """On whom a card's supply depends; slips of cards that name the same go together."""
+
+    fab: Text | None = Field(default=None, description="who makes the wafers")
+    packager: Text | None = Field(default=None, description="who packages")
+    memory: Text | None = Field(default=None, description="where the memory stacks come from")
+
+
 class Supply(Frozen):
     """What limits the deliveries of a card; per month, all buyers together unless said."""
 
@@ -145,6 +153,11 @@ class Supply(Frozen):
     wafer_price: Money | None = None
     stack_price: Money | None = None
     packaging_price: Money | None = Field(default=None, description="packaging and test of one package")
+    shared: Fraction | None = Field(
+        default=None,
+        description="of a figure's variance, what suppliers of one fab, packager or memory share",
+    )
+    common: CommonCauses = CommonCauses()
 
 
 class Part(SpecFile):

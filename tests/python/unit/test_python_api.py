@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import planner as pl
+from planner import api
 from planner.specs import SpecLibrary, custom, estimate
 from planner.table import Field, of_records
 
@@ -32,6 +33,18 @@ def test_set_takes_the_words_of_people_and_names_the_nearest_key(plan: pl.Plan) 
     assert capped.facility.facility_design_megawatts <= 1.0 < plan.facility.facility_design_megawatts
     with pytest.raises(pl.PlannerError, match=r"did you mean 'limits\.cards'"):
         pl.size(QUESTION, set={"limits.card": 3})
+
+
+def test_set_takes_tables_and_refuses_what_no_scenario_holds() -> None:
+    hall = {"racks": 10, "rack_power": "40 kW"}
+    changes = {"site": {"id": "guizhou", "hall": [hall]}, "target": {}, "limits": {"cards": {"exactly": 64}}}
+    asked = api.read(QUESTION, changes)
+    assert asked.site.id == "guizhou"
+    assert [one.racks for one in asked.site.hall] == [10]
+    assert asked.limits.cards is not None
+    assert asked.limits.cards.exactly == 64
+    with pytest.raises(pl.PlannerError, match="None cannot stand in a scenario"):
+        pl.size(QUESTION, set={"target.days": None})
 
 
 def test_the_bill_of_materials_counts_what_the_plan_counts(plan: pl.Plan) -> None:

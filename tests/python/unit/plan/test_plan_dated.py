@@ -9,6 +9,7 @@ import pytest
 import planner
 from planner.errors import PlannerError
 from planner.plan.mix import SEPARATE
+from planner.report.explain import text
 
 CERTAIN = {
     "wafer_starts": 1000, "share": 0.5, "die_area": 665.6, "dies": 1, "die_yield": 0.4,
@@ -87,3 +88,26 @@ def test_what_cannot_be_is_refused_by_its_key(wrong: dict[str, Any], key: str) -
         planner.size(question(**wrong))
     assert fault.value.exit_code == 2
     assert key in str(fault.value)
+
+
+def test_an_account_carries_deliveries_software_and_export_control() -> None:
+    found = planner.explain(question(by_months=3))
+    assert not found.feasible
+    doubt = found.doubt
+    assert doubt is not None
+    assert doubt.supply is not None
+    assert "before the first delivery" in doubt.supply.headline
+    assert doubt.maturity is not None
+    assert doubt.maturity.workload_class == "llm-training"
+    assert doubt.export_control is not None
+    assert doubt.export_control.tpp > 0.0
+    assert doubt.bands is not None
+    assert isinstance(found, planner.Explanation)
+    told = text(found)
+    for heading in (
+        "How sure it is: evidence",
+        "Software for LLM training",
+        "Deliveries: No",
+        "Export control:",
+    ):
+        assert heading in told

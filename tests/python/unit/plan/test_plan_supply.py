@@ -14,8 +14,10 @@ import pytest
 import planner
 from planner import api
 from planner.errors import PlannerError
+from planner.plan.draws import Floats
 from planner.plan.mix import Supplier, mix_of
-from planner.plan.supply_figures import KEYS
+from planner.plan.supply_figures import KEYS, drawn_supply, supply_inputs
+from planner.specs import SpecLibrary
 
 EXACT = {
     "wafer_starts": 1000,
@@ -35,6 +37,7 @@ EXACT = {
     "wafer_diameter": 300,
     "defect_density": 0,
     "ramp": 0,
+    "shared": 0,
 }
 
 
@@ -121,6 +124,41 @@ def test_a_mix_orders_more_where_not_every_card_comes() -> None:
     assert likely.probability == 0.75
     assert likely.ordered > 1.0
     assert not mix_of(both, 1400, 1.0, 0.8, "hand").meets
+
+
+def test_suppliers_of_one_fab_slip_together_and_each_alone_as_before() -> None:
+    library = SpecLibrary()
+    inputs = supply_inputs(library, library.accelerator("ascend-910b"), {"shared": 1.0})
+    one, other = (drawn_supply(inputs, 0, {"fab": "F"}, place) for place in (0, 1))
+    apart = drawn_supply(inputs, 0, {"fab": "G"}, 1)
+
+    def together(first: Floats, second: Floats) -> float:
+        return float(np.corrcoef(np.argsort(np.argsort(first)), np.argsort(np.argsort(second)))[0, 1])
+
+    # All of the variance is the fab's: lead times are the same, packaging and memory stay each one's own.
+    assert together(one["lead_time"], other["lead_time"]) == pytest.approx(1.0)
+    assert abs(together(one["lead_time"], apart["lead_time"])) < 0.1
+    # Half of it: a rank correlation of (6/pi) asin(0.5 / 2).
+    half = supply_inputs(library, library.accelerator("ascend-910b"), {"shared": 0.5})
+    pair = [drawn_supply(half, 0, {"fab": "F"}, place)["lead_time"] for place in (0, 1)]
+    assert together(*pair) == pytest.approx(6 / np.pi * np.arcsin(0.25), abs=0.05)
+    # The range of each is what its file says, shared or not.
+    for drawn in (one, *({"lead_time": item} for item in pair)):
+        low, high = np.percentile(drawn["lead_time"], [10, 90])
+        assert (low, high) == pytest.approx((2.96, 8.88), rel=0.05)
+
+
+def test_a_mix_of_one_fab_is_less_sure_than_independent_suppliers() -> None:
+    plan = api.supply(
+        "ascend-910c", cards=30000, by_months=24, confidence=0.8, second="kunlun-p800-8", set={"shared": 1.0}
+    )
+    assert plan.mix is not None
+    assert {item.cause for item in plan.mix.common} == {"fab", "memory"}
+    assert plan.mix.independent is not None
+    assert plan.mix.independent > plan.mix.probability + 0.02
+    assert api.supply("ascend-910c", cards=8, set={"shared": 0.0}).feasible
+    with pytest.raises(PlannerError, match="must be 0 to 1"):
+        api.supply("ascend-910c", cards=8, set={"shared": 1.2})
 
 
 def test_a_mix_from_the_library_says_what_it_means_and_never_mixes_one_card_with_itself() -> None:
