@@ -160,11 +160,12 @@ class Racks(Part):
     network: int = Field(description="switches of the cards' network and of those beside it")
     interconnect: int
     cooling: int = Field(default=0, description="coolant distribution units")
+    storage: int = Field(default=0, description="storage servers")
     total: int
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.compute + self.network + self.interconnect + self.cooling != self.total:
+        if self.compute + self.network + self.interconnect + self.cooling + self.storage != self.total:
             raise ValueError("racks do not add up to their total")
         return self
 
@@ -294,6 +295,7 @@ class Facility(Part):
     )
     caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
+    storage_servers: int = Field(default=0, description="for checkpoints and training data")
     racks: Racks
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")

@@ -253,6 +253,7 @@ pub fn problem() -> Problem {
         },
         rack: RackCeiling::default(),
         side_networks: Vec::new(),
+        storage: None,
         chain: None,
         economics: Economics {
             maintenance_share: 0.03,
