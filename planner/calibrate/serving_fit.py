@@ -27,9 +27,16 @@ SOFT = 0.12
 """Residuals of ln(time) beyond this pull less and less."""
 NOISE = 0.12
 """A residual that weighs as much as one standard deviation of a prior."""
-STEP = 4e-3
-LONGEST, SMALLEST = 0.6, 4e-3
+STEPS = (4e-3, 2e-2)
+"""Of the differences that make up the Jacobian, in turn: whole waves and captured batches make the model
+jump by small amounts, over which a longer step looks."""
+LONGEST = 0.6
 """Of a step in u."""
+GAIN = 0.02
+"""Of the loss, below which the fit has arrived: a hundredth of what tells two fits apart."""
+DAMPING, EASED, HARDENED, TRIES = 1e-2, 0.2, 5.0, 7
+"""Start of Marquardt's damping, its factors after a round that gains and after a step that does not, and how
+many steps are tried."""
 WEIGHTS: dict[Quantity, float] = {
     "throughput": 1.0, "decode_rate": 1.0, "prefill_rate": 1.0, "tpot": 0.8, "latency": 0.0, "ttft": 0.5,
 }  # fmt: skip
@@ -75,7 +82,7 @@ class ServingModel:
         self.weights = np.array([aim.weight for aim in self.aims])
         self._measured = np.log([aim.figure.seconds for aim in self.aims])
 
-    def jacobian(self, u: Vector, base: Vector) -> Vector:
+    def jacobian(self, u: Vector, base: Vector, step: float = STEPS[0]) -> Vector:
         """d error / d u by forward differences, asked only of rows that a parameter touches."""
         out = np.zeros((len(self.aims), len(self.parameters)))
         for column, (parameter, names) in enumerate(zip(self.parameters, self.reach, strict=True)):
@@ -84,12 +91,12 @@ class ServingModel:
                 self._touched[column] = (places, Battery(self._desk, [self.ready[p] for p in places]))
             places, battery = self._touched[column]
             moved_u = u.copy()
-            moved_u[column] += STEP
+            moved_u[column] += step
             answers = dict(zip(places, battery.answers(self.tables(moved_u)), strict=True))
             for index, aim in enumerate(self.aims):
                 if aim.place in answers:
                     error = self._error(answers[aim.place], aim, index)
-                    out[index, column] = (error - base[index]) / STEP
+                    out[index, column] = (error - base[index]) / step
         return out
 
     def _error(self, given: Answers, aim: Aim, index: int) -> float:
@@ -121,6 +128,22 @@ class ServingModel:
             for aim in found
             if aim.weight > 0.0
         ]
+
+    def shipped(self) -> Vector:
+        """The parameters at which `tables` are those of the library, to the digits that it states."""
+        tables = {"constants": None, "software": self.base.software, "families": self.base.families}
+        return np.array(
+            [
+                item.place(
+                    float(
+                        self.base.constants[item.key]
+                        if (table := tables[item.table]) is None
+                        else table[item.ids[0]][item.key]
+                    )
+                )
+                for item in self.parameters
+            ]
+        )
 
     def tables(self, u: Sequence[float] | Vector) -> Tables:
         """The tables at ``u``."""
@@ -173,6 +196,7 @@ class ServingFit:
         jacobian: of the errors by u (aims x parameters).
         spread: standard error of each u.
         effective: effective number of parameters: trace of the smoother.
+        loss: what the fit made as small as it could, see `loss_of`.
     """
 
     u: Vector
@@ -180,43 +204,66 @@ class ServingFit:
     jacobian: Vector
     spread: Vector
     effective: float
+    loss: float
 
 
-def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 6) -> ServingFit:
-    """Gauss-Newton with the weights of the robust loss renewed in every round."""
+def fit(model: ServingModel, say: Callable[[str], None], rounds: int = 40) -> ServingFit:
+    """Levenberg-Marquardt from the priors (u = 0), the weights of the robust loss renewed in every round.
+
+    The start does not depend on what the library ships, so the same rows give the same figures. It ends
+    where neither of `STEPS` gains `GAIN`.
+    """
     u = np.zeros(len(model.parameters))
     errors = model.errors(u)
-    jacobian = model.jacobian(u, errors)
-    everything = np.ones(len(errors), bool)
+    damping, tired = DAMPING, 0
     for turn in range(rounds):
-        step = np.clip(_solved(model, jacobian, errors, u, everything) - u, -LONGEST, LONGEST)
-        better = _shortened(model, u, step, errors)
-        if better is None:
-            break
-        u, errors = better
-        jacobian = model.jacobian(u, errors)
-        say(
-            f"round {turn + 1}: loss {_loss(model, u, errors):.2f}, "
-            f"mean |error| {np.abs(np.expm1(errors)).mean():.4f}"
-        )
-        if np.max(np.abs(step)) < SMALLEST:
-            break
-    normal, gram = _normal(model, jacobian, errors, everything)
+        jacobian = model.jacobian(u, errors, STEPS[tired % len(STEPS)])
+        before = loss_of(model, u, errors)
+        better = _stepped(model, u, errors, jacobian, damping)
+        if better is not None:
+            u, errors, damping = better
+            say(
+                f"round {turn + 1}: loss {loss_of(model, u, errors):.2f}, "
+                f"mean |error| {np.abs(np.expm1(errors)).mean():.4f}"
+            )
+        if better is None or before - loss_of(model, u, errors) < GAIN:
+            tired, damping = tired + 1, DAMPING
+            if tired >= 2 * len(STEPS):
+                break
+    # Fits without a group move further than a round does: the longer step stands for them.
+    jacobian = model.jacobian(u, errors, STEPS[-1])
+    normal, gram = _normal(model, jacobian, errors, np.ones(len(errors), bool))
     inverse = np.linalg.inv(normal)
-    return ServingFit(u, errors, jacobian, np.sqrt(np.diag(inverse)), float(np.trace(inverse @ gram)))
+    return ServingFit(
+        u=u,
+        errors=errors,
+        jacobian=jacobian,
+        spread=np.sqrt(np.diag(inverse)),
+        effective=float(np.trace(inverse @ gram)),
+        loss=loss_of(model, u, errors),
+    )
 
 
-def _shortened(model: ServingModel, u: Vector, step: Vector, errors: Vector) -> tuple[Vector, Vector] | None:
-    """The point after the step, halved until the loss falls; None where it does not."""
-    before = _loss(model, u, errors)
-    for share in (1.0, 0.5, 0.25):
-        there = model.errors(u + share * step)
-        if _loss(model, u + share * step, there) < before:
-            return u + share * step, there
+def _stepped(
+    model: ServingModel, u: Vector, errors: Vector, jacobian: Vector, damping: float
+) -> tuple[Vector, Vector, float] | None:
+    """The first damped step that lowers the loss, its errors and the next damping; None if none does."""
+    before = loss_of(model, u, errors)
+    everything = np.ones(len(errors), bool)
+    normal, _ = _normal(model, jacobian, errors, everything)
+    slope = jacobian.T @ (_robust(model, errors, everything) * errors)
+    slope += u / np.array([item.sigma for item in model.parameters]) ** 2
+    for _ in range(TRIES):
+        step = -np.linalg.solve(normal + damping * np.diag(np.diag(normal)), slope)
+        there = u + np.clip(step, -LONGEST, LONGEST)
+        found = model.errors(there)
+        if loss_of(model, there, found) < before:
+            return there, found, damping * EASED
+        damping *= HARDENED
     return None
 
 
-def _loss(model: ServingModel, u: Vector, errors: Vector) -> float:
+def loss_of(model: ServingModel, u: Vector, errors: Vector) -> float:
     """Half the weighted pseudo-Huber loss over noise, and the priors."""
     soft = SOFT**2 * (np.sqrt(1.0 + (errors / SOFT) ** 2) - 1.0)
     prior = np.array([item.sigma for item in model.parameters])

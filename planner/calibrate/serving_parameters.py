@@ -50,6 +50,12 @@ class ServingParameter:
             return odds / (1.0 + odds)
         return self.prior * math.exp(u)
 
+    def place(self, value: float) -> float:
+        """The u at which the figure is ``value``."""
+        if self.share:
+            return math.log(value / (1.0 - value)) - math.log(self.prior / (1.0 - self.prior))
+        return math.log(value / self.prior)
+
 
 def parameters() -> tuple[ServingParameter, ...]:
     """All of them. Priors of constants: exploratory fits and physics; factors of families are drawn to 1."""

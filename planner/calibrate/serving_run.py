@@ -13,7 +13,7 @@ from planner.calibrate.serving_parameters import SGLANG, TENSORRT, VLLM, paramet
 from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.layouts import UnanswerableError
-from planner.validation.serving_predict import Battery, Tables, refusal, seconds, shipped_tables
+from planner.validation.serving_predict import Battery, Tables, refusal, seconds
 from planner.validation.serving_request import ServingDesk, ServingReady
 from planner.validation.serving_rows import ServingRow
 
@@ -105,15 +105,23 @@ class ShippedServing:
 
 
 def prepared(desk: ServingDesk) -> list[ServingReady]:
-    """All shipped serving rows that the core answers."""
+    """All shipped serving rows that are complete enough to be asked."""
     ready = []
     for row in read().inference:
         try:
             ready.append(desk.prepare(row))
         except UnanswerableError:
             continue
-    answers = Battery(desk, ready).answers(shipped_tables(desk))
-    return [item for item, given in zip(ready, answers, strict=True) if refusal(given) is None]
+    return ready
+
+
+def answered(desk: ServingDesk, ready: Sequence[ServingReady]) -> list[ServingReady]:
+    """Those that the core answers with every parameter at its prior: what enters the fit does not depend on
+    what an earlier fit left in the library."""
+    chosen = parameters()
+    priors = ServingModel(desk, [], chosen).tables(np.zeros(len(chosen)))
+    given = Battery(desk, ready).answers(priors)
+    return [item for item, answers in zip(ready, given, strict=True) if refusal(answers) is None]
 
 
 def fitted_on(ready: Sequence[ServingReady]) -> list[ServingReady]:
@@ -138,8 +146,8 @@ def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
     """Fit, and predict every row by fits without its group and without its chip family."""
     desk = ServingDesk(library)
     ready = prepared(desk)
-    model = ServingModel(desk, fitted_on(ready), parameters())
-    say(f"{len(ready)} rows answered, fitted on {len(model.ready)} of them ({len(model.aims)} figures)")
+    model = ServingModel(desk, fitted_on(answered(desk, ready)), parameters())
+    say(f"{len(ready)} rows to ask, fitted on {len(model.ready)} of them ({len(model.aims)} figures)")
     found = fit(model, say)
     say(f"fitted: {found.effective:.1f} effective parameters of {len(found.u)}")
     in_fit = times(desk, ready, model.tables(found.u))

@@ -179,6 +179,7 @@ def _folds(found: ShippedServing) -> str:
         "about": "times (s) of the figures of each shipped serving row by a fit without its group",
         "date": found.date,
         "effective_parameters": round(found.fit.effective, 1),
+        "loss": round(found.fit.loss, 2),
         "unstated_spread": round(found.unstated_spread, 4),
         "apart_spread": round(found.apart_spread, 4),
         "queue_spread": round(found.queue_spread, 4),

@@ -96,8 +96,11 @@ def instance_of(
     devices = row.cards * machine.devices_per_card if row.cards else None
     pp = row.pp or 1
     pool = PoolLayout(tp=row.tp, dp=row.dp, ep=row.ep, etp=row.etp)
-    if pool.tp is None and pool.dp is None and pool.ep is None:
+    if pool.tp is None and (pool.dp or 1) == 1 and (pool.ep or 1) == 1:
         return _chosen(row, model, machine, weights, devices, notes)
+    if pool.tp is None and pool.dp and devices and devices % (pool.dp * pp) == 0:
+        pool = pool.model_copy(update={"tp": devices // (pool.dp * pp)})
+        notes.append(f"tp not given: {pool.tp}, the devices over dp and pp")
     shape, replicas = shape_of(pool, model, machine, pp, devices, notes)
     if devices is None:
         return shape, replicas

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from planner.validation.serving_rows import ServingRow
 
 Quantity = Literal["throughput", "decode_rate", "prefill_rate", "tpot", "ttft", "latency"]
+LATENCIES: tuple[Quantity, ...] = ("tpot", "ttft", "latency")
+"""Times that a request sees; the others are rates of the whole."""
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,25 @@ def polling(cells: Mapping[str, str]) -> float | None:
     return 40.0 if cells.get("backend") == "trtllm" and llama and short and cards < 8 else None
 
 
+_EIGHT_BIT_CACHE = (("sglang", "DeepSeek"), ("vllm", "MiniMax"))
+
+
+def cache_of_script(cells: Mapping[str, str]) -> str | None:
+    """Format of the key-value cache that the benchmark's scripts ask for beyond the framework's default.
+
+    On B200 DeepSeek in SGLang and MiniMax-M2.5 in vLLM run with ``--kv-cache-dtype fp8``
+    (``dsr1_fp8_b200.sh``, ``dsr1_fp4_b200.sh``, ``minimaxm2.5_fp8_b200.sh``, ``minimaxm2.5_fp4_b200.sh``);
+    the same models on H100 and H200 do not. None: the scripts leave it.
+    """
+    if not cells.get("measured_on") or cells.get("mode") == "disagg" or cells.get("system") != "b200_sxm":
+        return None
+    name = cells.get("model_path", "").rpartition("/")[2]
+    asked = any(
+        cells.get("backend") == backend and name.startswith(model) for backend, model in _EIGHT_BIT_CACHE
+    )
+    return "fp8" if asked else None
+
+
 def _could_be(side: Side, cells: Mapping[str, str], prefix: str) -> bool:
     """Whether a point's pool may be this one: as many devices, and as many instances where they are
     stated."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from planner.validation.rows import SCORED, SHIPPED, CaseFileError, Degree
-from planner.validation.serving_recipes import Recipe, matching, polling
+from planner.validation.serving_recipes import Recipe, cache_of_script, matching, polling
 
 SHIPPED_INFERENCE = SHIPPED.with_name("inference.json")
 SHIPPED_POINTS = SHIPPED.with_name("serving_points.csv")
@@ -23,7 +23,12 @@ POINTS_SIGN = "silicon_tpot_ms"
 BACKENDS = {"trtllm": "TensorRT-LLM", "sglang": "SGLang", "vllm": "vLLM"}
 BENCHMARK_ROUNDS = 10.0
 """Requests per slot that the InferenceX benchmark sends, all slots at once at the start."""
-_FORMATS = {"fp16": "bf16", "bfloat16": "bf16", "w8a8": "int8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4"}
+EVEN = ("forced to be even", "expert balance simulated", "profile-data run")
+"""Words of a note that say that experts got equal loads."""
+_FORMATS = {
+    "fp16": "bf16", "bfloat16": "bf16", "w8a8": "int8", "nvfp4": "fp4", "mxfp4": "fp4", "mxfp8": "fp8",
+    "fp8_block": "fp8", "fp8-block": "fp8", "e4m3": "fp8", "w4a16": "int4", "awq": "int4", "gptq": "int4",
+}  # fmt: skip
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -61,6 +66,7 @@ class ServingRow(BaseModel):
 
     id: str
     group: str | None = None
+    source_url: str | None = None
     phase: Literal["mixed", "prefill", "decode", "disaggregated"] = "mixed"
     hardware: str
     hardware_variant: str | None = None
@@ -111,10 +117,18 @@ class ServingRow(BaseModel):
     @property
     def in_flight(self) -> float | None:
         """Requests in the system, all instances together: ``concurrency``, or a batch said per card."""
+        if self.per_engine and self.concurrency:
+            return self.concurrency * (self.dp or 1)
         per_card = re.search(r"\bbatch (\d+) per card\b", self.note or "")
         if per_card and self.cards and self.concurrency == float(per_card[1]):
             return self.concurrency * self.cards
         return self.concurrency
+
+    @property
+    def per_engine(self) -> bool:
+        """Whether ``concurrency`` is the batch of one engine, as configurations of MLPerf submissions set it
+        (``gpu_batch_size`` of NVIDIA's: the same for one engine of two GPUs and for four of them)."""
+        return "mlcommons/inference_results" in (self.source_url or "")
 
     @property
     def requests(self) -> float | None:
@@ -154,9 +168,10 @@ class ServingRow(BaseModel):
 
     @property
     def balanced(self) -> bool:
-        """The load of the experts was forced to be even."""
+        """The load of the experts was forced to be even, as in the profiles that DeepSeek publishes
+        (github.com/deepseek-ai/profile-data: "an absolutely balanced MoE routing strategy")."""
         note = (self.note or "").lower()
-        return "forced to be even" in note or "expert balance simulated" in note
+        return any(said in note for said in EVEN)
 
 
 def serving_row(path: Path, key: str, item: Mapping[str, Any], line: int | None = None) -> ServingRow:
@@ -223,6 +238,7 @@ def _point(cells: Mapping[str, str]) -> dict[str, Any]:
         "measured": {key: value for key, value in measured.items() if value is not None},
         "mtp_tokens": None,
         "poll_steps": polling(cells),
+        "kv_precision": cache_of_script(cells),
     }
     if apart:
         item["prefill_pool"] = _pool(cells, "prefill_")

@@ -132,6 +132,7 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
     usual = serving_sigma(item.ready.family, item.ready.software)
     if row.phase == "disaggregated":
         usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
+    usual = math.hypot(usual, item.ready.doubt)
     out: list[Case] = []
     for place, (figure, central) in enumerate(zip(item.ready.figures, item.times, strict=True)):
         shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central

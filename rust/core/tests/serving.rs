@@ -204,6 +204,39 @@ fn a_run_that_starts_empty_waits_in_its_first_wave() {
 }
 
 #[test]
+fn a_run_takes_its_waves_and_one_filling_and_draining() {
+    // 8 prompts of 1,024 tokens fit a step of 8,192: the steps that are added are one at the most, of a run of
+    // 255 a wave, and the share that they take falls with the number of waves.
+    let all = |requests: f64| Question { run_requests: Some(requests), ..question(concurrent(8.0)) };
+    let steady = ask(&dense_model(), &question(concurrent(8.0))).output_tokens_per_second.unwrap();
+    let one = ask(&dense_model(), &all(8.0)).output_tokens_per_second.unwrap();
+    let ten = ask(&dense_model(), &all(80.0)).output_tokens_per_second.unwrap();
+    assert!(one < ten && ten < steady, "{one} {ten} {steady}");
+    assert!(((steady / one - 1.0) / (steady / ten - 1.0) - 10.0).abs() < 1e-6);
+    assert!(steady / one < 1.0 + 3.0 / 255.0, "{}", steady / one);
+}
+
+#[test]
+fn a_run_of_fewer_requests_than_fit_is_as_fast_as_so_many() {
+    let few = Question { run_requests: Some(8.0), ..question(concurrent(64.0)) };
+    let own = Question { run_requests: Some(8.0), ..question(concurrent(8.0)) };
+    assert_eq!(
+        ask(&dense_model(), &few).output_tokens_per_second,
+        ask(&dense_model(), &own).output_tokens_per_second
+    );
+}
+
+#[test]
+fn fewer_requests_than_ranks_are_not_one_on_each() {
+    let model = moe_model();
+    let one = ask(&model, &experts(Mode::Aggregated, concurrent(1.0)));
+    let eight = ask(&model, &experts(Mode::Aggregated, concurrent(8.0)));
+    // A request cannot get more than one token per TPOT.
+    assert!(one.output_tokens_per_second.unwrap() * one.tpot_seconds.unwrap() <= 1.0 + 1e-9);
+    assert!(one.output_tokens_per_second < eight.output_tokens_per_second);
+}
+
+#[test]
 fn without_overlap_host_and_device_add_and_with_it_the_longer_counts() {
     let at = |hidden: f64| {
         let software = ServingSoftware {

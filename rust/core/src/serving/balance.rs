@@ -6,7 +6,7 @@ use crate::serving::layer::Bench;
 use crate::serving::memory::cache_bytes_of_token;
 use crate::serving::queue::{closed_loop, wait_over_service};
 use crate::serving::ready::Ready;
-use crate::serving::replica::{Round, aggregated, decode, prefill, steps_of_request};
+use crate::serving::replica::{Round, aggregated, decode, prefill, ramp, steps_of_request};
 use crate::serving::units::whole;
 
 /// Spans of lengths by which requests that started together have drifted apart over the rounds of a run, where
@@ -183,12 +183,13 @@ impl World<'_> {
     /// A closed loop of `requests`, steady or as a run that starts empty.
     ///
     /// A run of R requests begins with all of a batch at once: those wait half of what their prompts take, on the
-    /// mean. Requests of equal lengths also end together: whole waves and a remainder.
+    /// mean. Requests of equal lengths also end together: whole waves and a remainder, and one filling and draining.
     pub(super) fn run(&self, requests: f64) -> Balance {
-        let mut steady = self.closed(requests);
-        let Some(total) = self.question().run_requests else { return steady };
+        let Some(total) = self.question().run_requests else { return self.closed(requests) };
         let queues = self.main.lanes() / self.shared_lanes();
         let own = total / queues;
+        // No more are in flight than there are.
+        let mut steady = self.closed(requests.min(own));
         let front = self.front(&steady.round);
         let inside = requests.min(self.main.limit * self.shared_lanes()).min(own);
         let first = inside / own.max(1.0);
@@ -201,6 +202,9 @@ impl World<'_> {
             if rest > 0.5 {
                 let last = self.closed(rest.max(1.0));
                 seconds += rest * queues / last.rate;
+            }
+            if self.front.is_none() {
+                seconds += ramp(&self.decoder, inside);
             }
             steady.rate = total / seconds;
         }
@@ -228,9 +232,10 @@ impl World<'_> {
             .map_or(0.0, |total| (inside * self.main.lanes() / self.shared_lanes() / total).min(1.0));
         let wait = first * all / 2.0 + (1.0 - first) * again;
         if self.front.is_none() {
+            // What they wait anyway is not moved, and the whole time stays what Little's law makes it.
             let between = steps_of_request(&self.decoder) * (steady.round.step - steady.round.pure).max(0.0);
-            let moved = wait.min(between);
-            return Balance { queue: steady.queue.max(moved), bunched: moved, ..steady };
+            let moved = (wait - steady.queue).max(0.0).min(between);
+            return Balance { queue: steady.queue + moved, bunched: moved, ..steady };
         }
         let rest = time + front.service + self.transfer() + self.software.host_request.0;
         let queue = steady.queue.max(wait);

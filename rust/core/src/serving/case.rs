@@ -215,7 +215,8 @@ pub struct ServingSoftware {
     pub host_step: Seconds,
     /// Host time per sequence and step.
     pub host_sequence: Seconds,
-    /// Host time per request that starts: its blocks, its sampler, its answer.
+    /// Host time per request that starts: its blocks, its sampler, its answer. Those of all data-parallel ranks of an
+    /// instance pass one process.
     pub host_start: Seconds,
     /// Host time per layer where nothing is replayed from a graph (prefill, or no graphs); layers with more
     /// kernels than a dense one take longer in proportion.

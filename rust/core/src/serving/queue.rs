@@ -116,6 +116,10 @@ pub fn closed_loop(customers: f64, service: f64, spread: f64, delay: f64) -> (f6
         }
         next = (rate, stay);
     }
+    if customers < 1.0 {
+        // One customer that is there for a part of the time only.
+        return (now.0 * customers, now.1);
+    }
     (now.0 + (next.0 - now.0) * fraction, now.1 + (next.1 - now.1) * fraction)
 }
 
@@ -184,6 +188,13 @@ mod tests {
         let (mean, any) = left_over(16.0, 14.0);
         assert!((sum / 2e5 / mean - 1.0).abs() < 0.05, "{} {mean}", sum / 2e5);
         assert!((some / 2e5 / any - 1.0).abs() < 0.05, "{} {any}", some / 2e5);
+    }
+
+    #[test]
+    fn less_than_one_customer_goes_round_so_much_less_often() {
+        // One customer: 1 / (1 + 3); half of one: half of that, and it never waits.
+        let (rate, stay) = closed_loop(0.5, 1.0, 0.0, 3.0);
+        assert!((rate - 0.125).abs() < 1e-12 && (stay - 1.0).abs() < 1e-12, "{rate} {stay}");
     }
 
     #[test]

@@ -154,6 +154,27 @@ pub fn aggregated(bench: &Bench, sequences: f64) -> Round {
     }
 }
 
+/// Seconds that a run takes beyond its steady rounds because a lane of `held` requests fills step by step and drains.
+///
+/// The prompts of a batch enter over m = held P / room steps, P tokens each, beside half of what is decoded in the end;
+/// the last of them leaves m steps after the first, beside as many. The decoded tokens are those of m steady rounds, so
+/// what is added are m steps of the weights, the exchange and the host:
+/// m (mixed(b / 2) + pure(b / 2) - mixed(b)), m at most an output, b at most what enters during one. 0 where prompts
+/// have steps of their own, which all wait for.
+#[must_use]
+pub fn ramp(bench: &Bench, held: f64) -> f64 {
+    let prompt = bench.question.lengths.computed();
+    if !bench.software.chunked_prefill || prompt <= 0.0 {
+        return 0.0;
+    }
+    let (room, output) = (prompt_room(bench, held), steps_of_request(bench));
+    let steps = (held * prompt / room).min(output);
+    let reached = held.min(output * room / prompt);
+    let mixed = |sequences: f64| step(bench, &work(bench, sequences, room, room)).total().0;
+    let half = reached / 2.0;
+    steps * (mixed(half) + decode_step(bench, half).total().0 - mixed(reached)).max(0.0)
+}
+
 /// A prefill instance: a lane computes `prompts` at a time (none: as many as the budget holds).
 #[must_use]
 pub fn prefill(bench: &Bench, prompts: Option<f64>) -> Round {

@@ -134,7 +134,10 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     }
     let software = bench.software;
     let per_request = software.host_sequence * (work.sequences + work.finished);
-    let host = (software.host_step + per_request + software.host_start * work.finished) * stages + launching;
+    // Requests of all data-parallel ranks start and are answered through one process, and the ranks wait for it.
+    let computed = bench.question.lengths.computed().max(1.0);
+    let started = (work.prompt_mean / computed * f64::from(bench.instance.dp)).max(work.finished);
+    let host = (software.host_step + per_request + software.host_start * started) * stages + launching;
     let device = times.total();
     times.host = exposed_host(host, device, bench.software.host_hidden);
     times

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from planner.calibrate.serving_fit import ServingModel, fit, without
+from planner.calibrate.serving_fit import ServingModel, fit, loss_of, without
 from planner.calibrate.serving_parameters import ServingParameter, heirs, moved, parameters
+from planner.calibrate.serving_run import answered, fitted_on, prepared
 from planner.calibrate.serving_write import spread_of
 from planner.software.serving import constants_path, serving_profiles
 from planner.specs import SpecLibrary
 from planner.validation.serving_predict import Tables, seconds
 from planner.validation.serving_request import ServingDesk
 from planner.validation.serving_rows import ServingRow
+from planner.validation.serving_run import OUT_OF_FOLD
 
 ROW: dict[str, Any] = {
     "phase": "mixed",
@@ -37,6 +40,11 @@ def test_shares_stay_below_one_and_factors_are_exponential() -> None:
     assert WEIGHTS.value(0.0) == pytest.approx(0.88)
     assert WEIGHTS.value(10.0) < 1.0
     assert HOST.value(1.0) == pytest.approx(0.6e-3 * np.e)
+
+
+def test_a_figure_is_found_back_from_its_place() -> None:
+    for parameter in (WEIGHTS, HOST):
+        assert parameter.place(parameter.value(0.37)) == pytest.approx(0.37)
 
 
 def test_heirs_are_profiles_without_a_figure_of_their_own() -> None:
@@ -112,3 +120,18 @@ def test_the_committed_constants_say_what_they_were_fitted_on() -> None:
     text = constants_path().read_text(encoding="utf-8")
     assert 'kind = "fitted"' in text
     assert "runs of" in text
+
+
+def test_the_committed_figures_are_where_the_committed_fit_ended() -> None:
+    """The library's figures have the loss that the fit printed, and no figure of a sample would lower it."""
+    desk = ServingDesk(SpecLibrary.from_environment())
+    model = ServingModel(desk, fitted_on(answered(desk, prepared(desk))), parameters())
+    place = model.shipped()
+    ended = json.loads(OUT_OF_FOLD.read_text(encoding="utf-8"))["loss"]
+    assert loss_of(model, place, model.errors(place)) == pytest.approx(ended, abs=0.05)
+    spread = {"laws: ridge_dense": 0.15, "laws: link_share": 0.2, "tensorrt-llm-2026: kernel_gap": 0.07}
+    for index, parameter in enumerate(model.parameters):
+        for step in (1.0, -1.0) if parameter.name in spread else ():
+            moved_place = place.copy()
+            moved_place[index] += step * spread[parameter.name]
+            assert loss_of(model, moved_place, model.errors(moved_place)) > ended

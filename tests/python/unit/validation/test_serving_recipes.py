@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.validation.files import read
-from planner.validation.serving_recipes import Side, polling
+from planner.validation.serving_recipes import Side, cache_of_script, polling
 from planner.validation.serving_rows import ServingRow
 
 COLUMNS = (
@@ -69,3 +69,11 @@ def test_schedulers_that_look_rarely_are_told_by_the_scripts() -> None:
     assert polling({**cells, "concurrency": "8"}) == 10.0
     assert polling({**cells, "concurrency": "64", "mode": "disagg"}) is None
     assert polling({**cells, "concurrency": "64", "system": "h200_sxm"}) is None
+
+
+def test_scripts_that_ask_for_an_eight_bit_cache_are_known() -> None:
+    cells = {"measured_on": "2026-04-06", "backend": "vllm", "system": "b200_sxm"}
+    assert cache_of_script({**cells, "model_path": "MiniMaxAI/MiniMax-M2.5"}) == "fp8"
+    assert cache_of_script({**cells, "model_path": "MiniMaxAI/MiniMax-M2.5", "system": "h100_sxm"}) is None
+    assert cache_of_script({**cells, "model_path": "openai/gpt-oss-120b"}) is None
+    assert cache_of_script({**cells, "model_path": "MiniMaxAI/MiniMax-M2.5", "measured_on": ""}) is None

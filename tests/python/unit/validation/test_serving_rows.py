@@ -75,4 +75,16 @@ def test_what_notes_say_about_a_run() -> None:
     assert _row(note="offline throughput with 30000 requests of fixed length").requests == 30000
     assert _row(note="prompt time and mean token time at fixed batch").fixed_batch
     assert _row(note="expert load forced to be even").balanced
+    assert _row(note="profile-data run: batch 128 per card").balanced
     assert not _row(note=None).balanced
+
+
+def test_the_batch_of_a_submission_to_mlperf_is_that_of_one_engine() -> None:
+    found = {"concurrency": 896, "tp": 2, "dp": 4, "cards": 8}
+    assert _row(**found).in_flight == 896
+    assert _row(**found, source_url="https://github.com/mlcommons/inference_results_v4.1").in_flight == 3584
+
+
+def test_names_of_formats_are_understood() -> None:
+    for name, known in (("W4A16", "int4"), ("awq", "int4"), ("fp8_block", "fp8"), ("MXFP8", "fp8")):
+        assert _row(precision=name).precision == known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,8 @@ def test_a_prefill_pool_and_a_decode_pool_have_their_own_rates(tmp_path: Path) -
         ({"cards": 3}, "contradicts the machine"),
         ({"precision": "fp3"}, "fp3"),
         ({"model": "llama3.1-405b", "cards": 1, "tp": 1}, "does not fit"),
+        ({"concurrency": None, "measured": {"tpot_ms": 20.0}}, "concurrency is missing"),
+        ({"osl": None}, "osl is missing"),
     ],
 )
 def test_what_cannot_be_answered_says_why(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
@@ -115,6 +118,46 @@ def test_what_was_filled_in_is_said(tmp_path: Path) -> None:
         "no profile of framework",
     ):
         assert part in text
+
+
+def test_what_a_row_leaves_open_widens_its_band(tmp_path: Path) -> None:
+    bands = []
+    for change in ({}, {"framework": "some engine"}, {"framework": "some engine", "tp": None}):
+        (case, *_) = run(tmp_path, {**ROW, **change})["cases"]
+        bands.append(case["high"] / case["predicted"])
+    assert bands[0] < bands[1] < bands[2]
+
+
+def test_a_decoding_pool_at_a_known_cache_needs_no_lengths(tmp_path: Path) -> None:
+    row = {**ROW, "phase": "decode", "isl": None, "osl": None, "kv_len_mean": 2000}
+    short, long = (
+        run(tmp_path, {**row, "kv_len_mean": tokens, "measured": {"decode_tokens_per_s_per_card": 700.0}})[
+            "cases"
+        ][0]["predicted"]
+        for tokens in (2000, 20000)
+    )
+    assert 0.0 < short < long
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "qwen3-235b-a22b", "tp": 8, "dp": 8, "ep": 8},
+        {"model": "gpt-oss-120b", "precision": "fp4", "tp": 8, "dp": 1, "ep": 1, "isl": 8192, "osl": 256},
+    ],
+)
+def test_more_requests_are_not_served_slower_in_all_nor_faster_each(change: dict[str, Any]) -> None:
+    """From one request, fewer than data-parallel ranks, to more than the cache holds."""
+    desk = ServingDesk(SpecLibrary.from_environment())
+    loads = (1, 2, 3, 8, 16, 64, 256, 1024, 4096)
+    ready = [
+        desk.prepare(ServingRow.model_validate({**ROW, "cards": 8, **change, "id": str(n), "concurrency": n}))
+        for n in loads
+    ]
+    answers = [given["load"] for given in Battery(desk, ready).answers(shipped_tables(desk))]
+    for fewer, more in itertools.pairwise(answers):
+        assert more["output_tokens_per_second"] >= 0.99 * fewer["output_tokens_per_second"]
+        assert more["tpot_seconds"] >= 0.99 * fewer["tpot_seconds"]
 
 
 def test_a_battery_answers_as_one_question_at_a_time() -> None:
