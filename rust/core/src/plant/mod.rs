@@ -169,12 +169,12 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         load.storage = each.power * count as f64;
     }
     let stood = packed(choice, &load, domains, (&terms.rack, storage))?;
-    // Racks that the side networks themselves and the coolant add have no ports in the management network.
+    // Racks that the side networks themselves, storage and coolant add have no ports in the management network.
     let joined = Joined {
         servers,
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
-        racks: stood.racks.total(),
+        racks: stood.racks.total() - stood.racks.storage,
     };
     let side = side_totals(terms.side_networks, &joined)?;
     load.side_networks = side.watts;
