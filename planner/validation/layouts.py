@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from planner.architectures import Architecture
+from planner.errors import PlannerError
 from planner.problem import wire
 from planner.software import SoftwareProfile
 from planner.validation.rows import Row
@@ -16,6 +17,12 @@ MICRO_BATCHES = (1, 2, 4, 8)
 
 class UnanswerableError(Exception):
     """Why a row cannot be predicted."""
+
+
+def why_not(fault: PlannerError) -> str:
+    """The reason that a fault of the library or of a definition in the file gives, with its key."""
+    key = f"{fault.key}: " if fault.key and fault.key not in fault.message else ""
+    return key + fault.message + (f" ({fault.hint})" if fault.hint else "")
 
 
 def layouts(
