@@ -192,11 +192,12 @@ def cost(design: Wire) -> Cost:
     )
 
 
-def reliability(design: Wire) -> Reliability:
-    """Failures of a design."""
-    return Reliability.model_validate(
-        {name: design["reliability"][name] for name in Reliability.model_fields}
-    )
+def reliability(design: Wire, other_spares: Sequence[Wire] = ()) -> Reliability:
+    """Failures of a design; ``other_spares``: of its plant, what the search says of more or fewer."""
+    found = {name: design["reliability"][name] for name in Reliability.model_fields}
+    if found["spares"] is not None:
+        found["spares"] = {**found["spares"], "others": [dict(choice) for choice in other_spares]}
+    return Reliability.model_validate(found)
 
 
 def summary(wire: Wire) -> Summary:

@@ -244,18 +244,33 @@ class Pool(Part):
     memory: Memory
 
 
-class Spares(Part):
-    """Hot spares, in servers."""
+class SpareChoice(Part):
+    """The best plan on the plant of the answer with another number of spares."""
 
-    servers_needed: int = Field(description="those that pay, or that the confidence asked for takes")
+    servers: int = Field(description="that stand by")
+    days: float
+    tokens_per_second: float = Field(description="of calendar time")
+
+
+class Spares(Part):
+    """Hot spares, in servers: as many as make the most of the plant, and at least those of a confidence."""
+
+    servers_needed: int = Field(description="those that spare_confidence asks for; 0: none is asked for")
     servers_had: int = Field(description="what the layout leaves free")
     servers_short: int
     per_domain: int = Field(
-        description="of those needed, inside each scale-up domain; 0: they stand anywhere"
+        description="of those had, inside each scale-up domain; 0: they stand anywhere, or in whole domains"
     )
-    spare_domains: int = Field(description="of those needed, whole scale-up domains")
+    spare_domains: int = Field(description="of those had, whole scale-up domains")
     servers_in_repair: float = Field(description="mean")
-    covered: float = Field(description="share of the time in which the needed spares suffice")
+    covered: float = Field(description="share of the time in which the spares had suffice")
+    kept: float | None = Field(
+        default=None, description="share of the time kept: short of spares a job waits or goes on smaller"
+    )
+    others: list[SpareChoice] = Field(
+        default=[],
+        description="the best with fewer and with more of them on the plant, where they come near",
+    )
 
 
 class Reliability(Part):

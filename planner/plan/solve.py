@@ -200,6 +200,8 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     result, design, studied = answer.result, answer.design, answer.studied
     request = case.request.model_dump(by_alias=True)
     parts = _design_parts(case, design, request, answer.used) if design else dict(_NO_DESIGN)
+    if design and _is_best(result, design):
+        parts["reliability"] = assemble.reliability(design, result["other_spares"])
     nearest = assemble.nearest(result, assemble.summary_of)
     card = case.library.accelerator(_accelerator(case, design))
     mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
@@ -270,6 +272,12 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
             detail=dict(case.seconds),
         ),
     )
+
+
+def _is_best(result: Wire, design: Wire) -> bool:
+    """Whether a design is the one that the search found."""
+    best = result.get("best")
+    return best is not None and (best["layout"], best["cards"]) == (design["layout"], design["cards"])
 
 
 def _country(case: Case) -> str:

@@ -285,15 +285,21 @@ def _when(plan: Plan) -> Iterator[Row]:
 
 
 def _spare_words(spares: Spares) -> str:
-    short = f", {spares.servers_short:,} SHORT" if spares.servers_short else ""
     where = ""
     if spares.per_domain or spares.spare_domains:
         where = f" ({spares.per_domain} in each domain, {spares.spare_domains} whole domains)"
-    return (
-        f"{spares.servers_needed:,} servers needed{where}, {spares.servers_had:,} had{short}; "
+    asked = f" of {spares.servers_needed:,} needed" if spares.servers_needed else ""
+    short = f", {spares.servers_short:,} SHORT" if spares.servers_short else ""
+    kept = "" if spares.kept is None else f", {percent(spares.kept)} of it kept"
+    words = (
+        f"{counted(spares.servers_had, 'server')}{asked}{where}{short}; "
         f"{number(spares.servers_in_repair)} in repair on average; "
-        f"enough {percent(spares.covered)} of the time"
+        f"enough {percent(spares.covered)} of the time{kept}"
     )
+    if spares.others:
+        others = (f"{number(other.days)} days with {other.servers:,}" for other in spares.others)
+        words += f"; else at best {', '.join(others)}"
+    return words
 
 
 def _money(plan: Plan) -> Iterator[Row]:

@@ -194,8 +194,8 @@ class Reliability(Frozen):
     repair: DurationSeconds | None = Field(default=None, description="until a failed server is back")
     spares: Literal["required", "as-given", "ignored"] = Field(
         default="required",
-        description="required: as many as pay, or as spare_confidence asks; as-given: a job short of them "
-        "waits or shrinks; ignored: somebody else replaces what fails at once",
+        description="required: as many as the search finds best, at least those of spare_confidence (a job "
+        "short of them waits or shrinks); as-given: without it; ignored: others replace what fails at once",
     )
     spare_confidence: Share = Field(
         default=0.0, lt=1, description="spares cover the servers in repair with at least this probability"

@@ -66,6 +66,24 @@ struct Counts {
     refused_sizes: Vec<(String, u64)>,
 }
 
+/// The best plan on the plant of the answer with another number of spares.
+#[derive(Clone, Debug, Serialize)]
+struct SpareChoice {
+    servers: u64,
+    days: f64,
+    tokens_per_second: f64,
+}
+
+fn spare_choice(problem: &Problem, found: &Found) -> SpareChoice {
+    let cluster = &problem.clusters[found.cluster];
+    let active = found.best.layout.devices().div_ceil(cluster.devices_per_card);
+    SpareChoice {
+        servers: (found.cards - active) / cluster.cards_per_server,
+        days: found.days,
+        tokens_per_second: found.effective_rate,
+    }
+}
+
 /// `result/1`.
 #[derive(Clone, Debug, Serialize)]
 struct Answer {
@@ -77,6 +95,7 @@ struct Answer {
     front_total: usize,
     runners_up: Vec<Summary>,
     similar_layouts: u64,
+    other_spares: Vec<SpareChoice>,
     nearest: Option<Nearest>,
     binding: Vec<String>,
     margin: Option<f64>,
@@ -175,6 +194,7 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         front_total: outcome.front_total,
         runners_up: outcome.runners_up.iter().map(|found| summary(problem, found)).collect(),
         similar_layouts: outcome.similar,
+        other_spares: outcome.other_spares.iter().map(|found| spare_choice(problem, found)).collect(),
         binding: nearest.as_ref().map_or(binding, |nearest| vec![nearest.what.to_string()]),
         nearest,
         best,

@@ -79,7 +79,7 @@ fn pointers_and_shapes_are_checked() {
     assert!(sample(&request(&two), &[1.0, 2.0, 3.0], 1).is_err());
 }
 
-/// Every lawful size of two families one by one, for a draw of memory bandwidth and failures.
+/// Every lawful layout of two families on every size one by one, for a draw of memory bandwidth and failures.
 fn by_hand(bandwidth: f64, failures: f64, allowed: f64) -> f64 {
     let mut problem = common::problem();
     problem.clusters[0].device.memory_bandwidth.0 = bandwidth;
@@ -88,16 +88,19 @@ fn by_hand(bandwidth: f64, failures: f64, allowed: f64) -> f64 {
     for tp in [4, 8] {
         for dp in 1..=problem.training.global_batch * 2 {
             let layout = choice(tp, dp).layout;
-            let choice = DesignChoice { cards: None, ..choice(tp, dp) };
-            let (Some(count), Ok(design)) =
-                (micro_batches(&problem.training, dp, layout.micro_batch), evaluate(&problem, &choice))
-            else {
+            let Some(count) = micro_batches(&problem.training, dp, layout.micro_batch) else { continue };
+            if broken_rule_at(Host::of(&problem.clusters[0]), &layout, count).is_some() {
                 continue;
-            };
-            let lawful = broken_rule_at(Host::of(&problem.clusters[0]), &layout, count).is_none();
-            let clean = design.broken_rules.iter().all(|rule| *rule == Rule::Target);
-            if lawful && clean && design.performance.days <= allowed {
-                least = least.min(design.cards.total as f64);
+            }
+            let unit = problem.clusters[0].unit_cards;
+            for units in layout.devices().div_ceil(unit)..=problem.limits.cards_max / unit {
+                let choice = DesignChoice { cards: Some(units * unit), ..choice(tp, dp) };
+                let Ok(design) = evaluate(&problem, &choice) else { continue };
+                let clean = design.broken_rules.iter().all(|rule| *rule == Rule::Target);
+                if clean && design.performance.days <= allowed {
+                    least = least.min(design.cards.total as f64);
+                    break;
+                }
             }
         }
     }

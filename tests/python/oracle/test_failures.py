@@ -52,15 +52,20 @@ def test_without_a_spare_a_job_goes_on_smaller() -> None:
     assert (spares["servers_had"], spares["servers_short"]) == (0, spares["servers_needed"])
     # 2,048 servers x 0.00379 x 0.766 x 2 days in repair; replicas of 16 servers are given up whole.
     assert spares["servers_in_repair"] == pytest.approx(2048 * 0.00379 * 0.7661 * 2, rel=1e-3)
+    assert spares["kept"] == pytest.approx(1.0 - found["waiting"])
     assert found["waiting"] == pytest.approx((spares["servers_in_repair"] + 15) / 2048, rel=0.02)
 
 
 def test_faster_repair_needs_fewer_spares() -> None:
-    slow = design(["reliability.spares=required", "reliability.repair=3 days"])
-    fast = design(["reliability.spares=required", "reliability.repair=6 h"])
-    assert slow["spares"]["servers_needed"] > 2 * fast["spares"]["servers_needed"]
-    sure = design(["reliability.spares=required", "reliability.spare_confidence=0.99999"])
-    assert sure["spares"]["covered"] >= 0.99999
+    sure = "reliability.spare_confidence=0.99"
+    slow = design(["reliability.spares=required", "reliability.repair=3 days", sure])["spares"]
+    fast = design(["reliability.spares=required", "reliability.repair=6 h", sure])["spares"]
+    assert slow["servers_needed"] > 2 * fast["servers_needed"] > 0
+    # All servers are at work: every spare that the confidence asks for is missing.
+    assert slow["servers_short"] == slow["servers_needed"]
+    surer = design(["reliability.spares=required", "reliability.spare_confidence=0.99999"])["spares"]
+    plain = design(["reliability.spares=required"])["spares"]
+    assert surer["servers_needed"] > 0 == plain["servers_needed"]
 
 
 def test_a_plan_of_json_keeps_its_spares(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ pub struct SparesAnswer {
     pub spare_domains: u64,
     pub servers_in_repair: f64,
     pub covered: f64,
+    pub kept: f64,
 }
 
 /// One level of the network as the collectives saw it.

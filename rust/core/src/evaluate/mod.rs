@@ -175,7 +175,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         fabric: fabric_answer(&at, &plant),
         facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref(), Some(&times)),
         cost: cost_answer(&plant),
-        reliability: reliability_answer(&plant, &standby),
+        reliability: reliability_answer(&plant, &standby, layout.dp),
         network: network_answer(&network),
     })
 }
@@ -389,7 +389,7 @@ pub fn cost_answer(plant: &Plant) -> CostAnswer {
 
 /// Part of a design's answer.
 #[must_use]
-pub fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer {
+pub fn reliability_answer(plant: &Plant, standby: &Standby, replicas: u64) -> ReliabilityAnswer {
     let time = &plant.goodput;
     ReliabilityAnswer {
         mttf_hours: time.mttf.map(|time| time.0 / 3600.0),
@@ -405,7 +405,7 @@ pub fn reliability_answer(plant: &Plant, standby: &Standby) -> ReliabilityAnswer
         waiting: time.waiting,
         stragglers: time.stragglers,
         causes: plant.causes,
-        spares: standby.answer(plant),
+        spares: standby.answer(plant, replicas),
     }
 }
 

@@ -4,18 +4,22 @@ use crate::evaluate::design::SparesAnswer;
 use crate::hardware::Cluster;
 use crate::plant::{Plant, SparePolicy, spare_rule};
 use crate::problem::Problem;
-use crate::reliability::spares::{Needed, SpareRule, kept_with};
+use crate::reliability::keeping::Keeping;
+use crate::reliability::spares::SpareRule;
 
 /// What a layout on a cluster asks of spares.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Standby {
     active_cards: u64,
     active_servers: u64,
     cards_per_server: u64,
-    /// The rule and what it asks for; none where somebody else replaces what fails.
-    asked: Option<(SpareRule, Needed)>,
-    /// Whether the plan has to hold them.
-    required: bool,
+    /// None where somebody else replaces what fails.
+    rule: Option<SpareRule>,
+    keeping: Keeping,
+    /// Servers that a confidence asks for.
+    least: u64,
+    /// Servers that a design whose cards nobody names gets.
+    usual: u64,
 }
 
 impl Standby {
@@ -23,28 +27,41 @@ impl Standby {
     #[must_use]
     pub fn new(problem: &Problem, cluster: &Cluster, active_cards: u64) -> Self {
         let active_servers = active_cards.div_ceil(cluster.cards_per_server);
-        let asked = spare_rule(cluster, &problem.reliability).map(|rule| (rule, rule.needed(active_servers)));
+        let rule = spare_rule(cluster, &problem.reliability);
         let required =
             problem.reliability.failures.is_some_and(|model| model.spares == SparePolicy::Required);
-        Self { active_cards, active_servers, cards_per_server: cluster.cards_per_server, asked, required }
+        let (mut least, mut usual) = (active_servers, active_servers);
+        if let Some(rule) = rule.filter(|_| required) {
+            usual = rule.needed(active_servers).bought.max(active_servers);
+            if rule.least_confidence > 0.0 {
+                let alive = if rule.in_domains() { rule.alive() } else { Vec::new() };
+                least = rule.least(active_servers, &alive);
+            }
+        }
+        let keeping = Keeping::new(rule, false, 0);
+        let cards_per_server = cluster.cards_per_server;
+        Self { active_cards, active_servers, cards_per_server, rule, keeping, least, usual }
     }
 
     /// For services: whole instances stand by, which their search counts itself.
     #[must_use]
     pub fn none(cluster: &Cluster, active_cards: u64) -> Self {
         let active_servers = active_cards.div_ceil(cluster.cards_per_server);
-        let cards_per_server = cluster.cards_per_server;
-        Self { active_cards, active_servers, cards_per_server, asked: None, required: false }
+        Self {
+            active_cards,
+            active_servers,
+            cards_per_server: cluster.cards_per_server,
+            rule: None,
+            keeping: Keeping::new(None, false, 0),
+            least: active_servers,
+            usual: active_servers,
+        }
     }
 
-    /// Cards to buy, spares included.
+    /// Cards to buy where nobody names them, usual spares included.
     #[must_use]
     pub fn cards(&self) -> u64 {
-        let bought = self
-            .asked
-            .filter(|_| self.required)
-            .map_or(self.active_servers, |(_, needed)| needed.bought.max(self.active_servers));
-        self.active_cards + (bought - self.active_servers) * self.cards_per_server
+        self.active_cards + (self.usual.max(self.least) - self.active_servers) * self.cards_per_server
     }
 
     /// Purchase units for `cards`, or where none are named, for the spares too and at least the lower limit. Where the
@@ -62,43 +79,39 @@ impl Standby {
         if wanted > most && bare <= most { most } else { wanted }
     }
 
-    /// Whether `plant` holds fewer cards than it has to.
+    /// Whether `plant` holds fewer spares than a confidence asks for.
     #[must_use]
     pub fn is_short(&self, plant: &Plant) -> bool {
-        plant.cards < self.cards()
+        self.bought(plant) < self.least
     }
 
-    fn had(&self, plant: &Plant) -> u64 {
-        (plant.cards - self.active_cards) / self.cards_per_server
+    /// Whole servers; what the active cards leave free on their last server is no spare.
+    fn bought(&self, plant: &Plant) -> u64 {
+        self.active_servers + (plant.cards - self.active_cards) / self.cards_per_server
     }
 
-    /// What too few spares cost beyond the waiting that the size of the plant counts anyway; `replicas` copies of the
-    /// model share the active servers.
+    /// Share of its time that a job on `plant` loses for want of spares; `replicas` copies of the model share the active
+    /// servers.
     #[must_use]
     pub fn lost(&self, plant: &Plant, replicas: u64) -> f64 {
-        let Some((rule, needed)) = self.asked else { return 0.0 };
-        let had = self.had(plant);
-        if had >= needed.servers {
-            return 0.0;
-        }
-        let active = self.active_servers as f64;
-        let kept = kept_with(rule.in_repair(active), had, active, active / replicas as f64);
-        (1.0 - kept - plant.goodput.waiting).max(0.0)
+        1.0 - self.keeping.kept(self.bought(plant), self.active_servers, replicas)
     }
 
     /// For people.
     #[must_use]
-    pub fn answer(&self, plant: &Plant) -> Option<SparesAnswer> {
-        let (rule, needed) = self.asked?;
-        let had = self.had(plant);
+    pub fn answer(&self, plant: &Plant, replicas: u64) -> Option<SparesAnswer> {
+        let rule = self.rule?;
+        let bought = self.bought(plant);
+        let stood = self.keeping.stood(bought, self.active_servers, replicas);
         Some(SparesAnswer {
-            servers_needed: needed.servers,
-            servers_had: had,
-            servers_short: needed.servers.saturating_sub(had),
-            per_domain: needed.per_domain,
-            spare_domains: needed.domains,
+            servers_needed: self.least - self.active_servers,
+            servers_had: bought - self.active_servers,
+            servers_short: self.least.saturating_sub(bought),
+            per_domain: stood.per_domain,
+            spare_domains: stood.domains,
             servers_in_repair: rule.in_repair(self.active_servers as f64),
-            covered: needed.covered,
+            covered: stood.covered,
+            kept: stood.kept,
         })
     }
 }

@@ -8,7 +8,7 @@ mod running;
 pub mod side;
 mod terms;
 
-pub use running::spare_rule;
+pub use running::{keeping, spare_rule};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
 use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
@@ -189,7 +189,7 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
     let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
-    let time = goodput_of(cluster, &terms.recovery, &causes, checkpoint, servers)?;
+    let time = goodput_of(&terms.recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
     Ok(Plant {
         cards,

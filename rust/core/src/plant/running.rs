@@ -4,6 +4,7 @@ use super::terms::{Recovery, Save, SparePolicy};
 use crate::fabric::FabricDesign;
 use crate::hardware::Cluster;
 use crate::reliability::causes::{Causes, Exposed, Shares, straggler_loss};
+use crate::reliability::keeping::Keeping;
 use crate::reliability::spares::SpareRule;
 use crate::reliability::{Checkpointing, Goodput, MemoryCopies, goodput};
 use crate::units::{Bytes, BytesPerSecond, Seconds};
@@ -34,7 +35,14 @@ pub(super) fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesig
     })
 }
 
-/// The spares that a job on this hardware has to hold; none where somebody else replaces what fails.
+/// What a job on this hardware keeps, for up to `most` servers at work.
+#[must_use]
+pub fn keeping(cluster: &Cluster, recovery: &Recovery, most: u64) -> Keeping {
+    let required = recovery.failures.is_some_and(|model| model.spares == SparePolicy::Required);
+    Keeping::new(spare_rule(cluster, recovery), required, most)
+}
+
+/// What decides about spares on this hardware; none where somebody else replaces what fails.
 #[must_use]
 pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
     let model = recovery.failures.filter(|model| model.spares != SparePolicy::Ignored)?;
@@ -48,12 +56,12 @@ pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
     })
 }
 
-/// Share of calendar time that trains, with the needed spares at hand.
+/// Share of calendar time that trains while nothing waits for a spare: those are of the layout
+/// ([`crate::reliability::keeping`]).
 ///
 /// # Errors
 /// In words: a checkpoint takes longer to write than the job lives, so it never gets anywhere.
 pub(super) fn goodput_of(
-    cluster: &Cluster,
     recovery: &Recovery,
     causes: &Causes,
     size: Bytes,
@@ -89,15 +97,11 @@ pub(super) fn goodput_of(
     };
     let time = goodput(mttf, &plan);
     let Some(model) = recovery.failures else { return Ok(time) };
-    let waiting = match spare_rule(cluster, recovery) {
-        Some(rule) => 1.0 - rule.needed(servers).covered,
-        None => 0.0,
-    };
     let stragglers = straggler_loss(
         servers as f64,
         model.straggler_per_server_day,
         Seconds(model.straggler_seconds).days(),
         model.straggler_slowdown,
     );
-    Ok(time.losing(waiting, stragglers))
+    Ok(time.losing(0.0, stragglers))
 }

@@ -152,10 +152,11 @@ pub struct PeerMemory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SparePolicy {
-    /// As many as pay, or as a confidence asks for: the search keeps them free.
+    /// As many as the search finds best, and at least those that a confidence asks for. A job short of them waits for
+    /// repairs or goes on smaller, and that is what the search weighs them against.
     #[default]
     Required,
-    /// Those that are there; a job with too few waits for repairs or goes on smaller.
+    /// The same without a confidence.
     AsGiven,
     /// Failed servers are replaced at once by somebody else.
     Ignored,

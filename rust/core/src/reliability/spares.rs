@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::reliability::poisson_cdf;
+use crate::reliability::{poisson_cdf, poisson_quantile};
 use crate::units::Seconds;
 
 /// What decides how many spares are needed.
@@ -52,14 +52,14 @@ impl SpareRule {
         servers * self.repairs_per_server_day * self.repair.days()
     }
 
-    /// The spares of a job on that many servers.
+    /// The spares that a job on that many servers should have, other things left aside: what a design is given whose
+    /// cards nobody names. The search weighs them against everything else instead ([`super::keeping`]).
     ///
     /// Where any server stands in for any other: those that make the most of what is bought, max over s of
     /// P(X <= s) / (active + s), and at least the quantile of `least_confidence`. That has one maximum, since the
     /// Poisson distribution is log-concave: the first spare that does not pay ends the search. Inside scale-up domains:
     /// the fewest servers in all that cover [`DOMAIN_COVERAGE`] (or `least_confidence`), over the number of spares per
-    /// domain; domains with too few are replaced whole. Servers bought never fall with active ones, which the search
-    /// relies on.
+    /// domain; domains with too few are replaced whole.
     #[must_use]
     pub fn needed(&self, active_servers: u64) -> Needed {
         if self.domain_servers <= 1 {
@@ -71,21 +71,36 @@ impl SpareRule {
     }
 
     /// Numbers of spares per domain worth a thought, and the chance that a domain with so many is alive.
-    fn alive(&self) -> Vec<(u64, f64)> {
+    #[must_use]
+    pub fn alive(&self) -> Vec<(u64, f64)> {
         let mean = self.in_repair(self.domain_servers as f64);
         let most = (self.domain_servers / MOST_IN_DOMAIN).max(1).min(self.domain_servers - 1);
-        // Below the mean nearly every domain is dead, far above it one more changes nothing.
+        // Far above the mean one more changes nothing; none at all is what a full domain has.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of servers")]
-        let (from, to) = ((mean - 2.0).max(0.0) as u64, (mean + 8.0 * libm::sqrt(mean) + 3.0) as u64);
-        (from.min(most)..=to.min(most))
+        let to = (mean + 8.0 * libm::sqrt(mean) + 3.0) as u64;
+        (0..=to.min(most))
             .map(|spares| (spares, poisson_cdf(mean, spares) * (1.0 - self.domain_down)))
             .collect()
     }
 
+    /// Servers that a job on `active` ones has to buy so that spares suffice with `least_confidence`. Never falls with
+    /// active ones, which the search relies on.
+    #[must_use]
+    pub fn least(&self, active: u64, alive: &[(u64, f64)]) -> u64 {
+        if self.domain_servers > 1 {
+            return self.cheapest_in_domains(active, alive, self.least_confidence).bought;
+        }
+        active + poisson_quantile(self.in_repair(active as f64), self.least_confidence)
+    }
+
     fn needed_in_domains(&self, active: u64, alive: &[(u64, f64)]) -> Needed {
+        self.cheapest_in_domains(active, alive, self.least_confidence.max(DOMAIN_COVERAGE))
+    }
+
+    fn cheapest_in_domains(&self, active: u64, alive: &[(u64, f64)], confidence: f64) -> Needed {
         let mut best: Option<Needed> = None;
         for &(per_domain, alive) in alive {
-            let other = self.in_domains(active, per_domain, alive);
+            let other = self.cover_domains(active, per_domain, alive, confidence);
             let better = |best: Needed| {
                 other.bought < best.bought || (other.bought == best.bought && other.covered > best.covered)
             };
@@ -97,11 +112,10 @@ impl SpareRule {
     }
 
     /// With `per_domain` spares in each domain, and whole domains for those that have too few.
-    fn in_domains(&self, active: u64, per_domain: u64, alive: f64) -> Needed {
+    fn cover_domains(&self, active: u64, per_domain: u64, alive: f64, confidence: f64) -> Needed {
         let domains = active.div_ceil(self.domain_servers - per_domain);
         let lost = domains as f64 * (1.0 - alive);
-        let (whole, covered) =
-            climb(lost, |_, covered, _| covered < self.least_confidence.max(DOMAIN_COVERAGE));
+        let (whole, covered) = climb(lost, |_, covered, _| covered < confidence);
         Needed {
             servers: domains * per_domain + whole * self.domain_servers,
             per_domain,
@@ -141,7 +155,7 @@ fn climb(mean: f64, goes_on: impl Fn(u64, f64, f64) -> bool) -> (u64, f64) {
     (whole(spares), covered)
 }
 
-/// Servers to buy for every number of active servers, so that the search looks them up.
+/// Servers to buy at least for every number of active servers, so that the search looks them up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpareTable {
     bought: Vec<u64>,
@@ -152,16 +166,9 @@ impl SpareTable {
     #[must_use]
     pub fn new(rule: &SpareRule, most: u64) -> Self {
         let servers: Vec<u64> = (0..=most).collect();
-        let alive = rule.alive();
-        let bought = servers
-            .into_par_iter()
-            .with_min_len(512)
-            .map(|active| match active {
-                0 => 0,
-                _ if rule.domain_servers <= 1 => rule.needed(active).bought,
-                _ => rule.needed_in_domains(active, &alive).bought,
-            })
-            .collect();
+        let alive = if rule.in_domains() { rule.alive() } else { Vec::new() };
+        let least = |active| if active == 0 { 0 } else { rule.least(active, &alive) };
+        let bought = servers.into_par_iter().with_min_len(512).map(least).collect();
         Self { bought }
     }
 
@@ -181,26 +188,6 @@ impl SpareTable {
         // Beyond the table the limits end, so anything larger will do.
         self.bought.get(index).copied().unwrap_or(u64::MAX / 4)
     }
-}
-
-/// Share of its work that a job keeps which has `spares` for servers in repair with this mean: it waits whenever there
-/// are too few, or goes on with fewer replicas, whichever keeps more.
-///
-/// Waiting keeps P(X <= s). A replica that is given up lends its `replica` servers to the others, so Y = (X - s)+ missing
-/// servers cost ceil(Y / replica) replicas, at most (Y + replica - 1) servers: going on keeps at least
-/// 1 - (E[Y] + (replica - 1)·P(X > s)) / `active`.
-#[must_use]
-pub fn kept_with(mean: f64, spares: u64, active: f64, replica: f64) -> f64 {
-    let waiting = poisson_cdf(mean, spares);
-    let lent = expected_excess(mean, spares) + (replica - 1.0).max(0.0) * (1.0 - waiting);
-    waiting.max(1.0 - lent / active).clamp(0.0, 1.0)
-}
-
-/// E[(X - s)+] of a Poisson X: mean·P(X >= s) - s·P(X >= s + 1).
-#[must_use]
-pub fn expected_excess(mean: f64, spares: u64) -> f64 {
-    let at_least = |count: u64| if count == 0 { 1.0 } else { 1.0 - poisson_cdf(mean, count - 1) };
-    (mean * at_least(spares) - spares as f64 * at_least(spares + 1)).max(0.0)
 }
 
 /// Replicas beyond `wanted` so that at least `wanted` are up with probability `target`: N+k for serving. The smallest
@@ -290,16 +277,6 @@ mod tests {
             }
         }
         assert_eq!(SpareTable::none().bought(100), 100);
-    }
-
-    #[test]
-    fn a_job_short_of_spares_waits_or_goes_on_smaller() {
-        // 11.9 servers in repair and no spare: waiting keeps nothing, going on lends at most 11.9 + 15 servers.
-        let kept = kept_with(11.9, 0, 2048.0, 16.0);
-        assert!((kept - (1.0 - (11.9 + 15.0) / 2048.0)).abs() < 1e-6);
-        // One replica: waiting is all there is.
-        assert!((kept_with(0.1, 0, 16.0, 16.0) - (-0.1_f64).exp()).abs() < 1e-2);
-        assert!(kept_with(11.9, 40, 2048.0, 16.0) > 0.999_999);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub const FEWEST: usize = 3;
 /// be slower by a little.
 const TRIED_BELOW: usize = 4;
 
+/// And above it: more ranks with fewer spares may be fewer cards.
+const TRIED_ABOVE: usize = 2;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
@@ -37,7 +40,7 @@ struct Family {
 ///
 /// `values` holds draws x pointers numbers; `days` draws x clusters calendar days that are allowed, the model's own error
 /// on top already. The answer holds draws x [`FEWEST`] numbers. A family's data ranks are those that the declared space
-/// and the batch allow (its own alone in a factorized space); it holds the spares that the draw asks for. The border
+/// and the batch allow (its own alone in a factorized space); it holds as few spares as do. The border
 /// between too slow and fast enough is found by halving. Families after the first are looked at only below the fewest
 /// cards known; of equal ones the first stays.
 ///
@@ -112,10 +115,8 @@ fn least(problem: &Problem, families: &[Family], days: &[f64]) -> [f64; FEWEST] 
         let ranks = &family.ranks[..family.ranks.partition_point(|dp| active(*dp) < best[0])];
         let sizes = Sizes { problem, family, allowed: days[family.choice.cluster] };
         for &dp in sizes.border(ranks) {
-            let tried = sizes.at(dp);
-            if let Some(cards) = tried.cards.filter(|cards| tried.fast && *cards < best[0]) {
+            if let Some(cards) = sizes.fewest(dp).filter(|cards| *cards < best[0]) {
                 best = [cards, index as f64, dp as f64];
-                break;
             }
         }
     }
@@ -141,9 +142,33 @@ struct Tried {
 }
 
 impl Sizes<'_> {
+    /// The fewest cards with which so many data ranks do it, from the usual spares down to none by halving: up to the
+    /// usual ones every spare makes it faster.
+    fn fewest(&self, dp: u64) -> Option<f64> {
+        let tried = self.at(dp);
+        let most = tried.cards.filter(|_| tried.fast)?;
+        let cluster = &self.problem.clusters[self.family.choice.cluster];
+        let active = Layout { dp, ..self.family.choice.layout }.devices().div_ceil(cluster.devices_per_card);
+        let unit = cluster.unit_cards;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of cards")]
+        let (mut from, mut to) =
+            (active.max(self.problem.limits.cards_min).div_ceil(unit), most as u64 / unit);
+        while from < to {
+            let middle = u64::midpoint(from, to);
+            let tried = self.with(dp, Some(middle * unit));
+            if tried.fast && tried.cards.is_some() { to = middle } else { from = middle + 1 }
+        }
+        Some((to * unit) as f64)
+    }
+
+    /// With the usual spares.
     fn at(&self, dp: u64) -> Tried {
+        self.with(dp, None)
+    }
+
+    fn with(&self, dp: u64, cards: Option<u64>) -> Tried {
         let layout = Layout { dp, ..self.family.choice.layout };
-        let choice = DesignChoice { cards: None, layout, ..self.family.choice };
+        let choice = DesignChoice { cards, layout, ..self.family.choice };
         let Ok(design) = evaluate(self.problem, &choice) else {
             return Tried { days: f64::INFINITY, fast: false, cards: None };
         };
@@ -178,7 +203,7 @@ impl Sizes<'_> {
             ranks = &ranks[..=turn];
         }
         let border = ranks.partition_point(|dp| !self.at(*dp).fast);
-        &ranks[border.saturating_sub(TRIED_BELOW)..ranks.len().min(border + 1)]
+        &ranks[border.saturating_sub(TRIED_BELOW)..ranks.len().min(border + 1 + TRIED_ABOVE)]
     }
 
     /// The place of the ranks from which days rise; the last one where they never do.

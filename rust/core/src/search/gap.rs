@@ -53,7 +53,7 @@ pub fn size_bound(problem: &Problem, per_card: f64, size: &Size) -> f64 {
         return f64::INFINITY;
     }
     let costs = size.rows.iter().map(|row| {
-        let point = Point { size, row, rate, tokens: problem.training.tokens };
+        let point = Point { size, row, productive: rate * size.goodput, tokens: problem.training.tokens };
         objective_cost(&problem.search, &point)
     });
     costs.fold(f64::INFINITY, f64::min)

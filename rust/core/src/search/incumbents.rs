@@ -1,8 +1,9 @@
-//! What is known so far: the best layout of every size, and which sizes can still matter.
+//! What is known so far: the most productive layout of every size, and which sizes can still matter.
 
 use std::collections::HashMap;
 
 use crate::problem::{Axis, Objective, Problem, Search};
+use crate::search::holding::{Place, Placed, SLACK};
 use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
@@ -11,15 +12,16 @@ use crate::search::work::Sink;
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
     /// Best layout by variant and size.
-    pub best: Vec<Vec<Option<Best>>>,
+    pub best: Vec<Vec<Option<Placed>>>,
     /// Whether a size can still be part of the answer.
     useful: Vec<Vec<bool>>,
     /// First and last useful size by variant.
     ranges: Vec<(usize, usize)>,
-    /// Rate below which nothing matters, by variant and size; endless for sizes that do not matter.
+    /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
+    /// useful.
     floors: Vec<Vec<f64>>,
-    /// The least of them by variant.
-    least: Vec<f64>,
+    /// Whether the floors of a variant lag behind what is known.
+    stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
     /// There is no front: only the best plan counts.
     scalar: Option<Search>,
@@ -27,6 +29,8 @@ pub struct Incumbents {
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
     fastest: f64,
+    /// Least productive rate that meets the target.
+    target: f64,
     /// A plan is known.
     any: bool,
 }
@@ -40,30 +44,58 @@ impl Incumbents {
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
-            least: vec![0.0; variants.len()],
+            stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
             fastest_only: problem.search.front.is_empty()
                 && problem.search.weights.is_empty()
                 && matches!(problem.search.objective, Objective::Days | Objective::Throughput),
             fastest: 0.0,
+            target: problem.needed_rate(1.0),
             any: false,
         }
     }
 
     /// Takes over what a unit found.
-    pub fn merge(&mut self, variants: &[Variant], variant: usize, found: HashMap<usize, Best>) {
-        self.any |= !found.is_empty();
-        for (size, best) in found {
-            if self.fastest_only {
-                self.fastest = self.fastest.max(best.rate * variants[variant].sizes[size].goodput);
+    ///
+    /// Every layout goes onto all sizes that hold it, up to where nothing larger can be improved by its rate (the floors,
+    /// renewed whenever as many sizes were looked at in vain as there are). The order does not change the outcome.
+    pub fn merge(&mut self, variants: &[Variant], index: usize, found: Found) {
+        let variant = &variants[index];
+        let mut plans: Vec<(Place, Best)> = found.into_values().flatten().collect();
+        plans.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate).then(a.1.layout.cmp(&b.1.layout)));
+        let mut in_vain = 0;
+        for (place, best) in plans {
+            if in_vain >= variant.sizes.len() {
+                self.renew(variant, index);
+                in_vain = 0;
             }
-            let entry = &mut self.best[variant][size];
-            if best.beats(entry.as_ref()) {
-                self.floors[variant][size] = self.floors[variant][size].max(best.rate);
-                *entry = Some(best);
-            }
+            in_vain += self.offer(variant, index, place, best);
         }
+    }
+
+    /// Sets a layout on all sizes of its place where it is the best; the sizes looked at in vain.
+    fn offer(&mut self, variant: &Variant, index: usize, place: Place, best: Best) -> usize {
+        let mut in_vain = 0;
+        for (size, goodput) in variant.holding(place, best.layout.dp) {
+            if best.rate < self.floors[index][size] {
+                break;
+            }
+            in_vain += 1;
+            let placed = Placed { best, goodput };
+            let meets = self.target <= 0.0 || best.rate >= self.target / goodput;
+            if !meets || !self.useful[index][size] || !placed.beats(self.best[index][size].as_ref()) {
+                continue;
+            }
+            in_vain -= 1;
+            self.any = true;
+            self.stale[index] = true;
+            if self.fastest_only {
+                self.fastest = self.fastest.max(placed.productive());
+            }
+            self.best[index][size] = Some(placed);
+        }
+        in_vain
     }
 
     /// Whether any plan is known.
@@ -72,12 +104,27 @@ impl Incumbents {
         self.any
     }
 
-    /// What the next batch may rely on: sizes that cannot matter any more, and the least floors.
+    /// What the next batch may rely on: sizes that cannot matter any more, and floors.
     pub fn settle(&mut self, variants: &[Variant]) {
         self.prune(variants);
-        for ((floors, range), least) in self.floors.iter().zip(&self.ranges).zip(&mut self.least) {
-            let useful = floors.get(range.0..=range.1.min(floors.len().saturating_sub(1))).unwrap_or(&[]);
-            *least = useful.iter().copied().fold(f64::INFINITY, f64::min);
+        for (index, variant) in variants.iter().enumerate() {
+            if std::mem::take(&mut self.stale[index]) {
+                self.renew(variant, index);
+            }
+        }
+    }
+
+    /// The floors of one variant: on a size of goodput g whose best layout makes E tokens per second of calendar time,
+    /// a rate below E / g is worse, since no layout keeps more than all; likewise one below the target's. A floor
+    /// holds for all sizes from its own on, so it is the least of theirs.
+    fn renew(&mut self, variant: &Variant, index: usize) {
+        let mut least = f64::INFINITY;
+        for (place, size) in variant.sizes.iter().enumerate().rev() {
+            if self.useful[index][place] && !size.rows.is_empty() {
+                let known = self.best[index][place].as_ref().map_or(0.0, Placed::productive);
+                least = least.min(known.max(self.target) / size.goodput * (1.0 - SLACK));
+            }
+            self.floors[index][place] = least;
         }
     }
 
@@ -122,14 +169,12 @@ impl Incumbents {
 
     /// Of the sizes that were useful so far only those stay that `useful` says.
     fn keep(&mut self, variants: &[Variant], wanted: impl Fn(&Size) -> bool) {
-        for (((variant, useful), range), floors) in
-            variants.iter().zip(&mut self.useful).zip(&mut self.ranges).zip(&mut self.floors)
+        for (((variant, useful), range), stale) in
+            variants.iter().zip(&mut self.useful).zip(&mut self.ranges).zip(&mut self.stale)
         {
-            for (size, useful) in variant.sizes.iter().zip(useful.iter_mut()) {
-                *useful = *useful && wanted(size);
-            }
-            for (floor, _) in floors.iter_mut().zip(useful.iter()).filter(|(_, useful)| !**useful) {
-                *floor = f64::INFINITY;
+            for (size, useful) in variant.sizes.iter().zip(useful.iter_mut()).filter(|(_, useful)| **useful) {
+                *useful = wanted(size);
+                *stale |= !*useful;
             }
             let first = useful.iter().position(|useful| *useful);
             let last = useful.iter().rposition(|useful| *useful);
@@ -152,22 +197,29 @@ impl Incumbents {
     }
 
     /// Takes over plans of another search whose sizes stand at the same places, and lets only those sizes matter
-    /// that `wanted` names by variant and place.
+    /// that `wanted` names by variant and place. On these, the layouts of smaller sizes are plans too.
     pub fn seed(
         &mut self,
         variants: &[Variant],
-        plans: &[Vec<Option<Best>>],
+        plans: &[Vec<Option<Placed>>],
         wanted: impl Fn(usize, usize) -> bool,
     ) {
         for (index, column) in plans.iter().enumerate() {
-            let known = column.iter().enumerate().filter_map(|(size, best)| best.map(|best| (size, best)));
-            self.merge(variants, index, known.collect());
+            for (own, plan) in self.best[index].iter_mut().zip(column) {
+                self.any |= plan.is_some();
+                let productive = plan.as_ref().map_or(0.0, Placed::productive);
+                if self.fastest_only {
+                    self.fastest = self.fastest.max(productive);
+                }
+                *own = *plan;
+            }
         }
         for (index, useful) in self.useful.iter_mut().enumerate() {
             for (size, useful) in useful.iter_mut().enumerate() {
                 *useful = wanted(index, size);
             }
         }
+        self.stale.fill(true);
         self.keep(variants, |_| true);
         self.settle(variants);
     }
@@ -182,7 +234,7 @@ impl Incumbents {
 /// What decides between sizes whose objective does not depend on the layout, in order.
 fn size_key(search: &Search, size: &Size, row: &Row) -> [f64; 3] {
     // Neither rate nor tokens enter such an objective.
-    let point = Point { size, row, rate: 1.0, tokens: 1.0 };
+    let point = Point { size, row, productive: 1.0, tokens: 1.0 };
     [objective_cost(search, &point), size.cards as f64, row.facility_megawatts]
 }
 
@@ -220,43 +272,65 @@ fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
     (!axes.iter().any(|axis| matches!(axis, Axis::Days | Axis::TokensPerSecond))).then_some(axes)
 }
 
+/// What a unit found: by network and servers at work, the fastest layout and those that are slower but have more
+/// replicas, hence lose less with each that is given up.
+pub type Found = HashMap<(usize, u64), Vec<(Place, Best)>>;
+
 /// A unit's view: the incumbents of its variant as of the last barrier and what the unit itself found.
 pub struct View<'a> {
     known: &'a Incumbents,
     variant: usize,
-    /// Improvements of this unit by size.
-    pub found: HashMap<usize, Best>,
+    /// Improvements of this unit.
+    pub found: Found,
 }
 
 impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
     pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: HashMap::new() }
+        Self { known, variant, found: Found::new() }
     }
 }
 
 impl Sink for View<'_> {
-    fn sizes(&self) -> (usize, usize) {
-        self.known.ranges[self.variant]
+    fn last_size(&self) -> Option<usize> {
+        let (first, last) = self.known.ranges[self.variant];
+        (first <= last).then_some(last)
     }
 
     /// Where only the fastest plan counts, a rate below the best productive rate cannot beat it (goodput is at most
-    /// 1); and none matters that is slower than the slowest incumbent of the sizes that do.
+    /// 1); and none matters that is below the floor of all sizes.
     fn floor(&self) -> f64 {
-        self.known.fastest.max(self.known.least[self.variant])
+        let least = self.known.floors[self.variant].first().copied();
+        self.known.fastest.max(least.unwrap_or(f64::INFINITY))
     }
 
-    fn wants(&self, size: usize, ceiling: f64) -> bool {
-        ceiling >= self.known.floors[self.variant][size]
-            && self.found.get(&size).is_none_or(|own| ceiling >= own.rate)
+    fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
+        // As many replicas on as many servers at a higher rate are at least as productive on every size.
+        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
+        ceiling >= self.known.floors[self.variant][place.start]
+            && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
     }
 
-    fn take(&mut self, size: usize, best: Best) {
-        let known = self.known.best[self.variant][size];
-        let own = self.found.get(&size).copied();
-        if best.beats(known.as_ref()) && best.beats(own.as_ref()) {
-            self.found.insert(size, best);
+    fn take(&mut self, variant: &Variant, place: Place, best: Best) {
+        let improves = |(size, goodput): (usize, f64)| {
+            let placed = Placed { best, goodput };
+            self.known.useful[self.variant][size]
+                && placed.beats(self.known.best[self.variant][size].as_ref())
+        };
+        let floors = &self.known.floors[self.variant];
+        let mut sizes =
+            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
+        if !sizes.any(improves) {
+            return;
+        }
+        let own = self.found.entry((place.network, place.servers)).or_default();
+        let no_worse = |a: &Best, b: &Best| {
+            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
+        };
+        if !own.iter().any(|(_, other)| no_worse(other, &best)) {
+            own.retain(|(_, other)| !no_worse(&best, other));
+            own.push((place, best));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The search: exact over the declared space, parallel, the same bytes for any number of threads.
 //!
 //! A plan is a layout on a plant: cluster, fabric, cap, cooling and number of units. For a given plant the faster
-//! layout is never worse, whatever the objective, so the search keeps the best layout of every size
-//! ([`incumbents`]) and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
+//! layout is never worse, whatever the objective, so the search keeps the most productive layout of every size, spares
+//! counted ([`holding`], [`incumbents`]), and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
 pub mod choices;
 pub mod gap;
+pub mod holding;
 pub mod incumbents;
 pub mod neighbours;
 pub mod prices;
@@ -17,15 +18,15 @@ pub mod units;
 pub mod variant;
 pub mod work;
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem, Search};
+use holding::Placed;
 use incumbents::{Incumbents, View, dominates};
-use neighbours::neighbours;
+use neighbours::{Neighbours, neighbours};
 use tally::Tally;
 use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
@@ -55,6 +56,8 @@ pub struct Found {
     pub cards: u64,
     /// Layout and rate.
     pub best: Best,
+    /// Share of calendar time that trains.
+    pub goodput: f64,
     /// Calendar days.
     pub days: f64,
     /// Productive tokens per second with failures.
@@ -80,6 +83,8 @@ pub struct Outcome {
     pub runners_up: Vec<Found>,
     /// Layouts as good within the share asked for.
     pub similar: u64,
+    /// The best plans on the same plant with fewer and with more spares, where they come near.
+    pub other_spares: Vec<Found>,
     /// Counts.
     pub tally: Tally,
     /// Whether the whole space was worked through.
@@ -195,8 +200,8 @@ impl Explored<'_> {
     }
 }
 
-/// What a unit found, by size of its variant, with its counts.
-type Worked = (usize, HashMap<usize, Best>, Tally);
+/// What a unit found on its variant, with its counts.
+type Worked = (usize, incumbents::Found, Tally);
 
 /// Works through a batch of units on all cores; the results stand in the order of the units.
 fn worked(
@@ -240,12 +245,14 @@ fn answer(
     let best = least(&plans).map(|plan| plan.0);
     let front = front(&plans);
     let front_total = front.len();
-    let (similar, runners_up) = best.map_or((0, Vec::new()), |found| {
+    let near = best.map_or_else(Neighbours::default, |found| {
         let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
-        let (similar, others) =
-            neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), found.best));
-        (similar, others.into_iter().map(|best| with_layout(problem, &found, best)).collect())
+        let winner = Placed { best: found.best, goodput: found.goodput };
+        neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), winner))
     });
+    let plans = |placed: &mut dyn Iterator<Item = Placed>| -> Vec<Found> {
+        best.map_or_else(Vec::new, |found| placed.map(|other| with_layout(problem, &found, other)).collect())
+    };
     let mut refusals = Vec::new();
     for refusal in variants.iter().flat_map(|variant| &variant.refusals) {
         add_refusal(&mut refusals, refusal.clone());
@@ -254,8 +261,9 @@ fn answer(
         best,
         front: thin(front, problem.search.front_points),
         front_total,
-        runners_up,
-        similar,
+        runners_up: plans(&mut near.runners_up.into_iter()),
+        similar: near.similar,
+        other_spares: plans(&mut near.fewer_spares.into_iter().chain(near.more_spares)),
         tally,
         complete,
         gap: if complete {
@@ -279,12 +287,12 @@ fn least(plans: &[Plan]) -> Option<&Plan> {
 }
 
 /// The same plant with another layout.
-fn with_layout(problem: &Problem, found: &Found, best: Best) -> Found {
-    let goodput = found.effective_rate / found.best.rate;
+fn with_layout(problem: &Problem, found: &Found, placed: Placed) -> Found {
     Found {
-        best,
-        days: problem.training.tokens / (best.rate * goodput) / 86_400.0,
-        effective_rate: best.rate * goodput,
+        best: placed.best,
+        goodput: placed.goodput,
+        days: problem.training.tokens / placed.productive() / 86_400.0,
+        effective_rate: placed.productive(),
         ..*found
     }
 }
@@ -299,7 +307,8 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
         for (size, best) in variant.sizes.iter().zip(column) {
             let Some(best) = best else { continue };
             for row in &size.rows {
-                let point = Point { size, row, rate: best.rate, tokens: problem.training.tokens };
+                let productive = best.productive();
+                let point = Point { size, row, productive, tokens: problem.training.tokens };
                 let found = Found {
                     variant: index,
                     cluster: variant.cluster,
@@ -307,9 +316,10 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
                     cooling: row.cooling,
                     power_cap: variant.power_cap,
                     cards: size.cards,
-                    best: *best,
+                    best: best.best,
+                    goodput: best.goodput,
                     days: point.days(),
-                    effective_rate: best.rate * size.goodput,
+                    effective_rate: productive,
                     facility_megawatts: row.facility_megawatts,
                     capex_usd: row.capex_usd,
                     tco_usd_per_year: row.tco_usd_per_year,
@@ -318,7 +328,7 @@ fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<
                     objective_cost(&problem.search, &point),
                     size.cards as f64,
                     row.facility_megawatts,
-                    -best.rate,
+                    -productive,
                 ];
                 let costs = problem.search.front.iter().map(|axis| point.cost(*axis)).collect();
                 plans.push((found, key, costs));
@@ -335,7 +345,8 @@ fn best_value(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Op
         for (size, best) in variant.sizes.iter().zip(column) {
             let Some(best) = best else { continue };
             for row in &size.rows {
-                let point = Point { size, row, rate: best.rate, tokens: problem.training.tokens };
+                let point =
+                    Point { size, row, productive: best.productive(), tokens: problem.training.tokens };
                 let cost = objective_cost(&problem.search, &point);
                 least = Some(least.map_or(cost, |known| known.min(cost)));
             }

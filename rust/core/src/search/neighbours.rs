@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::problem::{Problem, RUNNERS_UP};
+use crate::search::holding::{Place, Placed};
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Units};
 use crate::search::variant::Variant;
@@ -26,86 +27,173 @@ fn kind(best: &Best) -> Kind {
 /// What a runner-up has to differ in: its kind, or where many are asked for any part of its layout.
 type Key = (Kind, Option<Layout>);
 
-/// Collects layouts of one size.
-struct Collector {
+/// Layouts slower than this share of the best are not looked for as runners-up.
+const RUNNER_UP_FLOOR: f64 = 0.7;
+
+/// Units between two looks at how good a runner-up has to be.
+const BATCH: usize = 64;
+
+/// The plant of the winner, and how good a layout on it must be to be looked at.
+#[derive(Clone, Copy)]
+struct Near<'a> {
+    variant: &'a Variant,
     size: usize,
+    /// Productive rate of layouts that are as good as the best.
+    similar: f64,
+    /// Of those that may still be runners-up.
     floor: f64,
-    similar: u64,
+    /// Of those that meet the target.
+    target: f64,
     every: bool,
-    kinds: BTreeMap<Key, Best>,
 }
 
-impl Collector {
+impl Near<'_> {
     fn key(&self, best: &Best) -> Key {
         (kind(best), self.every.then_some(best.layout))
     }
 }
 
-/// Layouts slower than this share of the best are not looked for as runners-up.
-const RUNNER_UP_FLOOR: f64 = 0.7;
+/// What was found on one plant.
+#[derive(Default)]
+struct Found {
+    similar: u64,
+    kinds: BTreeMap<Key, Placed>,
+    /// The best layout by servers at work.
+    by_servers: BTreeMap<u64, Placed>,
+}
 
-impl Sink for Collector {
-    fn sizes(&self) -> (usize, usize) {
-        (self.size, self.size)
+/// Sets `placed` where it is the best of its key.
+fn improve<K: Ord>(best: &mut BTreeMap<K, Placed>, key: K, placed: Placed) {
+    let entry = best.entry(key).or_insert(placed);
+    if placed.beats(Some(entry)) {
+        *entry = placed;
+    }
+}
+
+impl Found {
+    /// The productive rate of the runner-up that stands at `rank` so far, counted from 1.
+    fn at_rank(&self, rank: usize) -> f64 {
+        let mut rates: Vec<f64> = self.kinds.values().map(Placed::productive).collect();
+        rates.sort_by(|a, b| b.total_cmp(a));
+        rates.get(rank).copied().unwrap_or(0.0)
+    }
+}
+
+/// Collects layouts of one size.
+struct Collector<'a> {
+    near: Near<'a>,
+    found: Found,
+}
+
+impl Sink for Collector<'_> {
+    fn last_size(&self) -> Option<usize> {
+        Some(self.near.size)
     }
 
     fn floor(&self) -> f64 {
-        self.floor * RUNNER_UP_FLOOR
+        self.near.floor / self.near.variant.sizes[self.near.size].goodput
     }
 
-    fn wants(&self, size: usize, ceiling: f64) -> bool {
-        size == self.size && ceiling >= self.floor * RUNNER_UP_FLOOR
+    fn wants(&self, place: Place, _replicas: u64, ceiling: f64) -> bool {
+        let size = &self.near.variant.sizes[self.near.size];
+        place.network == size.network
+            && place.start <= self.near.size
+            && ceiling * size.goodput >= self.near.floor
     }
 
-    fn take(&mut self, _size: usize, best: Best) {
-        if best.rate >= self.floor {
-            self.similar += 1;
+    fn take(&mut self, variant: &Variant, place: Place, best: Best) {
+        let size = &variant.sizes[self.near.size];
+        let active = place.servers * variant.cards_per_server;
+        let placed = Placed { best, goodput: variant.goodput(size, active, best.layout.dp) };
+        if self.near.target > 0.0 && best.rate < self.near.target / placed.goodput {
+            return;
         }
-        let entry = self.kinds.entry(self.key(&best)).or_insert(best);
-        if best.beats(Some(entry)) {
-            *entry = best;
+        if placed.productive() >= self.near.similar {
+            self.found.similar += 1;
+        }
+        if placed.productive() >= self.near.floor {
+            improve(&mut self.found.kinds, self.near.key(&best), placed);
+            improve(&mut self.found.by_servers, place.servers, placed);
         }
     }
 }
 
-/// Near the winner: how many layouts reach `1 - similar` of its rate on the same plant (itself not counted), and
-/// the best others: up to [`RUNNERS_UP`] one of each kind, beyond that `search.runners_up` layouts of any kind.
+/// Near the winner: how many layouts reach `1 - similar` of its productive rate on the same plant (itself not counted),
+/// and the best others: up to [`RUNNERS_UP`] one of each kind, beyond that `search.runners_up` layouts of any kind.
+///
+/// A layout that is worse than as many kinds as are asked for is none of them, so what is known after each batch of units
+/// bounds the next.
 #[must_use]
 pub fn neighbours(
     problem: &Problem,
     variants: &[Variant],
     tables: &Tables,
     units: &Units,
-    winner: (usize, usize, Best),
-) -> (u64, Vec<Best>) {
-    let (variant, size, best) = winner;
-    let floor = best.rate * (1.0 - problem.search.similar);
-    let mut similar = 0;
+    winner: (usize, usize, Placed),
+) -> Neighbours {
+    let (index, size, placed) = winner;
     let every = problem.search.runners_up > RUNNERS_UP;
-    let mut kinds: BTreeMap<Key, Best> = BTreeMap::new();
+    let rate = placed.productive();
+    let similar = rate * (1.0 - problem.search.similar);
+    let (floor, target) = (rate * RUNNER_UP_FLOOR, problem.needed_rate(1.0));
+    let mut near = Near { variant: &variants[index], size, similar, floor, target, every };
+    let mut known = Found::default();
     for block in units.blocks() {
-        let collected: Vec<Collector> = block
-            .par_iter()
-            .filter(|unit| unit.variant == variant)
-            .map(|unit| {
-                let mut collector = Collector { size, floor, similar: 0, every, kinds: BTreeMap::new() };
-                work(problem, variants, tables, unit, &mut collector, &mut Tally::default());
-                collector
-            })
-            .collect();
-        for collector in collected {
-            similar += collector.similar;
-            for (kind, best) in collector.kinds {
-                let entry = kinds.entry(kind).or_insert(best);
-                if best.beats(Some(entry)) {
-                    *entry = best;
+        let own: Vec<_> = block.into_iter().filter(|unit| unit.variant == index).collect();
+        for batch in own.chunks(BATCH) {
+            let collected: Vec<Found> = batch
+                .par_iter()
+                .map(|unit| {
+                    let mut collector = Collector { near, found: Found::default() };
+                    work(problem, variants, tables, unit, &mut collector, &mut Tally::default());
+                    collector.found
+                })
+                .collect();
+            for found in collected {
+                known.similar += found.similar;
+                for (key, placed) in found.kinds {
+                    improve(&mut known.kinds, key, placed);
+                }
+                for (servers, placed) in found.by_servers {
+                    improve(&mut known.by_servers, servers, placed);
                 }
             }
+            // The winner's own kind is one of them.
+            near.floor = near.floor.max(known.at_rank(problem.search.runners_up).min(similar));
         }
     }
-    kinds.remove(&(kind(&best), every.then_some(best.layout)));
-    let mut others: Vec<Best> = kinds.into_values().collect();
-    others.sort_by(|a, b| b.rate.total_cmp(&a.rate).then(a.layout.cmp(&b.layout)));
+    known.kinds.remove(&near.key(&placed.best));
+    let mut others: Vec<Placed> = known.kinds.into_values().collect();
+    others.sort_by(|a, b| b.productive().total_cmp(&a.productive()).then(a.best.layout.cmp(&b.best.layout)));
     others.truncate(problem.search.runners_up);
-    (similar.saturating_sub(1), others)
+    // Below the last floor not all of a number of servers were looked at.
+    known.by_servers.retain(|_, other| other.productive() >= near.floor);
+    let cluster = &problem.clusters[near.variant.cluster];
+    let own = placed.best.layout.devices().div_ceil(cluster.devices_per_card);
+    let own = own.div_ceil(near.variant.cards_per_server);
+    let best = |placed: Option<&Placed>, other: &Placed| {
+        if other.beats(placed) { *other } else { *placed.unwrap_or(other) }
+    };
+    let of = |range: &mut dyn Iterator<Item = (&u64, &Placed)>| {
+        range.fold(None, |found: Option<Placed>, (_, other)| Some(best(found.as_ref(), other)))
+    };
+    Neighbours {
+        similar: known.similar.saturating_sub(1),
+        runners_up: others,
+        more_spares: of(&mut known.by_servers.range(..own)),
+        fewer_spares: of(&mut known.by_servers.range(own + 1..)),
+    }
+}
+
+/// What lies near the winner on its plant.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbours {
+    /// Layouts that are as good.
+    pub similar: u64,
+    /// The best of other kinds.
+    pub runners_up: Vec<Placed>,
+    /// The best layout with fewer servers at work, if it comes near.
+    pub more_spares: Option<Placed>,
+    /// The best layout with more servers at work, if it comes near.
+    pub fewer_spares: Option<Placed>,
 }

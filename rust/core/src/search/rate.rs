@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::CoreError;
 use crate::problem::{Axis, Problem};
+use crate::search::holding::Place;
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit, Units};
 use crate::search::variant::{Point, Variant, variants};
@@ -37,22 +38,24 @@ struct Everything<'a> {
 impl Sink for Everything<'_> {
     const EVERY_MEMORY: bool = true;
 
-    fn sizes(&self) -> (usize, usize) {
-        (0, self.variant.sizes.len())
+    fn last_size(&self) -> Option<usize> {
+        self.variant.sizes.len().checked_sub(1)
     }
 
     fn floor(&self) -> f64 {
         0.0
     }
 
-    fn wants(&self, _size: usize, _ceiling: f64) -> bool {
-        true
+    /// Everything on the smallest size that holds it: the same layout is not evaluated twice.
+    fn wants(&self, place: Place, _replicas: u64, _ceiling: f64) -> bool {
+        self.variant.sizes[place.start].network == place.network
     }
 
-    fn take(&mut self, size: usize, best: Best) {
-        let size = &self.variant.sizes[size];
+    fn take(&mut self, variant: &Variant, place: Place, best: Best) {
+        let Some((index, goodput)) = variant.holding(place, best.layout.dp).next() else { return };
+        let size = &variant.sizes[index];
         for row in &size.rows {
-            let point = Point { size, row, rate: best.rate, tokens: self.tokens };
+            let point = Point { size, row, productive: best.rate * goodput, tokens: self.tokens };
             let energy = row.mean_megawatts * point.days();
             self.sum += energy + point.cost(Axis::FacilityMegawatts) + row.tco_usd_per_year.unwrap_or(0.0);
         }

@@ -11,23 +11,13 @@ use crate::training::pieces::pieces;
 use crate::training::split::StageSplit;
 use crate::training::stages::{Stage, stages};
 
-/// The best layout known for a size.
+/// A layout and its speed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Best {
     /// Tokens per second while training.
     pub rate: f64,
     /// The layout.
     pub layout: Layout,
-}
-
-impl Best {
-    /// Faster, or as fast with the layout that sorts first (fewest stages, chunks, tensor ranks ...).
-    #[must_use]
-    pub fn beats(&self, other: Option<&Self>) -> bool {
-        other.is_none_or(|other| {
-            self.rate > other.rate || (self.rate == other.rate && self.layout < other.layout)
-        })
-    }
 }
 
 /// A part of the space whose layers do the same products: one variant and one choice of tp, cp, ep, etp, micro-batch,

@@ -10,9 +10,9 @@ use crate::facility::facility_power;
 use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::{Choice, Plant, SparePolicy, fabric_design, plant, spare_rule};
+use crate::plant::{Choice, Plant, fabric_design, keeping, plant};
 use crate::problem::{Axis, Limits, Problem};
-use crate::reliability::spares::SpareTable;
+use crate::reliability::keeping::Keeping;
 use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
@@ -35,10 +35,14 @@ pub struct Variant {
     pub first_units: u64,
     /// Why sizes were refused, and how many.
     pub refusals: Vec<Refusal>,
-    /// Servers to buy for so many active ones, with the spares that they need.
-    pub spares: Arc<SpareTable>,
+    /// What jobs keep with the spares that are left.
+    pub keeping: Arc<Keeping>,
     /// Cards of a server.
     pub cards_per_server: u64,
+    /// First and last lawful size of each network.
+    pub reaches: Vec<(usize, usize)>,
+    /// The best share of time that trains on any lawful size from each on.
+    pub goodput_from: Vec<f64>,
 }
 
 /// Sizes refused for one cause.
@@ -84,7 +88,7 @@ pub struct Size {
     pub cards: u64,
     /// Index into the variant's networks.
     pub network: usize,
-    /// Share of calendar time that trains.
+    /// Share of calendar time that trains where spares suffice.
     pub goodput: f64,
     /// Coolings within the limits; none: the size is refused.
     pub rows: Vec<Row>,
@@ -96,17 +100,6 @@ impl Variant {
     pub fn most_cards(&self) -> u64 {
         self.sizes.last().map_or(0, |size| size.cards)
     }
-
-    /// The smallest lawful size that holds `active_cards` and the spares that they need, as an index into `sizes`;
-    /// none if the limits end below. Never falls with active cards.
-    #[must_use]
-    pub fn size_for(&self, unit_cards: u64, active_cards: u64) -> Option<usize> {
-        let servers = active_cards.div_ceil(self.cards_per_server);
-        let spare_cards = (self.spares.bought(servers) - servers) * self.cards_per_server;
-        let units = (active_cards + spare_cards).div_ceil(unit_cards).max(self.first_units);
-        let index = usize::try_from(units - self.first_units).ok()?;
-        (index < self.sizes.len()).then_some(index)
-    }
 }
 
 /// All variants of the problem with their sizes worked out.
@@ -116,11 +109,13 @@ impl Variant {
 pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
     let mut found = Vec::new();
     for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
-        let spares = Arc::new(spare_table(problem, cluster));
+        let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+        let kept = keeping(cluster, &problem.reliability, most / cluster.cards_per_server + 1);
+        let kept = Arc::new(kept);
         for fabric_index in 0..cluster.fabrics.len() {
             for &power_cap in &cluster.power_caps {
-                let spares = Arc::clone(&spares);
-                found.push(variant(problem, cluster_index, fabric_index, power_cap, spares)?);
+                let kept = Arc::clone(&kept);
+                found.push(variant(problem, cluster_index, fabric_index, power_cap, kept)?);
             }
         }
     }
@@ -132,7 +127,7 @@ fn variant(
     cluster_index: usize,
     fabric_index: usize,
     power_cap: f64,
-    spares: Arc<SpareTable>,
+    keeping: Arc<Keeping>,
 ) -> Result<Variant, CoreError> {
     let cluster = &problem.clusters[cluster_index];
     let fabric = &cluster.fabrics[fabric_index];
@@ -203,6 +198,7 @@ fn variant(
         }
         sizes.push(size);
     }
+    let (reaches, goodput_from) = reaches(&sizes, networks.len());
     Ok(Variant {
         cluster: cluster_index,
         fabric: fabric_index,
@@ -213,8 +209,10 @@ fn variant(
         sizes,
         first_units,
         refusals,
-        spares,
+        keeping,
         cards_per_server: cluster.cards_per_server,
+        reaches,
+        goodput_from,
     })
 }
 
@@ -237,16 +235,24 @@ fn cards_over(
     over(limits.it_watts, alone.0).then_some("limits.it_watts")
 }
 
-/// Servers to buy by active ones, up to the largest size; without spares where none are required.
-fn spare_table(problem: &Problem, cluster: &Cluster) -> SpareTable {
-    let required = problem.reliability.failures.is_some_and(|model| model.spares == SparePolicy::Required);
-    match spare_rule(cluster, &problem.reliability) {
-        Some(rule) if required => {
-            let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
-            SpareTable::new(&rule, most / cluster.cards_per_server + 1)
+/// First and last lawful size of each network, and the best goodput of a lawful size from each on.
+fn reaches(sizes: &[Size], networks: usize) -> (Vec<(usize, usize)>, Vec<f64>) {
+    let mut reaches = vec![(usize::MAX, 0); networks];
+    let mut goodput_from = vec![0.0; sizes.len()];
+    let mut most = 0.0_f64;
+    for (index, size) in sizes.iter().enumerate().rev() {
+        if !size.rows.is_empty() {
+            let reach = &mut reaches[size.network];
+            *reach = (index, reach.1.max(index));
+            most = most.max(size.goodput);
         }
-        _ => SpareTable::none(),
+        goodput_from[index] = most;
     }
+    // No size is lawful: first after last.
+    (
+        reaches.into_iter().map(|reach| if reach.0 == usize::MAX { (1, 0) } else { reach }).collect(),
+        goodput_from,
+    )
 }
 
 /// Why one size is refused. There may be millions over a limit: they are counted without a word.
@@ -290,8 +296,8 @@ pub struct Point<'a> {
     pub size: &'a Size,
     /// Its cooling.
     pub row: &'a Row,
-    /// Tokens per second while training.
-    pub rate: f64,
+    /// Tokens per second of calendar time.
+    pub productive: f64,
     /// Tokens of the run.
     pub tokens: f64,
 }
@@ -300,7 +306,7 @@ impl Point<'_> {
     /// Calendar days of the run.
     #[must_use]
     pub fn days(&self) -> f64 {
-        self.tokens / (self.rate * self.size.goodput) / 86_400.0
+        self.tokens / self.productive / 86_400.0
     }
 
     /// The value on `axis`, smaller is better; a missing price is infinitely bad.
@@ -308,7 +314,7 @@ impl Point<'_> {
     pub fn cost(&self, axis: Axis) -> f64 {
         match axis {
             Axis::Days => self.days(),
-            Axis::TokensPerSecond => -(self.rate * self.size.goodput),
+            Axis::TokensPerSecond => -self.productive,
             other => size_cost(self.size, self.row, other),
         }
     }

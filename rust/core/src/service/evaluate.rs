@@ -190,7 +190,7 @@ pub fn design(
         fabric: fabric_answer(&at, &built),
         facility: facility_answer(&at, &built, &problem.site, problem.chain.as_ref(), None),
         cost: cost_answer(&built),
-        reliability: reliability_answer(&built, &Standby::none(cluster, active)),
+        reliability: reliability_answer(&built, &Standby::none(cluster, active), 1),
         network,
     })
 }

@@ -108,6 +108,41 @@ fn they_agree_where_groups_of_interleaved_micro_batches_decide_what_fits() {
     assert!(uneven > 2, "only {uneven} of the best layouts had groups larger than pp");
 }
 
+/// Clusters of 4 to 20 servers that fail often: the best number of spares is sometimes none, sometimes some, and then not
+/// what a rule of thumb gives a design whose cards nobody names.
+#[test]
+fn they_agree_on_how_many_spares_make_the_most_of_a_cluster() {
+    let mut problem = common::problem();
+    problem.target.days = None;
+    problem.search.objective = Objective::Days;
+    problem.reliability.failures = Some(common::failures());
+    problem.clusters[0].coolings.truncate(1);
+    problem.space.tp = vec![4, 8];
+    problem.space.recompute = vec![Recompute::None, Recompute::Full];
+    let (mut none, mut some, mut unusual) = (0, 0, 0);
+    for servers in 4..=20_u64 {
+        problem.clusters[0].failures_per_server_day = 0.01 * (servers % 5) as f64 + 0.005;
+        problem.limits = Limits::cards(8 * servers, 8 * servers);
+        agree(&problem);
+        let found = search(&problem, &mut |_| true).unwrap().best.unwrap();
+        let layout = found.best.layout;
+        let spare = (found.cards - layout.devices()) / 8;
+        let bare = DesignChoice {
+            cluster: found.cluster,
+            fabric: found.fabric,
+            cooling: found.cooling,
+            power_cap: found.power_cap,
+            cards: None,
+            layout,
+        };
+        problem.limits.cards_max = 256;
+        let usual = evaluate(&problem, &bare).unwrap().cards.spare / 8;
+        (none, some) = (none + u32::from(spare == 0), some + u32::from(spare > 0));
+        unusual += u32::from(spare != usual);
+    }
+    assert!(none > 2 && some > 2 && unusual > 2, "{none} without spares, {some} with, {unusual} unusual");
+}
+
 #[test]
 fn answers_and_counts_do_not_depend_on_the_number_of_threads() {
     let problem = common::problem();

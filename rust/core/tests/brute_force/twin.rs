@@ -94,18 +94,24 @@ fn brute_force(problem: &Problem) -> Vec<Design> {
             for cooling in 0..cluster.coolings.len() {
                 for &power_cap in &cluster.power_caps {
                     for &layout in &all {
-                        let choice = DesignChoice {
-                            cluster: cluster_index,
-                            fabric,
-                            cooling,
-                            power_cap,
-                            cards: None,
-                            layout,
-                        };
-                        if let Ok(design) = evaluate(problem, &choice)
-                            && design.broken_rules.is_empty()
-                        {
-                            found.push(design);
+                        // Every number of units that holds it: what it leaves over are spares.
+                        let active = layout.devices().div_ceil(cluster.devices_per_card);
+                        let unit = cluster.unit_cards;
+                        let least = active.max(problem.limits.cards_min).div_ceil(unit);
+                        for units in least..=most / unit {
+                            let choice = DesignChoice {
+                                cluster: cluster_index,
+                                fabric,
+                                cooling,
+                                power_cap,
+                                cards: Some(units * unit),
+                                layout,
+                            };
+                            if let Ok(design) = evaluate(problem, &choice)
+                                && design.broken_rules.is_empty()
+                            {
+                                found.push(design);
+                            }
                         }
                     }
                 }

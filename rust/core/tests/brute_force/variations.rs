@@ -1,6 +1,7 @@
 //! Random small spaces on one cluster: job, limits, objective, hardware, choices.
 
 use planner_core::fabric::FabricKind;
+use planner_core::plant::SparePolicy;
 use planner_core::problem::{Axis, ExpertTensor, Objective, Problem, SwitchSpace, Weight};
 use planner_core::training::layout::Recompute;
 use planner_core::training::schedule::{ContextKind, Schedule};
@@ -9,13 +10,16 @@ use proptest::prelude::*;
 
 use crate::common;
 
-/// Spares: not asked for, as many as pay on servers that fail often, the same inside domains, for a confidence.
+/// Spares: not modelled, as many as pay on servers that fail often, the same inside domains, for a confidence, which is
+/// not asked for where they are as given, somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Failing {
     AtOnce,
     OftenAnywhere,
     OftenInDomains,
     Confident,
+    AsGiven,
+    ReplacedAtOnce,
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +45,7 @@ pub struct Variation {
     price_known: bool,
     unit: u64,
     failures: Failing,
+    server: u64,
     kind: FabricKind,
     boundary: usize,
     heavy: Option<f64>,
@@ -146,7 +151,11 @@ pub fn variation() -> impl Strategy<Value = Variation> {
             Failing::OftenAnywhere,
             Failing::OftenInDomains,
             Failing::Confident,
+            Failing::AsGiven,
+            Failing::ReplacedAtOnce,
         ]),
+        // Small servers make many sizes of few cards; such servers fail so often that spares are worth a lot.
+        prop::sample::select(vec![8_u64, 8, 4, 2]),
     );
     let degrees = (
         prop::sample::subsequence(vec![1_u64, 2, 4], 1..=3),
@@ -174,6 +183,7 @@ pub fn variation() -> impl Strategy<Value = Variation> {
         unit: h.6,
         kind: h.7,
         failures: h.8,
+        server: h.9,
         boundary: l.5,
         heavy: l.6,
         tp: d.0,
@@ -217,8 +227,9 @@ pub fn build(v: &Variation) -> Problem {
     problem.training.batch_tolerance = v.tolerance;
     problem.training.tokens = 1e10;
     problem.target.days = v.target;
-    problem.limits.cards_min = v.cards_min.min(v.cards_max);
-    problem.limits.cards_max = v.cards_max;
+    let most = v.cards_max.min(8 * v.server).max(8);
+    problem.limits.cards_min = v.cards_min.min(most);
+    problem.limits.cards_max = most;
     let limits = &mut problem.limits;
     let limit = [
         &mut limits.facility_watts,
@@ -244,7 +255,10 @@ pub fn build(v: &Variation) -> Problem {
     let cluster = &mut problem.clusters[0];
     cluster.device.memory.0 = v.memory;
     cluster.devices_per_card = v.dies;
-    cluster.unit_cards = v.unit;
+    cluster.cards_per_server = v.server;
+    cluster.unit_cards = v.unit * v.server / 8;
+    cluster.domain_cards = v.server;
+    cluster.levels[0].size = v.server * v.dies;
     cluster.power_caps.clone_from(&v.caps);
     if v.mesh {
         cluster.levels[0].topology = planner_core::hardware::Topology::FullMesh;
@@ -258,15 +272,18 @@ pub fn build(v: &Variation) -> Problem {
         cluster.fabrics.push(common::fabric(3.0));
     }
     if v.failures != Failing::AtOnce {
-        cluster.failures_per_server_day = 0.05;
+        cluster.failures_per_server_day = if v.server == 2 { 0.3 } else { 0.05 };
         let mut model = common::failures();
-        if v.failures == Failing::Confident {
-            model.spare_confidence = 0.999;
+        match v.failures {
+            Failing::Confident => model.spare_confidence = 0.999,
+            Failing::AsGiven => (model.spare_confidence, model.spares) = (0.999, SparePolicy::AsGiven),
+            Failing::ReplacedAtOnce => model.spares = SparePolicy::Ignored,
+            Failing::AtOnce | Failing::OftenAnywhere | Failing::OftenInDomains => {}
         }
         problem.reliability.failures = Some(model);
     }
     if v.failures == Failing::OftenInDomains {
-        cluster.domain_cards = 32;
+        cluster.domain_cards = 4 * v.server;
         cluster.domain_switches = 20.0;
     }
     if !v.price_known {
