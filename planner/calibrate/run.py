@@ -86,13 +86,9 @@ class Shipped:
 def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     """Fit the parameters on the shipped runs, and predict each group, chip family and "
     "profile without itself."""
-    cases = read()
-    rows = [row for row in cases.training if row.scored]
-    found, _ = predictions(Desk(library, cases.models), rows)
-    engines = [item.engine for item in found]
+    model = shipped_model(library)
+    engines = model.engines
     runs, groups = _evidence(engines)
-    parameters = [p if groups[p.name] >= LEAST_GROUPS else replace(p, sigma=HELD) for p in PARAMETERS]
-    model = Model(engines, parameters, ridges(library, {engine.ready.accelerator for engine in engines}))
     best = fit(model, say)
     folds, _ = left_out(model, best, lambda engine: engine.ready.row.source)
     new_chip, _ = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
@@ -114,6 +110,16 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         experts=split(folds[experts], names[experts].tolist()),
         date=dt.date.today().isoformat()[:7],
     )
+
+
+def shipped_model(library: SpecLibrary) -> Model:
+    """The shipped runs as a function of the parameters; those that too few groups share are held."""
+    cases = read()
+    found, _ = predictions(Desk(library, cases.models), [row for row in cases.training if row.scored])
+    engines = [item.engine for item in found]
+    _, groups = _evidence(engines)
+    parameters = [p if groups[p.name] >= LEAST_GROUPS else replace(p, sigma=HELD) for p in PARAMETERS]
+    return Model(engines, parameters, ridges(library, {engine.ready.accelerator for engine in engines}))
 
 
 def ridges(library: SpecLibrary, with_runs: Collection[str] = ()) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,12 @@ _DROPPED = (
     "moe",
     "attention",
 )
+
+
+def bare_name(name: str) -> str:
+    """What is left of a model's name without its publisher, punctuation and what follows pre-training."""
+    words = name.rsplit("/", 1)[-1].casefold()
+    return re.sub(r"[^a-z0-9.]+|(?<=[^a-z])(?:instruct|base|chat|hf)$", "", words)
 
 
 def architecture_of_file(table: Mapping[str, Any]) -> Architecture:

@@ -30,7 +30,7 @@ from planner.software.serving import ServingProfile, default_serving_profile, se
 from planner.specs import Accelerator, SpecLibrary
 from planner.validation.layouts import UnanswerableError, why_not
 from planner.validation.models import architecture_of_file
-from planner.validation.request import DOUBT_FRAMEWORK, DOUBT_PRECISION, Desk
+from planner.validation.request import Desk
 from planner.validation.serving_fill import (
     DECODE_DEVICES,
     ContradictionError,
@@ -50,6 +50,10 @@ DEFAULT_OUTPUT = 128.0
 ACCEPTANCE = 0.7
 """Chance that a drafted token is accepted, where a run with drafts does not say (DeepSeek-V3 reports 0.85 to
 0.9 for its own layer, deployments plan with 0.7)."""
+DOUBT_FRAMEWORK = 0.12
+"""Standard deviation of ln(time) that an unnamed or unknown framework adds."""
+DOUBT_PRECISION = 0.15
+"""The same for a precision that a row does not state: the next one is up to 1.4 times as fast."""
 DOUBT_LAYOUT = 0.15
 """Standard deviation of ln(time) that a layout filled in here adds: of 56 shipped rows without one, which no
 fit saw, 80 % lie within 0.25 (runs under the tightest latency limits left out), with one within 0.14."""
