@@ -81,6 +81,10 @@ class Explanation(_Account):
     layout: LayoutCore | None = None
     step_seconds: float | None = None
     time: dict[str, float] = Field(default={}, description="seconds of a step by cause; they sum to it")
+    exposed: dict[str, dict[str, float]] = Field(
+        default={},
+        description="exposed traffic: level of the network: seconds that it would save without limit",
+    )
     memory: ExplainedMemory | None = None
     reliability: Reliability | None = None
 

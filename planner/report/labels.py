@@ -40,6 +40,7 @@ NAMES: dict[str, str] = {
     "limits.nameplate_watts": "铭牌功率",
     "limits.racks": "机柜",
     "site.hall": "机房机柜承载",
+    "site.hot_day": "炎热设计日冷却允许的功率",
     "limits.floor_m2": "机房面积",
     "limits.capex_usd": "投资",
     "limits.transformer_watts": "变压器侧功率",

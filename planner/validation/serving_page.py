@@ -160,5 +160,6 @@ WEAK = [
     "  predicted 48 % too slow there, 29 % too fast on H100 at 128/4096.",
     "- Points of one pool may hold drafts too: DeepSeek-R1 in TensorRT-LLM on eight H200 with spread experts",
     "  is printed at 19 and at 32 ms per token at equal columns (64 requests, 1024/8192), two weeks apart.",
+    '  Such points ("drafts not stated") are predicted without, in a wider band, and are not fitted on.',
     "- Llama 3.1 8B in SGLang at hundreds of requests comes out a third too fast: its host cannot keep up.",
 ]

@@ -6,6 +6,7 @@
 mod packing;
 mod running;
 pub mod side;
+pub mod store;
 mod terms;
 
 pub use running::{keeping, spare_rule};
@@ -59,6 +60,12 @@ pub struct Plant {
     pub servers_per_rack: u64,
     /// Scale-out switches in a full network rack.
     pub switches_per_rack: u64,
+    /// Storage servers.
+    pub storage_servers: u64,
+    /// Of them in a full rack.
+    pub storage_per_rack: u64,
+    /// Rack units of one.
+    pub storage_height: f64,
     /// Racks.
     pub racks: Racks,
     /// Which limit holds the servers of a rack down.
@@ -153,9 +160,15 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         nics: 0,
         nic: Watts::ZERO,
         side_networks: Watts::ZERO,
+        storage: Watts::ZERO,
         storage_management_share: cluster.storage_management_share,
     };
-    let stood = packed(choice, &load, domains, &terms.rack)?;
+    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
+    if let Some((each, count)) = storage {
+        load.storage = each.power * count as f64;
+    }
+    let stood = packed(choice, &load, domains, (&terms.rack, storage))?;
     // Racks that the side networks themselves and the coolant add have no ports in the management network.
     let joined = Joined {
         servers,
@@ -176,7 +189,8 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
     let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
     // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
-    let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd));
+    let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
+    let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let depreciation = Depreciation {
         hardware_years: terms.economics.depreciation_years,
@@ -187,7 +201,6 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     };
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
-    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
     let time = goodput_of(&terms.recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
@@ -209,6 +222,9 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
         servers_per_rack: stood.servers_per_rack,
         switches_per_rack: stood.switches_per_rack,
+        storage_servers: storage.map_or(0, |(_, count)| count),
+        storage_per_rack: stood.storage_per_rack,
+        storage_height: storage.map_or(0.0, |(each, _)| each.height),
         rack_bound: stood.bound,
         white_space: (terms.rack.floor_per_rack > 0.0)
             .then(|| terms.rack.floor_per_rack * racks.total() as f64),
@@ -226,12 +242,13 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     })
 }
 
-/// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks.
+/// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks
+/// and the storage.
 fn capital(
     choice: &Choice,
     terms: &Terms,
     (units, wired): (u64, &FabricDesign),
-    (it, side): (Watts, Option<Usd>),
+    (it, side, storage): (Watts, Option<Usd>, Option<Usd>),
 ) -> Capex {
     let Choice { cluster, fabric, cooling, .. } = *choice;
     let mut capex = Capex {
@@ -243,6 +260,7 @@ fn capital(
         cables: price_of(wired.cables(), fabric.cable_price),
         nics: Some(Usd::ZERO),
         side_networks: side,
+        storage,
         installation: Some(Usd::ZERO),
         building: building_price(it, cooling.building_usd_per_watt),
     };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::side::SideNetwork;
+use super::store::StorageSpec;
 use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
 use crate::units::Watts;
@@ -203,4 +204,6 @@ pub struct Terms<'a> {
     pub rack: RackCeiling,
     /// Networks beside the one of the cards.
     pub side_networks: &'a [SideNetwork],
+    /// Storage servers; none: they are not counted.
+    pub storage: Option<&'a StorageSpec>,
 }

@@ -283,6 +283,9 @@ fn build(field: &Field, cooling: usize, units: u64) -> Option<Plant> {
         clock: ground.clock,
         power_cap: ground.cluster.power_caps[ground.place.cap],
     };
+    if !at.cooling.holds(at.power_cap) {
+        return None;
+    }
     if ground.cluster.max_cards.is_some_and(|most| units * ground.cluster.unit_cards > most) {
         return None;
     }
