@@ -22,7 +22,7 @@ from planner.software import SoftwareProfile, default_profile, profile_of_run
 from planner.software import profile as profile_called
 from planner.software.age import on_young_chip, usual_date, years_between
 from planner.specs import Efficiency, SpecLibrary
-from planner.validation.layouts import UnanswerableError, layouts
+from planner.validation.layouts import UnanswerableError, layouts, why_not
 from planner.validation.measured import Measure, measure
 from planner.validation.models import architecture_of_file, bare_name
 from planner.validation.open_fields import doubt
@@ -116,7 +116,7 @@ class Desk:
             system = self.library.resolve_hardware(self._hardware_name(row))
             hardware, efficiency = self._cluster(system, precision)
         except PlannerError as fault:
-            raise UnanswerableError(fault.message + (f" ({fault.hint})" if fault.hint else "")) from fault
+            raise UnanswerableError(why_not(fault)) from fault
         date = self._date(row, system, notes)
         if shape.mtp_layers and "w/o MTP" in (row.note or ""):
             shape = shape.model_copy(update={"mtp_layers": 0})
