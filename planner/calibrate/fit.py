@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,16 @@ class Model:
         """ln(predicted/measured) of a row."""
         engine = self.engines[row]
         ready = engine.ready
-        chip, tools = apply(
+        chip, tools = self.figures(engine, u)
+        design = engine.evaluate(chip, tools)
+        predicted = step_of(ready, design)
+        performance = {**design["performance"], "step_seconds": predicted}
+        return float(np.log(predicted / measured_seconds(ready.measure, performance, ready.card_peak)))
+
+    def figures(self, engine: Engine, u: Array) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The figures of a row's chip, and of its software, at ``u``."""
+        ready = engine.ready
+        return apply(
             self.parameters,
             u.tolist(),
             ready.efficiency.id,
@@ -78,10 +88,6 @@ class Model:
             ready.row.block_scaled,
             ready.age,
         )
-        design = engine.evaluate(chip, tools)
-        predicted = step_of(ready, design)
-        performance = {**design["performance"], "step_seconds": predicted}
-        return float(np.log(predicted / measured_seconds(ready.measure, performance, ready.card_peak)))
 
     def errors(self, u: Array) -> Array:
         """Of all rows."""
@@ -128,9 +134,7 @@ def fit(model: Model, progress: Callable[[str], None] = lambda _: None) -> Fit:
     u = np.zeros(len(model.parameters))
     errors = model.errors(u)
     for iteration in range(ITERATIONS):
-        jacobian = model.jacobian(u, errors)
-        target = _solve(model, jacobian, errors, u, np.ones(len(errors), bool))
-        step = np.clip(target - u, -0.5, 0.5)
+        step = next_step(model, u, errors)
         u = u + step
         errors = model.errors(u)
         progress(f"step {iteration + 1}: mean |error| {np.mean(np.abs(np.expm1(errors))):.4f}")
@@ -140,6 +144,12 @@ def fit(model: Model, progress: Callable[[str], None] = lambda _: None) -> Fit:
     normal, gram = _normal(model, jacobian, errors, np.ones(len(errors), bool))
     inverse = np.linalg.inv(normal)
     return Fit(u, errors, jacobian, float(np.trace(inverse @ gram)), np.asarray(inverse, np.float64))
+
+
+def next_step(model: Model, u: Array, errors: Array) -> Array:
+    """What the fit moves ``u`` by, where the errors are ``errors``; nearly nothing at its end."""
+    target = _solve(model, model.jacobian(u, errors), errors, u, np.ones(len(errors), bool))
+    return np.clip(target - u, -0.5, 0.5)
 
 
 def _normal(model: Model, jacobian: Array, errors: Array, kept: Array) -> tuple[Array, Array]:

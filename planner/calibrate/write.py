@@ -12,18 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.calibrate.parameters import BOARD_NAMES, FAMILIES, RIDGE, Parameter, tilt
-from planner.calibrate.residuals import Z90, robust
+from planner.calibrate.parameters import FAMILIES, Parameter, tilt
+from planner.calibrate.priors import Unseen, inherited, touches, unseen
+from planner.calibrate.residuals import Z90
 from planner.calibrate.run import Anchor, Shipped, anchor_weight
 from planner.software import path_of, profile, profiles
 from planner.specs import Efficiency, SpecLibrary
 from planner.validation.run import family_of
 
-KEYS = {
-    "attention_forward": ("attention", "forward"),
-    "scale_up": ("scale_up",),
-    "scale_out": ("scale_out",),
-}
 FIT_SOURCE = """[sources.fit]
 title = "Fit of the planner on published training runs (planner/data/cases), planner calibrate"
 date = "{date}"
@@ -59,9 +55,10 @@ def _method(found: Shipped, parameter: Parameter) -> str:
 def efficiency_files(found: Shipped, library: SpecLibrary) -> dict[str, str]:
     """File name -> text of every efficiency file: fitted families, and priors for the others."""
     out = {}
+    rest = unseen(found)
     for name in library.ids("efficiency"):
-        family = family_of(name)
-        text = _fitted_file(found, library, name) if family in FAMILIES else _prior_file(found, library, name)
+        fitted = family_of(name) in FAMILIES
+        text = _fitted_file(found, library, name) if fitted else _prior_file(found, library, name, rest)
         out[f"{name}.toml"] = text
     return out
 
@@ -72,7 +69,7 @@ def _value(found: Shipped, name: str, key: tuple[str, ...]) -> tuple[float, floa
     value, own = 1.0, None
     slope = np.zeros(len(found.model.parameters))
     for place, (parameter, u) in enumerate(zip(found.model.parameters, found.fit.u, strict=True)):
-        if parameter.kind != "efficiency" or name not in parameter.ids or not _touches(parameter, key):
+        if parameter.kind != "efficiency" or name not in parameter.ids or not touches(parameter, key):
             continue
         own = own if parameter.scales else parameter
         value *= (
@@ -84,15 +81,6 @@ def _value(found: Shipped, name: str, key: tuple[str, ...]) -> tuple[float, floa
     value = min(value, 0.97)
     wide = Z90 * math.sqrt(float(slope @ found.fit.covariance @ slope))
     return value, value * math.exp(-wide), min(value * math.exp(wide), 1.0), _method(found, own)
-
-
-def _touches(parameter: Parameter, key: tuple[str, ...]) -> bool:
-    """Whether a parameter sets or scales the figure ``key`` of an efficiency file."""
-    if parameter.scales:
-        if parameter.name in BOARD_NAMES:
-            return key[0] == "matmul" or key == ("attention", "forward")
-        return key[0] == "matmul" if parameter.key[0] == "matmul" else key == KEYS[parameter.key[0]]
-    return (parameter.key if parameter.key[0] == "matmul" else KEYS[parameter.key[0]]) == key
 
 
 @dataclass(frozen=True)
@@ -152,12 +140,6 @@ def _fitted_file(found: Shipped, library: SpecLibrary, name: str) -> str:
     return _Sheet("runs", int(exact.sum()), groups, lines, FIT_SOURCE.format(date=found.date)).text(old)
 
 
-UNSEEN = 0.12
-"""Least deviation of ln(time) for a chip without runs: five families say little, and C500 lies 22 % off."""
-SLOWER = 1.08
-"""What chips without runs are assumed to lose against the mean of the fitted families."""
-
-
 def _guess(value: float, reach: float, method: str) -> str:
     high = value * math.exp(reach)
     return _figure(
@@ -165,36 +147,16 @@ def _guess(value: float, reach: float, method: str) -> str:
     )
 
 
-def _prior_file(found: Shipped, library: SpecLibrary, name: str) -> str:
+def _prior_file(found: Shipped, library: SpecLibrary, name: str, rest: Unseen) -> str:
     old = library.efficiency(name)
-    # What a family left out of the fit is off by, beyond what any left-out group is.
-    wide = Z90 * math.sqrt(max(robust(found.new_chip) ** 2 - found.dense.total**2, UNSEEN**2))
-
-    # A low ridge point promises higher shares of peak; no credit is given for that before a run shows it.
-    ridge = max(found.model.ridge(name), RIDGE)
+    wide = Z90 * rest.spread
 
     def centre(key: str) -> float:
-        path = tuple(key.split("."))
-        prior, law = None, 1.0
-        for parameter, u in zip(found.model.parameters, found.fit.u, strict=True):
-            if (
-                parameter.kind != "efficiency"
-                or parameter.name in BOARD_NAMES
-                or not _touches(parameter, path)
-            ):
-                continue
-            if parameter.scales:
-                law *= parameter.factor(float(u), ridge)
-            elif len(parameter.ids) > 2 and path[0] != "matmul":
-                prior = parameter.value(float(u))
-            else:
-                prior = parameter.prior
-        assert prior is not None
-        return prior * law / SLOWER
+        return inherited(found, key, found.model.ridge(name)) / rest.slower
 
     said = (
-        f"no run: {100 * (SLOWER - 1):.0f} % below what the {len(FAMILIES)} families with runs reach at this "
-        "ridge point; range: fitted families predicted without their own runs"
+        f"no run: what the families with runs share at this ridge point, over {rest.slower:.3f}; range: what "
+        f"{len(rest.errors)} families that the fit had not seen are off by"
     )
     kept = "as chip families with runs, in an exploratory fit"
     same = "as the families with runs; what the chip itself adds stands in the ranges below"
@@ -253,8 +215,11 @@ def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
     return re.sub(r"^spread = .*$", lambda _: lines, text, count=1, flags=re.M)
 
 
-def folds_file(found: Shipped) -> str:
-    """cv.json: step seconds predicted by fits that had not seen the row's group."""
+def folds_file(found: Shipped, doubts: Mapping[str, float]) -> str:
+    """cv.json: step seconds predicted by fits that had not seen the row's group.
+
+    ``doubts``: of open fields (`planner.calibrate.open_fields`).
+    """
     rows = {}
     in_fit = {}
     for engine, fold, error in zip(found.model.engines, found.folds, found.errors, strict=True):
@@ -278,6 +243,10 @@ def folds_file(found: Shipped) -> str:
             "the framework, whatever its age": _score(found.new_framework),
             "the chip family": _score(found.new_chip),
             "the group, but one run of it with the same software anchors": _score_of_rows(anchored(found)),
+        },
+        "open_fields": dict(doubts),
+        "parameters": {
+            p.name: round(float(u), 6) for p, u in zip(found.model.parameters, found.fit.u, strict=True)
         },
         "predicted": dict(sorted(rows.items())),
         "in_fit": dict(sorted(in_fit.items())),

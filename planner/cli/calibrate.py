@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,7 +152,7 @@ def _tell_anchor(item: Anchor, what: str) -> None:
 
 
 def _shipped(output: Path | None, cv: bool, library: object) -> None:
-    from planner.calibrate import run, write  # noqa: PLC0415
+    from planner.calibrate import open_fields, run, write  # noqa: PLC0415
     from planner.specs import SpecLibrary  # noqa: PLC0415
 
     assert isinstance(library, SpecLibrary)
@@ -163,13 +164,17 @@ def _shipped(output: Path | None, cv: bool, library: object) -> None:
     files = [(f"efficiency/{name}", text) for name, text in write.efficiency_files(found, library).items()]
     files += [(f"software/{name}", text) for name, text in write.software_files(found).items()]
     if cv:
-        files.append(("cases/cv.json", write.folds_file(found)))
+        doubts = open_fields.measured_doubts(library, found)
+        typer.echo("a field left open adds: " + ", ".join(f"{name} {d:.3f}" for name, d in doubts.items()))
+        files.append(("cases/cv.json", write.folds_file(found, doubts)))
     written = write.write(output, files)
     typer.echo(f"wrote {len(written)} files below {output}")
 
 
 def _tell(found: Shipped) -> None:
     import numpy as np  # noqa: PLC0415
+
+    from planner.calibrate import priors  # noqa: PLC0415
 
     typer.echo(f"{'parameter':42} {'prior':>8} {'fitted':>8}  runs groups")
     for parameter, u in zip(found.model.parameters, found.fit.u, strict=True):
@@ -178,6 +183,10 @@ def _tell(found: Shipped) -> None:
             f"{parameter.name:42} {parameter.prior:8.4g} {parameter.value(u):8.4g} "
             f"{found.runs[parameter.name]:5} {found.groups[parameter.name]:6}{held}"
         )
+    rest = priors.unseen(found)
+    told = ", ".join(f"{name} {100 * math.expm1(error):+.1f} %" for name, error in rest.errors.items())
+    typer.echo(f"chip families that the fit had not seen: {told}")
+    typer.echo(f"chips without runs: shares over {rest.slower:.3f}, spread of ln(time) {rest.spread:.3f}")
     typer.echo(f"effective parameters: {found.fit.effective:.1f} of {len(found.model.parameters)}")
     for name, errors in (
         ("in the fit", found.errors),

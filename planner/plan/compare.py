@@ -51,7 +51,10 @@ class ServiceTerms(Part):
     mode: str
     requests_per_second: float = Field(description="most within the latencies")
     tokens_per_second_per_card: float = Field(description="output (generic: items), over all cards bought")
-    ttft_seconds: float | None = Field(description="at the percentile of the target; generic: latency")
+    active_cards: int = Field(default=0, description="that carry it")
+    ttft_seconds: float | None = Field(
+        description="at the percentile of the target, simulated where that confirms it; generic: latency"
+    )
     tpot_seconds: float | None = Field(description="at the percentile of the target")
     usd_per_million: list[CostPerMillion] = Field(
         description="output tokens (generic: items), at shares of the most the service could do"
@@ -366,12 +369,16 @@ def _service_terms(plan: Plan, rate: float) -> ServiceTerms | None:
     served = plan.serving
     if served is None or plan.cards is None:
         return None
+    ran = served.simulated if served.simulated and served.simulated.confirmed else None
+    ttft = served.ttft.quantile if served.ttft else None
+    tpot = served.tpot.quantile if served.tpot else None
     return ServiceTerms(
         mode=served.mode,
         requests_per_second=served.most_requests_per_second,
+        active_cards=plan.cards.active,
         tokens_per_second_per_card=rate / plan.cards.total,
-        ttft_seconds=served.ttft.quantile if served.ttft else None,
-        tpot_seconds=served.tpot.quantile if served.tpot else None,
+        ttft_seconds=ran.ttft_quantile_seconds if ran else ttft,
+        tpot_seconds=ran.tpot_quantile_seconds if ran else tpot,
         usd_per_million=served.cost_per_million,
     )
 

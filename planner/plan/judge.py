@@ -41,7 +41,11 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
     if named is None:
         if best["best"] is None:
             slow = case.timed(
-                "storage", lambda: slow_storage(case.problem, engine.size, without_target(asked))
+                "storage",
+                lambda: (
+                    slow_storage(case.problem, engine.size, asked)
+                    or slow_storage(case.problem, engine.size, without_target(asked))
+                ),
             )
             case.cause = slow.words if slow else None
             return plan_of(case, best, None)

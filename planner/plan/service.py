@@ -115,7 +115,7 @@ def service_plan(
         layout=None,
         performance=None,
         memory=None,
-        serving=service_of(result, design) if design else None,
+        serving=service_of(case, result, design) if design else None,
         bands=studied.bands if studied else None,
         swings=studied.swings if studied else {},
         confidence=sure,

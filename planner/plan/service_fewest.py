@@ -81,8 +81,21 @@ class Kind:
         )
 
 
-def fewest_of(draws: Draws, design: Wire, asked: float) -> tuple[ServiceFewest, Check]:
-    """The fewest cards of the first draws that carry ``asked``, and their check by full searches."""
+@dataclass(frozen=True)
+class Tried:
+    """Kinds of pools with the highest load of one instance in each of the first draws."""
+
+    draws: Draws
+    """The draws looked at; no limit on cards."""
+    rates: Sequence[tuple[Kind, Floats]]
+
+    def of(self, role: Role) -> list[tuple[Kind, Floats]]:
+        """The kinds of a role."""
+        return [(kind, rates) for kind, rates in self.rates if kind.role == role]
+
+
+def kinds_of(draws: Draws, design: Wire, asked: float) -> Tried:
+    """The kinds of pools that win full searches of other draws on the plant of ``design``."""
     pilot = draws.again(max(64, SERVICE_PILOT), draws.seed + PILOT_SEED)
     wins = searched(pilot, range(SERVICE_PILOT), design, asked, np.full(pilot.samples, np.inf))
     found = Counter[str]()
@@ -95,17 +108,27 @@ def fewest_of(draws: Draws, design: Wire, asked: float) -> tuple[ServiceFewest, 
     kept = [kinds[key] for key, _ in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
     # So much of the other pool may be more than the limit, which holds for what is needed of both.
     looked = draws.first(LOOKED_AT).unbounded()
+    each = [(kind, rates / kind.pool.instances) for kind, rates in _rates(kept[:MOST_KINDS], looked, asked)]
+    return Tried(looked, each)
+
+
+def fewest_of(draws: Draws, design: Wire, asked: float, tried: Tried) -> tuple[ServiceFewest, Check]:
+    """The fewest cards of the first draws that carry ``asked``, and their check by full searches."""
     cluster = draws.request.clusters[design["cluster"]]
-    by_role: dict[Role, list[Floats]] = {"prefill": [], "decode": [], "all": []}
-    for kind, rates in _rates(kept[:MOST_KINDS], looked, asked):
-        by_role[kind.role].append(_cards(kind, rates / kind.pool.instances, asked, cluster.cards_per_server))
-    least = {role: np.min(many, axis=0) for role, many in by_role.items() if many}
-    nothing = np.full(looked.samples, np.inf)
-    apart = least.get("prefill", nothing) + least.get("decode", nothing)
-    cards = np.minimum(apart, least.get("all", nothing))
+    nothing = np.full(tried.draws.samples, np.inf)
+    least: dict[tuple[Role, int], Floats] = {}
+    for kind, rates in tried.rates:
+        key = kind.role, kind.choice.precision
+        own = cards_of(kind, instances_of(rates, asked), cluster.cards_per_server)
+        least[key] = np.minimum(least.get(key, nothing), own)
+    cards = nothing
+    # Pools of one service have the same formats.
+    for formats in {formats for _, formats in least}:
+        apart = least.get(("prefill", formats), nothing) + least.get(("decode", formats), nothing)
+        cards = np.minimum(cards, np.minimum(apart, least.get(("all", formats), nothing)))
     whole = np.ceil(cards / cluster.unit_cards - 1e-9) * cluster.unit_cards
     cards = np.where(whole <= draws.request.limits.cards_max, whole, np.inf)
-    done = ServiceFewest(cards, len(kept[:MOST_KINDS]))
+    done = ServiceFewest(cards, len(tried.rates))
     return done, _checked(draws, done, design, asked)
 
 
@@ -137,11 +160,16 @@ def _kinds(design: Wire, request: serving_wire.ServiceRequest) -> list[Kind]:
     ]
 
 
-def _cards(kind: Kind, rates: Floats, asked: float, per_server: int) -> Floats:
-    """Per draw, the cards of the smallest pool of the kind that carries the load; pools share no server."""
+def instances_of(rates: Floats, asked: float) -> Floats:
+    """Per draw, the instances that carry the load at so much each; infinite where none does."""
     with np.errstate(divide="ignore"):
-        instances = np.ceil(asked / rates - 1e-9) + kind.spares
-    out: Floats = np.ceil(instances * kind.cards / per_server - 1e-9) * per_server
+        out: Floats = np.ceil(asked / rates - 1e-9)
+    return out
+
+
+def cards_of(kind: Kind, instances: Floats, per_server: int) -> Floats:
+    """Cards of pools of so many instances at work, spares beside them; pools share no server."""
+    out: Floats = np.ceil((instances + kind.spares) * kind.cards / per_server - 1e-9) * per_server
     return out
 
 

@@ -101,9 +101,14 @@ def _spread(bands: Bands | None) -> str:
 
 
 def _latencies(facts: ServiceFacts) -> str:
+    """At the percentages asked for: of a simulation that confirms them, else of the closed forms."""
     design = facts.design or {}
     words = []
     ttft, tpot = design.get("ttft"), design.get("tpot")
+    ran = design.get("simulated")
+    if ran is not None and ran["confirmed"]:
+        ttft = {"quantile": ran["ttft_quantile_seconds"]}
+        tpot = ran["tpot_quantile_seconds"] and {"quantile": ran["tpot_quantile_seconds"]}
     if facts.generic:
         if ttft:
             words.append(f"latency {duration(ttft['quantile'])}")

@@ -165,6 +165,56 @@ class Refuted(Part):
     simulated: Simulated
 
 
+class ServicePrice(Part):
+    """What relaxing one constraint by a step does to the objective, on the plant of the answer."""
+
+    constraint: str = Field(description="key of the scenario; memory: of a device")
+    unit: str = Field(description="of limit and step")
+    limit: float
+    step: float = Field(description="by how much it was relaxed; negative where less is asked")
+    objective: str
+    objective_unit: str
+    before: float = Field(description="of the closed forms on that plant")
+    after: float = Field(description="equal: it does not bind")
+    per_unit: float = Field(description="objective gained per unit of the constraint, 0 or more")
+    cards: int = Field(description="of the service after the step")
+
+
+class PhaseShare(Part):
+    """Part of the time that a card spends in a phase (`facility.phases`)."""
+
+    phase: Literal["compute", "memory", "communication", "idle"]
+    share: float
+
+
+class PoolDraw(Part):
+    """What a card of a pool draws on the mean, by what it is doing."""
+
+    role: Literal["prefill", "decode", "serve"]
+    cards: float = Field(description="at work")
+    shares: list[PhaseShare] = Field(description="of the time; they sum to 1")
+    card_watts: float
+    card_watts_low: float = Field(description="every phase at the low end of its range")
+    card_watts_high: float
+
+
+class ServiceEnergy(Part):
+    """What the service draws at its mean load; the plant is sized for cards that draw as in training."""
+
+    requests_per_second: float = Field(description="the mean load")
+    pools: list[PoolDraw]
+    idle_cards: float = Field(description="bought, not at work")
+    it_megawatts: float
+    it_megawatts_low: float
+    it_megawatts_high: float
+    energy_mwh_per_year: float = Field(description="at the grid")
+    energy_mwh_per_year_low: float
+    energy_mwh_per_year_high: float
+    carbon_tonnes_per_year: float
+    energy_usd_per_year: float | None
+    tco_usd_per_year: float | None = Field(description="with this energy in the place of cost.year's")
+
+
 class Service(Part):
     """What the service does, at the load that it is sized for."""
 
@@ -186,6 +236,9 @@ class Service(Part):
     prefill_per_decode: float | None = Field(description="prefill instances per decode instance")
     simulated: Simulated | None = Field(default=None, description="null: not simulated")
     refuted: list[Refuted] = Field(default=[], description="what a simulation kept from being the answer")
+    energy: ServiceEnergy | None = Field(
+        default=None, description="at the mean load; null: draw by phase not known"
+    )
     cost_per_million: list[CostPerMillion]
     trade: list[TradePoint]
     front: list[ServiceSummary]

@@ -1,13 +1,13 @@
 """A service under many draws of everything uncertain: what it carries, takes, and how many cards surely do.
 
 The service of the answer is evaluated again under every draw. How many cards a draw needs is found among
-several services (`service_fewest`). A design for a probability is searched for at a raised load and drawn
-itself.
+several services (`service_fewest`). A design for a probability is found among the same kinds of pools
+(`service_sure`) and drawn itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from planner.lazy import np
@@ -23,44 +23,8 @@ from planner.plan.service_fewest import ServiceFewest
 from planner.problem import serving_wire
 
 Wire = Mapping[str, Any]
-TRIES = 5
 INDEX_SAMPLES = 256
 """Fewer than for training: a service takes a hundred times as long to evaluate."""
-STEP = 1.04
-"""The load that is searched for is raised by that much where its design falls short of the probability."""
-
-
-def surest(
-    draws: Draws,
-    shares: Floats,
-    probability: float,
-    search: Callable[[float], Wire | None],
-    choose: Callable[[Wire], serving_wire.ServiceChoice],
-) -> tuple[Wire, float] | None:
-    """The service that carries the load with ``probability``, and the share of draws in which it does.
-
-    Args:
-        draws: of everything uncertain.
-        shares: highest load of the central answer by draw, over its highest load at the centre.
-        probability: wanted.
-        search: the best service for a load, or None.
-        choose: a design as a choice.
-    """
-    asked = draws.problem.request.target.requests_per_second
-    assert asked is not None
-    share = float(np.quantile(shares, 1.0 - probability, method="inverted_cdf"))
-    if share <= 0.0:
-        return None
-    load = asked / share
-    for _ in range(TRIES):
-        design = search(load)
-        if design is None:
-            return None
-        met = float((draws.of(choose(design), asked)[:, RATE] >= asked).mean())
-        if met >= probability:
-            return design, met
-        load *= STEP
-    return None
 
 
 def risk_of(  # noqa: PLR0917

@@ -14,9 +14,10 @@ from planner.plan.model import Plan
 from planner.plan.risk_parts import Risk
 from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase, used_of
-from planner.plan.service_draws import RATE, Drawn, Draws
-from planner.plan.service_fewest import fewest_of, placed
-from planner.plan.service_study import MOST_TIMES, at_load, choice_of, errors, moving, study_of
+from planner.plan.service_draws import Drawn, Draws
+from planner.plan.service_fewest import fewest_of, kinds_of
+from planner.plan.service_study import MOST_TIMES, choice_of, errors, moving, study_of
+from planner.plan.service_sure import Sure, surest
 from planner.problem import serving_wire
 
 Wire = Mapping[str, Any]
@@ -41,36 +42,40 @@ def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
     asked = case.request.target.requests_per_second
     draws, studied = draws_of(case, design), study_of(case, design, used_of(case, design))
     columns = draws.of(choice_of(design, case.request), design["requests_per_second"])
+    tried = None if asked is None else kinds_of(draws, design, asked)
     sure = None
-    if asked is not None:
-        most = design["most_requests_per_second"]
-
-        def search(load: float) -> Wire | None:
-            best: Wire | None = engine.size_service(at_load(case, design, load))["best"]
-            return None if best is None else placed(design, best)
-
-        shares = columns[:, RATE] / most
-        sure = service_risk.surest(
-            draws, shares, probability, search, lambda found: choice_of(found, case.request)
-        )
-    cards = None if sure is None else sure[0]["cards"]["total"]
-    planned = case.plan_for is not None and sure is not None
-    if case.plan_for is not None and sure is None:
+    if tried is not None:
         most = min(case.request.limits.cards_max, design["cards"]["total"] * MOST_TIMES)
-        sureness = f"{100.0 * probability:g} % certainty"
-        case.unsure = f"no service of up to {most:,} cards carries the load with {sureness}; the central plan"
+        sure, nearest = surest(draws, tried, probability, most)
+        if case.plan_for is not None and sure is None:
+            case.unsure = _unsure(probability, most, nearest)
+    planned = case.plan_for is not None and sure is not None
     if planned and sure is not None:
-        choice = choice_of(sure[0], case.request)
-        question = serving_wire.EvaluateServiceRequest(problem=case.request, design=choice)
+        question = serving_wire.EvaluateServiceRequest(problem=case.request, design=sure.choice)
         design = engine.evaluate_service(question)
-        columns = draws.of(choice, design["requests_per_second"])
+        if design["over_limits"]:
+            over = ", ".join(design["over_limits"])
+            case.unsure = f"the {sure.cards:,} cards that carry it so surely are over the limits ({over})"
+        columns = draws.of(choice_of(design, case.request), design["requests_per_second"])
         studied = study_of(case, design, used_of(case, design))
-    least = None if asked is None else fewest_of(draws, design, asked)
+    least = None if asked is None or tried is None else fewest_of(draws, design, asked, tried)
+    cards = None if sure is None else sure.cards
     choice = choice_of(design, case.request)
     found = service_risk.risk_of(
         draws, columns, design, choice, studied, probability, cards, planned, fewest=least
     )
     return design, found, studied
+
+
+def _unsure(probability: float, most: int, nearest: Sure | None) -> str:
+    """Why there is no plan for a probability, with the best that can be reached."""
+    sureness = f"{100.0 * probability:g} % certainty"
+    best = (
+        "none carries it in any draw"
+        if nearest is None
+        else f"at best {nearest.cards:,} cards do with {100.0 * nearest.met:.0f} %"
+    )
+    return f"no service of up to {most:,} cards carries the load with {sureness}, {best}; the central plan"
 
 
 def draws_of(

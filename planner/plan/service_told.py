@@ -11,6 +11,7 @@ from planner.plan.parts import Target
 from planner.plan.plant import HOURS_PER_YEAR, elevations, prices
 from planner.plan.plant_parts import Cost, Fabric, Facility
 from planner.plan.service_case import ServiceCase
+from planner.plan.service_energy import energy_of
 from planner.plan.service_parts import (
     CostPerMillion,
     InstanceLayout,
@@ -149,7 +150,7 @@ def pool_of(item: Wire) -> ServicePool:
     )
 
 
-def service_of(result: Wire, design: Wire) -> Service:
+def service_of(case: ServiceCase, result: Wire, design: Wire) -> Service:
     """What the service of ``design`` does, and the other services of the search."""
 
     def latency(found: Wire | None) -> Latency | None:
@@ -174,6 +175,7 @@ def service_of(result: Wire, design: Wire) -> Service:
             Refuted(service=_summary(row["service"]), simulated=_simulated_of(row["simulated"]))
             for row in result.get("refuted", ())
         ],
+        energy=energy_of(design, case.problem.mean_rate, case.request.served.kind == "generic"),
         cost_per_million=[CostPerMillion(**row) for row in design["cost_per_million"]],
         trade=[
             TradePoint(

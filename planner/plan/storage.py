@@ -33,6 +33,8 @@ class SlowStorage:
     enough_bytes_per_second: float
     design: Wire
     """What that storage would do."""
+    meets: bool = True
+    """It was asked to meet the target, and does; else it only works at all."""
 
     @property
     def words(self) -> str:
@@ -41,8 +43,8 @@ class SlowStorage:
         return (
             f"storage of {_rate(self.bytes_per_second)} is too slow to checkpoint (a write takes "
             f"{duration(self.write_seconds)}, a failure comes every {duration(self.mttf_seconds)}); with "
-            f"{_rate(self.enough_bytes_per_second)} {self.design['cards']['total']:,} cards would do in "
-            f"{days(performance['days'])}"
+            f"{_rate(self.enough_bytes_per_second)} {self.design['cards']['total']:,} cards would "
+            f"{'do in' if self.meets else 'take'} {days(performance['days'])}"
         )
 
 
@@ -80,7 +82,8 @@ def slow_storage(problem: Problem, size: Size, asked: wire.Request | None = None
         low, high = (low, middle) if best(middle) is not None else (middle, high)
     design = best(high)
     assert design is not None, "the last rate tried that does"
-    return SlowStorage(terms.checkpoint_bytes_per_second, write, mttf, high, design)
+    wanted = request.target.days is not None or request.target.tokens_per_second is not None
+    return SlowStorage(terms.checkpoint_bytes_per_second, write, mttf, high, design, meets=wanted)
 
 
 def _mttf(cluster: wire.Cluster, cards: int) -> float:

@@ -31,7 +31,7 @@ LARGEST_EXPERT_GROUP = 320
 """Data-parallel ranks that the default space looks at: the largest that was published (CloudMatrix)."""
 
 SERVICE_CAVEATS = (
-    "power of a card at work is taken as in training; how prefill and decode differ is not modelled",
+    "plant and limits on power are for cards that draw as in training; what the load draws stands apart",
 )
 """What every answer about a service rests on beside its figures."""
 

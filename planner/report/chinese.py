@@ -14,8 +14,8 @@ from planner.report.phrases import LABELS
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
-        r"power of a card at work is taken as in training; how prefill and decode differ is not modelled",
-        "工作功耗按训练取值，未区分预填充与解码",
+        r"plant and limits on power are for cards that draw as in training; what the load draws stands apart",
+        "设施与功率上限按训练功耗设计，负载下的功耗另列",
     ),
     (r"(\S+) is left out(?: for (\S+))?: its PUE of (\S+) is above (\S+) \(the legal limit of (\S+)\)",
      r"\2 不采用 \1：PUE \3 高于 \5 的法定上限 \4"),

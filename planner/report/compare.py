@@ -159,8 +159,8 @@ def _yield(item: Contender, things: str) -> str:
     assert found is not None
     spread = "" if band is None else f" (P10-P90 {number(band.p10 / cards)}-{number(band.p90 / cards)})"
     return (
-        f"{number(found.tokens_per_second_per_card)} {things}/s{spread}; all of them at most "
-        f"{number(found.requests_per_second)} {'requests' if things == 'tokens' else things}/s, in "
+        f"{number(found.tokens_per_second_per_card)} {things}/s{spread}; the {found.active_cards:,} at work "
+        f"at most {number(found.requests_per_second)} {'requests' if things == 'tokens' else things}/s, in "
         f"{item.racks:,} racks"
     )
 

@@ -40,7 +40,7 @@ def service_sections(plan: Plan) -> list[Section]:
         ("How it serves", "serving", _serves),
         ("Pools", "a-replica", _pools),
         ("How to wire it", "fabric", wire),
-        ("Power and cooling", "facility", _power),
+        ("Power and cooling", "facility", _powered),
         ("What it costs", "cost", _cost),
         ("How sure this is", "uncertainty", _sure),
         ("What binds, and what else would do", "search", _binds),
@@ -148,13 +148,13 @@ def _serves(plan: Plan) -> Iterator[Row]:
         yield (
             "latency" if generic else "first token",
             f"mean {duration(found.ttft.mean)}{queue}{moved}; "
-            f"at the percentile {duration(found.ttft.quantile)}",
+            f"at the percentile {duration(found.ttft.quantile)}{_closed(found)}",
         )
     if found.tpot is not None:
         yield (
             "per token",
             f"mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user); at the "
-            f"percentile {duration(found.tpot.quantile)}",
+            f"percentile {duration(found.tpot.quantile)}{_closed(found)}",
         )
     yield from _simulated(found)
     if not generic:
@@ -172,6 +172,11 @@ def _serves(plan: Plan) -> Iterator[Row]:
         )
     if found.precision is not None:
         yield "precision", f"{plan.workload.precision}; whether quality is the same is not judged"
+
+
+def _closed(found: Service) -> str:
+    """Says whose figures these are where a simulation has others; the first line has those."""
+    return " (closed form)" if found.simulated is not None else ""
 
 
 def _at_work(plan: Plan) -> str:
@@ -226,6 +231,29 @@ def _load(ran: Simulated) -> str:
     some = "" if part >= 1.0 else f", by chance those of {percent(part)} of the instances"
     return (
         f"{number(ran.requests_per_second)}/s in the busiest window ({whole}, {duration(ran.seconds)}{some})"
+    )
+
+
+def _powered(plan: Plan) -> Iterator[Row]:
+    yield from _power(plan)
+    found = plan.serving.energy if plan.serving else None
+    if found is None:
+        return
+    cards = ", ".join(
+        f"{item.role} cards {number(item.card_watts)} W "
+        f"({number(item.card_watts_low)}-{number(item.card_watts_high)})"
+        for item in found.pools
+    )
+    idle = f", {number(found.idle_cards)} cards idle" if found.idle_cards >= 1.0 else ""
+    things = "items" if _generic(plan) else "requests"
+    yield (
+        "at the load",
+        f"{number(found.requests_per_second)} {things}/s on the mean: {cards}{idle}; IT "
+        f"{number(found.it_megawatts * 1e3)} kW ({number(found.it_megawatts_low * 1e3)}-"
+        f"{number(found.it_megawatts_high * 1e3)}), {number(found.energy_mwh_per_year / 1e3)} GWh a year "
+        f"({number(found.energy_mwh_per_year_low / 1e3)}-{number(found.energy_mwh_per_year_high / 1e3)})"
+        + ("" if found.energy_usd_per_year is None else f", {usd(found.energy_usd_per_year)}")
+        + "; all else here is sized for cards that draw as in training",
     )
 
 

@@ -6,6 +6,7 @@ input of its own. The shipped profiles stand in ``planner/data/software/``, one 
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from planner.errors import SpecError
+from planner.software.age import month_number
 from planner.specs.quantity import Count, Duration, Fraction, Size, Text
 from planner.specs.reading import brief, parse_table, read_text, translate
 from planner.specs.schema.common import SpecFile
@@ -109,10 +111,16 @@ class SoftwareProfile(SpecFile):
 
     def covers(self, framework: str, date: str | None) -> bool:
         """Whether a run with ``framework`` of ``date`` (year-month; none: any) is of this profile."""
-        if framework.strip().casefold() not in self.frameworks:
+        if framework_name(framework) not in self.frameworks:
             return False
         month = date[:7] if date else None
         return month is None or (self.since <= month and (self.until is None or month <= self.until))
+
+
+def framework_name(text: str) -> str:
+    """A framework as profiles list it: "Megatron LM v0.9" and "megatron_lm" are "megatron-lm"."""
+    words = re.sub(r"[\s_-]+", "-", text.strip().casefold())
+    return re.sub(r"-(?:v?\d+(?:\.\w+)+|v\d+)$", "", words)
 
 
 def profile(name: str) -> SoftwareProfile:
@@ -147,9 +155,23 @@ def default_profile(vendor: str) -> SoftwareProfile:
 
 
 def profile_of_run(framework: str | None, date: str | None = None) -> SoftwareProfile | None:
-    """The profile for a published run; the latest one where several cover it, None where none does."""
-    found = [item for item in profiles() if framework is not None and item.covers(framework, date)]
-    return max(found, key=lambda item: (item.since, item.id), default=None)
+    """The profile for a published run; None where no profile is of its framework.
+
+    The latest where several cover ``date`` (none: any), the nearest in time where none does.
+    """
+    of_framework = [item for item in profiles() if framework is not None and item.covers(framework, None)]
+    found = [item for item in of_framework if item.covers(framework or "", date)]
+    if found or not of_framework or date is None:
+        return max(found, key=lambda item: (item.since, item.id), default=None)
+    month = date[:7]
+    return min(of_framework, key=lambda item: (_months_off(item, month), item.id))
+
+
+def _months_off(item: SoftwareProfile, month: str) -> float:
+    """Months between a date and the span of a profile that does not cover it."""
+    if month < item.since:
+        return month_number(item.since) - month_number(month)
+    return month_number(month) - month_number(item.until or month)
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -73,8 +74,8 @@ def kind_of(text: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """How names are compared: without case, width variants and surplus blanks."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """How names are compared: without case and width variants; blanks, hyphens and underscores are one."""
+    return " ".join(re.sub(r"[-_]+", " ", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 class SpecLibrary:

@@ -6,16 +6,25 @@ import itertools
 from collections.abc import Iterator
 
 from planner.architectures import Architecture
+from planner.errors import PlannerError
 from planner.problem import wire
+from planner.scenario.split import MOST_STAGES
 from planner.software import SoftwareProfile
 from planner.validation.rows import Row
 
-NO_PIPELINE_CHUNKS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+MOST_CHUNKS = 16
 MICRO_BATCHES = (1, 2, 4, 8)
+POWERS = (1, 2, 4, 8, 16, 32)
 
 
 class UnanswerableError(Exception):
     """Why a row cannot be predicted."""
+
+
+def why_not(fault: PlannerError) -> str:
+    """The reason that a fault of the library or of a definition in the file gives, with its key."""
+    key = f"{fault.key}: " if fault.key and fault.key not in fault.message else ""
+    return key + fault.message + (f" ({fault.hint})" if fault.hint else "")
 
 
 def layouts(
@@ -29,32 +38,29 @@ def layouts(
     assert row.cards is not None
     devices = row.cards * devices_per_card
     batch = row.global_batch or 1
-    powers = [1, 2, 4, 8]
-    # Null degrees that the sources leave out because they are one.
-    cp, ep_given = row.cp or 1, row.ep or (1 if shape.moe is None else None)
-    domain = (row.scaleup_domain or 8) * devices_per_card
-    tps = [row.tp] if row.tp else [tp for tp in powers if tp <= domain and shape.heads % tp == 0]
-    pps = [row.pp] if row.pp else [pp for pp in (1, 2, 4, 8, 16, 32) if pp <= shape.layers]
+    ep_given = row.ep or (1 if shape.moe is None else None)
+    refusal = ""
     found = False
-    for tp, pp in itertools.product(tps, pps):
-        if devices % (tp * pp * cp):
+    for tp, pp, cp in _degrees(row, shape, devices, devices_per_card):
+        if devices % (tp * pp * cp) or shape.layers < pp or shape.heads % tp:
             continue
         dp = devices // (tp * pp * cp)
         if row.dp is not None and dp != row.dp:
             continue
-        if shape.layers < pp or shape.heads % tp:
-            continue
+        refusal = _expert_refusal(ep_given, shape, tp * cp * dp) or refusal
         for options in _options(row, profile, shape, pp, dp, tp, cp, batch, ep_given):
             found = True
             layout, filled = _layout(row, profile, shape, tp, pp, cp, dp, options)
             filled += tuple(
                 f"{key} not given: {value}"
-                for key, value in (("tp", tp), ("pp", pp))
-                if not getattr(row, key)
+                for key, value in (("tp", tp), ("pp", pp), ("cp", cp if cp > 1 else row.cp or 1))
+                if not getattr(row, key) and (key != "cp" or value > 1)
             )
             if batch % (dp * options[0]):
                 filled += (f"a batch of {batch} is no multiple of dp x micro-batch: time in proportion",)
             yield layout, filled
+    if not found and refusal:
+        raise UnanswerableError(refusal)
     if not found:
         stated = ", ".join(
             f"{key}={getattr(row, key)}" for key in ("tp", "pp", "cp", "dp") if getattr(row, key)
@@ -64,6 +70,37 @@ def layouts(
             f"batch {batch}, "
             f"{shape.layers} layers, {shape.heads} heads"
         )
+
+
+def _degrees(
+    row: Row, shape: Architecture, devices: int, devices_per_card: int
+) -> Iterator[tuple[int, int, int]]:
+    """(tp, pp, cp) that the row states or may mean.
+
+    What dp and the others leave of the machine decides a degree that is left out. Without dp a left-out cp is
+    one, tp is a power of two, and pp another or one that deals the layers evenly.
+    """
+    domain = (row.scaleup_domain or 8) * devices_per_card
+    tps = [row.tp] if row.tp else [tp for tp in (1, 2, 4, 8) if tp <= domain and shape.heads % tp == 0]
+    most = min(shape.layers, MOST_STAGES)
+    stages = [pp for pp in range(1, most + 1) if row.dp or pp in POWERS or _deals(shape.layers, pp)]
+    for tp, pp in itertools.product(tps, [row.pp] if row.pp else stages):
+        left = devices // (tp * pp * row.dp) if row.dp and row.tp and row.pp else 1
+        yield tp, pp, row.cp or max(left, 1)
+
+
+def _deals(layers: int, chunks: int) -> bool:
+    """Whether chunks come out equal, with the embedding or the head in the place of a layer or not."""
+    return chunks <= layers and any((layers + tables) % chunks == 0 for tables in (0, 1, 2))
+
+
+def _expert_refusal(ep: int | None, shape: Architecture, ranks: int) -> str:
+    """Why a stated expert parallelism cannot be; nothing where it can."""
+    if ep and ranks % ep:
+        return f"ep={ep} does not divide tp x cp x dp = {ranks}"
+    if ep and shape.moe is not None and shape.moe.experts % ep:
+        return f"ep={ep} does not divide {shape.moe.experts} experts"
+    return ""
 
 
 def _options(  # noqa: PLR0917
@@ -86,19 +123,22 @@ def _options(  # noqa: PLR0917
     elif pp == 1 or not profile.interleaves:
         chunks = [1]
     else:
-        chunks = [v for v in NO_PIPELINE_CHUNKS if v == 1 or shape.layers % (pp * v) == 0]
-    if ep_given:
-        experts = [ep_given]
-    else:
-        limit = shape.moe.experts if shape.moe else 1
-        experts = [e for e in (1, 2, 4, 8, 16, 32, 64) if limit % e == 0 and (tp * cp * dp) % e == 0]
+        chunks = [v for v in range(1, MOST_CHUNKS + 1) if v == 1 or _deals(shape.layers, pp * v)]
+    ranks = tp * cp * dp
+    experts = [
+        ep for ep in ([ep_given] if ep_given else (*POWERS, 64)) if not _expert_refusal(ep, shape, ranks)
+    ]
+    if not ep_given:
+        # The habit of the framework holds where one of them keeps it.
+        etp = _expert_tensor(row, profile, shape, tp)
+        experts = [ep for ep in experts if ranks % (ep * etp) == 0] or experts
     recomputes = [row.recompute] if row.recompute else ["none", "attention", "cheap", "full"]
-    for micro, vpp, ep, recompute in itertools.product(micros, chunks, experts, recomputes):
-        if ep_given and (tp * cp * dp) % ep:
-            raise UnanswerableError(f"ep={ep} does not divide tp x cp x dp = {tp * cp * dp}")
-        if shape.moe is not None and shape.moe.experts % ep:
-            raise UnanswerableError(f"ep={ep} does not divide {shape.moe.experts} experts")
-        yield micro, vpp, ep, recompute
+    yield from itertools.product(micros, chunks, experts, recomputes)
+
+
+def _expert_tensor(row: Row, profile: SoftwareProfile, shape: Architecture, tp: int) -> int:
+    """Tensor parallelism inside an expert: as stated, else the habit of the framework."""
+    return row.etp or (tp if shape.moe is not None and profile.expert_tensor == "tensor" else 1)
 
 
 def _recompute(row: Row, profile: SoftwareProfile, recompute: str) -> str:
@@ -147,10 +187,9 @@ def _layout(  # noqa: PLR0917
     ]
     if shape.moe is None:
         ep = 1
-    etp = row.etp
-    if etp is None:
-        wanted = tp if shape.moe is not None and profile.expert_tensor == "tensor" else 1
-        etp = wanted if (tp * cp * dp) % (ep * wanted) == 0 else 1
+    etp = _expert_tensor(row, profile, shape, tp)
+    if row.etp is None and (tp * cp * dp) % (ep * etp):
+        etp = 1
     sharding = row.sharding
     if sharding is None:
         sharding = 3 if "fsdp" in (row.framework or "") or row.framework == "llm-foundry" else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,12 @@ _DROPPED = (
     "moe",
     "attention",
 )
+
+
+def bare_name(name: str) -> str:
+    """What is left of a model's name without its publisher, punctuation and what follows pre-training."""
+    words = name.rsplit("/", 1)[-1].casefold()
+    return re.sub(r"[^a-z0-9.]+|(?<=[^a-z])(?:instruct|base|chat|hf)$", "", words)
 
 
 def architecture_of_file(table: Mapping[str, Any]) -> Architecture:
@@ -50,6 +57,11 @@ def architecture_of_file(table: Mapping[str, Any]) -> Architecture:
             "rope": latent.get("rope"),
             "value": latent.get("value") or latent.get("v"),
         }
+        parts = shape["mla"]
+        if parts["nope"] and parts["rope"] and parts["value"]:
+            # Tables print the head without its rotated part, or hidden over heads.
+            shape["head_dim"] = parts["nope"] + parts["rope"]
+            shape["value_head_dim"] = parts["value"]
     experts = table.get("moe")
     if isinstance(experts, Mapping):
         shape["moe"] = {

@@ -152,6 +152,8 @@ def _as_it_stands(desk: Desk, row: Row, candidates: Sequence[Ready]) -> Predicti
         UnanswerableError: with the reason.
     """
     fits, tight, refusal = _evaluated(candidates)
+    if not fits and tight and not (row.tp and row.pp):
+        raise UnanswerableError(f"no layout that we try fits the memory: give tp and pp{_least(tight)}")
     if not fits and tight and row.sharding != SHARDED and all(_states_alone(found) for _, _, found in tight):
         # No recomputation and no offloading of activations lets it run as printed.
         sharded = desk.prepare(row.model_copy(update={"sharding": SHARDED}))
@@ -169,6 +171,13 @@ def _as_it_stands(desk: Desk, row: Row, candidates: Sequence[Ready]) -> Predicti
     if not fits:
         raise UnanswerableError(refusal)
     return _fastest(fits)
+
+
+def _least(tight: _Ranked) -> str:
+    found = min(tight, key=lambda item: _share(item[2]))[2]
+    layout = found.design["layout"]
+    degrees = " ".join(f"{key}={layout[key]}" for key in ("tp", "pp", "ep", "sharding"))
+    return f" ({degrees} needs {_share(found):.1f} times what there is)"
 
 
 def _fastest(fits: _Ranked) -> Prediction:

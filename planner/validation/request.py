@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from planner.architectures import Architecture
-from planner.architectures.library import architecture
+from planner.architectures.library import architecture, known_names
 from planner.errors import PlannerError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import Figure, FigureKey
@@ -21,11 +20,12 @@ from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
 from planner.software import SoftwareProfile, default_profile, profile_of_run
 from planner.software import profile as profile_called
-from planner.software.age import on_young_chip, years_between
+from planner.software.age import on_young_chip, usual_date, years_between
 from planner.specs import Efficiency, SpecLibrary
-from planner.validation.layouts import UnanswerableError, layouts
+from planner.validation.layouts import UnanswerableError, layouts, why_not
 from planner.validation.measured import Measure, measure
-from planner.validation.models import architecture_of_file
+from planner.validation.models import architecture_of_file, bare_name
+from planner.validation.open_fields import doubt
 from planner.validation.rows import Row
 
 SITE = "virginia"
@@ -37,12 +37,6 @@ OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overla
 GENERIC = "generic"
 """Profile of runs whose framework is unknown, where the chip's own default is tuned software."""
 KNOWN_RECOMPUTE = ("none", "attention", "selective", "full")
-DOUBT_FRAMEWORK = 0.12
-"""Standard deviation of ln(time) that an unnamed or unknown framework adds: profiles left out of the fit."""
-DOUBT_LAYOUT = 0.08
-"""The same for a micro-batch or a degree that the row does not state."""
-DOUBT_PRECISION = 0.15
-"""The same for a precision that it does not state: the next one is up to 1.4 times as fast."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +70,8 @@ class Ready:
     @property
     def doubt(self) -> float:
         """Standard deviation of ln(time) for what the row leaves open, beside that of chip and software."""
-        row = self.row
-        open_layout = None in {row.micro_batch, row.tp, row.pp} or self.contradicts
-        known = row.framework is not None and profile_of_run(row.framework) is not None
-        return math.hypot(
-            0.0 if known else DOUBT_FRAMEWORK,
-            DOUBT_LAYOUT if open_layout else 0.0,
-            DOUBT_PRECISION if row.precision is None else 0.0,
-        )
+        known = self.row.software is not None or profile_of_run(self.row.framework) is not None
+        return doubt(self.row, known=known, experts=self.experts, otherwise=self.contradicts)
 
 
 class Desk:
@@ -114,6 +102,8 @@ class Desk:
             raise UnanswerableError(
                 f"recompute {row.recompute!r} is not known ({', '.join(KNOWN_RECOMPUTE)})"
             )
+        if isinstance(row.sharding, str):
+            raise UnanswerableError(f"sharding {row.sharding!r} is not known (0 to 3, ddp, zero-1, fsdp ...)")
         found = measure(row)
         if found is None:
             raise UnanswerableError(
@@ -126,10 +116,11 @@ class Desk:
             system = self.library.resolve_hardware(self._hardware_name(row))
             hardware, efficiency = self._cluster(system, precision)
         except PlannerError as fault:
-            raise UnanswerableError(fault.message + (f" ({fault.hint})" if fault.hint else "")) from fault
+            raise UnanswerableError(why_not(fault)) from fault
+        date = self._date(row, system, notes)
         if shape.mtp_layers and "w/o MTP" in (row.note or ""):
             shape = shape.model_copy(update={"mtp_layers": 0})
-        profile = self._profile(row, hardware.accelerator, notes)
+        profile = self._profile(row, date, hardware.accelerator, notes)
         fitted = _as_measured(hardware, row)
         tools = wire_software(profile, shape, precision, Figures(self.library), row.block_scaled)
         if "overlap paths off" in (row.metric_definition or "").lower():
@@ -138,7 +129,7 @@ class Desk:
         if "balance" in (row.metric_definition or "").lower():
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
-        age = years_between(self._released(system), row.software_date)
+        age = years_between(self._released(system), date)
         young = on_young_chip(tools.model_dump(), profile.immaturity.value, age)
         peak = getattr(hardware.device.peak, precision) or 0.0
         found = measure(row, peak * hardware.devices_per_card) or found
@@ -202,13 +193,24 @@ class Desk:
         system = self.library.system(system_id)
         return self.library.accelerator(system.accelerator).released or system.released
 
+    def _date(self, row: Row, system: str, notes: list[str]) -> str | None:
+        """The date of the row's software; the usual one of runs on its chip where it gives none."""
+        if row.software_date is not None:
+            return row.software_date
+        date = usual_date(self._released(system))
+        notes.append(f"software_date not given: {date or 'unknown'}, as usual on this chip")
+        return date
+
     def _find_model(self, name: str) -> Architecture:
         try:
             return architecture(name)
         except SpecError:
             if name in self._models:
                 return architecture_of_file(self._models[name])
-            raise
+            alike = {known for known in known_names() if bare_name(known) == bare_name(name)}
+            if not alike:
+                raise
+        return architecture(min(alike, key=lambda known: (len(known), known)))
 
     def _precision(self, row: Row, notes: list[str]) -> str:
         if row.precision is None:
@@ -231,17 +233,21 @@ class Desk:
             return False
         return getattr(self.library.accelerator(system.accelerator).peak, precision) is not None
 
-    def _profile(self, row: Row, accelerator: str, notes: list[str]) -> SoftwareProfile:
-        found = profile_of_run(row.framework, row.software_date)
-        if found is None and row.framework is not None:
-            found = profile_of_run(row.framework)
+    def _profile(self, row: Row, date: str | None, accelerator: str, notes: list[str]) -> SoftwareProfile:
+        if row.software is not None:
+            try:
+                return profile_called(row.software)
+            except SpecError as fault:
+                raise UnanswerableError(f"{fault.message} ({fault.hint})") from fault
+        found = profile_of_run(row.framework, date)
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
-            tuned = profile_of_run("nemo", row.software_date)
+            tuned = profile_of_run("nemo", date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
         if found is not None and found.covers("mindspeed-llm", None) and _before_megatron_core(row):
-            found = profile_of_run(f"{row.framework}-legacy", row.software_date) or found
+            found = profile_of_run(f"{row.framework}-legacy", date) or found
+            notes.append(f"software by the path of its script: {found.id}")
         if "Megatron-LM baseline" in (row.note or ""):
-            found = profile_of_run("megatron-lm", row.software_date) or found
+            found = profile_of_run("megatron-lm", date) or found
         if found is None:
             found = default_profile(self.library.accelerator(accelerator).vendor)
             if found.tuning == "tuned":
@@ -289,7 +295,7 @@ class Desk:
 
 
 def _before_megatron_core(row: Row) -> bool:
-    """Whether a row of MindSpeed-LLM ran a script of its older back end.
+    """Whether a row of MindSpeed-LLM that names no profile ran a script of its older back end.
 
     The source marks each row "Legacy" or "Mcore"; scripts of the latter stand in ``examples/mcore``.
     """

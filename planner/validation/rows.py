@@ -24,16 +24,17 @@ class CaseFileError(PlannerError):
 
 
 def _one_word(value: Any) -> Any:
-    """Precisions by their width, whatever the recipe."""
-    return _PRECISIONS.get(str(value).strip().lower(), value) if value is not None else None
+    """Precisions by their width, whatever the recipe; a word that we do not know stays."""
+    word = str(value).strip().lower()
+    found = [width for width, names in _PRECISIONS.items() if any(name in word for name in names)]
+    return found[0] if value is not None and len(found) == 1 else value
 
 
 _PRECISIONS = {
-    "bf16": "bf16", "fp16": "bf16", "bfloat16": "bf16", "float16": "bf16", "half": "bf16", "bf16-mixed":
-    "bf16",
-    "fp8": "fp8", "mxfp8": "fp8", "fp8_cs": "fp8", "fp8_mx": "fp8", "hif8": "fp8", "float8": "fp8",
-    "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4",
-}  # fmt: skip
+    "bf16": ("bf16", "fp16", "bfloat16", "float16", "half"),
+    "fp8": ("fp8", "hif8", "float8", "e4m3", "e5m2"),
+    "fp4": ("fp4", "float4", "e2m1"),
+}
 
 
 _RECOMPUTE = {
@@ -45,7 +46,8 @@ _RECOMPUTE = {
 def _recompute_word(value: Any) -> Any:
     """Recomputation in our words; one that we do not know stays, and its row is not answered."""
     word = str(value).strip().lower()
-    return None if value is None else _RECOMPUTE.get(word, word)
+    known = "selective" if "select" in word else _RECOMPUTE.get(word, word)
+    return None if value is None else known
 
 
 _SHARDING = {
@@ -56,15 +58,39 @@ _SHARDING = {
 
 def _sharding_stage(value: Any) -> Any:
     """ZeRO stages written as words: "zero-1", "fsdp" ..."""
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower().replace("_", "-")
-    return _SHARDING.get(word, word.removeprefix("zero").lstrip("- "))
+    if value is None:
+        return None
+    word = str(value).strip().lower().replace("_", "-")
+    stage = str(_SHARDING.get(word, word.removeprefix("zero").lstrip("- ").removesuffix(".0")))
+    return int(stage) if stage in ("0", "1", "2", "3") else word
+
+
+def _degree(value: Any) -> Any:
+    """A degree of 0 means that there is none of it: 1."""
+    return 1 if value in (0, "0") and not isinstance(value, bool) else value
+
+
+def _date(value: Any) -> Any:
+    """A year, a year-month or a day, however it is separated."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.]\d{1,2}(?:[T ].*)?)?)?", str(value).strip())
+    if match is None or not 1 <= int(match[2] or 1) <= 12:
+        raise ValueError("is no date: write 2025-03, or 2025")
+    return f"{match[1]}-{int(match[2]):02d}" if match[2] else match[1]
+
+
+def _words(value: Any) -> Any:
+    """A list of words, or one."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 def _split(value: Any) -> Any:
     """Layers per stage as a list, or as scripts write them: "7,8,9" or "7:9x3"."""
     return None if value is None else split_of(value.replace(",", ":") if isinstance(value, str) else value)
+
+
+Parallel = Annotated[Degree, BeforeValidator(_degree)]
 
 
 class Row(BaseModel):
@@ -86,21 +112,23 @@ class Row(BaseModel):
     seq_len: Degree | None = None
     global_batch: Degree | None = None
     micro_batch: Degree | None = None
-    tp: Degree | None = None
-    pp: Degree | None = None
-    vpp: Degree | None = None
-    cp: Degree | None = None
-    ep: Degree | None = None
-    etp: Degree | None = None
-    dp: Degree | None = None
+    tp: Parallel | None = None
+    pp: Parallel | None = None
+    vpp: Parallel | None = None
+    cp: Parallel | None = None
+    ep: Parallel | None = None
+    etp: Parallel | None = None
+    dp: Parallel | None = None
     sequence_parallel: bool | None = None
     recompute: Annotated[str | None, BeforeValidator(_recompute_word)] = None
-    recompute_parts: tuple[str, ...] | None = None
+    recompute_parts: Annotated[tuple[str, ...] | None, BeforeValidator(_words)] = None
     recompute_layers: int | None = None
     stage_layers: Annotated[tuple[int, ...] | None, BeforeValidator(_split)] = Field(
         default=None, description="layers of each pipeline stage where they are not equal"
     )
-    sharding: Annotated[Annotated[int, Field(ge=0, le=3)] | None, BeforeValidator(_sharding_stage)] = None
+    sharding: Annotated[int | str | None, BeforeValidator(_sharding_stage)] = Field(
+        default=None, description="ZeRO stage 0 to 3; a word that we do not know stays"
+    )
     sharding_group: Degree | None = None
     precision: Annotated[Literal["bf16", "fp8", "fp4"] | str | None, BeforeValidator(_one_word)] = None
     scaling_recipe: str | None = None
@@ -109,7 +137,12 @@ class Row(BaseModel):
         default=None, description="per accumulated and exchanged gradient, where the source says"
     )
     framework: str | None = None
-    software_date: str | None = None
+    software_date: Annotated[str | None, BeforeValidator(_date)] = Field(
+        default=None, description="year, year-month or day"
+    )
+    software: str | None = Field(
+        default=None, description="id of its software profile, where framework and date do not tell it"
+    )
     measured: dict[str, Any] = {}
     derived: dict[str, Any] = {}
     metric_definition: str | None = None

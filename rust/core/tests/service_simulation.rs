@@ -168,6 +168,24 @@ fn closed_forms_are_those_of_the_simulation_over_random_services() {
 }
 
 #[test]
+fn requests_of_a_list_come_when_they_come_in_whatever_order_it_is() {
+    let asked = problem(dense_model(), Some(10.0));
+    let ground = Ground::new(&asked, PLACE).unwrap().unwrap();
+    let item: Candidate = ground.candidate(ONE, None, Roles::ALL).unwrap();
+    let duty = Duty { bench: ground.bench(&item).unwrap(), job: Job::Outputs, limit: item.limit };
+    let mut requests = Requests::new(ground.question().unwrap().lengths, None, 10.0, 5);
+    let listed: Vec<_> =
+        (0..200).map(|at| (f64::from(at) / 10.0, requests.come(f64::from(at) / 10.0))).collect();
+    let run = |list: Vec<_>| Pool::new(duty, 2, Source::Listed(list)).run(0.0, 40.0);
+    let mut mixed = listed.clone();
+    for pair in mixed.chunks_mut(7) {
+        pair.reverse();
+    }
+    assert_ne!(mixed, listed);
+    assert_eq!(run(mixed), run(listed));
+}
+
+#[test]
 fn an_overloaded_service_is_seen_to_fall_behind() {
     let asked = problem(dense_model(), Some(10.0));
     let field = Field::new(Ground::new(&asked, PLACE).unwrap().unwrap(), None);

@@ -163,6 +163,10 @@ fn variant(
         let network = Network::new(cluster, fabric, &wired);
         let mut refusal = None;
         for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
+            if !cooling.holds(power_cap) {
+                refusal = Some(Refused::Over("site.hot_day"));
+                continue;
+            }
             if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
                 refusal = Some(Refused::Over(limit));
                 continue;

@@ -10,7 +10,7 @@ import pytest
 import planner
 from planner import engine
 from planner.errors import PlannerError
-from planner.plan import service_fewest, service_risk
+from planner.plan import service_fewest, service_risk, service_sure
 from planner.plan.risk import MEGAWATTS
 from planner.plan.service_case import open_service
 from planner.plan.service_draws import RATE
@@ -45,20 +45,52 @@ def test_a_draw_of_a_service_is_the_evaluation_of_its_rebuilt_problem() -> None:
 def test_a_draw_needs_the_smallest_pool_of_each_kind_that_carries_the_load() -> None:
     kind = service_fewest.Kind("prefill", None, 4.0, 1)  # type: ignore[arg-type]
     # 100 requests/s at 30 each: 4 instances and a spare, 20 cards, in servers of 8: 24. None at a rate of 0.
-    found = service_fewest._cards(kind, np.array([30.0, 100.0, 0.0]), 100.0, 8)
-    assert found.tolist() == [24.0, 8.0, np.inf]
+    instances = service_fewest.instances_of(np.array([30.0, 100.0, 0.0]), 100.0)
+    assert instances.tolist() == [4.0, 1.0, np.inf]
+    assert service_fewest.cards_of(kind, instances, 8).tolist() == [24.0, 8.0, np.inf]
 
 
 def test_cards_of_draws_agree_with_full_searches_of_them() -> None:
     case = open_service(load(EXAMPLE, SMALL), SpecLibrary.from_environment(), samples=64)
     design = engine.size_service(case.request)["best"]
-    found, check = service_fewest.fewest_of(draws_of(case, design), design, 20.0)
+    draws = draws_of(case, design)
+    tried = service_fewest.kinds_of(draws, design, 20.0)
+    found, check = service_fewest.fewest_of(draws, design, 20.0, tried)
     assert len(found.cards) == 64
     assert check.samples == FEW
     assert check.missed == 0
     assert check.mean is not None
     assert check.mean < 0.1
     assert check.agreeing >= FEW // 2
+
+
+def test_a_service_for_a_probability_is_the_smallest_of_all_counts_that_reach_it() -> None:
+    case = open_service(load(EXAMPLE, SMALL), SpecLibrary.from_environment(), samples=64)
+    design = engine.size_service(case.request)["best"]
+    draws = draws_of(case, design)
+    tried = service_fewest.kinds_of(draws, design, 20.0)
+    needed = 45
+    for option in service_sure._options(draws, tried, 20.0, needed):
+        counts = [count for _, count in option.pools]
+        rates = [next(rates for kind, rates in tried.rates if kind is own) for own, _ in option.pools]
+
+        def reached(counts: list[int], rates: list[service_fewest.Floats] = rates) -> int:
+            enough = [count * each >= 20.0 * (1 - 1e-9) for count, each in zip(counts, rates, strict=True)]
+            return int(np.all(enough, axis=0).sum())
+
+        assert reached(counts) >= needed
+        # One instance less of any pool reaches it in fewer draws.
+        for place in range(len(counts)):
+            fewer = [count - (index == place) for index, count in enumerate(counts)]
+            assert reached(fewer) < needed
+    sure, nearest = service_sure.surest(draws, tried, 0.7, 10_000)
+    assert sure is not None
+    assert (sure.met >= 0.7, nearest) == (True, None)
+    nothing, reach = service_sure.surest(draws, tried, 0.999, sure.cards)
+    assert nothing is None
+    assert reach is not None
+    assert 0.0 < reach.met < 0.999
+    assert reach.cards <= sure.cards
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +133,9 @@ def test_a_service_that_is_there_is_drawn_alone_and_a_probability_needs_a_load()
     assert "cards" not in plan.risk.bands
     with pytest.raises(PlannerError, match="between 0 and 1"):
         planner.size(EXAMPLE, set=SMALL, confidence=0.0)
+
+
+def test_a_probability_that_no_service_reaches_is_a_no_with_the_best_that_does() -> None:
+    plan = planner.size(EXAMPLE, set=[*SMALL, "limits.cards=136"], samples=64, confidence=0.99)
+    assert not plan.feasible
+    assert "carries the load with 99 % certainty, at best " in plan.headline

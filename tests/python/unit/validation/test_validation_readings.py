@@ -10,8 +10,10 @@ from planner.architectures.library import architecture
 from planner.calibrate.run import ridges
 from planner.problem.figures import Figures
 from planner.problem.workload import software
-from planner.software import profile
+from planner.software import profile, profile_of_run
+from planner.software.age import usual_date
 from planner.specs import SpecLibrary
+from planner.validation.layouts import UnanswerableError
 from planner.validation.predict import Prediction, choose
 from planner.validation.request import Desk
 from planner.validation.rows import Row
@@ -141,6 +143,13 @@ def test_scripts_outside_of_megatron_core_are_of_the_older_back_end(
     assert read(desk, **row).engine.ready.software.id == wanted
 
 
+def test_a_row_may_name_its_software_profile(desk: Desk) -> None:
+    found = read(desk, software="megatron-lm-2025")
+    assert found.engine.ready.software.id == "megatron-lm-2025"
+    with pytest.raises(UnanswerableError, match="no software profile 'megatron-3000'"):
+        read(desk, software="megatron-3000")
+
+
 @pytest.mark.parametrize("framework", [None, "a-framework-of-tomorrow"])
 def test_a_framework_that_nobody_knows_is_not_taken_to_be_tuned(desk: Desk, framework: str | None) -> None:
     layout = {"pp": 4, "dp": 16, "vpp": 5, "micro_batch": 1}
@@ -171,3 +180,53 @@ def test_the_ridge_point_of_a_family_is_that_of_its_chips_with_runs() -> None:
     # H100: 989.4 TFLOP/s over 3.35 TB/s = 295 FLOP per byte, whatever other Hoppers the library knows.
     assert ridges(library, {"nvidia-h100-sxm"})["nvidia-hopper"] == pytest.approx(295.3, abs=0.1)
     assert ridges(library)["nvidia-hopper"] != pytest.approx(295.3, abs=1.0)
+
+
+def test_a_degree_that_is_left_out_is_what_dp_leaves_of_the_machine(desk: Desk) -> None:
+    stated = {"pp": 4, "dp": 16, "vpp": 5, "micro_batch": 1, "cp": 1}
+    for key in ("pp", "tp", "cp"):
+        found = read(desk, **{**stated, key: None})
+        assert found.design["layout"][key] == (4 if key == "pp" else 1)
+    half = read(desk, **{**stated, "dp": 8, "cp": None})
+    assert half.design["layout"]["cp"] == 2
+    assert any(note == "cp not given: 2" for note in half.engine.ready.notes)
+
+
+def test_chunks_are_tried_where_the_embedding_or_the_head_takes_the_place_of_a_layer(desk: Desk) -> None:
+    # 126 layers and two tables are 128 = 16 stages x 8; without interleaving half of the step would be idle.
+    row = {"hardware": "nvidia-h100-sxm", "cards": 16384, "model": "llama3-405b", "global_batch": 2048}
+    row |= {"tp": 8, "pp": 16, "dp": 128, "precision": "bf16", "framework": "meta", "micro_batch": 1}
+    open_chunks = read(desk, **row, vpp=None)
+    assert open_chunks.design["layout"]["vpp"] in (2, 4, 8)
+    assert open_chunks.predicted < 0.7 * read(desk, **row, vpp=1).predicted
+
+
+def test_an_open_layout_that_fits_nowhere_is_not_answered(desk: Desk) -> None:
+    row = {"hardware": "ascend-910b", "cards": 8, "tp": None, "pp": None, "dp": None, "precision": "bf16"}
+    with pytest.raises(UnanswerableError, match="give tp and pp"):
+        read(desk, **row, framework="mindspeed", micro_batch=1)
+
+
+def test_a_run_without_a_date_is_of_the_usual_age_on_its_chip_and_gets_a_wider_band(desk: Desk) -> None:
+    # GB300 of 2025-07: September 2026.
+    layout = {"pp": 4, "dp": 16, "vpp": 5, "micro_batch": 1}
+    found = read(desk, **layout, software_date=None)
+    date = usual_date("2025-07")
+    assert date == "2026-09"
+    assert any(note.startswith("software_date not given") for note in found.engine.ready.notes)
+    assert found.engine.ready.doubt > read(desk, **layout).engine.ready.doubt
+
+
+def test_a_date_before_the_first_profile_takes_the_nearest_one() -> None:
+    nearest = profile_of_run("megatron-bridge", "2024-01")
+    assert nearest is not None
+    assert nearest.id == "megatron-2025-summer"
+    assert profile_of_run("FlagPerf", "2026-01") == profile("flagperf")
+    assert profile_of_run("Megatron LM v0.9", "2024-01") == profile("megatron-lm-2023")
+    assert profile_of_run("nobody's", "2024-01") is None
+
+
+@pytest.mark.parametrize("name", ["Qwen3 8B", "Qwen/Qwen3-8B", "qwen3_8b"])
+def test_models_are_found_by_their_bare_names(desk: Desk, name: str) -> None:
+    found = read(desk, model=name, pp=1, dp=64, micro_batch=1)
+    assert found.engine.ready.request.problem.model.id == "qwen3-8b"

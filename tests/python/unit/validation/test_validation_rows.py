@@ -115,10 +115,37 @@ def test_sharding_stages_are_read_as_people_write_them(tmp_path: Path, written: 
     assert row.sharding == stage
 
 
-def test_an_unknown_sharding_is_told_with_its_key(tmp_path: Path) -> None:
+def test_an_unknown_sharding_leaves_its_row_alone_unanswered(tmp_path: Path) -> None:
+    cases = validate(path=case_file(tmp_path, {**ROW, "sharding": "zero-9"}))["cases"]
+    assert "sharding 'zero-9' is not known" in cases[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "meant"),
+    [
+        ("software_date", "2024/7", "2024-07"),
+        ("software_date", 2024, "2024"),
+        ("software_date", "2024-07-31T10:00", "2024-07"),
+        ("vpp", 0, 1),
+        ("precision", "fp8_hybrid", "fp8"),
+        ("precision", "E4M3", "fp8"),
+        ("precision", "bf16-mixed", "bf16"),
+        ("precision", "int8", "int8"),
+        ("recompute", "selective_core", "selective"),
+        ("recompute_parts", "core_attn, mlp", ("core_attn", "mlp")),
+    ],
+)
+def test_columns_are_read_as_people_write_them(
+    tmp_path: Path, column: str, written: object, meant: object
+) -> None:
+    (row,) = read(case_file(tmp_path, {**ROW, column: written})).training
+    assert getattr(row, column) == meant
+
+
+def test_a_date_that_is_none_is_told_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(CaseFileError) as caught:
-        read(case_file(tmp_path, {**ROW, "sharding": "zero-9"}))
-    assert caught.value.key == "training[0].sharding"
+        read(case_file(tmp_path, {**ROW, "software_date": "May 2024"}))
+    assert caught.value.key == "training[0].software_date"
 
 
 @pytest.mark.parametrize(

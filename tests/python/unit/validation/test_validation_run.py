@@ -9,7 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from planner.cli.main import app
+from planner.specs import SpecLibrary
+from planner.validation import sampler
+from planner.validation.files import read
 from planner.validation.page import page
+from planner.validation.predict import predictions
+from planner.validation.request import Desk
 from planner.validation.run import OUT_OF_FOLD, out_of_fold, validate
 
 DOCS = Path(__file__).resolve().parents[4] / "docs" / "accuracy.md"
@@ -210,3 +215,19 @@ def test_overlap_that_a_row_switches_off_makes_it_slower(tmp_path: Path) -> None
         tmp_path, ROW, {**ROW, "id": "b", "metric_definition": "iteration time; all overlap paths off"}
     )["cases"]
     assert off["predicted"] > 1.01 * on["predicted"]
+
+
+def test_bands_of_draws_hold_the_runs_of_folds() -> None:
+    kept = sampler.committed()
+    if kept is not None:
+        assert kept["runs"] == len(out_of_fold())
+        assert 0.75 <= kept["coverage"] <= 0.85
+    cases = read(None)
+    rows = [row for row in cases.training if row.id in out_of_fold()][::16]
+    library = SpecLibrary()
+    desk = Desk(library, cases.models)
+    found = sampler.coverage(desk, predictions(desk, rows)[0], out_of_fold())
+    assert found.runs == len(rows) >= 20
+    assert found.drawn > 0
+    # Of 22 runs at 80 % 13 lie inside but for one chance in a hundred; all 22 would be bands too wide.
+    assert 13 <= found.inside < found.runs

@@ -155,7 +155,7 @@ pub fn simulate(field: &Field, way: &Way, rate: f64, seed: u64, effort: Effort) 
         let listed: Vec<_> = arrivals
             .map(|(at, asked)| (at + transfer, Request { first: *at + transfer, ..*asked }))
             .collect();
-        let begins = listed.first().map_or(0.0, |first| first.0);
+        let begins = listed.iter().map(|come| come.0).reduce(f64::min).unwrap_or(0.0);
         let mut pool = span.pool(duty(Job::Outputs), count, Source::Listed(listed));
         pool.fill(&mut young, start.batch);
         let mut after = pool.run(begins + span.warm, span.seconds);

@@ -26,7 +26,8 @@ pub struct Measured {
 pub enum Source {
     /// A random process.
     Drawn(Box<Requests>),
-    /// Requests at given times, in order.
+    /// Requests at given times, in any order: of pipelines that compute prompts, a long step that began early ends
+    /// after a short one that began late, and nobody waits for another's prompt.
     Listed(Vec<(f64, Request)>),
 }
 
@@ -78,10 +79,11 @@ impl<'a> Pool<'a> {
     #[must_use]
     pub fn new(duty: Duty<'a>, instances: usize, source: Source) -> Self {
         let lanes = duty.lanes();
-        let (listed, drawn) = match source {
+        let (mut listed, drawn) = match source {
             Source::Drawn(requests) => (Vec::new(), Some(requests)),
             Source::Listed(list) => (list, None),
         };
+        listed.sort_by(|left, right| left.0.total_cmp(&right.0));
         Self {
             duty,
             instances: (0..instances.max(1)).map(|_| Machine::new(lanes)).collect(),
