@@ -19,6 +19,15 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (r"(\S+) is left out(?: for (\S+))?: its PUE of (\S+) is above (\S+) \(the legal limit of (\S+)\)",
      r"\2 不采用 \1：PUE \3 高于 \5 的法定上限 \4"),
+    (r"(\S+) holds cards of (\S+) at (\S+ ?%) of board power on the hot design day: that cap is searched too "
+     r"\(site\.hot_day\)", r"\2 用 \1 时，设计日只能保持板卡功耗的 \3：一并搜索该功耗上限"),
+    (r"(\S+) is left out for (\S+): the supply of the halls is not known with it",
+     r"\2 不采用 \1：机房供冷温度不适用"),
+    (r"no service of up to (\S+) cards carries the load with (\S+ %) certainty, at best (\S+) cards do with "
+     r"(\S+ %); the central plan",
+     r"至 \1 张卡没有服务方案以 \2 的把握承载该负载，最好为 \3 张卡（\4）；此处为中位方案"),
+    (r"no service of up to (\S+) cards carries the load with (\S+ %) certainty, .+; the central plan",
+     r"至 \1 张卡没有服务方案以 \2 的把握承载该负载，此处为中位方案"),
     (r"front without (.+): nobody published the (.+)", r"前沿不含 \1：未公布 \2"),
     (r"(\S+) lists no bf16 peak: its fp16 peak is used", r"\1 未列 bf16 峰值，按 fp16 峰值计"),
     (r"(\S+) has no (\S+) peak: not considered with it", r"\1 没有 \2 峰值，不以该精度参与比较"),
