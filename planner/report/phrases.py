@@ -326,8 +326,6 @@ PHRASES: dict[str, tuple[str, str]] = {
 }
 
 LABELS: dict[str, str] = {
-    "storage": "存储",
-    "storage server": "存储服务器",
     "storage servers": "存储服务器",
     "months from the order": "下单后的月数",
     "kernel gaps": "内核间隙",
