@@ -316,6 +316,7 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("life of a building", "机房寿命"),
     ("life of hardware", "硬件寿命"),
     ("maintenance share", "维护费占比"),
+    ("price of a storage server", "存储服务器价格"),
     ("pay of a technician", "运维人员薪酬"),
     ("servers per technician", "每名运维人员的服务器数"),
     ("premium of liquid cooling", "液冷溢价"),
