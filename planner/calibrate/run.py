@@ -224,27 +224,29 @@ def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
     ]
 
 
-def anchor_weight(runs: int, experts: bool = False, known: bool = True) -> float:
+def anchor_weight(runs: int, experts: bool = False, known: bool = True, doubt: float = 0.0) -> float:
     """How much of the median error of so many own runs is believed.
 
     The more, the less is known without them: of mixture-of-experts models, of a chip without published
-    runs.
+    runs, of rows that leave something open (``doubt``: standard deviation of ln(time)).
     """
-    between = BETWEEN[experts] ** 2 + (0.0 if known else UNKNOWN_CHIP**2)
+    between = BETWEEN[experts] ** 2 + (0.0 if known else UNKNOWN_CHIP**2) + doubt**2
     return runs * between / (runs * between + WITHIN**2)
 
 
 def _anchor(chip: str, software: str, engines: Sequence[Engine], errors: Sequence[float]) -> Anchor:
     experts = all(engine.ready.experts for engine in engines)
     known = engines[0].ready.efficiency.calibrated != "none"
+    doubt = min(engine.ready.doubt for engine in engines)
     count = len(errors)
-    shift = anchor_weight(count, experts, known) * float(np.median(errors))
+
+    def shift_of(others: Sequence[float]) -> float:
+        return anchor_weight(len(others), experts, known, doubt) * float(np.median(others))
+
+    shift = shift_of(errors)
     left = [e - shift for e in errors]
     if count > 1:
-        left = [
-            e - anchor_weight(count - 1, experts, known) * float(np.median([*errors[:i], *errors[i + 1 :]]))
-            for i, e in enumerate(errors)
-        ]
+        left = [e - shift_of([*errors[:i], *errors[i + 1 :]]) for i, e in enumerate(errors)]
     sigma = math.sqrt(
         (WITHIN**2 * 2 + sum(e * e for e in left) if count > 1 else WITHIN**2 * 3) / (count + 2)
     )

@@ -63,6 +63,7 @@ def hot_day(request: wire.Request, design: Mapping[str, Any], found: heat.HotDay
         supply_celsius=found.supply_celsius,
         limit_celsius=found.limit_celsius,
         power_cap=found.cap,
+        held=design["power_cap"] <= found.cap + 1e-9,
         clock=slow["clock"],
         tokens_per_second=speed["tokens_per_second"] * speed["goodput"],
         hours_per_year=found.hours,

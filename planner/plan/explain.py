@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from planner import engine
 from planner.plan import assemble
@@ -17,6 +17,12 @@ from planner.plan.studied import only_this
 from planner.problem import build, wire
 
 MORE = 1.10
+UNLIMITED = 1e9
+"""Times the bandwidth of a level that no longer holds anything up."""
+TRAFFIC = ("tensor_parallel", "context_parallel", "expert_parallel", "pipeline_sends", "data_parallel")
+OUTSIDE = "scale-out"
+LEAST_SAVED = 1e-5
+"""Of a step; less is not told."""
 
 RESOURCES = (
     ("matrix engine", ("device", "peak")),
@@ -58,6 +64,7 @@ def explain(case: Case, plan: Plan) -> Explanation:
     design = engine.evaluate(asked)
     memory = design["memory"]
     value = _value(case, design)
+    time = {name: design["performance"]["breakdown"][name] for name in CAUSES}
     tight = tight_memory(memory["per_device_bytes"], memory["capacity_bytes"])
     return Explanation(
         feasible=not design["broken_rules"] and (plan.supply is None or plan.supply.feasible),
@@ -65,7 +72,8 @@ def explain(case: Case, plan: Plan) -> Explanation:
         cards=design["cards"]["total"],
         layout=assemble.layout_core(design["layout"]),
         step_seconds=design["performance"]["step_seconds"],
-        time={name: design["performance"]["breakdown"][name] for name in CAUSES},
+        time=time,
+        exposed=_by_level(case, design, time),
         memory=ExplainedMemory(
             capacity_bytes=memory["capacity_bytes"],
             share=memory["per_device_bytes"] / memory["capacity_bytes"],
@@ -90,6 +98,45 @@ def _value(case: Case, design: Mapping[str, Any]) -> dict[str, float]:
         moved = engine.evaluate(wire.EvaluateRequest(problem=better, design=choice))
         found[name] = moved["performance"]["step_seconds"] / design["performance"]["step_seconds"] - 1.0
     return found
+
+
+def _by_level(
+    case: Case, design: Mapping[str, Any], time: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Cause of exposed traffic -> level of the network -> seconds that it would save without any limit."""
+    plant, choice = only_this(case, design)
+    request = build(plant, case.library).request
+    cluster = request.clusters[0]
+    freed = {
+        level.name: cluster.model_copy(
+            update={"levels": tuple(_free(x) if x is level else x for x in cluster.levels)}
+        )
+        for level in cluster.levels
+    }
+    fabrics = tuple(
+        _free(x).model_copy(update={"latency_per_tier": x.latency_per_tier / UNLIMITED})
+        for x in cluster.fabrics
+    )
+    freed[OUTSIDE] = cluster.model_copy(update={"fabrics": fabrics})
+    found: dict[str, dict[str, float]] = {name: {} for name in TRAFFIC}
+    for level_name, without in freed.items():
+        better = request.model_copy(update={"clusters": (without,)})
+        moved = engine.evaluate(wire.EvaluateRequest(problem=better, design=choice))
+        for name in TRAFFIC:
+            saved = time[name] - moved["performance"]["breakdown"][name]
+            if saved > LEAST_SAVED * design["performance"]["step_seconds"]:
+                found[name][level_name] = saved
+    return {name: levels for name, levels in found.items() if levels}
+
+
+_Link = TypeVar("_Link", wire.ScaleUpLevel, wire.FabricOption)
+
+
+def _free(link: _Link) -> _Link:
+    """The link without any limit."""
+    return link.model_copy(
+        update={"bandwidth": link.bandwidth * UNLIMITED, "latency": link.latency / UNLIMITED}
+    )
 
 
 def _more(cluster: wire.Cluster, place: tuple[str, ...]) -> wire.Cluster:

@@ -12,7 +12,7 @@ from planner.plan.explained_doubt import ExplainedDoubt
 from planner.plan.parts import LayoutCore, Part, Reliability
 from planner.plan.plant_parts import NetworkLevel
 from planner.plan.result import Fact, Result
-from planner.plan.service_parts import InstanceMemory
+from planner.plan.service_parts import InstanceMemory, ServicePrice
 from planner.plan.shown import counted, duration, signed_percent
 from planner.table import Field as Column
 from planner.table import Table, of_records
@@ -81,6 +81,10 @@ class Explanation(_Account):
     layout: LayoutCore | None = None
     step_seconds: float | None = None
     time: dict[str, float] = Field(default={}, description="seconds of a step by cause; they sum to it")
+    exposed: dict[str, dict[str, float]] = Field(
+        default={},
+        description="exposed traffic: level of the network: seconds that it would save without limit",
+    )
     memory: ExplainedMemory | None = None
     reliability: Reliability | None = None
 
@@ -171,6 +175,9 @@ class ServiceExplanation(_Account):
     binding: list[str] = Field(default=[])
     figures: list[ExplainedFigure] = Field(default=[])
     pools: list[ExplainedPool] = Field(default=[])
+    prices: list[ServicePrice] = Field(
+        default=[], description="of the scenario's constraints; those without effect last"
+    )
     sources: list[ExplainedSource] = Field(default=[])
 
     def _tables(self) -> Mapping[str, Callable[[], Table]]:

@@ -101,7 +101,10 @@ def _no(facts: Facts) -> str:
     return f"No: {wanted}; nearest, over {over}: {row}"
 
 
-_OVER = {"site.hall": "what a rack of the halls carries"}
+_OVER = {
+    "site.hall": "what a rack of the halls carries",
+    "site.hot_day": "what cooling holds cards at on the hot design day",
+}
 
 
 def _over(limit: str) -> str:

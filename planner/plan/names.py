@@ -37,6 +37,7 @@ _LIMITS = {
     "limits.liquid_watts": "heat that the halls' liquid takes",
     "limits.air_watts": "heat that the halls' air takes",
     "limits.racks": "racks",
+    "site.hot_day": "what cooling holds cards at on the hot design day",
     "site.hall": "what a rack of the halls carries",
     "limits.floor_m2": "white space of the halls",
     "limits.capex_usd": "capital",

@@ -11,6 +11,8 @@ from planner.problem import Figure
 
 Wire = Mapping[str, Any]
 HOURS_PER_YEAR = 8760.0
+RACK_UNITS = 42.0
+"""A unit of coolant takes the place of a whole rack."""
 SECONDS_PER_YEAR = HOURS_PER_YEAR * 3600.0
 _MONEY_UNITS = ("price", "tariff", "building", "technician")
 """Last words of the keys that hold amounts of money, against shares and lives that also decide costs."""
@@ -53,6 +55,29 @@ def elevations(facility: Facility, design: Wire, cluster: Wire) -> list[Elevatio
                 kilowatts=watts / 1e3,
                 kilograms=None,
                 blocks=[Block(name="scale-up switches", count=1, units=38)],
+            )
+        )
+    if facility.racks.storage and facility.storage_servers:
+        spec = design["facility"]
+        held = min(spec["storage_per_rack"], facility.storage_servers)
+        each = (facility.power.get("storage_watts") or 0.0) / facility.storage_servers
+        found.append(
+            Elevation(
+                kind="storage",
+                racks=facility.racks.storage,
+                kilowatts=held * each / 1e3,
+                kilograms=None,
+                blocks=[Block(name="storage server", count=held, units=spec["storage_height"])],
+            )
+        )
+    if facility.racks.cooling and facility.chain is not None:
+        found.append(
+            Elevation(
+                kind="cooling",
+                racks=facility.racks.cooling,
+                kilowatts=0.0,
+                kilograms=None,
+                blocks=[Block(name="coolant distribution unit", count=1, units=RACK_UNITS)],
             )
         )
     return found

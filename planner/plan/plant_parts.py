@@ -160,11 +160,12 @@ class Racks(Part):
     network: int = Field(description="switches of the cards' network and of those beside it")
     interconnect: int
     cooling: int = Field(default=0, description="coolant distribution units")
+    storage: int = Field(default=0, description="storage servers")
     total: int
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.compute + self.network + self.interconnect + self.cooling != self.total:
+        if self.compute + self.network + self.interconnect + self.cooling + self.storage != self.total:
             raise ValueError("racks do not add up to their total")
         return self
 
@@ -206,6 +207,9 @@ class HotDay(Part):
     supply_celsius: float = Field(description="air, water at the doors, or liquid at the servers")
     limit_celsius: float = Field(description="warmest supply at which cards keep their board power")
     power_cap: float = Field(description="share of board power that the heat allows; 1: all")
+    held: bool = Field(
+        default=False, description="the plan's own cap is no higher, so it keeps its throughput"
+    )
     clock: float = Field(description="over the full clock, with the plan's own cap")
     tokens_per_second: float = Field(description="on such a day, with failures")
     hours_per_year: float = Field(
@@ -231,7 +235,7 @@ class PowerChain(Part):
     air_m3_per_second: float
     air_rise_kelvin: float
     chiller_megawatts: float = Field(
-        description="heat that chillers take on the design day: that of air and doors; cold plates and "
+        description="heat that chillers take on the design day: what the economisers and dry coolers of the "
         "tanks run warm enough for dry coolers"
     )
     ramp_megawatts: float = Field(
@@ -291,6 +295,7 @@ class Facility(Part):
     )
     caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
+    storage_servers: int = Field(default=0, description="for checkpoints and training data")
     racks: Racks
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")

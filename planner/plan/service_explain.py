@@ -17,7 +17,8 @@ from planner.plan.plant import HOURS_PER_YEAR
 from planner.plan.service import service_plan
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_judge import judge_service
-from planner.plan.service_parts import InstanceLayout, ServicePool, ServiceWorkload
+from planner.plan.service_parts import InstanceLayout, ServicePool, ServicePrice, ServiceWorkload
+from planner.plan.service_prices import prices_of
 from planner.plan.service_study import choice_of
 from planner.problem import serving_wire
 
@@ -57,6 +58,7 @@ def explain_service(
         network=plan.network,
         value=value,
         bound_by=max(value, key=lambda name: value[name]) if value else None,
+        prices=_prices(case, plan),
         sources=[ExplainedSource.of(item) for item in plan.figures],
         warnings=_warnings(plan),
         doubt=doubt_of(plan, case.library),
@@ -222,6 +224,18 @@ def _value(case: ServiceCase, plan: Plan) -> dict[str, float]:
             raise answer
         found[name] = answer["most_requests_per_second"] / most - 1.0
     return found
+
+
+def _prices(case: ServiceCase, plan: Plan) -> list[ServicePrice]:
+    """What each constraint of the scenario is worth on the plant of the plan."""
+    choice = choice_of_plan(case, plan)
+    plant = {
+        "cluster": choice.cluster,
+        "fabric_index": choice.fabric,
+        "cooling_index": choice.cooling,
+        "power_cap": plan.power_cap,
+    }
+    return prices_of(case.request, plant)
 
 
 def choice_of_plan(case: ServiceCase, plan: Plan) -> serving_wire.ServiceChoice:

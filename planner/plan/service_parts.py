@@ -165,6 +165,21 @@ class Refuted(Part):
     simulated: Simulated
 
 
+class ServicePrice(Part):
+    """What relaxing one constraint by a step does to the objective, on the plant of the answer."""
+
+    constraint: str = Field(description="key of the scenario; memory: of a device")
+    unit: str = Field(description="of limit and step")
+    limit: float
+    step: float = Field(description="by how much it was relaxed; negative where less is asked")
+    objective: str
+    objective_unit: str
+    before: float = Field(description="of the closed forms on that plant")
+    after: float = Field(description="equal: it does not bind")
+    per_unit: float = Field(description="objective gained per unit of the constraint, 0 or more")
+    cards: int = Field(description="of the service after the step")
+
+
 class PhaseShare(Part):
     """Part of the time that a card spends in a phase (`facility.phases`)."""
 

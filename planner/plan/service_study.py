@@ -141,6 +141,20 @@ def on_plant(
     request: serving_wire.ServiceRequest, design: Wire, load: float, most: int
 ) -> serving_wire.ServiceRequest:
     """A request with nothing but the plant of ``design`` to choose from, for the fewest of ``most`` cards."""
+    only = narrowed(request, design)
+    return only.model_copy(
+        update={
+            "target": request.target.model_copy(update={"requests_per_second": load}),
+            "limits": request.limits.model_copy(
+                update={"cards_max": most, "cards_min": min(request.limits.cards_min, most)}
+            ),
+            "search": only.search.model_copy(update={"objective": "cards"}),
+        }
+    )
+
+
+def narrowed(request: serving_wire.ServiceRequest, design: Wire) -> serving_wire.ServiceRequest:
+    """The same question with nothing but the plant of ``design`` to choose from, not simulated."""
     cluster = request.clusters[design["cluster"]]
     index = design["cluster"]
     only = cluster.model_copy(
@@ -155,10 +169,6 @@ def on_plant(
             "clusters": (only,),
             "software": (request.software[index],),
             "families": (request.families[index],),
-            "target": request.target.model_copy(update={"requests_per_second": load}),
-            "limits": request.limits.model_copy(
-                update={"cards_max": most, "cards_min": min(request.limits.cards_min, most)}
-            ),
-            "search": request.search.unsimulated(objective="cards", front=()),
+            "search": request.search.unsimulated(front=()),
         }
     )

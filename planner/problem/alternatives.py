@@ -10,7 +10,7 @@ from functools import partial
 from planner.problem import wire
 from planner.problem.figures import Figures
 from planner.problem.hardware import DIRECT, Alternative, Hall, cluster
-from planner.problem.heat import nearest_lawful, room
+from planner.problem.heat import nearest_lawful, room, takes
 from planner.problem.question import Question
 from planner.specs import SPEC_PATH_VARIABLE, Efficiency, Fabric, Site, System
 
@@ -69,6 +69,7 @@ class Alternatives(Question):
             offloads = self.scenario.layout.offloads
             precision = self._precision()
             built = cluster(item, hall, hardware, precision, self.figures, offloads)
+            built = self._capped_by_heat(built)
             own = self.scenario.reliability.failures
             clusters.append(
                 built
@@ -116,6 +117,19 @@ class Alternatives(Question):
                     f"it is of fabrics with tiers, and a {' or a '.join(sorted(built))} has none",
                     "leave it out, or add a kind with tiers to hardware.kinds",
                 )
+
+    def _capped_by_heat(self, built: wire.Cluster) -> wire.Cluster:
+        """With the caps that its coolings hold on the hot design day: searched beside the others."""
+        caps = list(built.power_caps)
+        for cooling in built.coolings:
+            warm = cooling.heat_cap < max(built.power_caps) and cooling.heat_cap not in caps
+            if warm and cooling.heat_cap * built.card_tdp > built.card_idle:
+                caps.append(cooling.heat_cap)
+                self.notes.append(
+                    f"{cooling.kind} holds cards of {built.system} at {cooling.heat_cap:.1%} of board power "
+                    f"on the hot design day: that cap is searched too (site.hot_day)"
+                )
+        return built.model_copy(update={"power_caps": tuple(caps)})
 
     def _refuse_caps_below_idle(self, built: wire.Cluster) -> None:
         asked = self.scenario.hardware.power_caps
@@ -172,6 +186,7 @@ class Alternatives(Question):
         )
         if limit is None or not kinds:
             return kinds
+        kinds = self._supplied(system, kinds)
         # Judged by the files as they are: a sampled PUE does not change what may be built.
         own, facility, files = self.scenario.site.pue, self._facility(site), Figures(self.library)
         means = {kind: room(kind, site, self.scenario.site, facility, files).pue for kind in kinds}
@@ -197,6 +212,17 @@ class Alternatives(Question):
                 above = f"its PUE of {means[kind]:g} is above {limit:g} ({whose})"
                 self.notes.append(f"{kind} is left out for {system.id}: {above}")
         return lawful
+
+    def _supplied(self, system: System, kinds: list[str]) -> list[str]:
+        """Kinds that the supply of the halls suits: warm water is none for a room cooled by air."""
+        asked = self.scenario.hardware.cooling or ()
+        usable = [kind for kind in kinds if takes(kind, self.scenario.site) or kind in asked]
+        for kind in kinds if usable else ():
+            if kind not in usable:
+                self.notes.append(
+                    f"{kind} is left out for {system.id}: the supply of the halls is not known with it"
+                )
+        return usable or kinds
 
     def _nearest_lawful(self, system: System, site: Site, kinds: list[str], limit: float) -> str:
         """The nearest lawful designs: a warmer supply here, and other sites with their best kind."""

@@ -17,6 +17,7 @@ from planner.problem.halls import (
     chain_spec,
     rack_ceiling,
     side_networks,
+    storage_spec,
 )
 from planner.problem.hardware import Hall
 from planner.problem.heat import HotDay, room
@@ -135,6 +136,7 @@ class _Builder(Surroundings):
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
+        stored = storage_spec(hall.facility, figures, scenario.workload.tokens)
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
         clusters = _equipped(clusters, tools)
@@ -158,6 +160,7 @@ class _Builder(Surroundings):
             chain=chain,
             rack=rack,
             side_networks=side,
+            storage=stored,
             clusters=clusters,
             site=prices,
             economics=economics,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from planner.problem.figures import Sheet
 from planner.specs import Part, Site
@@ -16,6 +17,7 @@ DRY_SPREAD = 5.0
 """The same of the dry bulb, which swings more over a day: an estimate."""
 
 
+@cache
 def chiller_share(wet_bulb: float, full: float, part: float, spread: float = HOURLY_SPREAD) -> float:
     """Share of the heat that chillers take in a month of that mean wet bulb (degC).
 

@@ -158,6 +158,29 @@ def side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, .
     return tuple(found)
 
 
+def storage_spec(facility: Part, figures: Figures, tokens: float) -> wire.StorageSpec | None:
+    """What checkpoints and ``tokens`` of training data go to; None where the facility file has no server."""
+    if facility.storage is None:
+        return None
+    sheet = figures.of("parts", facility)
+
+    def read(key: str) -> float:
+        return sheet.need(f"storage.{key}", "space", f"{key.replace('_', ' ')} of a storage server")
+
+    return wire.StorageSpec(
+        write_bytes_per_second=read("write"),
+        read_bytes_per_second=read("read"),
+        bytes=read("room"),
+        client_bytes_per_second=read("client"),
+        checkpoints=read("checkpoints"),
+        data_bytes=read("bytes_per_token") * tokens,
+        fewest=round(read("fewest")),
+        power=read("power"),
+        height=read("height"),
+        price=sheet.price("storage.price", "price of a storage server"),
+    )
+
+
 def _link(network: SideNetwork, figures: Figures) -> tuple[float, float | None]:
     """Watts and price of a link with both ends: a cable and, where it needs them, two modules."""
     library = figures.library

@@ -10,7 +10,7 @@ from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
 from planner.problem.figures import Figures, Sheet
-from planner.problem.heat import room
+from planner.problem.heat import heat_cap_of, room
 from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
 from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
@@ -472,4 +472,6 @@ def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
         liquid_share=facility.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}"),
+        chilled_share=found.chilled,
+        heat_cap=heat_cap_of(found, hall.choice),
     )

@@ -53,11 +53,15 @@ class HotDay:
 
 @dataclass(frozen=True)
 class Room:
-    """PUE of a cooling kind at a site with the supply temperature and chillers that the scenario asks for."""
+    """PUE of a cooling kind at a site with the supply temperature and chillers that the scenario asks for.
+
+    ``chilled``: share of the IT heat that chillers take on the design day.
+    """
 
     pue: float
     pue_design_day: float
     shift: float
+    chilled: float
     hot_day: HotDay | None
 
 
@@ -68,6 +72,18 @@ def heat_cap(supply: float, limit: float, junction: float) -> float:
     junction temperature. Valid for limit < junction; 0 where the supply alone is as warm as that.
     """
     return min(1.0, max(0.0, (junction - supply) / (junction - limit)))
+
+
+def heat_cap_of(found: Room, choice: SiteChoice) -> float:
+    """Share of board power to which the heat holds a plan.
+
+    That of the design day where the plan has to hold on it; where clocks may fall for some hours, only what
+    the heat leaves all year.
+    """
+    day = found.hot_day
+    if day is None or (choice.hot_day == "slow" and day.hours < HOURS_PER_YEAR):
+        return 1.0
+    return day.cap
 
 
 def hours_above(means: list[float], threshold: float, spread: float) -> float:
@@ -97,15 +113,16 @@ def room(  # noqa: PLR0917
     )
     inlet = _inlet(kind, facility, sheet)
     if inlet is None:
-        return Room(annual, max(design, annual), 0.0, None)
+        chilled = 1.0 if choice.chillers else 0.0
+        return Room(annual, max(design, annual), 0.0, chilled, None)
     asked = _supply(choice) if supply is None else supply
     _refuse(kind, asked)
     shift = 0.0 if asked is None else asked - inlet.planned
-    year, day = _difference(kind, site, facility, sheet, inlet, shift, choice.chillers)
+    year, day, chilled = _difference(kind, site, facility, sheet, inlet, shift, choice.chillers)
     annual += 0.0 if choice.pue else year
     design += 0.0 if choice.pue_design_day else day
     found = _hot_day(kind, site, facility, sheet, inlet, asked, choice.chillers)
-    return Room(annual, max(design, annual), shift, found)
+    return Room(annual, max(design, annual), shift, chilled, found)
 
 
 def warmest(kind: str) -> float:
@@ -122,9 +139,19 @@ def _supply(choice: SiteChoice) -> float | None:
     return min(known, default=None)
 
 
+def takes(kind: str, choice: SiteChoice) -> bool:
+    """Whether the model of a kind holds at the supply of the halls."""
+    return _holds_at(kind, _supply(choice))
+
+
+def _holds_at(kind: str, asked: float | None) -> bool:
+    low, high = LIQUID if kind in _LIQUID_KINDS else AIR
+    return asked is None or low <= asked <= high
+
+
 def _refuse(kind: str, asked: float | None) -> None:
     low, high = LIQUID if kind in _LIQUID_KINDS else AIR
-    if asked is not None and not low <= asked <= high:
+    if not _holds_at(kind, asked):
         raise ScenarioError(
             f"a supply of {asked:g} degC is beyond what is known of {kind} ({low:g} to {high:g})",
             key="site.hall.supply_temperature",
@@ -145,8 +172,8 @@ def _inlet(kind: str, facility: Part, sheet: Sheet) -> Inlet | None:
 
 def _difference(  # noqa: PLR0917
     kind: str, site: Site, facility: Part, sheet: Sheet, inlet: Inlet, shift: float, chillers: bool
-) -> tuple[float, float]:
-    """What PUE gains over that of the site file, over the year and on the design day.
+) -> tuple[float, float, float]:
+    """What PUE gains over that of the site file, over the year and on the design day; the heat chilled then.
 
     Free air and doors: an economiser that reaches its supply ``shift`` warmer needs chillers ``shift`` later.
     Liquid of plates and tanks is planned without chillers; a supply that dry coolers do not always reach adds
@@ -155,6 +182,10 @@ def _difference(  # noqa: PLR0917
     climate = site.climate
     wet, dry = climate.wet_bulb_monthly, climate.dry_bulb_monthly
     year = day = 0.0
+    liquid = sheet.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}")
+    # Of a site without a wet bulb: all that is not left to dry coolers.
+    rest = 1.0 - liquid if kind in _LIQUID_KINDS else 1.0
+    chilled = rest if chillers else 0.0
     if kind in facility.economiser and wet is not None and climate.design_wet_bulb is not None:
         full, part, chiller = (
             sheet.need(f"economiser.{kind}.{key}", "environment", f"{key} of the economiser with {kind}")
@@ -169,9 +200,10 @@ def _difference(  # noqa: PLR0917
 
         before, after = shares(0.0), shares(moved) if chillers else (0.0, 0.0)
         year, day = (chiller * (new - old) for new, old in zip(after, before, strict=True))
+        chilled = rest * after[1] / DESIGN_CHILLERS
     if kind in _LIQUID_KINDS and chillers and shift and climate.design_dry_bulb is not None:
         each = sheet.need("economiser.contained-air.chiller", "environment", "chiller plant per heat")
-        each *= sheet.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}")
+        each *= liquid
         reach = inlet.planned - inlet.approach
         peak = climate.design_dry_bulb.value
 
@@ -182,7 +214,8 @@ def _difference(  # noqa: PLR0917
 
         (now_year, now_day), (was_year, was_day) = loop(shift), loop(0.0)
         year, day = year + each * (now_year - was_year), day + each * (now_day - was_day)
-    return year, day
+        chilled += liquid * now_day / DESIGN_CHILLERS
+    return year, day, chilled
 
 
 def _hot_day(  # noqa: PLR0917

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from planner.plan.explain import CAUSES
 from planner.plan.explained import Explanation
 from planner.plan.shown import counted
@@ -30,7 +32,8 @@ def text(answer: Explanation) -> str:
     ]
     for name, seconds in sorted(answer.time.items(), key=lambda item: -item[1]):
         if seconds > 5e-4 * step:
-            out.append(f"  {100 * seconds / step:5.1f} %  {seconds:8.3f} s  {CAUSES[name]}")
+            where = _levels(answer.exposed.get(name, {}))
+            out.append(f"  {100 * seconds / step:5.1f} %  {seconds:8.3f} s  {CAUSES[name]}{where}")
     out += [
         "",
         f"Memory of the fullest device: {share:.1f} % of {capacity:.1f} GiB",
@@ -53,3 +56,9 @@ def text(answer: Explanation) -> str:
     if answer.doubt is not None:
         out += ["", *explain_doubt.lines(answer.doubt)]
     return "\n".join(out) + "\n"
+
+
+def _levels(levels: Mapping[str, float]) -> str:
+    """Levels of the network that traffic waits for: what each would save if it had no limit."""
+    waits = [f"{seconds:.3f} s at {name}" for name, seconds in levels.items()]
+    return f": {', '.join(waits)}" if waits else ""

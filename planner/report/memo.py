@@ -152,11 +152,18 @@ def _buy(plan: Plan) -> Iterator[Row]:
     held += [f"{racks.network:,} network"] if racks.network else []
     held += [f"{racks.interconnect:,} scale-up interconnect"] if racks.interconnect else []
     held += [f"{racks.cooling:,} coolant distribution"] if racks.cooling else []
+    held += [f"{racks.storage:,} storage"] if racks.storage else []
     yield (
         "servers, racks",
         f"{counted(plan.facility.servers, 'server')} of {plan.cards.per_server} cards ({plan.system}); "
         f"{counted(racks.total, 'rack')} ({', '.join(held)})",
     )
+    if plan.facility.storage_servers:
+        yield (
+            "storage",
+            f"{counted(plan.facility.storage_servers, 'server')} for checkpoints and training data, by the "
+            "rates that checkpoints are timed with and the room that they take",
+        )
     fabric = plan.fabric
     if fabric is not None:
         modules = fabric.transceivers

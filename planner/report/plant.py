@@ -86,11 +86,16 @@ def _hot_day(day: HotDay) -> str:
     )
     if day.power_cap >= 1.0:
         return f"{told} of at most {number(day.limit_celsius)}: cards keep their board power"
-    return (
+    left = (
         f"{told} above the {number(day.limit_celsius)} degC at which cards keep their board power: "
-        f"{percent(day.power_cap, 0)} of it, clock {percent(day.clock, 0)}, "
-        f"{rate(day.tokens_per_second)} with failures; {number(day.hours_per_year)} hours a year "
-        "above it, which the days of this plan do not count"
+        f"{percent(day.power_cap, 0)} of it, clock {percent(day.clock, 0)}"
+    )
+    hours = f"{number(day.hours_per_year)} hours a year above it"
+    if day.held:
+        return f"{left}; {hours}; this plan is capped to that and keeps its throughput"
+    return (
+        f"{left}, {rate(day.tokens_per_second)} with failures; {hours}, which the days of this plan "
+        "do not count"
     )
 
 

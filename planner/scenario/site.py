@@ -80,6 +80,11 @@ class SiteChoice(Frozen):
     chillers: bool = Field(
         default=True, description="false: none; the supply warms on hot days, and clocks may fall"
     )
+    hot_day: Literal["cap", "slow"] = Field(
+        default="cap",
+        description="cap: cards are capped to what cooling holds on the hot design day, all year; slow: "
+        "their clocks fall in the hot hours, which are told and not counted",
+    )
     hall: tuple[Hall, ...] = Field(default=(), description="[[site.hall]]: halls to fill")
 
     @model_validator(mode="after")

@@ -15,7 +15,12 @@ def stack_of(library: SpecLibrary, card: Accelerator) -> Part | None:
     """The file in parts/ that names the card's vendor; None where there is none."""
     vendor = card.vendor.casefold()
     for name in library.ids("parts"):
-        if library.head("parts", name).get("kind") == KIND:
+        head = library.head("parts", name)
+        if head.get("kind") == KIND:
+            # Files are read whole only where their head does not rule them out: each takes milliseconds.
+            named = head.get("vendors")
+            if isinstance(named, list) and vendor not in {str(known).casefold() for known in named}:
+                continue
             part = library.part(name)
             if vendor in {known.casefold() for known in part.vendors}:
                 return part

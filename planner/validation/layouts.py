@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from planner.architectures import Architecture
+from planner.errors import PlannerError
 from planner.problem import wire
 from planner.scenario.split import MOST_STAGES
 from planner.software import SoftwareProfile
@@ -18,6 +19,12 @@ POWERS = (1, 2, 4, 8, 16, 32)
 
 class UnanswerableError(Exception):
     """Why a row cannot be predicted."""
+
+
+def why_not(fault: PlannerError) -> str:
+    """The reason that a fault of the library or of a definition in the file gives, with its key."""
+    key = f"{fault.key}: " if fault.key and fault.key not in fault.message else ""
+    return key + fault.message + (f" ({fault.hint})" if fault.hint else "")
 
 
 def layouts(

@@ -57,6 +57,11 @@ def architecture_of_file(table: Mapping[str, Any]) -> Architecture:
             "rope": latent.get("rope"),
             "value": latent.get("value") or latent.get("v"),
         }
+        parts = shape["mla"]
+        if parts["nope"] and parts["rope"] and parts["value"]:
+            # Tables print the head without its rotated part, or hidden over heads.
+            shape["head_dim"] = parts["nope"] + parts["rope"]
+            shape["value_head_dim"] = parts["value"]
     experts = table.get("moe")
     if isinstance(experts, Mapping):
         shape["moe"] = {

@@ -22,7 +22,7 @@ from planner.software import SoftwareProfile, default_profile, profile_of_run
 from planner.software import profile as profile_called
 from planner.software.age import on_young_chip, usual_date, years_between
 from planner.specs import Efficiency, SpecLibrary
-from planner.validation.layouts import UnanswerableError, layouts
+from planner.validation.layouts import UnanswerableError, layouts, why_not
 from planner.validation.measured import Measure, measure
 from planner.validation.models import architecture_of_file, bare_name
 from planner.validation.open_fields import doubt
@@ -70,7 +70,7 @@ class Ready:
     @property
     def doubt(self) -> float:
         """Standard deviation of ln(time) for what the row leaves open, beside that of chip and software."""
-        known = self.row.framework is not None and profile_of_run(self.row.framework) is not None
+        known = self.row.software is not None or profile_of_run(self.row.framework) is not None
         return doubt(self.row, known=known, experts=self.experts, otherwise=self.contradicts)
 
 
@@ -116,7 +116,7 @@ class Desk:
             system = self.library.resolve_hardware(self._hardware_name(row))
             hardware, efficiency = self._cluster(system, precision)
         except PlannerError as fault:
-            raise UnanswerableError(fault.message + (f" ({fault.hint})" if fault.hint else "")) from fault
+            raise UnanswerableError(why_not(fault)) from fault
         date = self._date(row, system, notes)
         if shape.mtp_layers and "w/o MTP" in (row.note or ""):
             shape = shape.model_copy(update={"mtp_layers": 0})
@@ -234,12 +234,18 @@ class Desk:
         return getattr(self.library.accelerator(system.accelerator).peak, precision) is not None
 
     def _profile(self, row: Row, date: str | None, accelerator: str, notes: list[str]) -> SoftwareProfile:
+        if row.software is not None:
+            try:
+                return profile_called(row.software)
+            except SpecError as fault:
+                raise UnanswerableError(f"{fault.message} ({fault.hint})") from fault
         found = profile_of_run(row.framework, date)
         if found is not None and found.tuning == "default" and "communication overlap on" in (row.note or ""):
             tuned = profile_of_run("nemo", date)
             found = found if tuned is None or row.framework != "megatron-lm" else tuned
         if found is not None and found.covers("mindspeed-llm", None) and _before_megatron_core(row):
             found = profile_of_run(f"{row.framework}-legacy", date) or found
+            notes.append(f"software by the path of its script: {found.id}")
         if "Megatron-LM baseline" in (row.note or ""):
             found = profile_of_run("megatron-lm", date) or found
         if found is None:
@@ -289,7 +295,7 @@ class Desk:
 
 
 def _before_megatron_core(row: Row) -> bool:
-    """Whether a row of MindSpeed-LLM ran a script of its older back end.
+    """Whether a row of MindSpeed-LLM that names no profile ran a script of its older back end.
 
     The source marks each row "Legacy" or "Mcore"; scripts of the latter stand in ``examples/mcore``.
     """

@@ -140,6 +140,9 @@ class Row(BaseModel):
     software_date: Annotated[str | None, BeforeValidator(_date)] = Field(
         default=None, description="year, year-month or day"
     )
+    software: str | None = Field(
+        default=None, description="id of its software profile, where framework and date do not tell it"
+    )
     measured: dict[str, Any] = {}
     derived: dict[str, Any] = {}
     metric_definition: str | None = None

@@ -50,6 +50,8 @@ class Case:
     """Of the shipped rows: a gap of the table or of the library that the documents name, not a failure."""
     serving: str | None = None
     """How a serving row was run (mixed, prefill, decode, disaggregated); None for training."""
+    concurrency: float | None = None
+    """Requests in the system that a serving row was predicted with; None: as many as fit."""
 
     @property
     def error(self) -> float | None:
@@ -83,6 +85,7 @@ class Case:
             known |= {
                 "quantity": self.quantity,
                 "mode": self.serving,
+                "concurrency": self.concurrency,
                 "primary": self.primary,
                 "gap": self.gap,
             }

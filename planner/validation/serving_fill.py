@@ -15,8 +15,9 @@ MANY = 256
 """Requests in flight from which an unstated decode pool of an expert model runs its attention data-parallel:
 of the published points that state their pools, those with 128 or more sequences per instance nearly all do,
 those with fewer nearly none."""
-FITS = 0.85
-"""Share of the memory that weights may take where the layout is chosen here."""
+FITS, FITS_FULL = 0.85, 0.65
+"""Share of the memory that weights and the stated requests may take where the layout is chosen here, and
+that weights may where as many requests as fit are served: in such shipped rows they take 63 % at most."""
 BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.515625}
 
 
@@ -203,7 +204,8 @@ def _chosen(  # noqa: PLR0917
     held = (row.in_flight or 0.0) / (devices or 1) * ((row.isl or 0.0) + (row.osl or 0.0)) * _cache(model)
     limit = min(machine.domain_devices, devices or machine.domain_devices)
     tp = 1
-    while need / tp + held > FITS * machine.memory and tp < limit:
+    most = (FITS if row.in_flight else FITS_FULL) * machine.memory
+    while need / tp + held > most and tp < limit:
         tp *= 2
     while model.heads % tp:
         tp //= 2

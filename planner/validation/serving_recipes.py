@@ -142,6 +142,21 @@ def polling(cells: Mapping[str, str]) -> float | None:
     return 40.0 if cells.get("backend") == "trtllm" and llama and short and cards < 8 else None
 
 
+DRAFTS_SINCE = "2026-01-01"
+
+
+def drafts_open(cells: Mapping[str, str]) -> bool:
+    """Whether nobody can tell if a point of one pool drafted tokens.
+
+    For DeepSeek-R1 in TensorRT-LLM the benchmark has a script with drafts beside the one without
+    (``dsr1_fp8_h200_trt_mtp.sh``, since January 2026), and the columns do not say which ran: at 64 requests,
+    1024/8192 tokens and eight H200 with spread experts 19 and 32 ms per token are printed.
+    """
+    name = cells.get("model_path", "").rpartition("/")[2]
+    together = cells.get("mode") != "disagg" and cells.get("backend") == "trtllm"
+    return together and name in MODELS["deepseek-r1"] and cells.get("measured_on", "") >= DRAFTS_SINCE
+
+
 _EIGHT_BIT_CACHE = (("sglang", "DeepSeek"), ("vllm", "MiniMax"))
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from planner.validation.rows import SCORED, SHIPPED, CaseFileError, Degree
-from planner.validation.serving_recipes import Recipe, cache_of_script, matching, polling
+from planner.validation.serving_recipes import Recipe, cache_of_script, drafts_open, matching, polling
 
 SHIPPED_INFERENCE = SHIPPED.with_name("inference.json")
 SHIPPED_POINTS = SHIPPED.with_name("serving_points.csv")
@@ -102,6 +102,7 @@ class ServingRow(BaseModel):
     poll_steps: Positive | None = Field(
         default=None, description="steps between two looks of the scheduler at newcomers, as configured"
     )
+    drafts_open: bool = Field(default=False, description="nobody can tell whether tokens were drafted")
     recipes: int = Field(default=0, ge=0, description="recipes that the columns allow")
 
     @property
@@ -154,7 +155,7 @@ class ServingRow(BaseModel):
     def doubtful(self) -> bool:
         """Several of the benchmark's recipes, which differ in layout or in drafts, have all of the
         row's columns."""
-        return self.recipes > 1 and "layout" in (self.recipe or "")
+        return self.drafts_open or (self.recipes > 1 and "layout" in (self.recipe or ""))
 
     @property
     def queued(self) -> bool:
@@ -239,6 +240,7 @@ def _point(cells: Mapping[str, str]) -> dict[str, Any]:
         "mtp_tokens": None,
         "poll_steps": polling(cells),
         "kv_precision": cache_of_script(cells),
+        "drafts_open": drafts_open(cells) or None,
     }
     if apart:
         item["prefill_pool"] = _pool(cells, "prefill_")

@@ -23,6 +23,7 @@ Z90 = 1.2816
 POINT_BARS = 2
 UNSTATED = "disaggregated, instances not stated"
 DOUBTFUL = "disaggregated, one of several recipes"
+DRAFTS_OPEN = "mixed, drafts not stated"
 BY_RECIPE = "disaggregated, by its recipe"
 
 
@@ -125,12 +126,13 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
         reason=reason,
         gap=row.completeness is None or "not supported yet" in reason,
         serving=_mode(row),
+        concurrency=row.in_flight,
     )
 
 
 def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
     usual = serving_sigma(item.ready.family, item.ready.software)
-    if row.phase == "disaggregated":
+    if row.phase == "disaggregated" or row.drafts_open:
         usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
     usual = math.hypot(usual, item.ready.doubt)
     out: list[Case] = []
@@ -168,6 +170,7 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
                 primary=place == 0,
                 quantity=figure.quantity,
                 serving=_mode(row),
+                concurrency=row.in_flight,
             )
         )
     return out
@@ -180,6 +183,8 @@ def _no_figure(row: ServingRow, quantity: str) -> str:
 
 
 def _mode(row: ServingRow) -> str:
+    if row.drafts_open:
+        return DRAFTS_OPEN
     if row.phase != "disaggregated":
         return row.phase
     if row.unstated:

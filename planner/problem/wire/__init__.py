@@ -49,6 +49,7 @@ from planner.problem.wire.plant import (
     Shares,
     SideNetwork,
     Site,
+    StorageSpec,
 )
 from planner.problem.wire.requests import (
     DesignChoice,
@@ -106,6 +107,7 @@ __all__ = [
     "Site",
     "Software",
     "Space",
+    "StorageSpec",
     "SwitchSpace",
     "Switches",
     "Target",

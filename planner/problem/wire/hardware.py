@@ -101,6 +101,8 @@ class CoolingOption(Wire):
     fan_saving: float
     building_usd_per_watt: float | None
     liquid_share: float = 0.0
+    chilled_share: float = 0.0
+    heat_cap: float = 1.0
 
 
 class Cluster(Wire):

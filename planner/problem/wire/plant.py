@@ -55,6 +55,21 @@ class SideNetwork(Wire):
     link_price: float | None
 
 
+class StorageSpec(Wire):
+    """One storage server, and what is kept on all of them."""
+
+    write_bytes_per_second: float
+    read_bytes_per_second: float
+    bytes: float
+    client_bytes_per_second: float
+    checkpoints: float
+    data_bytes: float
+    fewest: Unsigned
+    power: float
+    height: float
+    price: float | None = None
+
+
 class ChainSpec(Wire):
     """Sizes of the pieces of the power chain."""
 

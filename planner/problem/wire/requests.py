@@ -18,6 +18,7 @@ from planner.problem.wire.plant import (
     Reliability,
     SideNetwork,
     Site,
+    StorageSpec,
 )
 from planner.problem.wire.workload import Model, Software, Target, Training
 
@@ -55,6 +56,7 @@ class Request(Wire):
     limits: Limits
     rack: RackCeiling = RackCeiling()
     side_networks: tuple[SideNetwork, ...] = ()
+    storage: StorageSpec | None = None
     chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     site: Site

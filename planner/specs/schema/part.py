@@ -20,6 +20,7 @@ from planner.specs.quantity import (
     Power,
     ProvenanceError,
     Rate,
+    Size,
     Temperature,
     Text,
 )
@@ -106,6 +107,21 @@ class SideNetwork(Frozen):
         default=None, description="id in parts/, at both ends of a link; absent: the cable needs none"
     )
     cable: Text = Field(description="id in parts/")
+
+
+class StorageServer(Frozen):
+    """A server of flash drives, and what is kept on all of them together."""
+
+    write: Rate = Field(description="that clients write to one server, copies counted")
+    read: Rate = Field(description="that clients read from one server")
+    room: Size = Field(description="for clients, after copies and free space")
+    client: Rate = Field(description="that one server of cards writes or reads at most")
+    checkpoints: Count = Field(description="that are kept")
+    bytes_per_token: Count = Field(description="of training data")
+    fewest: Count = Field(description="copies stand on different servers")
+    power: Power
+    height: Count = Field(description="rack units")
+    price: Money | None = None
 
 
 WorkloadClass = Literal["llm-training", "llm-serving", "vision", "recommendation", "scientific"]
@@ -238,6 +254,7 @@ class Part(SpecFile):
     floor: Floor | None = Field(default=None, description="facility: rows of racks")
     phase_draw: PhaseShares | None = Field(default=None, description="facility: draw of cards by phase")
     networks: dict[str, SideNetwork] = Field(default={}, description="facility: networks beside the cards'")
+    storage: StorageServer | None = Field(default=None, description="facility: what checkpoints go to")
     maintenance: Fraction | None = Field(default=None, description="share of hardware capex per year")
     depreciation: Duration | None = Field(default=None, description="life of the hardware")
     depreciation_building: Duration | None = None

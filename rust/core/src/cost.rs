@@ -34,6 +34,8 @@ pub struct Capex {
     pub nics: Option<Usd>,
     /// Storage, front-end and management networks.
     pub side_networks: Option<Usd>,
+    /// Storage servers.
+    pub storage: Option<Usd>,
     /// Racking, cabling and commissioning of the hardware.
     pub installation: Option<Usd>,
     /// Building with power and cooling.
@@ -41,7 +43,7 @@ pub struct Capex {
 }
 
 impl Capex {
-    fn hardware_parts(&self) -> [(&'static str, Option<Usd>); 6] {
+    fn hardware_parts(&self) -> [(&'static str, Option<Usd>); 7] {
         [
             ("servers", self.servers),
             ("switches", self.switches),
@@ -49,6 +51,7 @@ impl Capex {
             ("cables", self.cables),
             ("nics", self.nics),
             ("side networks", self.side_networks),
+            ("storage", self.storage),
         ]
     }
 
@@ -169,6 +172,7 @@ mod tests {
             cables: price_of(2048, Some(Usd(280.0))),
             nics: price_of(0, None),
             side_networks: price_of(0, None),
+            storage: price_of(0, None),
             installation: Some(Usd::ZERO),
             building: building_price(Watts(1e6), Some(11.7)),
         }

@@ -167,6 +167,20 @@ pub struct CoolingOption {
     /// Share of the IT heat that leaves in a liquid (water at the door of the rack included).
     #[serde(default)]
     pub liquid_share: f64,
+    /// Share of the IT heat that chillers take on the design day.
+    #[serde(default)]
+    pub chilled_share: f64,
+    /// Share of board power at which cards stay cool enough on the hottest days that the plan has to hold on.
+    #[serde(default = "crate::fabric::level")]
+    pub heat_cap: f64,
+}
+
+impl CoolingOption {
+    /// Whether cards capped at `power_cap` of their board power stay cool enough.
+    #[must_use]
+    pub fn holds(&self, power_cap: f64) -> bool {
+        power_cap <= self.heat_cap + 1e-9
+    }
 }
 
 /// One alternative of the hardware: a system of the library with the fabrics, coolings and caps it may take.

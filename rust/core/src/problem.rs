@@ -212,6 +212,9 @@ pub struct Problem {
     /// Networks beside the one of the cards.
     #[serde(default)]
     pub side_networks: Vec<SideNetwork>,
+    /// Storage servers; none: they are not counted.
+    #[serde(default)]
+    pub storage: Option<crate::plant::store::StorageSpec>,
     /// Pieces of the power chain; none: it is not sized.
     #[serde(default)]
     pub chain: Option<ChainSpec>,
@@ -245,6 +248,7 @@ impl Problem {
             recovery: self.reliability,
             rack: self.rack,
             side_networks: &self.side_networks,
+            storage: self.storage.as_ref(),
             parameters: self.model.trained_parameters(),
         }
     }

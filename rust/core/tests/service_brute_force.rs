@@ -15,6 +15,12 @@ use planner_core::serving::case::{Mode, Precisions};
 use planner_core::simulate::Random;
 
 const CASES: usize = 40;
+
+/// Cases of one run: more of them with `SERVICE_CASES`.
+fn cases() -> usize {
+    std::env::var("SERVICE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(CASES)
+}
+
 /// Pools in which the loops count instances one by one.
 const MOST: u64 = 400;
 
@@ -166,7 +172,7 @@ fn judged(asked: &ServiceProblem, choice: &ServiceChoice) -> Option<Built> {
 fn the_search_finds_what_plain_loops_find_on_many_random_problems() {
     let mut random = Random::new(4, 0);
     let (mut yes, mut no) = (0, 0);
-    for case in 0..CASES {
+    for case in 0..cases() {
         let asked = any_problem(&mut random);
         let (found, slow) = (search(&asked).unwrap(), by_loops(&asked));
         let objective = asked.search.objective;
@@ -193,14 +199,14 @@ fn the_search_finds_what_plain_loops_find_on_many_random_problems() {
             (fast, slow) => panic!("case {case}, {objective:?}: search {:?}, loops {slow:?}", fast.is_some()),
         }
     }
-    assert!(yes > CASES / 2 && no > 2, "{yes} answers, {no} refusals");
+    assert!(yes > cases() / 2 && no > 2, "{yes} answers, {no} refusals");
 }
 
 #[test]
 fn the_most_load_inside_limits_is_what_plain_loops_can_just_carry() {
     let mut random = Random::new(8, 0);
     let mut seen = 0;
-    for case in 0..6 {
+    for case in 0..cases().div_ceil(7) {
         let mut asked = any_problem(&mut random);
         asked.target.requests_per_second = None;
         asked.search.objective = Objective::Throughput;
@@ -217,4 +223,21 @@ fn the_most_load_inside_limits_is_what_plain_loops_can_just_carry() {
         assert!(!carried(1.001), "case {case}: {}", best.most_requests_per_second);
     }
     assert!(seen > 3);
+}
+
+#[test]
+fn a_load_above_what_the_limits_carry_is_told_with_the_most_that_they_do() {
+    let mut asked = problem(dense_model(), None);
+    asked.limits.cards_max = 16;
+    asked.search.objective = Objective::Throughput;
+    let most = search(&asked).unwrap().best.unwrap().most_requests_per_second;
+    asked.target.requests_per_second = Some(most * 2.0);
+    let found = search(&asked).unwrap();
+    assert!(!found.feasible);
+    let nearest = found.nearest.unwrap();
+    assert_eq!(nearest.what, "limits");
+    assert!(nearest.why.contains("at most"), "{}", nearest.why);
+    let design = nearest.design.unwrap();
+    assert!((design.most_requests_per_second / most - 1.0).abs() < 1e-5);
+    assert_eq!(found.binding, ["limits"]);
 }

@@ -186,9 +186,10 @@ fn plant_choice<'a>(problem: &'a Problem, choice: &DesignChoice) -> Result<Choic
     let cluster = problem.clusters.get(choice.cluster).ok_or_else(|| out_of_range("cluster"))?;
     let fabric = cluster.fabrics.get(choice.fabric).ok_or_else(|| out_of_range("fabric"))?;
     let cooling = cluster.coolings.get(choice.cooling).ok_or_else(|| out_of_range("cooling"))?;
+    // Beyond what the cooling holds, the heat lowers clocks as a cap would.
     let clock = cluster
         .card_power()
-        .clock_at_cap(choice.power_cap)
+        .clock_at_cap(choice.power_cap.min(cooling.heat_cap))
         .ok_or_else(|| CoreError::invalid("design.power_cap", "is below what the card draws when idle"))?;
     Ok(Choice { cluster, fabric, cooling, clock, power_cap: choice.power_cap })
 }
@@ -273,18 +274,16 @@ pub fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
     }
 }
 
-/// What the power chain and the coolant carry. Water at doors is chilled like air; cold plates and tanks run warm
-/// enough for dry coolers, so that chillers take only the rest of their heat.
+/// What the power chain and the coolant carry.
 fn chain_load(choice: &Choice, plant: &Plant, site: &Site) -> ChainLoad {
     let air = plant.it - plant.liquid_heat;
-    let warm = matches!(choice.cooling.kind.as_str(), "cold-plate" | "immersion");
     let swing = plant.card_power - choice.cluster.card_idle;
     ChainLoad {
         intake: plant.nameplate_intake.unwrap_or(plant.facility_design_day),
         ups: plant.nameplate.unwrap_or(plant.it) / site.distribution_efficiency,
         liquid: plant.liquid_heat,
         air,
-        chilled: if warm { air } else { plant.it },
+        chilled: plant.it * choice.cooling.chilled_share,
         ramp: swing * plant.cards as f64,
     }
 }
@@ -361,6 +360,9 @@ pub fn facility_answer(
         rack_bound: plant.rack_bound,
         white_space_m2: plant.white_space,
         switches_per_rack: plant.switches_per_rack,
+        storage_servers: plant.storage_servers,
+        storage_per_rack: plant.storage_per_rack,
+        storage_height: plant.storage_height,
         racks: RacksAnswer { by_kind: plant.racks, total: plant.racks.total() },
         servers: plant.servers,
         rack_kilowatts: plant.rack_power.0 / 1e3,

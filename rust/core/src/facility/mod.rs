@@ -99,7 +99,9 @@ pub struct ItLoad {
     pub nic: Watts,
     /// Switches and modules of the storage, front-end and management networks, counted by the piece.
     pub side_networks: Watts,
-    /// Storage, management and front-end network over all the above but `side_networks`, which it holds.
+    /// Storage servers, counted by the piece.
+    pub storage: Watts,
+    /// Storage, management and front-end network over all the above but `side_networks` and `storage`, which it holds.
     pub storage_management_share: f64,
 }
 
@@ -124,7 +126,9 @@ pub struct ItPower {
     pub nics: Watts,
     /// Switches and modules of the storage, front-end and management networks.
     pub side_networks: Watts,
-    /// Storage and management without those networks.
+    /// Storage servers.
+    pub storage: Watts,
+    /// Storage and management without those networks and servers.
     pub storage_and_management: Watts,
 }
 
@@ -132,7 +136,7 @@ impl ItPower {
     /// The sum of the parts.
     #[must_use]
     pub fn total(&self) -> Watts {
-        self.compute() + self.side_networks + self.storage_and_management
+        self.compute() + self.side_networks + self.storage + self.storage_and_management
     }
 
     /// Servers and their networks, without storage and management.
@@ -189,10 +193,12 @@ impl ItLoad {
                 + self.host_module * self.host_modules as f64,
             ..servers
         };
-        // The share holds these networks; where they alone draw more, they count in full and storage draws nothing.
+        // The share holds what is counted by the piece; where that alone draws more, it counts in full and the rest of
+        // the share is nothing.
         let beside = power.compute() * self.storage_management_share;
         power.side_networks = self.side_networks;
-        power.storage_and_management = (beside - self.side_networks).max(Watts::ZERO);
+        power.storage = self.storage;
+        power.storage_and_management = (beside - self.side_networks - self.storage).max(Watts::ZERO);
         power
     }
 }
@@ -244,6 +250,7 @@ mod tests {
             nics: 0,
             nic: Watts::ZERO,
             side_networks: Watts::ZERO,
+            storage: Watts::ZERO,
             storage_management_share: 0.1,
         }
     }
@@ -287,6 +294,9 @@ mod tests {
         let counted = ItLoad { side_networks: Watts(30e3), ..superpod() }.draw();
         near(counted.total().0, superpod().draw().total().0, 1e-12);
         near(counted.storage_and_management.0, 76_134.8, 1e-12);
+        let stored = ItLoad { side_networks: Watts(30e3), storage: Watts(20e3), ..superpod() }.draw();
+        near(stored.total().0, superpod().draw().total().0, 1e-12);
+        near(stored.storage_and_management.0, 56_134.8, 1e-12);
         let large = ItLoad { side_networks: Watts(120e3), ..superpod() }.draw();
         near(large.total().0, 1_061_348.0 + 120e3, 1e-12);
     }

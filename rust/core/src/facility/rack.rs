@@ -184,7 +184,7 @@ impl RackLimits {
     }
 }
 
-/// Racks by what they hold. Those of storage and management servers are not counted: their machines are not designed.
+/// Racks by what they hold. Those of management servers are not counted: their machines are not designed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Racks {
     /// Servers.
@@ -195,13 +195,15 @@ pub struct Racks {
     pub interconnect: u64,
     /// Coolant distribution units.
     pub cooling: u64,
+    /// Storage servers.
+    pub storage: u64,
 }
 
 impl Racks {
     /// All racks.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.compute + self.network + self.interconnect + self.cooling
+        self.compute + self.network + self.interconnect + self.cooling + self.storage
     }
 }
 

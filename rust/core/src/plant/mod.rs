@@ -6,12 +6,13 @@
 mod packing;
 mod running;
 pub mod side;
+pub mod store;
 mod terms;
 
 pub use running::{keeping, spare_rule};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
-use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
+use crate::cost::{Capex, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
 use crate::facility::{ItLoad, ItPower, RackBound, Racks, energy_per_year, facility_power, water_per_year};
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
@@ -59,6 +60,12 @@ pub struct Plant {
     pub servers_per_rack: u64,
     /// Scale-out switches in a full network rack.
     pub switches_per_rack: u64,
+    /// Storage servers.
+    pub storage_servers: u64,
+    /// Of them in a full rack.
+    pub storage_per_rack: u64,
+    /// Rack units of one.
+    pub storage_height: f64,
     /// Racks.
     pub racks: Racks,
     /// Which limit holds the servers of a rack down.
@@ -128,10 +135,18 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// # Errors
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
+    let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
+    plant_on(choice, terms, units, wired)
+}
+
+/// The same on a fabric that is at hand: every cooling of a size has the same one.
+///
+/// # Errors
+/// In words: a rack of this cooling kind cannot take one server.
+pub fn plant_on(choice: &Choice, terms: &Terms, units: u64, wired: FabricDesign) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
-    let wired = fabric_design(cluster, fabric, servers)?;
     let domains = cards.div_ceil(cluster.domain_cards);
     let card_power = cluster.card_power().draw(clock);
     let mut load = ItLoad {
@@ -153,15 +168,21 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         nics: 0,
         nic: Watts::ZERO,
         side_networks: Watts::ZERO,
+        storage: Watts::ZERO,
         storage_management_share: cluster.storage_management_share,
     };
-    let stood = packed(choice, &load, domains, &terms.rack)?;
-    // Racks that the side networks themselves and the coolant add have no ports in the management network.
+    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
+    if let Some((each, count)) = storage {
+        load.storage = each.power * count as f64;
+    }
+    let stood = packed(choice, &load, domains, (&terms.rack, storage))?;
+    // Racks that the side networks themselves, storage and coolant add have no ports in the management network.
     let joined = Joined {
         servers,
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
-        racks: stood.racks.total(),
+        racks: stood.racks.total() - stood.racks.storage,
     };
     let side = side_totals(terms.side_networks, &joined)?;
     load.side_networks = side.watts;
@@ -176,18 +197,11 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
     let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
     // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
-    let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd));
+    let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
+    let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
-    let depreciation = Depreciation {
-        hardware_years: terms.economics.depreciation_years,
-        building_years: terms.economics.building_years,
-        rate: terms.economics.capital_rate,
-        maintenance: terms.economics.maintenance_share,
-        residual: terms.economics.residual_share,
-    };
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
-    let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
-    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
     let time = goodput_of(&terms.recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
@@ -209,6 +223,9 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
         servers_per_rack: stood.servers_per_rack,
         switches_per_rack: stood.switches_per_rack,
+        storage_servers: storage.map_or(0, |(_, count)| count),
+        storage_per_rack: stood.storage_per_rack,
+        storage_height: storage.map_or(0.0, |(each, _)| each.height),
         rack_bound: stood.bound,
         white_space: (terms.rack.floor_per_rack > 0.0)
             .then(|| terms.rack.floor_per_rack * racks.total() as f64),
@@ -226,12 +243,13 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     })
 }
 
-/// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks.
+/// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks
+/// and the storage.
 fn capital(
     choice: &Choice,
     terms: &Terms,
     (units, wired): (u64, &FabricDesign),
-    (it, side): (Watts, Option<Usd>),
+    (it, side, storage): (Watts, Option<Usd>, Option<Usd>),
 ) -> Capex {
     let Choice { cluster, fabric, cooling, .. } = *choice;
     let mut capex = Capex {
@@ -243,6 +261,7 @@ fn capital(
         cables: price_of(wired.cables(), fabric.cable_price),
         nics: Some(Usd::ZERO),
         side_networks: side,
+        storage,
         installation: Some(Usd::ZERO),
         building: building_price(it, cooling.building_usd_per_watt),
     };

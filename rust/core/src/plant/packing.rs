@@ -1,6 +1,7 @@
 //! Servers, switches and coolant units of a plant in racks.
 
 use super::Choice;
+use super::store::StorageSpec;
 use super::terms::RackCeiling;
 use crate::chain::coolant_units;
 use crate::facility::{
@@ -17,6 +18,7 @@ pub(super) struct Packed {
     /// Which limit holds the servers of a rack down.
     pub(super) bound: RackBound,
     pub(super) switches_per_rack: u64,
+    pub(super) storage_per_rack: u64,
     /// Draw of a full compute rack.
     pub(super) power: Watts,
 }
@@ -43,7 +45,7 @@ pub(super) fn packed(
     choice: &Choice,
     load: &ItLoad,
     domains: u64,
-    ceiling: &RackCeiling,
+    (ceiling, storage): (&RackCeiling, Option<(&StorageSpec, u64)>),
 ) -> Result<Packed, String> {
     let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
     let (power, power_by) = ceiling.power(cooling.rack_limit);
@@ -74,11 +76,23 @@ pub(super) fn packed(
     let (switches_per_rack, _) = limits
         .machines_per_rack(&switch, None)
         .map_err(|error| format!("{}: switches: {error}", cooling.kind))?;
+    // Storage servers are light and few: their panel and floor are not held to those of a compute rack.
+    let storage_per_rack = match storage {
+        Some((each, _)) => {
+            let server = Machine { power: each.power, height: each.height, mass: None, ports: 0 };
+            limits
+                .machines_per_rack(&server, None)
+                .map_err(|error| format!("{}: storage: {error}", cooling.kind))?
+                .0
+        }
+        None => 1,
+    };
     let racks = Racks {
         compute: racks_for(load.servers, per_rack),
         network: racks_for(load.switches, switches_per_rack),
         interconnect: interconnect_racks(domains, cluster.domain_interconnect_racks),
         cooling: 0,
+        storage: racks_for(storage.map_or(0, |(_, servers)| servers), storage_per_rack),
     };
     // Switch trays without racks of their own stand among the servers.
     let trays = if racks.interconnect == 0 { load.domain * domains as f64 } else { Watts::ZERO };
@@ -88,6 +102,7 @@ pub(super) fn packed(
         servers_per_rack: per_rack,
         bound,
         switches_per_rack,
+        storage_per_rack,
         power: load.server_draw() * full as f64 + trays / racks.compute as f64,
     })
 }

@@ -132,7 +132,10 @@ pub fn design(
     let rate = rate.unwrap_or(most);
     let told = Told::new(field, way, rate, most);
     let active = way.devices.div_ceil(cluster.devices_per_card);
-    let over_limits = exceeded(&problem.limits, &built);
+    let mut over_limits = exceeded(&problem.limits, &built);
+    if !at.cooling.holds(at.power_cap) {
+        over_limits.push("site.hot_day");
+    }
     let output = output_tokens(problem);
     let mut broken = told.broken(field, rate);
     let per_card = rate * output / built.cards as f64;

@@ -188,6 +188,7 @@ impl ServiceProblem {
             parameters: 0.0,
             rack: self.rack,
             side_networks: &self.side_networks,
+            storage: None,
         }
     }
 

@@ -264,14 +264,12 @@ fn on_field(problem: &ServiceProblem, index: usize, field: &Field) -> Vec<Found>
         return loaded(problem, index, field, 1.0);
     }
     let coolings = 0..field.ground.cluster.coolings.len();
-    let wanted = problem.target.requests_per_second;
     let mut known: BTreeMap<u64, Option<(f64, Way)>> = BTreeMap::new();
     coolings
         .filter_map(|cooling| {
             let units = most_units(problem, field, cooling)?;
             let (rate, way) = (*known.entry(units).or_insert_with(|| field.most(units)))?;
-            let enough = wanted.is_none_or(|wanted| rate >= wanted);
-            enough.then(|| at_units(index, field, cooling, way, rate))?
+            at_units(index, field, cooling, way, rate)
         })
         .collect()
 }
@@ -285,6 +283,9 @@ fn build(field: &Field, cooling: usize, units: u64) -> Option<Plant> {
         clock: ground.clock,
         power_cap: ground.cluster.power_caps[ground.place.cap],
     };
+    if !at.cooling.holds(at.power_cap) {
+        return None;
+    }
     if ground.cluster.max_cards.is_some_and(|most| units * ground.cluster.unit_cards > most) {
         return None;
     }
@@ -318,11 +319,12 @@ fn most_units(problem: &ServiceProblem, field: &Field, cooling: usize) -> Option
     Some(low)
 }
 
-/// Whether a service keeps the limits and yields enough per card.
+/// Whether a service keeps the limits, carries the load asked for and yields enough per card.
 #[must_use]
 pub fn lawful(problem: &ServiceProblem, found: &Found) -> bool {
     let per_card = found.rate * output_tokens(problem) / found.plant.cards as f64;
     inside(problem, &found.plant)
+        && problem.target.requests_per_second.is_none_or(|wanted| found.rate >= wanted)
         && problem.target.tokens_per_second_per_card.is_none_or(|least| per_card >= least)
 }
 

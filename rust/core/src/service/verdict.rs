@@ -82,14 +82,23 @@ pub fn nearest(
     sort(problem, fields, &mut bad);
     if let Some(found) = bad.first() {
         let shown = told(problem, fields, found)?;
-        let over = shown.over_limits.join(", ");
-        let why = if shown.over_limits.is_empty() {
-            let per_card = shown.output_tokens_per_second_per_card;
-            format!("the best service yields {per_card:.1} tokens/s per card, less than asked for")
+        let least = problem.target.requests_per_second.unwrap_or(0.0);
+        let (what, why) = if !shown.over_limits.is_empty() {
+            let over = shown.over_limits.join(", ");
+            ("limits", format!("without the limits {} cards do it; over: {over}", shown.cards.total))
+        } else if found.rate < least {
+            let most = found.rate;
+            (
+                "limits",
+                format!("the limits leave room for {most:.4} requests/s at most, {least} are asked for"),
+            )
         } else {
-            format!("without the limits {} cards do it; over: {over}", shown.cards.total)
+            let per_card = shown.output_tokens_per_second_per_card;
+            (
+                "target",
+                format!("the best service yields {per_card:.1} tokens/s per card, less than asked for"),
+            )
         };
-        let what = if shown.over_limits.is_empty() { "target" } else { "limits" };
         return Ok(ServiceNearest { design: Some(shown), ..blank(what, why) });
     }
     if fields.is_empty() {

@@ -83,6 +83,8 @@ pub fn cooling(kind: &str, pue: f64, usd_per_watt: f64) -> CoolingOption {
         fan_saving: if kind == "cold-plate" { 0.8 } else { 0.0 },
         building_usd_per_watt: Some(usd_per_watt),
         liquid_share: if kind == "cold-plate" { 0.8 } else { 0.0 },
+        heat_cap: 1.0,
+        chilled_share: 0.2,
     }
 }
 
@@ -251,6 +253,7 @@ pub fn problem() -> Problem {
         },
         rack: RackCeiling::default(),
         side_networks: Vec::new(),
+        storage: None,
         chain: None,
         economics: Economics {
             maintenance_share: 0.03,

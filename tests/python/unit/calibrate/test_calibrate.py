@@ -45,6 +45,8 @@ def test_one_run_anchors_more_than_half_of_its_error(tmp_path: Path) -> None:
     # Less is known of experts, and of a chip without runs: their runs are believed more.
     assert anchor_weight(1, experts=True) == pytest.approx(0.17**2 / (0.17**2 + 0.045**2))
     assert anchor_weight(1, known=False) > 0.9
+    # So are rows whose framework nobody knows.
+    assert anchor_weight(1, doubt=0.16) == pytest.approx(0.0281 / (0.0281 + 0.045**2), abs=1e-3)
     assert anchor_weight(10) > 0.92
 
 

@@ -81,7 +81,7 @@ def _question(**site: Any) -> dict[str, Any]:
 
 
 def test_a_hot_day_slows_the_clocks_of_a_plan_without_chillers() -> None:
-    plan = planner.size(_question(chillers=False))
+    plan = planner.size(_question(chillers=False, hot_day="slow"))
     assert plan.facility is not None
     assert plan.performance is not None
     day = plan.facility.hot_day
@@ -103,3 +103,40 @@ def test_an_unlawful_supply_names_the_nearest_lawful_one() -> None:
     assert "nearest elsewhere: iceland" in (caught.value.hint or "")
     with pytest.raises(PlannerError, match="supply of 60 degC is beyond"):
         planner.size(_question(hall=[{"racks": 99, "supply_temperature": 60}]))
+
+
+def _hot(**changes: Any) -> Any:
+    return planner.size(
+        {
+            "workload": {"model": "llama2-7b", "tokens": "1T", "sequence": 4096, "batch_sequences": 1024},
+            "limits": {"cards": {"exactly": 1024}, "pue": 2.0},
+            "hardware": {"systems": "dgx-h100", "cooling": "contained-air", "oversubscription": 1},
+            "site": {"id": "singapore", "chillers": False},
+            "layout": {"vpp": 1, "cp": 1, "recompute": "none"},
+            **changes,
+        }
+    )
+
+
+def test_the_search_caps_cards_to_what_cooling_holds_on_the_hot_day() -> None:
+    # Singapore: 28.5 degC of wet bulb and 12 kelvins of approach are 40.5 degC of air.
+    capped = _hot()
+    assert capped.power_cap == pytest.approx((87 - 40.5) / (87 - 35))
+    assert capped.facility.hot_day.held
+    assert capped.facility.hot_day.clock == pytest.approx(capped.facility.caps[0].clock)
+    slow = _hot(site={"id": "singapore", "chillers": False, "hot_day": "slow"})
+    assert slow.power_cap == 1.0
+    assert slow.performance.tokens_per_second > capped.performance.tokens_per_second
+    chilled = _hot(site="singapore")
+    assert chilled.power_cap == 1.0
+    assert chilled.facility.chain.chiller_megawatts == pytest.approx(chilled.facility.it_megawatts)
+    assert capped.facility.chain.chiller_megawatts == 0.0
+
+
+def test_a_supply_too_warm_all_year_is_a_cap_either_way() -> None:
+    warm = {"id": "ulanqab", "hot_day": "slow", "hall": [{"racks": 2000, "supply_temperature": 50}]}
+    plan = _hot(
+        site=warm,
+        hardware={"systems": "dgx-h100", "cooling": "cold-plate", "power_caps": 1, "oversubscription": 1},
+    )
+    assert plan.power_cap == pytest.approx((87 - 50) / (87 - 45))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from planner.architectures import Architecture, architecture
@@ -61,10 +63,21 @@ def test_cards_beyond_the_instance_are_further_instances() -> None:
 
 
 def test_a_missing_layout_is_the_fewest_cards_that_hold_the_weights() -> None:
-    """70.55e9 bytes need two cards of 80 GB where 85 % may hold weights."""
+    """70.55e9 bytes need two cards of 80 GB where 85 % may hold weights, one of 96 GB for few requests; as
+    many as fit ask for room: 65 % of 96 GB are 62 GB."""
     notes: list[str] = []
     assert instance_of(_row(cards=8), DENSE, SERVER, "fp8", notes) == (Shape(2, 1, 1, 1, 1), 4)
     assert notes == ["layout not given: tp=2"]
+    larger = replace(SERVER, memory=96e9)
+    one = {"cards": 8, "dp": 1, "ep": 1, "isl": 1000, "osl": 1000}
+    assert instance_of(_row(**one, concurrency=8), DENSE, larger, "fp8", [])[0].tp == 1
+    assert instance_of(_row(**one), DENSE, larger, "fp8", [])[0].tp == 2
+
+
+def test_a_missing_tp_beside_a_stated_dp_is_what_is_left() -> None:
+    notes: list[str] = []
+    assert instance_of(_row(cards=8, dp=2), DENSE, SERVER, "fp8", notes) == (Shape(4, 1, 1, 1, 1), 2)
+    assert notes == ["tp not given: 4, the devices over dp and pp"]
 
 
 @pytest.mark.parametrize(

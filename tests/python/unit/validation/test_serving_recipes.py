@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.validation.files import read
-from planner.validation.serving_recipes import Side, cache_of_script, polling
+from planner.validation.serving_recipes import Side, cache_of_script, drafts_open, polling
 from planner.validation.serving_rows import ServingRow
 
 COLUMNS = (
@@ -77,3 +77,11 @@ def test_scripts_that_ask_for_an_eight_bit_cache_are_known() -> None:
     assert cache_of_script({**cells, "model_path": "MiniMaxAI/MiniMax-M2.5", "system": "h100_sxm"}) is None
     assert cache_of_script({**cells, "model_path": "openai/gpt-oss-120b"}) is None
     assert cache_of_script({**cells, "model_path": "MiniMaxAI/MiniMax-M2.5", "measured_on": ""}) is None
+
+
+def test_points_of_which_nobody_knows_the_drafts_are_told() -> None:
+    cells = {"measured_on": "2026-01-14", "backend": "trtllm", "model_path": "deepseek-ai/DeepSeek-R1"}
+    assert drafts_open(cells)
+    assert not drafts_open({**cells, "measured_on": "2025-11-02"})
+    assert not drafts_open({**cells, "mode": "disagg"})
+    assert not drafts_open({**cells, "backend": "sglang"})

@@ -58,6 +58,11 @@ def test_a_row_is_one_score_and_its_other_figures_stand_beside_it(tmp_path: Path
     assert first["low"] < first["predicted"] < first["high"]
 
 
+def test_a_prediction_carries_mode_and_concurrency(tmp_path: Path) -> None:
+    (case, *_) = run(tmp_path, ROW)["cases"]
+    assert (case["mode"], case["concurrency"]) == ("mixed", 32)
+
+
 def test_more_requests_wait_longer_for_their_tokens(tmp_path: Path) -> None:
     many = {**ROW, "id": "many", "concurrency": 128, "measured": {"tpot_ms": 50.0}}
     cases = {case["id"]: case for case in run(tmp_path, ROW, many)["cases"]}
@@ -158,6 +163,26 @@ def test_more_requests_are_not_served_slower_in_all_nor_faster_each(change: dict
     for fewer, more in itertools.pairwise(answers):
         assert more["output_tokens_per_second"] >= 0.99 * fewer["output_tokens_per_second"]
         assert more["tpot_seconds"] >= 0.99 * fewer["tpot_seconds"]
+
+
+def test_a_latent_model_of_the_file_is_read_as_tables_print_it(tmp_path: Path) -> None:
+    """Heads are printed without their rotated part, or as hidden over heads."""
+    own = {
+        "id": "own-v3", "layers": 61, "hidden": 7168, "heads": 128, "kv_heads": 128, "head_dim": 128,
+        "ffn": 18432, "activation": "swiglu", "vocab": 129280, "attention": "MLA", "dense_layers": 3,
+        "mla": {"q_lora": 1536, "kv_lora": 512, "nope": 128, "rope": 64, "v": 128},
+        "moe": {"experts": 256, "topk": 8, "ffn": 2048, "shared_ffn": 2048},
+    }  # fmt: skip
+    row = {**ROW, "hardware": "nvidia-h200-sxm", "cards": 8, "tp": 8}
+    path = tmp_path / "cases.json"
+    rows = [{**row, "id": name, "model": name} for name in ("own-v3", "deepseek-v3")]
+    vague = {**own, "id": "vague", "vocab": None}
+    path.write_text(
+        json.dumps({"inference": [*rows, {**row, "id": "vague", "model": "vague"}], "models": [own, vague]})
+    )
+    cases = {case["id"]: case for case in validate(SpecLibrary.from_environment(), path)["cases"]}
+    assert cases["own-v3"]["predicted"] == pytest.approx(cases["deepseek-v3"]["predicted"], rel=1e-6)
+    assert "vocab" in cases["vague"]["reason"]
 
 
 def test_a_battery_answers_as_one_question_at_a_time() -> None:

@@ -143,6 +143,13 @@ def test_scripts_outside_of_megatron_core_are_of_the_older_back_end(
     assert read(desk, **row).engine.ready.software.id == wanted
 
 
+def test_a_row_may_name_its_software_profile(desk: Desk) -> None:
+    found = read(desk, software="megatron-lm-2025")
+    assert found.engine.ready.software.id == "megatron-lm-2025"
+    with pytest.raises(UnanswerableError, match="no software profile 'megatron-3000'"):
+        read(desk, software="megatron-3000")
+
+
 @pytest.mark.parametrize("framework", [None, "a-framework-of-tomorrow"])
 def test_a_framework_that_nobody_knows_is_not_taken_to_be_tuned(desk: Desk, framework: str | None) -> None:
     layout = {"pp": 4, "dp": 16, "vpp": 5, "micro_batch": 1}

@@ -1,0 +1,117 @@
+//! Storage servers: as many as the checkpoints and the data of a job ask for, by rate and by room.
+
+use serde::{Deserialize, Serialize};
+
+use super::terms::Recovery;
+use crate::units::{Bytes, Usd, Watts};
+
+/// One storage server, and what is kept on all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageSpec {
+    /// Bytes per second that clients write to one server, copies counted.
+    pub write_bytes_per_second: f64,
+    /// Bytes per second that clients read from one server.
+    pub read_bytes_per_second: f64,
+    /// Bytes that one server keeps for clients, after copies and free space.
+    pub bytes: f64,
+    /// Bytes per second that one server of cards writes or reads at most.
+    pub client_bytes_per_second: f64,
+    /// Checkpoints that are kept.
+    pub checkpoints: f64,
+    /// Bytes of training data.
+    pub data_bytes: f64,
+    /// Fewest servers: copies stand on different ones.
+    pub fewest: u64,
+    /// Draw of a server; the rating is taken to be the same.
+    pub power: Watts,
+    /// Rack units of a server.
+    pub height: f64,
+    /// Price of a server.
+    #[serde(default)]
+    pub price: Option<Usd>,
+}
+
+impl StorageSpec {
+    /// Servers for a job on `clients` servers: the largest of ceil(write rate / write of one),
+    /// ceil(read rate / read of one) and ceil((checkpoints kept · size + data) / room of one), at least `fewest`.
+    ///
+    /// The rates are those that checkpoints are timed with, as far as the servers of the job can take them.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of servers")]
+    pub fn servers(&self, recovery: &Recovery, checkpoint: Bytes, clients: u64) -> u64 {
+        let up = |wanted: f64, each: f64| (wanted / each - 1e-9).ceil().max(0.0) as u64;
+        let reachable = self.client_bytes_per_second * clients as f64;
+        let write = recovery.checkpoint_bytes_per_second.min(reachable);
+        let read = recovery.load_bytes_per_second.unwrap_or(write).min(reachable);
+        let kept = self.checkpoints * checkpoint.0 + self.data_bytes;
+        up(write, self.write_bytes_per_second)
+            .max(up(read, self.read_bytes_per_second))
+            .max(up(kept, self.bytes))
+            .max(self.fewest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plant::Save;
+
+    const RECOVERY: Recovery = Recovery {
+        checkpoint_bytes_per_second: 100e9,
+        checkpoint_stall_seconds: 2.0,
+        recovery_seconds: 600.0,
+        checkpoint_bytes_per_parameter: 14.0,
+        load_bytes_per_second: Some(150e9),
+        save: Save::Asynchronous,
+        memory: None,
+        interval_seconds: None,
+        failures: None,
+    };
+
+    const SERVER: StorageSpec = StorageSpec {
+        write_bytes_per_second: 8e9,
+        read_bytes_per_second: 40e9,
+        bytes: 65e12,
+        client_bytes_per_second: 20e9,
+        checkpoints: 20.0,
+        data_bytes: 62e12,
+        fewest: 3,
+        power: Watts(900.0),
+        height: 2.0,
+        price: None,
+    };
+
+    #[test]
+    fn the_hungriest_of_writes_reads_and_room_counts() {
+        // 100 / 8 = 12.5 by writes, 150 / 40 = 3.75 by reads, (20 · 5.7 + 62) / 65 = 2.7 by room.
+        assert_eq!(SERVER.servers(&RECOVERY, Bytes(5.7e12), 2048), 13);
+        // 400 checkpoints of 5.7 TB and the data: 2,342 / 65.
+        assert_eq!(StorageSpec { checkpoints: 400.0, ..SERVER }.servers(&RECOVERY, Bytes(5.7e12), 2048), 37);
+        let reads = Recovery { load_bytes_per_second: Some(900e9), ..RECOVERY };
+        assert_eq!(SERVER.servers(&reads, Bytes(5.7e12), 2048), 23);
+    }
+
+    #[test]
+    fn few_clients_ask_for_no_more_than_they_can_take() {
+        // Two servers write 40 GB/s at most: five; one 20 GB/s: three, as many as copies need.
+        assert_eq!(SERVER.servers(&RECOVERY, Bytes(1e11), 2), 5);
+        assert_eq!(SERVER.servers(&RECOVERY, Bytes(1e11), 1), 3);
+    }
+
+    #[test]
+    fn the_tectonic_of_llama_3_comes_out_of_its_own_figures() {
+        // 240 PB and 2 TB/s sustained on 7,500 servers: 32 TB and 0.267 GB/s of each.
+        let tectonic = StorageSpec {
+            write_bytes_per_second: 2e12 / 7500.0,
+            read_bytes_per_second: 7e12 / 7500.0,
+            bytes: 32e12,
+            checkpoints: 0.0,
+            data_bytes: 240e15,
+            ..SERVER
+        };
+        let rates =
+            Recovery { checkpoint_bytes_per_second: 2e12, load_bytes_per_second: Some(7e12), ..RECOVERY };
+        assert_eq!(tectonic.servers(&rates, Bytes(5.7e12), 2048), 7500);
+    }
+}
