@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from planner.charts.style import HEIGHT, PALETTE, WIDTH, Drawn, Row, data, empty, titled, words
+from planner.charts.style import HEIGHT, PALETTE, WIDTH, Drawn, Row, data, empty, headed, titled, words
 from planner.plan.model import Plan
 
 AXIS_WORDS = {
@@ -28,6 +28,8 @@ def front(plan: Plan) -> Drawn:
     """The Pareto front over its first two axes that differ; colour is the cooling kind, shape the system."""
     rows = [_front_row(plan, index) for index in range(len(plan.front))]
     axes = [name for name in plan.front_axes if len({row[name] for row in rows}) > 1]
+    if not rows:
+        return empty("Pareto front", "there is no plan")
     if len(axes) < 2:
         return empty("Pareto front", "the front is one point: one plan is best on every axis")
     x, y = axes[:2]
@@ -182,7 +184,7 @@ def racks(plan: Plan) -> Drawn:
         y2="to:Q",
         color=alt.Color("what:N", scale=alt.Scale(range=list(PALETTE)), title="holds"),
     )
-    heat = ", ".join(f"{rack.kind} {rack.kilowatts:.3g} kW" for rack in facility.elevations)
+    heat = ", ".join(f"{rack.kind} {rack.kilowatts:.3g} kW" for rack in facility.elevations if rack.kilowatts)
     return alt.layer(boxes).properties(
         title=titled("One rack of each type", f"as drawn full: {heat}"), width=130 * len(order), height=340
     )
@@ -243,11 +245,13 @@ def sketch(tiers: Sequence[tuple[str, int]], links: Sequence[int], subtitle: str
 
 def overview(plan: Plan) -> Drawn:
     """All charts of a plan on one page."""
-    charts = [front(plan), power(plan), caps(plan), cost(plan), racks(plan), fabric(plan)]
+    charts = [front(plan)]
+    if plan.facility is not None:
+        charts += [power(plan), caps(plan), cost(plan), racks(plan), fabric(plan)]
     page: Drawn = (
         alt.vconcat(*charts)
         .resolve_scale(color="independent", shape="independent")
-        .properties(title=alt.TitleParams(plan.headline, anchor="start", fontSize=13, limit=900))
+        .properties(title=headed(plan.headline))
         .configure_view(stroke=None)
         .configure_axis(gridColor="#eee")
     )

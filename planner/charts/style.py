@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -29,6 +30,15 @@ Drawn = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.VCo
 """What the chart functions give."""
 
 
+LINE = 108
+"""Letters of a headline that fit over a page of charts."""
+
+
+def headed(headline: str) -> alt.TitleParams:
+    """The first line of an answer over a page of charts, broken where it is too long for the page."""
+    return alt.TitleParams(textwrap.wrap(headline, LINE), anchor="start", fontSize=13, offset=14)
+
+
 def empty(title: str, why: str) -> Drawn:
     """A chart that says why there is nothing to show."""
     base = alt.Chart(data([{"why": why}]), title=titled(title, ""), width=WIDTH, height=40)
@@ -37,5 +47,8 @@ def empty(title: str, why: str) -> Drawn:
 
 
 def titled(title: str, subtitle: str) -> alt.TitleParams:
-    """A title with a grey line under it."""
-    return alt.TitleParams(title, subtitle=subtitle, anchor="start", subtitleColor="#666")
+    """A title, broken where it is too long, with a grey line under it."""
+    lines = textwrap.wrap(title, LINE)
+    return alt.TitleParams(
+        lines if len(lines) > 1 else title, subtitle=subtitle, anchor="start", subtitleColor="#666"
+    )

@@ -12,7 +12,7 @@ mod terms;
 pub use running::{keeping, spare_rule};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
-use crate::cost::{Capex, Depreciation, YearlyCost, building_price, energy_price, price_of};
+use crate::cost::{Capex, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
 use crate::facility::{ItLoad, ItPower, RackBound, Racks, energy_per_year, facility_power, water_per_year};
 use crate::hardware::{Cluster, CoolingOption, FabricOption};
@@ -135,10 +135,18 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// # Errors
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
+    let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
+    plant_on(choice, terms, units, wired)
+}
+
+/// The same on a fabric that is at hand: every cooling of a size has the same one.
+///
+/// # Errors
+/// In words: a rack of this cooling kind cannot take one server.
+pub fn plant_on(choice: &Choice, terms: &Terms, units: u64, wired: FabricDesign) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
-    let wired = fabric_design(cluster, fabric, servers)?;
     let domains = cards.div_ceil(cluster.domain_cards);
     let card_power = cluster.card_power().draw(clock);
     let mut load = ItLoad {
@@ -169,12 +177,12 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
         load.storage = each.power * count as f64;
     }
     let stood = packed(choice, &load, domains, (&terms.rack, storage))?;
-    // Racks that the side networks themselves and the coolant add have no ports in the management network.
+    // Racks that the side networks themselves, storage and coolant add have no ports in the management network.
     let joined = Joined {
         servers,
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
-        racks: stood.racks.total(),
+        racks: stood.racks.total() - stood.racks.storage,
     };
     let side = side_totals(terms.side_networks, &joined)?;
     load.side_networks = side.watts;
@@ -192,15 +200,8 @@ pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String
     let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
-    let depreciation = Depreciation {
-        hardware_years: terms.economics.depreciation_years,
-        building_years: terms.economics.building_years,
-        rate: terms.economics.capital_rate,
-        maintenance: terms.economics.maintenance_share,
-        residual: terms.economics.residual_share,
-    };
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
-    let year = YearlyCost::of(&capex, &depreciation, Some(bill), staff);
+    let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
     let time = goodput_of(&terms.recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::side::SideNetwork;
 use super::store::StorageSpec;
+use crate::cost::Depreciation;
 use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
 use crate::units::Watts;
@@ -95,6 +96,20 @@ pub struct Economics {
     /// Pay of the people who run it, per server.
     #[serde(default)]
     pub staff_usd_per_server_year: f64,
+}
+
+impl Economics {
+    /// How capital is spread over years.
+    #[must_use]
+    pub fn depreciation(&self) -> Depreciation {
+        Depreciation {
+            hardware_years: self.depreciation_years,
+            building_years: self.building_years,
+            rate: self.capital_rate,
+            maintenance: self.maintenance_share,
+            residual: self.residual_share,
+        }
+    }
 }
 
 /// How a job is checkpointed and brought back.
