@@ -160,7 +160,7 @@ WEAK = [
     "  are guessed.",
     "- Offline results of one source disagree with each other by more than a law of chips can follow:",
     "  Llama 4 Scout on four H200 is printed 2.3 times as fast as on four H100 at 128/2048 tokens, and is",
-    "  predicted 48 % too slow there, 29 % too fast on H100 at 128/4096.",
+    "  predicted 47 % too slow there, 31 % too fast on H100 at 128/4096.",
     "- Points of one pool may hold drafts too: DeepSeek-R1 in TensorRT-LLM on eight H200 with spread experts",
     "  is printed at 19 and at 32 ms per token at equal columns (64 requests, 1024/8192), two weeks apart.",
     '  Such points ("drafts not stated") are predicted without, in a wider band, and are not fitted on.',
