@@ -116,6 +116,16 @@ PIECES: tuple[tuple[str, str], ...] = (
 )
 """Words inside names of links and of servers."""
 ENDINGS: tuple[tuple[str, str], ...] = (
+    ("write of a storage server", "存储服务器写速率"),
+    ("read of a storage server", "存储服务器读速率"),
+    ("room of a storage server", "存储服务器容量"),
+    ("client of a storage server", "单客户端写速率"),
+    ("checkpoints of a storage server", "保留的检查点数"),
+    ("bytes per token of a storage server", "每词元数据字节"),
+    ("fewest of a storage server", "存储服务器最少台数"),
+    ("power of a storage server", "存储服务器功耗"),
+    ("height of a storage server", "存储服务器高度"),
+    ("price of a storage server", "存储服务器价格"),
     ("air rise", "风冷温升"),
     ("liquid rise", "液冷温升"),
     ("ups module", "不间断电源模块容量"),

@@ -194,8 +194,9 @@ PHRASES: dict[str, tuple[str, str]] = {
     "servers": ("servers", "服务器"),
     "racks": ("racks", "机柜"),
     "racks_value": (
-        "{total}: {compute} compute, {network} network, {interconnect} interconnect, {cooling} coolant",
-        "{total} 个：计算 {compute}，网络 {network}，互联 {interconnect}，冷却分配 {cooling}",
+        "{total}: {compute} compute, {network} network, {interconnect} interconnect, {cooling} coolant, "
+        "{storage} storage",
+        "{total} 个：计算 {compute}，网络 {network}，互联 {interconnect}，冷却分配 {cooling}，存储 {storage}",
     ),
     "fabric": ("scale-out fabric", "横向扩展网络"),
     "fabric_value": ("{id}, {kind}, oversubscription {ratio}:1", "{id}，{kind}，收敛比 {ratio}:1"),
@@ -325,6 +326,7 @@ PHRASES: dict[str, tuple[str, str]] = {
 }
 
 LABELS: dict[str, str] = {
+    "storage servers": "存储服务器",
     "months from the order": "下单后的月数",
     "kernel gaps": "内核间隙",
     "memory": "显存",

@@ -77,6 +77,11 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
         if best.as_ref().is_some_and(|held| layer.leaves + 3 >= held.switches()) {
             break;
         }
+        // As many spines as uplinks in every pod, a core and a super-core above: most splits end here.
+        let least = layer.leaves + layer.leaves.div_ceil(half / group * group) * ports.1 + 2;
+        if best.as_ref().is_some_and(|held| least >= held.switches()) {
+            continue;
+        }
         for ratio in [spec.oversubscription, 1.0] {
             let Some(found) = Built::of(layer, ports, (radix, group), ratio) else { continue };
             if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {

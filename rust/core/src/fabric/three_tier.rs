@@ -76,6 +76,10 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
             break;
         }
         for ratio in [spec.oversubscription, 1.0] {
+            let least = least_switches(&layer, ports.1, (radix, group), ratio);
+            if least >= best.as_ref().map_or(u64::MAX, Built::switches) {
+                continue;
+            }
             let Some(pods) = best_pods(&layer, ports.1, (radix, group), ratio) else { continue };
             let found = Built { layer, ports, pods };
             if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
@@ -101,6 +105,21 @@ impl Built {
     fn switches(&self) -> u64 {
         self.layer.leaves + self.pods.all_spines() + self.pods.cores()
     }
+}
+
+/// Switches that pods above `layer` take at least; endless where so many pods cannot be joined.
+///
+/// A spine faces at most half its ports down; every core takes as many uplinks of spines as it has ports, of which there are
+/// as many as downlinks over the ratio. The slack covers its rounding.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of switches")]
+fn least_switches(layer: &LeafLayer, up: u64, (radix, group): (u64, u64), ratio: f64) -> u64 {
+    let half = radix / 2;
+    if layer.leaves.div_ceil((half / group * group).max(1)) > radix {
+        return u64::MAX;
+    }
+    let links = layer.leaves * up;
+    let cores = (links as f64 / (ratio * radix as f64) * (1.0 - 1e-6)).floor() as u64;
+    layer.leaves + links.div_ceil(half) + cores.max(1)
 }
 
 /// The pods with the fewest switches above `layer`, whose leaves have `up` uplinks; with an oversubscribed core the
@@ -141,31 +160,40 @@ fn pods_of(
     let last_needed = uplinks_for(last_leaves * links_per_leaf_and_group, oversubscription);
     let fewest = ((count - 1) * needed + last_needed).div_ceil(radix).max(1);
     let fewest_spines = (last_leaves * up).div_ceil(half).max(1);
-    let built = (fewest_spines..=spines)
-        .filter(|&last_spines| spines.is_multiple_of(last_spines))
-        .filter_map(|last_spines| {
-            let last_limit = half * last_spines / spines;
-            (fewest..=half).find_map(|cores_per_group| {
-                let uplinks = needed.next_multiple_of(cores_per_group);
-                let last_uplinks = last_needed.next_multiple_of(cores_per_group);
-                let pods = Pods {
-                    count,
-                    leaves: pod_leaves,
-                    spines,
-                    last_leaves,
-                    last_spines,
-                    cores_per_group,
-                    uplinks,
-                    last_uplinks,
-                };
-                let fits = uplinks <= half
-                    && last_uplinks <= last_limit
-                    && pods.links_per_group() <= cores_per_group * radix;
-                fits.then_some(pods)
-            })
-        });
-    // A few more spines in the last pod can save a core in every group.
-    built.min_by_key(|pods| pods.last_spines + pods.cores())
+    let with = |last_spines: u64| {
+        let last_limit = half * last_spines / spines;
+        (fewest..=half).find_map(|cores_per_group| {
+            let uplinks = needed.next_multiple_of(cores_per_group);
+            let last_uplinks = last_needed.next_multiple_of(cores_per_group);
+            let pods = Pods {
+                count,
+                leaves: pod_leaves,
+                spines,
+                last_leaves,
+                last_spines,
+                cores_per_group,
+                uplinks,
+                last_uplinks,
+            };
+            let fits = uplinks <= half
+                && last_uplinks <= last_limit
+                && pods.links_per_group() <= cores_per_group * radix;
+            fits.then_some(pods)
+        })
+    };
+    // A few more spines in the last pod can save a core in every group; not where there are as few as can be already.
+    let mut best: Option<Pods> = None;
+    for last_spines in (fewest_spines..=spines).filter(|&last| spines.is_multiple_of(last)) {
+        let switches = |pods: &Pods| pods.last_spines + pods.cores();
+        if best.as_ref().is_some_and(|held| last_spines + spines * fewest >= switches(held)) {
+            break;
+        }
+        let Some(found) = with(last_spines) else { continue };
+        if best.as_ref().is_none_or(|held| switches(&found) < switches(held)) {
+            best = Some(found);
+        }
+    }
+    best
 }
 
 fn count_parts(spec: &FabricSpec, &Built { layer, ports: (down, up), pods }: &Built) -> FabricDesign {

@@ -135,10 +135,18 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// # Errors
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
+    let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
+    plant_on(choice, terms, units, wired)
+}
+
+/// The same on a fabric that is at hand: every cooling of a size has the same one.
+///
+/// # Errors
+/// In words: a rack of this cooling kind cannot take one server.
+pub fn plant_on(choice: &Choice, terms: &Terms, units: u64, wired: FabricDesign) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
-    let wired = fabric_design(cluster, fabric, servers)?;
     let domains = cards.div_ceil(cluster.domain_cards);
     let card_power = cluster.card_power().draw(clock);
     let mut load = ItLoad {

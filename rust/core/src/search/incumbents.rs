@@ -12,7 +12,9 @@ use crate::search::work::Sink;
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
     /// Best layout by variant and size.
-    pub best: Vec<Vec<Option<Placed>>>,
+    best: Vec<Vec<Slot>>,
+    /// The layouts that these point at, by variant: mostly the same one for many sizes.
+    layouts: Vec<Vec<Best>>,
     /// Whether a size can still be part of the answer.
     useful: Vec<Vec<bool>>,
     /// First and last useful size by variant.
@@ -35,12 +37,27 @@ pub struct Incumbents {
     any: bool,
 }
 
+/// The best layout of a size: a place among the layouts of its variant ([`Slot::NONE`]: none), and its goodput there.
+#[derive(Clone, Copy)]
+struct Slot {
+    layout: u32,
+    goodput: f64,
+}
+
+impl Slot {
+    const NONE: Self = Self { layout: u32::MAX, goodput: 0.0 };
+}
+
+/// Layouts of a variant beyond twice its sizes: those that nothing points at any more are dropped.
+const SUPERSEDED: usize = 1024;
+
 impl Incumbents {
     /// Nothing known.
     #[must_use]
     pub fn new(problem: &Problem, variants: &[Variant]) -> Self {
         Self {
-            best: variants.iter().map(|variant| vec![None; variant.sizes.len()]).collect(),
+            best: variants.iter().map(|variant| vec![Slot::NONE; variant.sizes.len()]).collect(),
+            layouts: vec![Vec::new(); variants.len()],
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
@@ -53,6 +70,28 @@ impl Incumbents {
             fastest: 0.0,
             target: problem.needed_rate(1.0),
             any: false,
+        }
+    }
+
+    /// The best layout of a size.
+    #[must_use]
+    pub fn at(&self, variant: usize, size: usize) -> Option<Placed> {
+        let slot = self.best[variant][size];
+        let best = self.layouts[variant].get(slot.layout as usize)?;
+        Some(Placed { best: *best, goodput: slot.goodput })
+    }
+
+    /// Drops layouts that no size has any more.
+    fn compact(&mut self, variant: usize) {
+        let old = std::mem::take(&mut self.layouts[variant]);
+        let mut moved = vec![u32::MAX; old.len()];
+        for slot in self.best[variant].iter_mut().filter(|slot| slot.layout != u32::MAX) {
+            let place = &mut moved[slot.layout as usize];
+            if *place == u32::MAX {
+                *place = place_of(self.layouts[variant].len());
+                self.layouts[variant].push(old[slot.layout as usize]);
+            }
+            slot.layout = *place;
         }
     }
 
@@ -72,11 +111,15 @@ impl Incumbents {
             }
             in_vain += self.offer(variant, index, place, best);
         }
+        if self.layouts[index].len() > 2 * variant.sizes.len() + SUPERSEDED {
+            self.compact(index);
+        }
     }
 
     /// Sets a layout on all sizes of its place where it is the best; the sizes looked at in vain.
     fn offer(&mut self, variant: &Variant, index: usize, place: Place, best: Best) -> usize {
         let mut in_vain = 0;
+        let mut own = None;
         for (size, goodput) in variant.holding(place, best.layout.dp) {
             if best.rate < self.floors[index][size] {
                 break;
@@ -84,7 +127,7 @@ impl Incumbents {
             in_vain += 1;
             let placed = Placed { best, goodput };
             let meets = self.target <= 0.0 || best.rate >= self.target / goodput;
-            if !meets || !self.useful[index][size] || !placed.beats(self.best[index][size].as_ref()) {
+            if !meets || !self.useful[index][size] || !placed.beats(self.at(index, size).as_ref()) {
                 continue;
             }
             in_vain -= 1;
@@ -93,7 +136,11 @@ impl Incumbents {
             if self.fastest_only {
                 self.fastest = self.fastest.max(placed.productive());
             }
-            self.best[index][size] = Some(placed);
+            let layout = *own.get_or_insert_with(|| {
+                self.layouts[index].push(best);
+                place_of(self.layouts[index].len() - 1)
+            });
+            self.best[index][size] = Slot { layout, goodput };
         }
         in_vain
     }
@@ -121,7 +168,7 @@ impl Incumbents {
         let mut least = f64::INFINITY;
         for (place, size) in variant.sizes.iter().enumerate().rev() {
             if self.useful[index][place] && !size.rows.is_empty() {
-                let known = self.best[index][place].as_ref().map_or(0.0, Placed::productive);
+                let known = self.at(index, place).map_or(0.0, |placed| placed.productive());
                 least = least.min(known.max(self.target) / size.goodput * (1.0 - SLACK));
             }
             self.floors[index][place] = least;
@@ -148,7 +195,7 @@ impl Incumbents {
         let mut front: Vec<Vec<f64>> = Vec::new();
         for (variant, best) in variants.iter().zip(&self.best) {
             for (size, best) in variant.sizes.iter().zip(best) {
-                if best.is_some() {
+                if best.layout != u32::MAX {
                     for row in &size.rows {
                         add_to_front(
                             &mut front,
@@ -186,7 +233,7 @@ impl Incumbents {
     fn least_key(&self, variants: &[Variant], search: &Search) -> Option<[f64; 3]> {
         let mut least: Option<[f64; 3]> = None;
         for (variant, best) in variants.iter().zip(&self.best) {
-            for (size, _) in variant.sizes.iter().zip(best).filter(|(_, best)| best.is_some()) {
+            for (size, _) in variant.sizes.iter().zip(best).filter(|(_, best)| best.layout != u32::MAX) {
                 for row in &size.rows {
                     let key = size_key(search, size, row);
                     least = Some(least.map_or(key, |known| if key < known { key } else { known }));
@@ -198,20 +245,16 @@ impl Incumbents {
 
     /// Takes over plans of another search whose sizes stand at the same places, and lets only those sizes matter
     /// that `wanted` names by variant and place. On these, the layouts of smaller sizes are plans too.
-    pub fn seed(
-        &mut self,
-        variants: &[Variant],
-        plans: &[Vec<Option<Placed>>],
-        wanted: impl Fn(usize, usize) -> bool,
-    ) {
-        for (index, column) in plans.iter().enumerate() {
-            for (own, plan) in self.best[index].iter_mut().zip(column) {
-                self.any |= plan.is_some();
-                let productive = plan.as_ref().map_or(0.0, Placed::productive);
+    pub fn seed(&mut self, variants: &[Variant], known: &Self, wanted: impl Fn(usize, usize) -> bool) {
+        self.layouts.clone_from(&known.layouts);
+        for (index, (own, column)) in self.best.iter_mut().zip(&known.best).enumerate() {
+            for (size, (own, slot)) in own.iter_mut().zip(column).enumerate() {
+                *own = *slot;
+                let Some(placed) = known.at(index, size) else { continue };
+                self.any = true;
                 if self.fastest_only {
-                    self.fastest = self.fastest.max(productive);
+                    self.fastest = self.fastest.max(placed.productive());
                 }
-                *own = *plan;
             }
         }
         for (index, useful) in self.useful.iter_mut().enumerate() {
@@ -229,6 +272,11 @@ impl Incumbents {
     pub fn open(&self) -> bool {
         self.ranges.iter().any(|(first, last)| first <= last)
     }
+}
+
+/// A place among layouts.
+fn place_of(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// What decides between sizes whose objective does not depend on the layout, in order.
@@ -315,8 +363,7 @@ impl Sink for View<'_> {
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {
         let improves = |(size, goodput): (usize, f64)| {
             let placed = Placed { best, goodput };
-            self.known.useful[self.variant][size]
-                && placed.beats(self.known.best[self.variant][size].as_ref())
+            self.known.useful[self.variant][size] && placed.beats(self.known.at(self.variant, size).as_ref())
         };
         let floors = &self.known.floors[self.variant];
         let mut sizes =

@@ -10,6 +10,7 @@ pub mod gap;
 pub mod holding;
 pub mod incumbents;
 pub mod neighbours;
+mod plans;
 pub mod prices;
 pub mod rate;
 pub mod shapes;
@@ -25,8 +26,9 @@ use rayon::prelude::*;
 use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem, Search};
 use holding::Placed;
-use incumbents::{Incumbents, View, dominates};
+use incumbents::{Incumbents, View};
 use neighbours::{Neighbours, neighbours};
+use plans::{Plan, Plans};
 use tally::Tally;
 use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
@@ -241,16 +243,19 @@ fn answer(
     tally: Tally,
     complete: bool,
 ) -> Outcome {
-    let plans = feasible(problem, variants, known);
-    let best = least(&plans).map(|plan| plan.0);
-    let front = front(&plans);
-    let front_total = front.len();
+    let plans = Plans::of(problem, variants, known);
+    let best = plans.best.map(|plan| plan.found(problem, variants, known));
+    let front_total = plans.front.len();
+    let front: Vec<Found> = thin(plans.front, problem.search.front_points)
+        .into_iter()
+        .map(|plan| plan.found(problem, variants, known))
+        .collect();
     let near = best.map_or_else(Neighbours::default, |found| {
         let index = variants[found.variant].sizes.iter().position(|size| size.cards == found.cards);
         let winner = Placed { best: found.best, goodput: found.goodput };
         neighbours(problem, variants, tables, units, (found.variant, index.unwrap_or(0), winner))
     });
-    let plans = |placed: &mut dyn Iterator<Item = Placed>| -> Vec<Found> {
+    let near_plans = |placed: &mut dyn Iterator<Item = Placed>| -> Vec<Found> {
         best.map_or_else(Vec::new, |found| placed.map(|other| with_layout(problem, &found, other)).collect())
     };
     let mut refusals = Vec::new();
@@ -259,11 +264,11 @@ fn answer(
     }
     Outcome {
         best,
-        front: thin(front, problem.search.front_points),
+        front,
         front_total,
-        runners_up: plans(&mut near.runners_up.into_iter()),
+        runners_up: near_plans(&mut near.runners_up.into_iter()),
         similar: near.similar,
-        other_spares: plans(&mut near.fewer_spares.into_iter().chain(near.more_spares)),
+        other_spares: near_plans(&mut near.fewer_spares.into_iter().chain(near.more_spares)),
         tally,
         complete,
         gap: if complete {
@@ -273,17 +278,6 @@ fn answer(
         },
         refusals,
     }
-}
-
-/// The best plan, ties broken as stated in docs/search.md.
-fn least(plans: &[Plan]) -> Option<&Plan> {
-    plans.iter().min_by(|a, b| {
-        let keys = a.1.iter().zip(&b.1).map(|(x, y)| x.total_cmp(y));
-        keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-            .then(a.0.variant.cmp(&b.0.variant))
-            .then(a.0.cooling.cmp(&b.0.cooling))
-            .then(a.0.best.layout.cmp(&b.0.best.layout))
-    })
 }
 
 /// The same plant with another layout.
@@ -297,53 +291,12 @@ fn with_layout(problem: &Problem, found: &Found, placed: Placed) -> Found {
     }
 }
 
-/// A plan that meets the target, with its objective key and its costs on the axes of the front.
-type Plan = (Found, [f64; 4], Vec<f64>);
-
-/// Every plan that meets the target.
-fn feasible(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Vec<Plan> {
-    let mut plans = Vec::new();
-    for (index, (variant, column)) in variants.iter().zip(&known.best).enumerate() {
-        for (size, best) in variant.sizes.iter().zip(column) {
-            let Some(best) = best else { continue };
-            for row in &size.rows {
-                let productive = best.productive();
-                let point = Point { size, row, productive, tokens: problem.training.tokens };
-                let found = Found {
-                    variant: index,
-                    cluster: variant.cluster,
-                    fabric: variant.fabric,
-                    cooling: row.cooling,
-                    power_cap: variant.power_cap,
-                    cards: size.cards,
-                    best: best.best,
-                    goodput: best.goodput,
-                    days: point.days(),
-                    effective_rate: productive,
-                    facility_megawatts: row.facility_megawatts,
-                    capex_usd: row.capex_usd,
-                    tco_usd_per_year: row.tco_usd_per_year,
-                };
-                let key = [
-                    objective_cost(&problem.search, &point),
-                    size.cards as f64,
-                    row.facility_megawatts,
-                    -productive,
-                ];
-                let costs = problem.search.front.iter().map(|axis| point.cost(*axis)).collect();
-                plans.push((found, key, costs));
-            }
-        }
-    }
-    plans
-}
-
 /// The least objective among the plans known.
 fn best_value(problem: &Problem, variants: &[Variant], known: &Incumbents) -> Option<f64> {
     let mut least: Option<f64> = None;
-    for (variant, column) in variants.iter().zip(&known.best) {
-        for (size, best) in variant.sizes.iter().zip(column) {
-            let Some(best) = best else { continue };
+    for (index, variant) in variants.iter().enumerate() {
+        for (place, size) in variant.sizes.iter().enumerate() {
+            let Some(best) = known.at(index, place) else { continue };
             for row in &size.rows {
                 let point =
                     Point { size, row, productive: best.productive(), tokens: problem.training.tokens };
@@ -372,56 +325,8 @@ fn objective_cost(search: &Search, point: &Point) -> f64 {
     }
 }
 
-/// Undominated plans, ordered by their costs; of equal points the first by variant, cooling and layout.
-fn front(plans: &[Plan]) -> Vec<Found> {
-    let mut order: Vec<&Plan> = plans.iter().collect();
-    order.sort_by(|a, b| {
-        let costs = a.2.iter().zip(&b.2).map(|(x, y)| x.total_cmp(y));
-        costs
-            .fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-            .then(a.0.variant.cmp(&b.0.variant))
-            .then(a.0.cooling.cmp(&b.0.cooling))
-    });
-    let mut kept = Kept::default();
-    order.retain(|plan| kept.add(&plan.2));
-    order.into_iter().map(|plan| plan.0).collect()
-}
-
-/// Points of a front that come in lexicographic order: one is in unless an earlier one is no worse on all axes but
-/// the first, on which earlier ones are no worse anyway.
-#[derive(Default)]
-struct Kept {
-    /// Undominated (second, third) costs: the second rises, the third falls. For up to three axes.
-    stairs: Vec<(f64, f64)>,
-    /// All costs. For four axes.
-    all: Vec<Vec<f64>>,
-}
-
-impl Kept {
-    /// Whether the point is undominated; it then counts for those to come.
-    fn add(&mut self, costs: &[f64]) -> bool {
-        if costs.len() > 3 {
-            let beaten = self.all.iter().rev().any(|other| other == costs || dominates(other, costs));
-            if !beaten {
-                self.all.push(costs.to_vec());
-            }
-            return !beaten;
-        }
-        let at = |index: usize| costs.get(index).copied().unwrap_or(0.0);
-        let (second, third) = (at(1), at(2));
-        let after = self.stairs.partition_point(|stair| stair.0 <= second);
-        if after > 0 && self.stairs[after - 1].1 <= third {
-            return false;
-        }
-        let from = self.stairs.partition_point(|stair| stair.0 < second);
-        let to = from + self.stairs[from..].partition_point(|stair| stair.1 >= third);
-        self.stairs.splice(from..to, [(second, third)]);
-        true
-    }
-}
-
 /// At most `points` of an ordered front: its ends and evenly spaced ranks between.
-fn thin(front: Vec<Found>, points: usize) -> Vec<Found> {
+fn thin(front: Vec<Plan>, points: usize) -> Vec<Plan> {
     if front.len() <= points || points < 2 {
         return front.into_iter().take(points.max(1)).collect();
     }

@@ -7,9 +7,10 @@ use crate::hardware::Cluster;
 use crate::problem::{MOST_RANKS, Objective, Problem, Search};
 use crate::search::gap;
 use crate::search::incumbents::Incumbents;
+use crate::search::plans::Plans;
 use crate::search::units::{Tables, Units};
 use crate::search::variant::variants;
-use crate::search::{Explored, Found, Progress, Solved, feasible, least, most_devices};
+use crate::search::{Explored, Found, Progress, Solved, most_devices};
 
 /// Steps are one unit, or this share of the limit where that is less or where a unit changes nothing, since plants
 /// and layouts come in lumps.
@@ -196,7 +197,7 @@ fn better(
     let mut known = Incumbents::new(relaxed, variants);
     let before = solved.cost.unwrap_or(f64::INFINITY);
     let rates: Vec<f64> = variants.iter().map(|variant| gap::card_rate(relaxed, variant)).collect();
-    known.seed(variants, &solved.known.best, |variant, index| {
+    known.seed(variants, &solved.known, |variant, index| {
         let size = &variants[variant].sizes[index];
         // The best layout of a plant that was allowed before is known, unless layouts are what the step adds.
         let added = adds_layouts || solved.variants[variant].sizes.get(index) != Some(size);
@@ -210,8 +211,9 @@ fn better(
             return Ok(None);
         }
     }
-    let plans = feasible(relaxed, variants, &known);
-    Ok(Some(least(&plans).map(|(found, key, _)| (key[0], *found)).filter(|(cost, _)| *cost < before)))
+    let best = Plans::of(relaxed, variants, &known).best;
+    let found = best.map(|plan| (plan.key[0], plan.found(relaxed, variants, &known)));
+    Ok(Some(found.filter(|(cost, _)| *cost < before)))
 }
 
 /// A cost of the search as people read the objective.

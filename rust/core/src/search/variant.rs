@@ -10,7 +10,7 @@ use crate::facility::facility_power;
 use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::{Choice, Plant, fabric_design, keeping, plant};
+use crate::plant::{Choice, Plant, fabric_design, keeping, plant_on};
 use crate::problem::{Axis, Limits, Problem};
 use crate::reliability::keeping::Keeping;
 use crate::training::layer::Bench;
@@ -102,6 +102,9 @@ impl Variant {
     }
 }
 
+/// Sizes worked out at once.
+const AT_ONCE: u64 = 8192;
+
 /// All variants of the problem with their sizes worked out.
 ///
 /// # Errors
@@ -141,66 +144,73 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
-    let built: Vec<(Option<Network>, Size, Option<Refused>)> = (first_units..last_units.saturating_add(1))
-        .collect::<Vec<u64>>()
-        .into_par_iter()
-        .with_min_len(64)
-        .map(|units| {
-            let mut size =
-                Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows: Vec::new() };
-            let over = |cooling| cards_over(&problem.limits, cluster, cooling, clock, size.cards);
-            if let Some(limit) = cluster.coolings.iter().map(over).reduce(Option::and).flatten() {
-                return (None, size, Some(Refused::Over(limit)));
+    let build = |units: u64| {
+        let mut size = Size {
+            cards: units * cluster.unit_cards,
+            network: 0,
+            goodput: 1.0,
+            rows: Vec::with_capacity(cluster.coolings.len()),
+        };
+        let over = |cooling| cards_over(&problem.limits, cluster, cooling, clock, size.cards);
+        if let Some(limit) = cluster.coolings.iter().map(over).reduce(Option::and).flatten() {
+            return (None, size, Some(Refused::Over(limit)));
+        }
+        let servers = units * cluster.unit_servers();
+        let wired = match fabric_design(cluster, fabric, servers) {
+            Ok(wired) => wired,
+            Err(why) => return (None, size, Some(Refused::Unbuilt("fabric".into(), why))),
+        };
+        let network = Network::new(cluster, fabric, &wired);
+        let mut refusal = None;
+        for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
+            if !cooling.holds(power_cap) {
+                refusal = Some(Refused::Over("site.hot_day"));
+                continue;
             }
-            let servers = units * cluster.unit_servers();
-            let network = match fabric_design(cluster, fabric, servers) {
-                Ok(design) => Network::new(cluster, fabric, &design),
-                Err(why) => return (None, size, Some(Refused::Unbuilt("fabric".into(), why))),
-            };
-            let mut refusal = None;
-            for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
-                if !cooling.holds(power_cap) {
-                    refusal = Some(Refused::Over("site.hot_day"));
-                    continue;
-                }
-                if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
-                    refusal = Some(Refused::Over(limit));
-                    continue;
-                }
-                let choice = Choice { cluster, fabric, cooling, clock, power_cap };
-                match plant(&choice, &terms, units) {
-                    Ok(plant) => match over_limits(problem, &plant).first() {
-                        None => {
-                            size.goodput = plant.goodput.goodput;
-                            size.rows.push(row(cooling_index, &plant));
-                        }
-                        Some(limit) => refusal = Some(Refused::Over(limit)),
-                    },
-                    Err(why) => {
-                        let cause =
-                            if why.starts_with("checkpoints") { "checkpoints" } else { &cooling.kind };
-                        refusal = Some(Refused::Unbuilt(cause.into(), why));
+            if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
+                refusal = Some(Refused::Over(limit));
+                continue;
+            }
+            let choice = Choice { cluster, fabric, cooling, clock, power_cap };
+            match plant_on(&choice, &terms, units, wired) {
+                Ok(plant) => match over_limits(problem, &plant).first() {
+                    None => {
+                        size.goodput = plant.goodput.goodput;
+                        size.rows.push(row(cooling_index, &plant));
                     }
+                    Some(limit) => refusal = Some(Refused::Over(limit)),
+                },
+                Err(why) => {
+                    let cause = if why.starts_with("checkpoints") { "checkpoints" } else { &cooling.kind };
+                    refusal = Some(Refused::Unbuilt(cause.into(), why));
                 }
             }
-            let refusal = if size.rows.is_empty() { refusal } else { None };
-            (Some(network), size, refusal)
-        })
-        .collect();
+        }
+        let refusal = if size.rows.is_empty() { refusal } else { None };
+        (Some(network), size, refusal)
+    };
     let mut networks: Vec<Network> = Vec::new();
-    let mut sizes = Vec::with_capacity(built.len());
+    let mut sizes = Vec::new();
     let mut refusals = Vec::new();
-    for (network, mut size, refusal) in built {
-        if let Some(network) = network {
-            size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
-                networks.push(network);
-                networks.len() - 1
-            });
+    // Sizes bring a network each, of which few are distinct: not all of them are held at once.
+    let mut from = first_units;
+    while from <= last_units {
+        let to = last_units.min(from.saturating_add(AT_ONCE - 1));
+        let built: Vec<(Option<Network>, Size, Option<Refused>)> =
+            (from..=to).collect::<Vec<u64>>().into_par_iter().with_min_len(64).map(build).collect();
+        for (network, mut size, refusal) in built {
+            if let Some(network) = network {
+                size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
+                    networks.push(network);
+                    networks.len() - 1
+                });
+            }
+            if let Some(refused) = refusal {
+                refused.add_to(&mut refusals);
+            }
+            sizes.push(size);
         }
-        if let Some(refused) = refusal {
-            refused.add_to(&mut refusals);
-        }
-        sizes.push(size);
+        from = to + 1;
     }
     let (reaches, goodput_from) = reaches(&sizes, networks.len());
     Ok(Variant {
