@@ -6,7 +6,7 @@
 
 use super::{
     FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Spread, Tier, leaf_ports, leaf_splits,
-    spread, taper, uplinks_for,
+    ratios, spread, taper, uplinks_for,
 };
 
 /// What regions are made of.
@@ -72,27 +72,37 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
         return Err(too_many);
     }
     let mut best: Option<Built> = None;
-    for ports in leaf_splits(spec) {
-        let layer = LeafLayer::fill(hosts, group, ports.0);
+    for (down, ups) in leaf_splits(spec) {
+        let layer = LeafLayer::fill(hosts, group, down);
         if best.as_ref().is_some_and(|held| layer.leaves + 3 >= held.switches()) {
             break;
         }
-        // As many spines as uplinks in every pod, a core and a super-core above: most splits end here.
-        let least = layer.leaves + layer.leaves.div_ceil(half / group * group) * ports.1 + 2;
-        if best.as_ref().is_some_and(|held| least >= held.switches()) {
-            continue;
-        }
-        for ratio in [spec.oversubscription, 1.0] {
-            let Some(found) = Built::of(layer, ports, (radix, group), ratio) else { continue };
-            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
-                best = Some(found);
-            }
-            if spec.oversubscription <= 1.0 {
+        for up in ups {
+            // More uplinks never take fewer switches at least.
+            let least = least_switches(layer.leaves, up, (half, group));
+            if best.as_ref().is_some_and(|held| least >= held.switches()) {
                 break;
+            }
+            for ratio in ratios(spec) {
+                let Some(found) = Built::of(layer, (down, up), (radix, group), ratio) else { continue };
+                if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+                    best = Some(found);
+                }
             }
         }
     }
     best.map(|built| count_parts(spec, &built)).ok_or(too_many)
+}
+
+/// Switches of four tiers at least, at any ratio.
+///
+/// Every pod has as many spines as a leaf has uplinks. The cores of a group carry a link of every leaf of a pod for each
+/// pod of their region, on half their ports: c >= p l / (k/2), and all regions hold all pods. A super-core at least stands
+/// above each group.
+fn least_switches(leaves: u64, up: u64, (half, group): (u64, u64)) -> u64 {
+    let pod_leaves = half / group * group;
+    let pods = leaves.div_ceil(pod_leaves);
+    leaves + pods * up + (up * pods * pod_leaves).div_ceil(half) + up
 }
 
 /// Leaves, regions and what joins them.

@@ -16,6 +16,8 @@ mod planes;
 pub mod scale_up;
 mod three_tier;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -361,17 +363,24 @@ fn leaf_ports(spec: &FabricSpec) -> (u64, u64) {
 }
 
 /// Ports of a leaf down and up below three tiers or four, the most ports down first: half and half, and, where leaves are
-/// oversubscribed, every split within the ratio. Few numbers of uplinks divide into pods well.
-fn leaf_splits(spec: &FabricSpec) -> impl Iterator<Item = (u64, u64)> {
+/// oversubscribed, every split within the ratio: the ports down and the numbers of uplinks they may have, the fewest first.
+/// Few numbers of uplinks divide into pods well.
+fn leaf_splits(spec: &FabricSpec) -> impl Iterator<Item = (u64, RangeInclusive<u64>)> {
     let radix = u64::from(spec.radix);
     let (most, up) = leaf_ports(spec);
     let (ratio, half) = (spec.leaf_oversubscription, radix / 2);
     let splits = move |down: u64| {
         let fewest = if ratio > 1.0 { uplinks_for(down, ratio) } else { up };
-        (fewest..=(radix - down).min(half)).map(move |up| (down, up))
+        (down, fewest..=(radix - down).min(half))
     };
     let least = if ratio > 1.0 { half } else { most };
-    (least..=most).rev().flat_map(splits)
+    (least..=most).rev().map(splits)
+}
+
+/// Ratios that a spec may be built at: its own, and none, which is lawful at every ratio and may take fewer switches.
+fn ratios(spec: &FabricSpec) -> impl Iterator<Item = f64> {
+    let none = (spec.oversubscription > 1.0).then_some(1.0);
+    std::iter::once(spec.oversubscription).chain(none)
 }
 
 /// Upper switches over which every lower switch spreads its uplinks evenly.

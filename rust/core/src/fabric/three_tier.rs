@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::{
-    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, leaf_splits, taper,
+    FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Tier, leaf_ports, leaf_splits, ratios, taper,
     uplinks_for,
 };
 
@@ -69,24 +69,28 @@ pub(super) fn three_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError>
         return Err(too_many);
     }
     let mut best: Option<Built> = None;
-    for ports in leaf_splits(spec) {
-        let layer = LeafLayer::fill(hosts, group, ports.0);
+    for (down, ups) in leaf_splits(spec) {
+        let layer = LeafLayer::fill(hosts, group, down);
         // Fewer ports down never mean fewer leaves, and a spine and a core at least stand above.
         if best.as_ref().is_some_and(|held| layer.leaves + 2 >= held.switches()) {
             break;
         }
-        for ratio in [spec.oversubscription, 1.0] {
-            let least = least_switches(&layer, ports.1, (radix, group), ratio);
-            if least >= best.as_ref().map_or(u64::MAX, Built::switches) {
-                continue;
-            }
-            let Some(pods) = best_pods(&layer, ports.1, (radix, group), ratio) else { continue };
-            let found = Built { layer, ports, pods };
-            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
-                best = Some(found);
-            }
-            if spec.oversubscription <= 1.0 {
+        for up in ups {
+            let least = |ratio| least_switches(&layer, up, (radix, group), ratio);
+            let held = best.as_ref().map_or(u64::MAX, Built::switches);
+            // More uplinks never take fewer switches at least, and no ratio fewer than the cheapest.
+            if least(spec.oversubscription) >= held {
                 break;
+            }
+            for ratio in ratios(spec) {
+                if least(ratio) >= best.as_ref().map_or(u64::MAX, Built::switches) {
+                    continue;
+                }
+                let Some(pods) = best_pods(&layer, up, (radix, group), ratio) else { continue };
+                let found = Built { layer, ports: (down, up), pods };
+                if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+                    best = Some(found);
+                }
             }
         }
     }
@@ -162,6 +166,9 @@ fn pods_of(
     let fewest_spines = (last_leaves * up).div_ceil(half).max(1);
     let with = |last_spines: u64| {
         let last_limit = half * last_spines / spines;
+        if needed > half || last_needed > last_limit {
+            return None;
+        }
         (fewest..=half).find_map(|cores_per_group| {
             let uplinks = needed.next_multiple_of(cores_per_group);
             let last_uplinks = last_needed.next_multiple_of(cores_per_group);
