@@ -30,6 +30,7 @@ TRAINING: dict[str, Any] = {
     "site": "guizhou",
     "workload": {"model": "llama3.1-70b", "tokens": "2T", "sequence": 8192, "batch_sequences": 512},
     "target": {"days": 60},
+    "limits": {"cards": 4096},
     "hardware": {"systems": ["dgx-h100"]},
     "layout": {"tp": 8, "cp": 1, "vpp": 1, "pp": [1, 2, 4], "micro_batch": 1, "sharding": 1},
 }
