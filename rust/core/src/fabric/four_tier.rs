@@ -45,7 +45,9 @@ impl Regions {
         let fewest = pods.div_ceil(half);
         let pods_each = if oversubscription > 1.0 { half } else { pods.div_ceil(fewest) };
         let count = pods.div_ceil(pods_each);
-        let (cores_per_group, spine_up) = (1..=half)
+        // Fewer cores cannot carry a link of every leaf of every pod of a region.
+        let least = (pods_each * pod_leaves).div_ceil(half).max(1);
+        let (cores_per_group, spine_up) = (least..=half)
             .map(|cores| (cores, pod_leaves.next_multiple_of(cores)))
             .find(|&(cores, spine_up)| spine_up <= half && pods_each * spine_up <= cores * half)
             .unwrap_or((half, half));

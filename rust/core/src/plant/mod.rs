@@ -21,7 +21,7 @@ use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
 use packing::{cdus, packed};
 use running::{causes, goodput_of};
-use side::{Joined, side_totals};
+use side::{Joined, SideCounts, side_totals};
 
 /// The plant of one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,14 +136,20 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
     let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
-    plant_on(choice, terms, units, wired)
+    plant_on(choice, terms, units, wired, &mut SideCounts::default())
 }
 
-/// The same on a fabric that is at hand: every cooling of a size has the same one.
+/// The same on a fabric that is at hand: every cooling of a size has the same one, and mostly the same side networks.
 ///
 /// # Errors
 /// In words: a rack of this cooling kind cannot take one server.
-pub fn plant_on(choice: &Choice, terms: &Terms, units: u64, wired: FabricDesign) -> Result<Plant, String> {
+pub fn plant_on(
+    choice: &Choice,
+    terms: &Terms,
+    units: u64,
+    wired: FabricDesign,
+    known: &mut SideCounts,
+) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
@@ -184,7 +190,7 @@ pub fn plant_on(choice: &Choice, terms: &Terms, units: u64, wired: FabricDesign)
         switches: wired.switches(),
         racks: stood.racks.total() - stood.racks.storage,
     };
-    let side = side_totals(terms.side_networks, &joined)?;
+    let side = side_totals(terms.side_networks, &joined, known)?;
     load.side_networks = side.watts;
     let power = load.draw();
     let it = power.total();

@@ -76,21 +76,25 @@ impl SideNetwork {
     /// # Errors
     /// In words: such switches build no fabric.
     pub fn bill(&self, joined: &Joined) -> Result<SideBill, String> {
-        let ports = self.host_ports(joined)
+        let ports = self.ports(joined);
+        let counts = self.counts(ports)?;
+        let Counts { networks, switches, links } = counts;
+        let (watts, usd) = self.sums(counts);
+        Ok(SideBill { name: self.name.clone(), ports, networks, switches, links, watts, usd })
+    }
+
+    /// Host ports of all servers, switches and racks.
+    fn ports(&self, joined: &Joined) -> u64 {
+        self.host_ports(joined)
             + joined.switches * u64::from(self.ports_per_switch)
-            + joined.racks * u64::from(self.ports_per_rack);
-        let (networks, switches, links) = if ports == 0 { (0, 0, 0) } else { self.counts(ports)? };
-        Ok(SideBill {
-            name: self.name.clone(),
-            ports,
-            networks,
-            switches,
-            links,
-            watts: self.switch_power * switches as f64 + self.link_power * links as f64,
-            usd: price_of(switches, self.switch_price)
-                .zip(price_of(links, self.link_price))
-                .map(|(boxes, cables)| boxes + cables),
-        })
+            + joined.racks * u64::from(self.ports_per_rack)
+    }
+
+    /// Draw and price.
+    fn sums(&self, Counts { switches, links, .. }: Counts) -> (Watts, Option<Usd>) {
+        let watts = self.switch_power * switches as f64 + self.link_power * links as f64;
+        let (boxes, cables) = (price_of(switches, self.switch_price), price_of(links, self.link_price));
+        (watts, boxes.zip(cables).map(|(boxes, cables)| boxes + cables))
     }
 
     /// Ports of the servers and of the machines at the other end: ceil(own · (1 + beside)), where a server has
@@ -107,7 +111,10 @@ impl SideNetwork {
     ///
     /// Where four tiers do not reach, the ports are dealt evenly over as few networks as do: storage, front end and
     /// management are routed from hall to hall, and the routers of the site, not counted here, join them.
-    fn counts(&self, ports: u64) -> Result<(u64, u64, u64), String> {
+    fn counts(&self, ports: u64) -> Result<Counts, String> {
+        if ports == 0 {
+            return Ok(Counts::default());
+        }
         let built = |ports: u64| {
             design(&FabricSpec {
                 radix: self.radix,
@@ -125,18 +132,45 @@ impl SideNetwork {
         };
         let refused = |error: FabricError| format!("{} network: {error}", self.name);
         let networks = match built(ports) {
-            Ok(found) => return Ok((1, found.switches(), found.cables())),
+            Ok(found) => {
+                return Ok(Counts { networks: 1, switches: found.switches(), links: found.cables() });
+            }
             Err(FabricError::TooManyHosts { limit, .. }) if limit > 0 => ports.div_ceil(limit),
             Err(other) => return Err(refused(other)),
         };
         let (each, larger) = (ports / networks, ports % networks);
         let (small, large) = (built(each).map_err(refused)?, built(each + 1).map_err(refused)?);
         let smaller = networks - larger;
-        Ok((
+        Ok(Counts {
             networks,
-            smaller * small.switches() + larger * large.switches(),
-            smaller * small.cables() + larger * large.cables(),
-        ))
+            switches: smaller * small.switches() + larger * large.switches(),
+            links: smaller * small.cables() + larger * large.cables(),
+        })
+    }
+}
+
+/// What a side network is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counts {
+    networks: u64,
+    switches: u64,
+    links: u64,
+}
+
+/// The side networks counted last: the plants of one size under several coolings ask for the same.
+#[derive(Debug, Default)]
+pub struct SideCounts(Vec<(u64, Counts)>);
+
+impl SideCounts {
+    fn of(&mut self, index: usize, network: &SideNetwork, ports: u64) -> Result<Counts, String> {
+        if self.0.len() <= index {
+            self.0.resize(index + 1, (0, Counts::default()));
+        }
+        let known = &mut self.0[index];
+        if known.0 != ports {
+            *known = (ports, network.counts(ports)?);
+        }
+        Ok(known.1)
     }
 }
 
@@ -155,13 +189,18 @@ pub struct SideTotals {
 ///
 /// # Errors
 /// In words: the switches of one of them build no fabric.
-pub fn side_totals(networks: &[SideNetwork], joined: &Joined) -> Result<SideTotals, String> {
+pub fn side_totals(
+    networks: &[SideNetwork],
+    joined: &Joined,
+    known: &mut SideCounts,
+) -> Result<SideTotals, String> {
     let mut sum = SideTotals { switches: 0, watts: Watts::ZERO, usd: Some(Usd::ZERO) };
-    for network in networks {
-        let bill = network.bill(joined)?;
-        sum.switches += bill.switches;
-        sum.watts += bill.watts;
-        sum.usd = sum.usd.zip(bill.usd).map(|(known, more)| known + more);
+    for (index, network) in networks.iter().enumerate() {
+        let counts = known.of(index, network, network.ports(joined))?;
+        let (watts, usd) = network.sums(counts);
+        sum.switches += counts.switches;
+        sum.watts += watts;
+        sum.usd = sum.usd.zip(usd).map(|(before, more)| before + more);
     }
     Ok(sum)
 }
@@ -253,6 +292,9 @@ mod tests {
         let none = SideNetwork { ports_per_card: 0.0, switch_price: None, ..storage() };
         assert_eq!(none.bill(&SUPERPOD).unwrap().usd, Some(Usd::ZERO));
         let unpriced = SideNetwork { switch_price: None, ..storage() };
-        assert_eq!(side_totals(&[storage(), unpriced], &SUPERPOD).unwrap().usd, None);
+        assert_eq!(
+            side_totals(&[storage(), unpriced], &SUPERPOD, &mut SideCounts::default()).unwrap().usd,
+            None
+        );
     }
 }

@@ -10,6 +10,7 @@ use crate::facility::facility_power;
 use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
+use crate::plant::side::SideCounts;
 use crate::plant::{Choice, Plant, fabric_design, keeping, plant_on};
 use crate::problem::{Axis, Limits, Problem};
 use crate::reliability::keeping::Keeping;
@@ -144,7 +145,7 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
-    let build = |units: u64| {
+    let build = |known: &mut SideCounts, units: u64| {
         let mut size = Size {
             cards: units * cluster.unit_cards,
             network: 0,
@@ -172,7 +173,7 @@ fn variant(
                 continue;
             }
             let choice = Choice { cluster, fabric, cooling, clock, power_cap };
-            match plant_on(&choice, &terms, units, wired) {
+            match plant_on(&choice, &terms, units, wired, known) {
                 Ok(plant) => match over_limits(problem, &plant).first() {
                     None => {
                         size.goodput = plant.goodput.goodput;
@@ -196,8 +197,12 @@ fn variant(
     let mut from = first_units;
     while from <= last_units {
         let to = last_units.min(from.saturating_add(AT_ONCE - 1));
-        let built: Vec<(Option<Network>, Size, Option<Refused>)> =
-            (from..=to).collect::<Vec<u64>>().into_par_iter().with_min_len(64).map(build).collect();
+        let built: Vec<(Option<Network>, Size, Option<Refused>)> = (from..=to)
+            .collect::<Vec<u64>>()
+            .into_par_iter()
+            .with_min_len(64)
+            .map_init(SideCounts::default, build)
+            .collect();
         for (network, mut size, refusal) in built {
             if let Some(network) = network {
                 size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
