@@ -11,6 +11,9 @@ from planner.plan.headline import _estimates, _grade, _over, _sure
 from planner.plan.parts import Cards, Target
 from planner.plan.shown import counted, duration, number
 
+SAME_LOAD = 0.005
+"""Loads that differ by less read alike."""
+
 
 @dataclass(frozen=True)
 class ServiceFacts:
@@ -88,11 +91,20 @@ def _simulated(facts: ServiceFacts) -> list[str]:
         return []
     how = "simulation" if found["arrivals"] == "poisson" else "replay of the trace"
     if found["confirmed"]:
-        return [f"confirmed by {how}"]
+        return [f"confirmed by {how}{_load(facts)}"]
     words = [f"{'latency' if facts.generic else 'TTFT'} {duration(found['ttft_quantile_seconds'])}"]
     if found["tpot_quantile_seconds"] is not None:
         words.append(f"TPOT {duration(found['tpot_quantile_seconds'])}")
     return [f"NOT confirmed by {how} ({', '.join(words)})"]
+
+
+def _load(facts: ServiceFacts) -> str:
+    """The load that was simulated, where it is not the one that the line says the service carries at most."""
+    design = facts.design or {}
+    rate, most = design["requests_per_second"], design["most_requests_per_second"]
+    if abs(rate / most - 1.0) < SAME_LOAD:
+        return ""
+    return f" at {number(rate)} {'items/s' if facts.generic else 'requests/s'}"
 
 
 def _spread(bands: Bands | None) -> str:

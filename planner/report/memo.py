@@ -200,7 +200,10 @@ def _power(plan: Plan) -> Iterator[Row]:
     )
     yield from boundaries(hall)
     water = "not known" if hall.water_m3_per_year is None else f"{number(hall.water_m3_per_year)} m3 a year"
-    yield "cooling", f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack, water {water}"
+    yield (
+        "cooling",
+        f"{hall.cooling}, {number(hall.rack_kilowatts)} kW a rack in typical draw, water {water}",
+    )
     yield (
         "a year",
         f"{scaled(hall.energy_mwh_per_year * 1e6, 'Wh')}, {scaled(hall.carbon_tonnes_per_year, 't')} CO2"
