@@ -144,11 +144,16 @@ def profile(name: str) -> SoftwareProfile:
     )
 
 
+@cache
+def _defaults() -> tuple[SoftwareProfile, ...]:
+    """Those that are the default of a vendor; the others need not be judged. Asked for by every problem."""
+    return tuple(_read(path) for path in _files() if "default_for" in read_text(path).text)
+
+
 def default_profile(vendor: str) -> SoftwareProfile:
     """The profile with which cards of ``vendor`` are planned unless the scenario names one."""
-    defaults = [_read(path) for path in _files() if "default_for" in read_text(path).text]
     for wanted in (vendor.casefold(), ANY_VENDOR):
-        for item in defaults:
+        for item in _defaults():
             if wanted in (known.casefold() for known in item.default_for):
                 return item
     raise SpecError(f"no software profile is the default for vendor {vendor!r}", file=str(SHIPPED))
