@@ -16,10 +16,9 @@ from planner.errors import EngineError
 from planner.plan.service_parts import ServicePrice
 from planner.plan.service_study import narrowed
 from planner.problem import serving_wire
+from planner.problem.surroundings import MOST_CARDS
 
 Wire = Mapping[str, Any]
-NO_LIMIT = 1_000_000
-"""Cards of a scenario without a limit on them."""
 SHARE = 0.1
 OBJECTIVES = {
     "cards": "cards",
@@ -101,7 +100,7 @@ def constraints(request: serving_wire.ServiceRequest) -> list[_Constraint]:
     if target.tokens_per_second_per_card is not None:
         least = target.tokens_per_second_per_card
         found.append(_Constraint("target.tokens_per_second_per_card", "tokens/s", least, -0.01 * least))
-    if limits.cards_max < NO_LIMIT:
+    if limits.cards_max < MOST_CARDS:
         unit = float(cluster.unit_cards)
         found.append(_Constraint("limits.cards_max", "cards", float(limits.cards_max), unit, whole=True))
     for name, (words, unit) in _LIMITS.items():
@@ -144,7 +143,12 @@ def _value(objective: str, design: Wire) -> float:
         "tco": cost["tco_usd_per_year"],
         "tokens_per_joule": design["output_tokens_per_second"] / (facility["facility_megawatts"] * 1e6),
     }
-    return float(values.get(objective) or design["cards"]["total"])
+    if objective not in values:
+        return float(design["cards"]["total"])
+    value = values[objective]
+    # Objectives in money are refused where a price is missing.
+    assert value is not None
+    return float(value)
 
 
 def _better(objective: str, after: Wire | None, before: Wire) -> bool:

@@ -26,7 +26,7 @@ pub(super) fn one_switch(spec: &FabricSpec) -> FabricDesign {
 ///
 /// Of all such leaves the build with the fewest switches is taken, of equals the one with the fewest leaves: the most
 /// ports that may face down often leave a number of uplinks that spreads badly (128 ports at 2:1: 85 down and 43 up, a
-/// prime, ask for 43 spines where 80 down and 40 up ask for two). What is lawful at one ratio is lawful at every larger
+/// prime, ask for 43 spines where 84 down and 42 up ask for six). What is lawful at one ratio is lawful at every larger
 /// one and with more ports, so a cheaper ratio or a larger switch never takes more switches.
 ///
 /// A lone group of leaves that is part-filled gets only the uplinks it needs; where there are more groups, every leaf

@@ -1,6 +1,7 @@
 //! Failures, checkpoints and spares: what share of the time is useful work.
 //!
-//! [`causes`] counts what fails, [`spares`] what stands in for it, [`keeping`] what a job keeps, [`simulated`] is the discrete-event oracle of both.
+//! [`causes`] counts what fails, [`spares`] what stands in for it, [`keeping`] what a job keeps, [`simulated`] is the
+//! discrete-event oracle of both.
 //! Failures are memoryless and each stops the whole job. Sources: Young, CACM 17(9), 1974; Daly, Future Generation
 //! Computer Systems 22, 2006; Kokolis et al., arXiv 2410.21680 (rates and expected ETTR at Meta); Wang et al., SOSP
 //! 2023 (checkpoints in the memory of peers).
