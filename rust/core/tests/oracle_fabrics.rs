@@ -315,7 +315,12 @@ fn any_spec() -> impl Strategy<Value = FabricSpec> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 20_000,
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(2_040),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_host_has_a_port_and_no_switch_more_links_than_ports(spec in any_spec()) {

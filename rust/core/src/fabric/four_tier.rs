@@ -36,14 +36,12 @@ impl Regions {
         self.spines * self.cores_per_group
     }
 
-    /// Regions for `leaves` leaves: full ones where the top is tapered, since what stays inside is not, else even ones,
-    /// which need fewer cores. Of the cores the fewest that leave themselves half of their ports.
-    fn of(leaves: u64, group: u64, (radix, up): (u64, u64), oversubscription: f64) -> Self {
+    /// Regions of `pods_each` pods for `leaves` leaves. Of the cores the fewest that leave themselves half of their
+    /// ports. Fewer leaves never take more regions, nor more of anything else.
+    fn of(leaves: u64, pods_each: u64, group: u64, (radix, up): (u64, u64)) -> Self {
         let half = radix / 2;
         let pod_leaves = half / group * group;
         let pods = leaves.div_ceil(pod_leaves);
-        let fewest = pods.div_ceil(half);
-        let pods_each = if oversubscription > 1.0 { half } else { pods.div_ceil(fewest) };
         let count = pods.div_ceil(pods_each);
         // Fewer cores cannot carry a link of every leaf of every pod of a region.
         let least = (pods_each * pod_leaves).div_ceil(half).max(1);
@@ -118,12 +116,28 @@ struct Built {
 }
 
 impl Built {
+    /// With a tapered top the regions are full, since what stays inside is not tapered; else of the size that takes
+    /// fewest switches, the largest among equals. Every size is asked, so that fewer leaves never take more switches.
     fn of(layer: LeafLayer, ports: (u64, u64), (radix, group): (u64, u64), ratio: f64) -> Option<Self> {
-        let regions = Regions::of(layer.leaves, group, (radix, ports.1), ratio);
-        let core_down = regions.core_down();
-        let needed = uplinks_for(core_down, ratio);
-        let top = spread(regions.count, needed, radix - core_down, radix)?;
-        Some(Self { layer, ports, regions, top })
+        let half = radix / 2;
+        let with = |pods_each: u64| {
+            let regions = Regions::of(layer.leaves, pods_each, group, (radix, ports.1));
+            let core_down = regions.core_down();
+            let needed = uplinks_for(core_down, ratio);
+            let top = spread(regions.count, needed, radix - core_down, radix)?;
+            Some(Self { layer, ports, regions, top })
+        };
+        if ratio > 1.0 {
+            return with(half);
+        }
+        let mut best: Option<Self> = None;
+        for pods_each in (1..=half).rev() {
+            let Some(found) = with(pods_each) else { continue };
+            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+                best = Some(found);
+            }
+        }
+        best
     }
 
     fn switches(&self) -> u64 {
