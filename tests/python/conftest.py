@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# The same examples on every run: a check that fails by chance on somebody else's change tells nothing about it.
+# The same examples on every run: a check that fails by chance tells nothing about the change it fails on.
 settings.register_profile("planner", derandomize=True)
 settings.load_profile("planner")
