@@ -217,7 +217,7 @@ def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
 
 def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
     assert problem(library).softwares[0].id == "domestic-default"
-    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2024"
+    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2026-spring"
     assert problem(library, "hardware.systems=atlas-800t-a2").softwares[0].id == "mindspeed-2024"
     assert problem(library, "workload.software=deepspeed").softwares[0].id == "deepspeed"
 
@@ -225,7 +225,7 @@ def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
 def test_each_system_is_planned_with_the_software_of_its_vendor(library: SpecLibrary) -> None:
     both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
     found = problem(library, both)
-    assert [item.id for item in found.softwares] == ["megatron-2024", "domestic-default"]
+    assert [item.id for item in found.softwares] == ["megatron-2026-spring", "domestic-default"]
     first, second = found.request.clusters
     assert first.software is None
     assert second.software is not None
