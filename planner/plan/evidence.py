@@ -128,8 +128,10 @@ def nearest_run(
     models: Collection[str],
     cards: int | None,
     rows: Iterable[Mapping[str, Any]],
+    *,
+    precision: str | None = None,
 ) -> Measured | None:
-    """The published run nearest to a plan: this chip before its kin, the same model, near card counts.
+    """The published run nearest to a plan: this chip before its kin, the same model, precision, near counts.
 
     ``names`` are those of the chip, ``kin`` gives those of its family, ``models`` are those of the model.
     """
@@ -141,10 +143,10 @@ def nearest_run(
 
     wanted = {name.casefold() for name in models}
 
-    def distance(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    def distance(row: Mapping[str, Any]) -> tuple[bool, bool, float, str]:
         other = str(row.get("model", "")).casefold() not in wanted
         away = abs(math.log(row["cards"] / cards)) if cards and row.get("cards") else math.inf
-        return other, away, str(row.get("id"))
+        return other, row.get("precision") != precision, away, str(row.get("id"))
 
     row = min(candidates, key=distance)
     measured = row.get("measured") or {}
@@ -156,6 +158,7 @@ def nearest_run(
         same_chip=bool(own),
         same_model=str(row.get("model", "")).casefold() in wanted,
         framework=row.get("framework"),
+        precision=row.get("precision"),
         sequence=row.get("seq_len"),
         tokens_per_second_per_card=measured.get(_RATE, (row.get("derived") or {}).get(_RATE)),
         source_url=row.get("source_url"),

@@ -423,7 +423,12 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         groups_in_family=family.groups,
         residual_ln=family.residual,
         nearest_measured=evidence.nearest_run(
-            names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
+            names,
+            lambda: _kin(case, card.efficiency),
+            (model.id, *model.aliases),
+            cards,
+            rows,
+            precision=case.problem.scenario.workload.precision,
         ),
         risks=_risks(case, design, studied),
     )

@@ -385,8 +385,9 @@ def _nearest_run(plan: Plan, near: Measured) -> str:
     told = f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
     if near.tokens_per_second_per_card is None:
         return told
-    sequence = "" if near.sequence is None else f", sequences of {near.sequence:,}"
-    told += f", {number(near.tokens_per_second_per_card)} tokens/s a card ({near.framework}{sequence})"
+    sequence = None if near.sequence is None else f"sequences of {near.sequence:,}"
+    how = [near.framework, near.precision, sequence]
+    told += f", {number(near.tokens_per_second_per_card)} tokens/s a card ({', '.join(filter(None, how))})"
     if near.same_model and near.same_chip and plan.performance is not None:
         told += f"; here {number(plan.performance.tokens_per_second_per_card)}"
     return told
