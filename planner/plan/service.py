@@ -9,13 +9,14 @@ from typing import Any
 from planner import engine
 from planner.plan import assemble, figures
 from planner.plan.account import Comparison, Confidence, Provenance, Run, Search
-from planner.plan.bands import Study
 from planner.plan.model import Plan
 from planner.plan.risk_parts import Risk
+from planner.plan.service_bands import ServiceStudy
 from planner.plan.service_case import ServiceCase, chip_of, used_of
 from planner.plan.service_evidence import evidence_of, maturity
 from planner.plan.service_headline import ServiceFacts, refuted, service_headline
-from planner.plan.service_study import confidence_of, study_of
+from planner.plan.service_slow import confidence_of
+from planner.plan.service_study import study_of
 from planner.plan.service_told import (
     cost_of,
     fabric_of,
@@ -41,7 +42,7 @@ def service_plan(
     comparison: Comparison | None = None,
     *,
     found: Risk | None = None,
-    studied: Study | None = None,
+    studied: ServiceStudy | None = None,
 ) -> Plan:
     """The plan of the best service of a search; ``found`` and ``studied``: what is known of it already."""
     design = result["best"]
