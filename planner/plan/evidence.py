@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from planner.plan.account import Measured
+from planner.specs.library import SpecLibrary
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 SCORED = ("full", "near_full")
@@ -109,6 +110,28 @@ def published_runs(path: Path = CASES) -> list[dict[str, Any]]:
         return []
     rows = json.loads(path.read_text(encoding="utf-8"))["training"]
     return [row for row in rows if row.get("kind") == "train" and row.get("completeness") in SCORED]
+
+
+def names_of(library: SpecLibrary, cards: Collection[str]) -> list[str]:
+    """Names that published runs may give to these accelerators: their own, and those of their systems.
+
+    Read off the heads of files: none is validated for it. The full name of a card is no word of its head.
+    """
+    found = []
+    for card in cards:
+        found += [card, *library.head("accelerators", card).get("aliases", [])]
+    for system in library.ids("systems"):
+        head = library.head("systems", system)
+        if head.get("accelerator") in cards:
+            found += [system, *head.get("aliases", [])]
+    return found
+
+
+def kin_of(library: SpecLibrary, efficiency: str) -> list[str]:
+    """Names that runs may give to the accelerators of one chip family."""
+    cards = library.ids("accelerators")
+    kin = [card for card in cards if library.head("accelerators", card).get("efficiency") == efficiency]
+    return names_of(library, kin)
 
 
 def runs_on(names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
