@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::problem::{Axis, Objective, Problem, Search};
 use crate::search::holding::{Place, Placed, SLACK};
+use crate::search::lowest::Lowest;
 use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
@@ -22,6 +23,8 @@ pub struct Incumbents {
     /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
     /// useful.
     floors: Vec<Vec<f64>>,
+    /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
+    per_card: Vec<Lowest>,
     /// Whether the floors of a variant lag behind what is known.
     stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
@@ -61,6 +64,7 @@ impl Incumbents {
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            per_card: vec![Lowest::default(); variants.len()],
             stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
@@ -157,6 +161,9 @@ impl Incumbents {
         for (index, variant) in variants.iter().enumerate() {
             if std::mem::take(&mut self.stale[index]) {
                 self.renew(variant, index);
+                let cards = variant.sizes.iter().map(|size| size.cards as f64);
+                self.per_card[index]
+                    .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
             }
         }
     }
@@ -351,6 +358,11 @@ impl Sink for View<'_> {
     fn floor(&self) -> f64 {
         let least = self.known.floors[self.variant].first().copied();
         self.known.fastest.max(least.unwrap_or(f64::INFINITY))
+    }
+
+    /// A layout that needs a size has at most its cards; floors hold for all sizes from their own on.
+    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
+        per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
     }
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
