@@ -213,8 +213,9 @@ impl Sweep<'_> {
         let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
         let all_from = self.room.fits_from.iter().copied().max().unwrap_or(lawful.len());
         let experts = self.shape.ep * self.shape.etp;
-        for (index, &(dp, count)) in lawful.iter().enumerate().skip(first) {
-            if index <= all_from {
+        // The largest first: mostly the fastest, which bounds the others where a single size is left.
+        for (index, &(dp, count)) in lawful.iter().enumerate().skip(first).rev() {
+            if index < all_from || index + 1 == lawful.len() {
                 self.room.fitting.clear();
                 let with_border = self.choices.states.iter().zip(&self.room.fits_from);
                 let fitting = with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states);
