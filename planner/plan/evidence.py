@@ -16,6 +16,7 @@ CASES = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 SCORED = ("full", "near_full")
 """Completeness of the rows that are predicted and scored; the others are too thin to learn from."""
 
+_RATE = "tokens_per_s_per_card"
 FEW_GROUPS = 3
 TIGHT_MEMORY = 0.92
 """Share of the memory above which allocators start to thrash and steps slow down (published runs at the limit
@@ -146,11 +147,16 @@ def nearest_run(
         return other, away, str(row.get("id"))
 
     row = min(candidates, key=distance)
+    measured = row.get("measured") or {}
     return Measured(
         id=str(row.get("id")),
         hardware=str(row.get("hardware")),
         model=row.get("model"),
         cards=row.get("cards"),
         same_chip=bool(own),
+        same_model=str(row.get("model", "")).casefold() in wanted,
+        framework=row.get("framework"),
+        sequence=row.get("seq_len"),
+        tokens_per_second_per_card=measured.get(_RATE, (row.get("derived") or {}).get(_RATE)),
         source_url=row.get("source_url"),
     )

@@ -122,6 +122,10 @@ impl Incumbents {
 
     /// Sets a layout on all sizes of its place where it is the best; the sizes looked at in vain.
     fn offer(&mut self, variant: &Variant, index: usize, place: Place, best: Best) -> usize {
+        // Floors rise with sizes: below that of the first no other need be worked out.
+        if best.rate < self.floors[index][place.start] {
+            return 0;
+        }
         let mut in_vain = 0;
         let mut own = None;
         for (size, goodput) in variant.holding(place, best.layout.dp) {
@@ -337,13 +341,23 @@ pub struct View<'a> {
     variant: usize,
     /// Improvements of this unit.
     pub found: Found,
+    /// Rate below which nothing matters for what the unit itself found, where a single size is left.
+    own_floor: f64,
+    /// The same over the cards of that size.
+    own_per_card: f64,
 }
 
 impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
     pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new() }
+        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
+    }
+
+    /// Whether only one size of the variant may still matter.
+    fn single(&self) -> bool {
+        let (first, last) = self.known.ranges[self.variant];
+        first == last || self.known.best[self.variant].len() == 1
     }
 }
 
@@ -357,31 +371,38 @@ impl Sink for View<'_> {
     /// 1); and none matters that is below the floor of all sizes.
     fn floor(&self) -> f64 {
         let least = self.known.floors[self.variant].first().copied();
-        self.known.fastest.max(least.unwrap_or(f64::INFINITY))
+        self.known.fastest.max(least.unwrap_or(f64::INFINITY)).max(self.own_floor)
     }
 
-    /// A layout that needs a size has at most its cards; floors hold for all sizes from their own on.
+    /// Exact: a layout that needs a size has at most its cards, and none larger than the one that is left; floors hold for all sizes from their own on.
     fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
-        per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
+        per_card < self.own_per_card || per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
     }
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         // As many replicas on as many servers at a higher rate are at least as productive on every size.
         let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
-        ceiling >= self.known.floors[self.variant][place.start]
+        ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
             && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
     }
 
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {
-        let improves = |(size, goodput): (usize, f64)| {
-            let placed = Placed { best, goodput };
-            self.known.useful[self.variant][size] && placed.beats(self.known.at(self.variant, size).as_ref())
-        };
         let floors = &self.known.floors[self.variant];
+        if best.rate < floors[place.start].max(self.own_floor) {
+            return;
+        }
+        let improves = |(size, goodput): &(usize, f64)| {
+            let placed = Placed { best, goodput: *goodput };
+            self.known.useful[self.variant][*size]
+                && placed.beats(self.known.at(self.variant, *size).as_ref())
+        };
         let mut sizes =
             variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
-        if !sizes.any(improves) {
-            return;
+        let Some((size, goodput)) = sizes.find(improves) else { return };
+        if self.single() {
+            let reached = best.rate * goodput / variant.sizes[size].goodput;
+            self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
+            self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
         }
         let own = self.found.entry((place.network, place.servers)).or_default();
         let no_worse = |a: &Best, b: &Best| {

@@ -9,6 +9,7 @@ pub mod choices;
 pub mod gap;
 pub mod holding;
 pub mod incumbents;
+pub mod least;
 pub mod lowest;
 pub mod neighbours;
 mod plans;

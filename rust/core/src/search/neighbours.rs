@@ -128,7 +128,7 @@ impl Sink for Collector<'_> {
 /// and the best others: up to [`RUNNERS_UP`] one of each kind, beyond that `search.runners_up` layouts of any kind.
 ///
 /// A layout that is worse than as many kinds as are asked for is none of them, so what is known after each batch of units
-/// bounds the next.
+/// bounds the next. Where neither runners-up nor similar layouts are asked for, nothing is looked for.
 #[must_use]
 pub fn neighbours(
     problem: &Problem,
@@ -137,6 +137,9 @@ pub fn neighbours(
     units: &Units,
     winner: (usize, usize, Placed),
 ) -> Neighbours {
+    if problem.search.runners_up == 0 && problem.search.similar <= 0.0 {
+        return Neighbours::default();
+    }
     let (index, size, placed) = winner;
     let every = problem.search.runners_up > RUNNERS_UP;
     let rate = placed.productive();

@@ -6,14 +6,13 @@ use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::evaluate::over_limits;
-use crate::facility::facility_power;
-use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::side::SideCounts;
 use crate::plant::{Choice, Plant, fabric_design, keeping, plant_on};
-use crate::problem::{Axis, Limits, Problem};
+use crate::problem::{Axis, Problem};
 use crate::reliability::keeping::Keeping;
+use crate::search::least::Least;
 use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
@@ -176,11 +175,12 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
+    let at = |cooling| Choice { cluster, fabric, cooling, clock, power_cap };
+    let least: Vec<Least> = cluster.coolings.iter().map(|cooling| Least::new(problem, at(cooling))).collect();
     let build = |known: &mut SideCounts, units: u64| {
         let rows = Vec::with_capacity(cluster.coolings.len());
         let mut size = Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows };
-        let over = |cooling| cards_over(&problem.limits, cluster, cooling, clock, size.cards);
-        if let Some(limit) = cluster.coolings.iter().map(over).reduce(Option::and).flatten() {
+        if let Some(limit) = least.iter().map(|least| least.over(units)).reduce(Option::and).flatten() {
             return (None, size, Some(Refused::Over(limit)));
         }
         let servers = units * cluster.unit_servers();
@@ -195,12 +195,11 @@ fn variant(
                 refusal = Some(Refused::Over("site.hot_day"));
                 continue;
             }
-            if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
+            if let Some(limit) = least[cooling_index].over(units) {
                 refusal = Some(Refused::Over(limit));
                 continue;
             }
-            let choice = Choice { cluster, fabric, cooling, clock, power_cap };
-            match plant_on(&choice, &terms, units, wired, known) {
+            match plant_on(&at(cooling), &terms, units, wired, known) {
                 Ok(plant) => match over_limits(problem, &plant).first() {
                     None => {
                         size.goodput = plant.goodput.goodput;
@@ -262,25 +261,6 @@ fn variant(
         cap,
         network_ids: Vec::new(),
     })
-}
-
-/// The limit on power that the cards alone exceed, if any: such a plant need not be worked out to be refused.
-///
-/// The draw of a plant is a sum of parts that are not negative, of which the cards' is one; the slack covers the
-/// rounding of the other order of products.
-fn cards_over(
-    limits: &Limits,
-    cluster: &Cluster,
-    cooling: &CoolingOption,
-    clock: f64,
-    cards: u64,
-) -> Option<&'static str> {
-    let alone = cluster.card_power().draw(clock) * cards as f64 * (1.0 - 1e-9);
-    let over = |limit: Option<f64>, watts: f64| limit.is_some_and(|limit| watts > limit);
-    if over(limits.facility_watts, facility_power(alone, cooling.pue_design_day).0) {
-        return Some("limits.facility_watts");
-    }
-    over(limits.it_watts, alone.0).then_some("limits.it_watts")
 }
 
 /// First and last lawful size of each network, and the best goodput of a lawful size from each on.

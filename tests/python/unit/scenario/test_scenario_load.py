@@ -94,6 +94,17 @@ def test_an_unknown_key_is_told_with_the_nearest_name_and_its_line(write: Write)
     assert "'sequence'" in (fault.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "known"),
+    [
+        ("days = 180", 'days = 180\nobjective = "days"', "'search.objective'"),
+        ("[site]", '[site]\npower = "3 MW"', "'limits.power'"),
+    ],
+)
+def test_a_key_of_another_table_is_told_where_it_stands(write: Write, old: str, new: str, known: str) -> None:
+    assert known in (fault_of(write, GOOD.replace(old, new)).hint or "")
+
+
 def test_an_unknown_table_is_told(write: Write) -> None:
     assert "target" in (fault_of(write, GOOD.replace("[target]", "[targte]")).hint or "")
 
