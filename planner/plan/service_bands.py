@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.plan.account import Band, Bands
@@ -106,6 +106,15 @@ def study_service(
         evaluations=evaluations,
         slow=tuple(slow),
     )
+
+
+def scaled_rates(study: ServiceStudy, share: float) -> ServiceStudy:
+    """The study with the band of requests per second so many times as high."""
+    band = study.bands.requests_per_second
+    if band is None or share == 1.0:
+        return study
+    held = Band(p10=band.p10 * share, p50=band.p50 * share, p90=band.p90 * share)
+    return replace(study, bands=study.bands.model_copy(update={"requests_per_second": held}))
 
 
 def _changes(

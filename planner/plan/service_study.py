@@ -9,7 +9,7 @@ from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, figures
 from planner.plan.bands import ModelError, Uncertain
-from planner.plan.service_bands import ServiceStudy, study_service
+from planner.plan.service_bands import ServiceStudy, scaled_rates, study_service
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_evidence import first_port_errors
 from planner.problem import serving_wire
@@ -78,7 +78,11 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Service
     def slowed(factor: float) -> Wire | None:
         return _evaluated(base.model_copy(update={"target": loaded.slowed(factor)}), choice)
 
-    return study_service(design, moving(used), moved, slowed, errors(case, design))
+    closed = design["closed_requests_per_second"] or design["most_requests_per_second"]
+    central = {**design, "most_requests_per_second": closed}
+    found = study_service(central, moving(used), moved, slowed, errors(case, design))
+    # A simulation confirmed a share of what the closed forms say; so it is at the ends of the ranges.
+    return scaled_rates(found, design["most_requests_per_second"] / closed)
 
 
 def _evaluated(request: serving_wire.ServiceRequest, choice: serving_wire.ServiceChoice) -> Wire | None:

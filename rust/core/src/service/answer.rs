@@ -59,6 +59,19 @@ pub struct CostPerMillion {
     pub usd: Option<f64>,
 }
 
+impl ServiceDesign {
+    /// Says that no more than `rate` is known to be carried: a simulation refuted what the closed forms say.
+    pub fn hold_to(&mut self, rate: f64) {
+        let share = rate / self.most_requests_per_second;
+        self.closed_requests_per_second = Some(self.most_requests_per_second);
+        self.most_requests_per_second = rate;
+        self.most_tokens_per_second_per_card *= share;
+        for cost in &mut self.cost_per_million {
+            cost.usd = cost.usd.map(|usd| usd / share);
+        }
+    }
+}
+
 /// A service in full.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServiceDesign {
@@ -92,6 +105,8 @@ pub struct ServiceDesign {
     pub requests_per_second: f64,
     /// Highest load within the latencies.
     pub most_requests_per_second: f64,
+    /// The same by the closed forms, where a simulation refuted it and confirmed less.
+    pub closed_requests_per_second: Option<f64>,
     /// How the load sits.
     pub verdict: Verdict,
     /// Time to the first token (generic: of an item).

@@ -2,12 +2,13 @@
 //!
 //! A refuted service is replaced by the best for a load that is higher by steps of [`STEP`], on every fabric of its
 //! chip, clock and formats: a few more instances. Steps grow after some refutations, and are halved back once one holds.
-//! Where the limits are given and the load is not, the load falls by those steps instead. The first that the simulation
-//! confirms is the answer; if none is, there is no answer.
+//! Where the limits are given and the load is not, the layouts that were refuted are trusted with less load instead, and
+//! the next that carries most is tried. The first that the simulation confirms is the answer; if none is, there is no
+//! answer.
 
 use crate::service::answer::Refuted;
 use crate::service::problem::ServiceProblem;
-use crate::service::search::{Found, lawful, loaded, sort, summary, throughput};
+use crate::service::search::{Found, lawful, loaded, sort, summary, throughput, trusted};
 use crate::service::simulated::{Effort, Simulated, simulate};
 use crate::service::sizes::{Field, Way};
 
@@ -56,7 +57,7 @@ pub fn confirm(
         let Some(found) = trial.simulate(&first) else { break };
         if found.confirmed {
             simulated = Some(found);
-            if first.jump > STEP
+            if (first.jump > STEP || throughput(problem))
                 && let Some((nearer, found)) = trial.nearer(&first, go_on)
             {
                 good.retain(|item| trial.ground(item.field) != trial.ground(first.field));
@@ -116,21 +117,15 @@ impl Trial<'_> {
         fields.flat_map(|(index, field)| loaded(self.problem, index, field, strain)).collect()
     }
 
-    /// Puts a stronger service in the place of all that are on the ground of `first`, or the same at a lower load.
+    /// Puts a stronger service in the place of all that are on the ground of `first`, or what carries less.
     fn replace(&self, good: &mut Vec<Found>, first: &Found) {
+        if throughput(self.problem) {
+            return self.replace_by_less(good, first);
+        }
         let same = self.ground(first.field);
         let refutations = first.refutations + 1;
         let jump = libm::pow(STEP, f64::from(1_u32 << refutations.saturating_sub(PATIENCE).min(8)));
         let mut strain = first.strain * jump;
-        if throughput(self.problem) {
-            for item in good.iter_mut().filter(|item| self.ground(item.field) == same) {
-                item.rate *= item.strain / strain;
-                (item.strain, item.refutations, item.jump) = (strain, refutations, STEP);
-            }
-            let wanted = self.problem.target.requests_per_second;
-            good.retain(|item| wanted.is_none_or(|wanted| item.rate >= wanted) && lawful(self.problem, item));
-            return;
-        }
         good.retain(|item| self.ground(item.field) != same);
         while strain <= MOST_STRAIN {
             let found = self.stronger(first, strain);
@@ -144,10 +139,42 @@ impl Trial<'_> {
         }
     }
 
+    /// Puts what carries most in the place of all that are on the ground of `first`, where layouts that were refuted are
+    /// trusted with less than that load: with what left while it came, and a step less at least.
+    fn replace_by_less(&self, good: &mut Vec<Found>, first: &Found) {
+        let same = self.ground(first.field);
+        let most = |way: &Way| self.trust(same, way);
+        good.retain(|item| self.ground(item.field) != same);
+        for (index, field) in self.fields.iter().enumerate().filter(|(index, _)| self.ground(*index) == same)
+        {
+            let found = trusted(self.problem, index, field, &most);
+            let wanted = self.problem.target.requests_per_second;
+            let enough = |item: &Found| wanted.is_none_or(|wanted| item.rate >= wanted);
+            good.extend(found.into_iter().filter(|item| enough(item) && lawful(self.problem, item)));
+        }
+    }
+
+    /// Load that the layouts of a way are trusted with after what was refuted of them; steps double with refutations.
+    fn trust(&self, ground: (usize, usize, usize), way: &Way) -> f64 {
+        let own = self
+            .tried
+            .iter()
+            .zip(&self.refuted)
+            .filter(|((at, known), _)| self.ground(*at) == ground && layouts(known) == layouts(way));
+        let (mut most, mut times) = (f64::INFINITY, 0_u32);
+        for (_, refuted) in own {
+            times += 1;
+            let step = libm::pow(STEP, f64::from(1_u32 << times.saturating_sub(PATIENCE).min(2)));
+            let ran = &refuted.simulated;
+            most = most.min(ran.requests_per_second * ran.served_share.min(1.0 / step));
+        }
+        most
+    }
+
     /// A weaker service than `first` that holds too, where the step to it was a large one; by halving.
     fn nearer(&mut self, first: &Found, go_on: &mut dyn FnMut() -> bool) -> Option<(Found, Simulated)> {
         if throughput(self.problem) {
-            return None;
+            return self.more(first, go_on);
         }
         let (mut low, mut high, mut best) = (first.strain / first.jump, first.strain, None);
         while high > low * STEP && self.tries < MOST_TRIES && go_on() {
@@ -171,4 +198,34 @@ impl Trial<'_> {
         }
         best
     }
+
+    /// The same service at more load, between what holds and the least that was refuted of its layouts; by halving.
+    fn more(&mut self, first: &Found, go_on: &mut dyn FnMut() -> bool) -> Option<(Found, Simulated)> {
+        let ground = self.ground(first.field);
+        let own = self
+            .tried
+            .iter()
+            .zip(&self.refuted)
+            .filter(|((at, way), _)| self.ground(*at) == ground && layouts(way) == layouts(&first.way));
+        let rates = own.map(|(_, refuted)| refuted.simulated.requests_per_second);
+        let mut high = rates.min_by(f64::total_cmp)?;
+        let (mut low, mut best) = (first.rate, None);
+        while high > low * STEP && self.tries < MOST_TRIES && go_on() {
+            let rate = libm::sqrt(low * high);
+            let item = Found { rate, strain: first.strain * first.rate / rate, ..first.clone() };
+            let ran = self.simulate(&item)?;
+            if ran.confirmed {
+                low = rate;
+                best = Some((item, ran));
+            } else {
+                high = rate;
+            }
+        }
+        best
+    }
+}
+
+/// The layouts of a way, however many instances of them.
+fn layouts(way: &Way) -> (Option<usize>, usize) {
+    (way.prefill.map(|group| group.candidate), way.main.candidate)
 }

@@ -177,6 +177,7 @@ pub fn design(
         },
         requests_per_second: rate,
         most_requests_per_second: most,
+        closed_requests_per_second: None,
         verdict: told.verdict,
         ttft: told.ttft,
         ttft_service_seconds: told.service,

@@ -267,13 +267,25 @@ fn on_field(problem: &ServiceProblem, index: usize, field: &Field) -> Vec<Found>
     if !throughput(problem) {
         return loaded(problem, index, field, 1.0);
     }
+    trusted(problem, index, field, &|_| f64::INFINITY)
+}
+
+/// The service with the most load inside the limits for each cooling; `most`: what the layouts of a way are trusted with.
+#[must_use]
+pub fn trusted(
+    problem: &ServiceProblem,
+    index: usize,
+    field: &Field,
+    most: &dyn Fn(&Way) -> f64,
+) -> Vec<Found> {
     let coolings = 0..field.ground.cluster.coolings.len();
     let mut known: BTreeMap<u64, Option<(f64, Way)>> = BTreeMap::new();
     coolings
         .filter_map(|cooling| {
             let units = most_units(problem, field, cooling)?;
-            let (rate, way) = (*known.entry(units).or_insert_with(|| field.most(units)))?;
-            at_units(index, field, cooling, way, rate)
+            let (rate, way) = (*known.entry(units).or_insert_with(|| field.most_of(units, most)))?;
+            let strain = if most(&way).is_finite() { field.capacity(&way).0 / rate } else { 1.0 };
+            at_units(index, field, cooling, way, rate).map(|found| Found { strain, ..found })
         })
         .collect()
 }
@@ -366,9 +378,17 @@ pub fn sort(problem: &ServiceProblem, fields: &[Field], found: &mut [Found]) {
 /// # Errors
 /// A plant that cannot be built.
 pub fn told(problem: &ServiceProblem, fields: &[Field], found: &Found) -> Result<ServiceDesign, CoreError> {
-    let lowered = || (found.strain > 1.0).then_some(found.rate);
-    let rate = if throughput(problem) { lowered() } else { problem.target.requests_per_second };
-    design(&fields[found.field], &found.way, found.cooling, found.way.units, rate)
+    let at =
+        |rate: Option<f64>| design(&fields[found.field], &found.way, found.cooling, found.way.units, rate);
+    if !throughput(problem) {
+        return at(problem.target.requests_per_second);
+    }
+    if found.strain <= 1.0 {
+        return at(None);
+    }
+    let mut told = at(Some(found.rate))?;
+    told.hold_to(found.rate);
+    Ok(told)
 }
 
 /// A service in one row.

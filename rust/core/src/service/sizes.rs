@@ -160,10 +160,15 @@ impl<'a> Field<'a> {
     /// The best way to carry `rate` requests per second; exact over the candidates.
     #[must_use]
     pub fn best(&self, rate: f64) -> Option<Way> {
+        self.best_of(rate, &|_| f64::INFINITY)
+    }
+
+    /// As [`Self::best`], of the ways whose layouts are trusted with `rate`; `most`: how much a way is.
+    fn best_of(&self, rate: f64, most: &dyn Fn(&Way) -> f64) -> Option<Way> {
         let best: Cell<Option<Way>> = Cell::new(None);
         let worth = |units: u64| best.get().is_none_or(|known| units <= known.units);
         self.each_way(rate, &worth, &mut |way| {
-            if best.get().is_none_or(|known| way < known) {
+            if rate <= most(&way) && best.get().is_none_or(|known| way < known) {
                 best.set(Some(way));
             }
         });
@@ -288,6 +293,12 @@ impl<'a> Field<'a> {
     /// found by halving, to 1e-6 of itself.
     #[must_use]
     pub fn most(&self, units: u64) -> Option<(f64, Way)> {
+        self.most_of(units, &|_| f64::INFINITY)
+    }
+
+    /// As [`Self::most`] where the layouts of a way are trusted with no more than `most` of it.
+    #[must_use]
+    pub fn most_of(&self, units: u64, most: &dyn Fn(&Way) -> f64) -> Option<(f64, Way)> {
         let cluster = self.ground.cluster;
         let devices = units * cluster.unit_cards * cluster.devices_per_card;
         let per_device = self.candidates.iter().flat_map(|item| {
@@ -295,7 +306,7 @@ impl<'a> Field<'a> {
             points.map(|point| point.rate / item.devices as f64)
         });
         let ceiling = per_device.fold(0.0, f64::max) * devices as f64 * (1.0 + SLACK);
-        let fits = |rate: f64| self.best(rate).filter(|way| way.units <= units);
+        let fits = |rate: f64| self.best_of(rate, most).filter(|way| way.units <= units);
         let mut found = None;
         let mut low = ceiling;
         // Down to a rate that fits, then up again by halves.
@@ -319,7 +330,7 @@ impl<'a> Field<'a> {
                 high = middle;
             }
         }
-        Some((self.capacity(&way).0.max(low), way))
+        Some((self.capacity(&way).0.max(low).min(most(&way)), way))
     }
 }
 
