@@ -87,8 +87,10 @@ def _no(facts: Facts) -> str:
     nearest = facts.nearest
     if facts.cause is not None:
         return f"No: {facts.cause}"
+    if not facts.complete and (nearest is None or nearest.design is None):
+        return "No plan is known: the search was ended before it found one, which proves nothing"
     if nearest is None:
-        return f"No: nothing {wanted or 'fits the limits'}" + ("" if facts.complete else " so far")
+        return f"No: nothing {wanted or 'fits the limits'}"
     if nearest.design is None:
         return f"No: {nearest.why}"
     row = _row(nearest.design, facts.nearest_chip or facts.chip)
