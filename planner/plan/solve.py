@@ -404,7 +404,7 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     grade, why = evidence.grade(
-        evidence.Calibration(family.calibrated, family.runs, family.groups),
+        evidence.Calibration(family.calibrated, family.runs, family.groups, family.own_runs),
         len(own),
         evidence.groups_of(own),
         timing,

@@ -194,12 +194,12 @@ class Desk:
         return row.hardware
 
     def _power_cap(self, row: Row, system_id: str) -> float:
-        """The share of its board power that each card of the row was limited to; 1 where it states no limit."""
+        """The share of board power that the row's cards were limited to; 1 where it states no limit."""
         if row.power_limit_watts is None:
             return 1.0
         card = self.library.accelerator(self.library.system(system_id).accelerator)
         if card.power.tdp is None:
-            raise UnanswerableError("a power limit is given, but nobody published the board power of the card")
+            raise UnanswerableError("a power limit is given, but nobody published the card's board power")
         return min(row.power_limit_watts / card.power.tdp.value, 1.0)
 
     def _released(self, system_id: str) -> str | None:

@@ -91,8 +91,8 @@ def _split(value: Any) -> Any:
 
 
 _SCHEDULES = {
-    "interleaved": "1f1b", "interleaved-1f1b": "1f1b", "vpp": "1f1b", "zb": "zero-bubble", "zb-h1": "zero-bubble",
-    "zerobubble": "zero-bubble", "dual-pipe": "dualpipe",
+    "interleaved": "1f1b", "interleaved-1f1b": "1f1b", "vpp": "1f1b", "zb": "zero-bubble",
+    "zb-h1": "zero-bubble", "zerobubble": "zero-bubble", "dual-pipe": "dualpipe",
 }  # fmt: skip
 
 
@@ -200,7 +200,7 @@ class Row(BaseModel):
         return self.group or self.id
 
 
-def training_row(path: Path, key: str, item: Mapping[str, Any], line: int | None) -> Row:
+def training_row(path: Path, key: str, item: Mapping[str, Any], line: int | None = None) -> Row:
     """A row, checked.
 
     Raises:
