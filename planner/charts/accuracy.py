@@ -55,7 +55,7 @@ def accuracy(cases: Sequence[Mapping[str, Any]]) -> Drawn:
     return whole
 
 
-def _chip(name: str, rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
+def _chip(name: str, rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     values = [row[key] for row in rows for key in ("measured", "predicted")]
     low, high = min(values) / ROOM, max(values) * ROOM
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
@@ -80,8 +80,7 @@ def _chip(name: str, rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
         )
     )
     title = alt.TitleParams(f"{name} ({len(rows)})", fontSize=10, anchor="start")
-    whole: alt.LayerChart = alt.layer(band, line, points, width=SIDE, height=SIDE, title=title)
-    return whole
+    return alt.layer(band, line, points, width=SIDE, height=SIDE, title=title)
 
 
 def _ticks(low: float, high: float) -> list[float]:
