@@ -60,7 +60,7 @@ def test_a_wrong_value_is_told_with_line_and_key(tmp_path: Path) -> None:
     ("text", "key", "line"),
     [
         ('{"models": [],\n"training": [\n{"hardware": "a100"}]}', "training[0].id", 3),
-        ('[\n{"id": "a", "hardware": "a100"},\n{"id": "b",\n"cards": 0,"hardware":"h"}]', "training[1].cards", 4),
+        ('[\n{"id": "a", "hardware": "h"},\n{"id": "b", "hardware": "h",\n"tp": -1}]', "training[1].tp", 4),
         ('{"training": [],\n"inference":\n7}', "inference", 3),
         ('{"training": [{"id": "a", "hardware": "a100"},\n7]}', "training[1]", 2),
         ('{"cases": []}', None, 1),
