@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from planner.architectures import Architecture
@@ -22,9 +22,10 @@ from planner.problem.halls import (
 from planner.problem.hardware import Hall
 from planner.problem.heat import HotDay, room
 from planner.problem.space import space
-from planner.problem.surroundings import Surroundings
+from planner.problem.surroundings import Surroundings, refuse_broken_units
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
+from planner.scenario.limits import CardLimit
 from planner.software import SoftwareProfile, default_profile, profile
 from planner.software.age import years_between
 from planner.specs import SpecLibrary, System
@@ -93,6 +94,34 @@ class Problem:
     def with_figures(self, values: Mapping[FigureKey, float]) -> Problem:
         """The same question with other values (base units, own currency) of some figures."""
         return build(self.scenario, self.library, figures=values)
+
+    def with_cards(self, cards: CardLimit) -> Problem:
+        """The same question within another upper limit on cards, as if it were built anew.
+
+        Nothing but the limits and the space of layouts depends on it, so what a thousand sizes of one cluster
+        have in common is worked out once.
+
+        Raises:
+            ScenarioError: no whole number of servers, or fewer cards than one unit.
+            ValueError: ``cards`` sets no upper limit; one may then follow from the limits on power.
+        """
+        if cards.highest is None:
+            raise ValueError("cards are not limited")
+        limited = self.scenario.limits.model_copy(update={"cards": cards})
+        scenario = self.scenario.model_copy(update={"limits": limited})
+        asked = self.request
+        refuse_broken_units(scenario, {item.system: item.unit_cards for item in asked.clusters})
+        limits = asked.limits.model_copy(update={"cards_min": cards.lowest, "cards_max": cards.highest})
+        layouts = space(
+            asked.model,
+            asked.training,
+            limits.cards_max,
+            asked.clusters,
+            scenario.layout,
+            self.softwares[0].schedule,
+        )
+        request = asked.model_copy(update={"limits": limits, "space": layouts})
+        return replace(self, scenario=scenario, request=request)
 
 
 def build(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from planner.errors import ScenarioError
 from planner.problem import wire
 from planner.problem.alternatives import Alternatives
 from planner.problem.halls import (
@@ -15,6 +15,7 @@ from planner.problem.halls import (
 )
 from planner.problem.hardware import unit_cards
 from planner.problem.reliability import reliability
+from planner.scenario import Scenario
 from planner.scenario.vocabulary import Axis
 from planner.specs import Part, Site, System
 
@@ -31,7 +32,7 @@ class Surroundings(Alternatives):
     def _limits(self, systems: list[System], site: Site, facility: Part) -> wire.Limits:
         limits = self.scenario.limits
         cards = limits.cards
-        self._refuse_broken_units(systems)
+        refuse_broken_units(self.scenario, {system.id: unit_cards(system) for system in systems})
         watts = boundary_limits(limits.power, self.figures.of("parts", facility))
         halls = hall_limits(self.scenario.site.hall, self.figures.of("parts", facility))
         at_grid = watts.facility_watts
@@ -62,27 +63,6 @@ class Surroundings(Alternatives):
             racks=limits.racks if halls.racks is None else min(limits.racks or halls.racks, halls.racks),
             floor_m2=halls.floor_m2,
             capex_usd=capex,
-        )
-
-    def _refuse_broken_units(self, systems: list[System]) -> None:
-        cards = self.scenario.limits.cards
-        if cards is None or cards.highest is None:
-            return
-        units = {system.id: unit_cards(system) for system in systems}
-        if cards.exactly is not None and all(cards.exactly % unit for unit in units.values()):
-            unit = min(units.values())
-            below, above = cards.exactly // unit * unit, math.ceil(cards.exactly / unit) * unit
-            near = f"{below} or {above}" if below else str(above)
-            raise self._card_error("exactly", f"{_cards_are(cards.exactly)} not whole units of {unit}", near)
-        if all(cards.highest < unit for unit in units.values()):
-            unit = min(units.values())
-            raise self._card_error(
-                "max", f"{_cards_are(cards.highest)} less than one unit of {unit}", str(unit)
-            )
-
-    def _card_error(self, key: str, message: str, near: str) -> ScenarioError:
-        return self.scenario.origin.error(
-            f"limits.cards.{key}", f"{message}, and servers (or supernodes) are bought whole", f"try {near}"
         )
 
     def _site(self, site: Site, facility: Part) -> wire.Site:
@@ -144,6 +124,29 @@ class Surroundings(Alternatives):
             prices = ", ".join(self.figures.missing_prices)
             self.notes.append(f"front without {', '.join(dropped)}: nobody published the {prices}")
         return kept, dropped
+
+
+def refuse_broken_units(scenario: Scenario, units: Mapping[str, int]) -> None:
+    """Refuse numbers of cards that cannot be bought; ``units``: cards bought whole, by system.
+
+    Raises:
+        ScenarioError: no whole number of units of any system, or fewer cards than one of the least.
+    """
+    cards = scenario.limits.cards
+    if cards is None or cards.highest is None:
+        return
+    unit = min(units.values())
+    if cards.exactly is not None and all(cards.exactly % each for each in units.values()):
+        below, above = cards.exactly // unit * unit, math.ceil(cards.exactly / unit) * unit
+        near = f"{below} or {above}" if below else str(above)
+        key, message = "exactly", f"{_cards_are(cards.exactly)} not whole units of {unit}"
+    elif cards.highest < unit:
+        key, message, near = "max", f"{_cards_are(cards.highest)} less than one unit of {unit}", str(unit)
+    else:
+        return
+    raise scenario.origin.error(
+        f"limits.cards.{key}", f"{message}, and servers (or supernodes) are bought whole", f"try {near}"
+    )
 
 
 def _cards_are(count: int) -> str:

@@ -11,7 +11,7 @@ from planner.plan.service_case import ServiceCase
 from planner.plan.solve import plan_of
 from planner.problem.evidence import leading_estimates
 from planner.specs import SpecLibrary
-from planner.sweeps.cases import AnyCase, answered, case_of
+from planner.sweeps.cases import AnyCase, Cases, answered
 from planner.sweeps.columns import BANDED, DESIGN, outputs, taken_from
 from planner.sweeps.contest import Contender, contests, told
 from planner.sweeps.points import Job, Point, Question, question
@@ -29,6 +29,7 @@ class Runner:
         """For one sweep over one library."""
         self.job = job
         self.library = library
+        self._cases = Cases(job, library)
         taken = set(job.keys)
         self._names = {
             column.name: f"out.{column.name}" if column.name in taken else column.name
@@ -70,7 +71,7 @@ class Runner:
         if asked.scenario is None or asked.fault is not None:
             return None
         try:
-            return case_of(asked.scenario, self.library, asked.figures)
+            return self._cases.case_of(asked, asked.scenario)
         except PlannerError as fault:
             asked.fault = fault
             return None

@@ -137,10 +137,9 @@ def _held(target: wire.Target, design: Wire, result: Any) -> Finding:
 
 
 def _bare(request: wire.Request) -> wire.Request:
-    """Without a front, which no row shows."""
-    return request.model_copy(
-        update={"search": request.search.model_copy(update={"front": (), "front_points": 0})}
-    )
+    """Without a front, runners-up and layouts as good, which no row shows."""
+    only_the_best = {"front": (), "front_points": 0, "runners_up": 0, "similar": 0.0}
+    return request.model_copy(update={"search": request.search.model_copy(update=only_the_best)})
 
 
 def _rejections(result: Wire) -> str:

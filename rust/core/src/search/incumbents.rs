@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::problem::{Axis, Objective, Problem, Search};
 use crate::search::holding::{Place, Placed, SLACK};
+use crate::search::lowest::Lowest;
 use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
@@ -22,6 +23,8 @@ pub struct Incumbents {
     /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
     /// useful.
     floors: Vec<Vec<f64>>,
+    /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
+    per_card: Vec<Lowest>,
     /// Whether the floors of a variant lag behind what is known.
     stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
@@ -61,6 +64,7 @@ impl Incumbents {
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            per_card: vec![Lowest::default(); variants.len()],
             stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
@@ -118,6 +122,10 @@ impl Incumbents {
 
     /// Sets a layout on all sizes of its place where it is the best; the sizes looked at in vain.
     fn offer(&mut self, variant: &Variant, index: usize, place: Place, best: Best) -> usize {
+        // Floors rise with sizes: below that of the first no other need be worked out.
+        if best.rate < self.floors[index][place.start] {
+            return 0;
+        }
         let mut in_vain = 0;
         let mut own = None;
         for (size, goodput) in variant.holding(place, best.layout.dp) {
@@ -157,6 +165,9 @@ impl Incumbents {
         for (index, variant) in variants.iter().enumerate() {
             if std::mem::take(&mut self.stale[index]) {
                 self.renew(variant, index);
+                let cards = variant.sizes.iter().map(|size| size.cards as f64);
+                self.per_card[index]
+                    .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
             }
         }
     }
@@ -330,13 +341,23 @@ pub struct View<'a> {
     variant: usize,
     /// Improvements of this unit.
     pub found: Found,
+    /// Rate below which nothing matters for what the unit itself found, where a single size is left.
+    own_floor: f64,
+    /// The same over the cards of that size.
+    own_per_card: f64,
 }
 
 impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
     pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new() }
+        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
+    }
+
+    /// Whether only one size of the variant may still matter.
+    fn single(&self) -> bool {
+        let (first, last) = self.known.ranges[self.variant];
+        first == last || self.known.best[self.variant].len() == 1
     }
 }
 
@@ -350,26 +371,38 @@ impl Sink for View<'_> {
     /// 1); and none matters that is below the floor of all sizes.
     fn floor(&self) -> f64 {
         let least = self.known.floors[self.variant].first().copied();
-        self.known.fastest.max(least.unwrap_or(f64::INFINITY))
+        self.known.fastest.max(least.unwrap_or(f64::INFINITY)).max(self.own_floor)
+    }
+
+    /// Exact: a layout that needs a size has at most its cards, and none larger than the one that is left; floors hold for all sizes from their own on.
+    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
+        per_card < self.own_per_card || per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
     }
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         // As many replicas on as many servers at a higher rate are at least as productive on every size.
         let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
-        ceiling >= self.known.floors[self.variant][place.start]
+        ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
             && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
     }
 
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {
-        let improves = |(size, goodput): (usize, f64)| {
-            let placed = Placed { best, goodput };
-            self.known.useful[self.variant][size] && placed.beats(self.known.at(self.variant, size).as_ref())
-        };
         let floors = &self.known.floors[self.variant];
+        if best.rate < floors[place.start].max(self.own_floor) {
+            return;
+        }
+        let improves = |(size, goodput): &(usize, f64)| {
+            let placed = Placed { best, goodput: *goodput };
+            self.known.useful[self.variant][*size]
+                && placed.beats(self.known.at(self.variant, *size).as_ref())
+        };
         let mut sizes =
             variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
-        if !sizes.any(improves) {
-            return;
+        let Some((size, goodput)) = sizes.find(improves) else { return };
+        if self.single() {
+            let reached = best.rate * goodput / variant.sizes[size].goodput;
+            self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
+            self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
         }
         let own = self.found.entry((place.network, place.servers)).or_default();
         let no_worse = |a: &Best, b: &Best| {

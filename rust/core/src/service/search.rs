@@ -159,7 +159,11 @@ fn answered(
         front: front(problem, fields, &good),
         refuted: confirmation.refuted,
         runners_up: runners_up(fields, &good),
-        trade: best.map(|item| trade(&fields[item.field])).unwrap_or_default(),
+        // Searches for a number of cards alone, which ask for no front, are many: the trade would be half of their time.
+        trade: best
+            .filter(|_| !problem.search.front.is_empty())
+            .map(|item| trade(&fields[item.field]))
+            .unwrap_or_default(),
         binding: match (&told, &nearest) {
             (Some(best), _) => binding(problem, best),
             (None, Some(nearest)) => vec![nearest.what.to_string()],

@@ -1,7 +1,10 @@
 //! Speed of a user against yield of a card.
 
+use rayon::prelude::*;
+
 use crate::service::answer::TradePoint;
 use crate::service::evaluate::output_tokens;
+use crate::service::ground::Candidate;
 use crate::service::sizes::Field;
 use crate::serving::case::Mode;
 
@@ -30,8 +33,8 @@ pub fn trade(field: &Field) -> Vec<TradePoint> {
             Some(item.devices as f64 / per_card / rate)
         })
         .fold(f64::INFINITY, f64::min);
-    let mut points = Vec::new();
-    for item in &field.candidates {
+    let of = |item: &Candidate| {
+        let mut points = Vec::new();
         for mode in [Mode::Aggregated, Mode::Disaggregated].into_iter().filter(|mode| field.has(*mode)) {
             let mut batch = 1.0;
             while batch <= item.limit {
@@ -53,7 +56,10 @@ pub fn trade(field: &Field) -> Vec<TradePoint> {
                 batch *= TRADE_STEP;
             }
         }
-    }
+        points
+    };
+    let each: Vec<Vec<TradePoint>> = field.candidates.par_iter().map(of).collect();
+    let mut points = each.concat();
     points.sort_by(|a, b| {
         b.tokens_per_second_per_user
             .total_cmp(&a.tokens_per_second_per_user)

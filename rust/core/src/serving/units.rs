@@ -9,7 +9,12 @@ pub fn smooth_maximum(compute: Seconds, memory: Seconds, smoothness: f64) -> Sec
     if large.0 <= 0.0 {
         return Seconds::ZERO;
     }
-    large * libm::pow(1.0 + libm::pow(small / large, smoothness), 1.0 / smoothness)
+    if small.0 <= 0.0 {
+        return large;
+    }
+    // x^p as exp(p ln x): a third of the time of a general power, which is exact to the last bit for nobody's use.
+    let share = libm::exp(smoothness * libm::log(small / large));
+    large * libm::exp(libm::log1p(share) / smoothness)
 }
 
 /// Share of the peak that an operator reaches: u0 / (1 + (F/B)/R).

@@ -12,6 +12,7 @@ from planner.errors import EXIT_BAD_INPUT, MissingFigureError, PlannerError, Sce
 from planner.problem import FigureKey, Problem, build
 from planner.problem.figures import Figures
 from planner.scenario import from_table
+from planner.scenario.limits import CardLimit
 from planner.specs import SpecLibrary, shipped_directory
 
 TABLE: dict[str, Any] = {
@@ -217,7 +218,7 @@ def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
 
 def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
     assert problem(library).softwares[0].id == "domestic-default"
-    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2024"
+    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2026-spring"
     assert problem(library, "hardware.systems=atlas-800t-a2").softwares[0].id == "mindspeed-2024"
     assert problem(library, "workload.software=deepspeed").softwares[0].id == "deepspeed"
 
@@ -225,7 +226,7 @@ def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
 def test_each_system_is_planned_with_the_software_of_its_vendor(library: SpecLibrary) -> None:
     both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
     found = problem(library, both)
-    assert [item.id for item in found.softwares] == ["megatron-2024", "domestic-default"]
+    assert [item.id for item in found.softwares] == ["megatron-2026-spring", "domestic-default"]
     first, second = found.request.clusters
     assert first.software is None
     assert second.software is not None
@@ -471,6 +472,15 @@ def test_a_dangling_name_is_told_of_the_file_that_has_it(
     assert "did you mean" in (caught.value.hint or "")
 
 
+def test_a_system_that_is_sold_in_more_cards_than_the_limit_is_left_out_by_name(library: SpecLibrary) -> None:
+    both = 'hardware.systems=["dgx-h100","cloudmatrix-384"]'
+    found = problem(library, both, "limits.cards=128")
+    assert [cluster.system for cluster in found.request.clusters] == ["dgx-h100"]
+    assert "cloudmatrix-384 is left out: 384 cards are the least that are sold of it" in found.notes
+    with pytest.raises(ScenarioError, match="one unit of 384"):
+        problem(library, 'hardware.systems=["cloudmatrix-384"]', "limits.cards=128")
+
+
 def test_a_system_of_another_cooling_is_left_out_where_one_remains(library: SpecLibrary) -> None:
     both = 'hardware.systems=["kunlun-p800-64","kunlun-p800-8"]'
     found = problem(library, both, "hardware.cooling=rear-door")
@@ -489,3 +499,21 @@ def test_fewer_tokens_than_a_step_are_refused_for_a_forgotten_suffix(library: Sp
 def test_sequences_beyond_the_published_positions_are_noted(library: SpecLibrary) -> None:
     assert not any("stretched" in note for note in problem(library, "workload.sequence=131072").notes)
     assert any("131,072 positions" in note for note in problem(library, "workload.sequence=131073").notes)
+
+
+@pytest.mark.parametrize(
+    "sets", [(), ("layout.factorized=true",), ("site.id=shanghai",), ("limits.power=80 MW",)]
+)
+def test_another_limit_on_cards_gives_the_problem_that_is_built_with_it(
+    library: SpecLibrary, sets: tuple[str, ...]
+) -> None:
+    base = problem(library, *sets)
+    for cards in ("{max = 4096}", "{min = 1024, max = 30000}", "{exactly = 512}"):
+        other = problem(library, *sets, f"limits.cards={cards}")
+        assert other.scenario.limits.cards is not None
+        quick = base.with_cards(other.scenario.limits.cards)
+        assert quick.request == other.request
+        assert (quick.figures, quick.notes, quick.hash) == (other.figures, other.notes, other.hash)
+        assert quick.scenario.model_dump() == other.scenario.model_dump()
+    with pytest.raises(ScenarioError, match="not whole units of 8"):
+        base.with_cards(CardLimit(exactly=1001))
