@@ -92,6 +92,13 @@ class Measured(Part):
     model: str | None
     cards: int | None
     same_chip: bool
+    same_model: bool = False
+    framework: str | None = Field(default=None, description="of the run")
+    precision: str | None = Field(default=None, description="of the run's matrix products")
+    sequence: int | None = Field(default=None, description="tokens")
+    tokens_per_second_per_card: float | None = Field(
+        default=None, description="of a training run, as published or as its published step gives"
+    )
     source_url: str | None
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from planner.plan.account import Measured
+from planner.specs.library import SpecLibrary
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 SCORED = ("full", "near_full")
 """Completeness of the rows that are predicted and scored; the others are too thin to learn from."""
 
+_RATE = "tokens_per_s_per_card"
 FEW_GROUPS = 3
 TIGHT_MEMORY = 0.92
 """Share of the memory above which allocators start to thrash and steps slow down (published runs at the limit
@@ -110,6 +112,28 @@ def published_runs(path: Path = CASES) -> list[dict[str, Any]]:
     return [row for row in rows if row.get("kind") == "train" and row.get("completeness") in SCORED]
 
 
+def names_of(library: SpecLibrary, cards: Collection[str]) -> list[str]:
+    """Names that published runs may give to these accelerators: their own, and those of their systems.
+
+    Read off the heads of files: none is validated for it. The full name of a card is no word of its head.
+    """
+    found = []
+    for card in cards:
+        found += [card, *library.head("accelerators", card).get("aliases", [])]
+    for system in library.ids("systems"):
+        head = library.head("systems", system)
+        if head.get("accelerator") in cards:
+            found += [system, *head.get("aliases", [])]
+    return found
+
+
+def kin_of(library: SpecLibrary, efficiency: str) -> list[str]:
+    """Names that runs may give to the accelerators of one chip family."""
+    cards = library.ids("accelerators")
+    kin = [card for card in cards if library.head("accelerators", card).get("efficiency") == efficiency]
+    return names_of(library, kin)
+
+
 def runs_on(names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows measured on hardware that goes by one of ``names``."""
     known = {name.casefold() for name in names}
@@ -127,8 +151,10 @@ def nearest_run(
     models: Collection[str],
     cards: int | None,
     rows: Iterable[Mapping[str, Any]],
+    *,
+    precision: str | None = None,
 ) -> Measured | None:
-    """The published run nearest to a plan: this chip before its kin, the same model, near card counts.
+    """The published run nearest to a plan: this chip before its kin, the same model, precision, near counts.
 
     ``names`` are those of the chip, ``kin`` gives those of its family, ``models`` are those of the model.
     """
@@ -140,17 +166,23 @@ def nearest_run(
 
     wanted = {name.casefold() for name in models}
 
-    def distance(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    def distance(row: Mapping[str, Any]) -> tuple[bool, bool, float, str]:
         other = str(row.get("model", "")).casefold() not in wanted
         away = abs(math.log(row["cards"] / cards)) if cards and row.get("cards") else math.inf
-        return other, away, str(row.get("id"))
+        return other, row.get("precision") != precision, away, str(row.get("id"))
 
     row = min(candidates, key=distance)
+    measured = row.get("measured") or {}
     return Measured(
         id=str(row.get("id")),
         hardware=str(row.get("hardware")),
         model=row.get("model"),
         cards=row.get("cards"),
         same_chip=bool(own),
+        same_model=str(row.get("model", "")).casefold() in wanted,
+        framework=row.get("framework"),
+        precision=row.get("precision"),
+        sequence=row.get("seq_len"),
+        tokens_per_second_per_card=measured.get(_RATE, (row.get("derived") or {}).get(_RATE)),
         source_url=row.get("source_url"),
     )

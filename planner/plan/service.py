@@ -9,13 +9,16 @@ from typing import Any
 from planner import engine
 from planner.plan import assemble, figures
 from planner.plan.account import Comparison, Confidence, Provenance, Run, Search
-from planner.plan.bands import Study
 from planner.plan.model import Plan
 from planner.plan.risk_parts import Risk
+from planner.plan.service_bands import ServiceStudy
 from planner.plan.service_case import ServiceCase, chip_of, used_of
 from planner.plan.service_evidence import evidence_of, maturity
 from planner.plan.service_headline import ServiceFacts, refuted, service_headline
-from planner.plan.service_study import confidence_of, study_of
+from planner.plan.service_parts import ServicePrice
+from planner.plan.service_prices import prices_of
+from planner.plan.service_slow import confidence_of
+from planner.plan.service_study import study_of
 from planner.plan.service_told import (
     cost_of,
     fabric_of,
@@ -41,7 +44,7 @@ def service_plan(
     comparison: Comparison | None = None,
     *,
     found: Risk | None = None,
-    studied: Study | None = None,
+    studied: ServiceStudy | None = None,
 ) -> Plan:
     """The plan of the best service of a search; ``found`` and ``studied``: what is known of it already."""
     design = result["best"]
@@ -62,6 +65,12 @@ def service_plan(
     elif found is None and design and studied and comparison is None:
         central = studied
         sure = case.timed("confidence", lambda: confidence_of(case, design, central))
+    prices: list[ServicePrice] = []
+    # The most that limits allow takes a search in each step of a halving: `explain` takes that time.
+    loaded = case.request.target.requests_per_second is not None
+    if design and comparison is None and loaded and case.request.search.objective != "throughput":
+        priced = design
+        prices = case.timed("prices", lambda: prices_of(case.request, priced))
     if not result["complete"]:
         case.notes.append(CUT_SHORT)
     proof = evidence_of(case, basis, used, studied)
@@ -115,7 +124,7 @@ def service_plan(
         layout=None,
         performance=None,
         memory=None,
-        serving=service_of(case, result, design) if design else None,
+        serving=service_of(case, result, design, prices) if design else None,
         bands=studied.bands if studied else None,
         swings=studied.swings if studied else {},
         confidence=sure,

@@ -91,17 +91,31 @@ class Draws:
         return free
 
     def of(self, choice: serving_wire.ServiceChoice, load: float) -> Floats:
-        """draws x outputs of one service at a load; the first is its highest load, else 0."""
-        columns = self.rates(choice, load, self.matrix)
-        # A slower model carries less: the inverse of its time.
+        """draws x outputs of one service at a load; the first is its highest load, else 0.
+
+        A slower model carries less and has less room in its latencies (`ServiceTarget.slowed`).
+        """
+        latencies = self.request.target.latencies
+        columns = self.rates(
+            choice,
+            load,
+            np.column_stack([self.matrix, *(wanted.seconds / self.factor for wanted in latencies.values())]),
+            tuple(f"/target/{name}/seconds" for name in latencies),
+        )
         columns[:, RATE] /= self.factor
         return columns
 
-    def rates(self, choice: serving_wire.ServiceChoice, load: float, matrix: Floats) -> Floats:
-        """As `of` for rows of numbers, without the model's own error."""
+    def rates(
+        self,
+        choice: serving_wire.ServiceChoice,
+        load: float,
+        matrix: Floats,
+        further: tuple[str, ...] = (),
+    ) -> Floats:
+        """As `of` for rows of numbers, without the model's own error; ``further``: their last columns."""
         target = self.request.target.model_copy(update={"requests_per_second": load})
         request = self.request.model_copy(update={"target": target})
-        columns = engine.sample(request, [choice], self.leaves.pointers, matrix)[:, 0, :]
+        columns = engine.sample(request, [choice], [*self.leaves.pointers, *further], matrix)[:, 0, :]
         broken = (columns[:, REASONS].astype(int) & FATAL) != 0
         columns[:, RATE] = np.where(broken | ~np.isfinite(columns[:, RATE]), 0.0, columns[:, RATE])
         return columns

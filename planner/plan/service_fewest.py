@@ -184,8 +184,9 @@ def searched(
         moved = patched(body, draws.leaves.pointers, draws.matrix[place])
         whole = serving_wire.ServiceRequest.model_validate(moved)
         top = most if not math.isfinite(tops[place]) else int(tops[place])
-        # What is slower by a factor carries the load if the model says it carries that factor times it.
-        requests.append(on_plant(whole, design, asked * float(draws.factor[place]), top))
+        only = on_plant(whole, design, asked, top)
+        slowed = only.target.slowed(float(draws.factor[place]))
+        requests.append(only.model_copy(update={"target": slowed}))
     answers = engine.size_services(requests, threads=0)
     return [answer if isinstance(answer, EngineError) else answer["best"] for answer in answers]
 

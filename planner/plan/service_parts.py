@@ -243,6 +243,9 @@ class Service(Part):
     trade: list[TradePoint]
     front: list[ServiceSummary]
     runners_up: list[ServiceSummary]
+    prices: list[ServicePrice] = Field(
+        default=[], description="what a step of each constraint is worth; only where a load is asked for"
+    )
     best_tpot_seconds: float | None = Field(default=None, description="least that any layout reaches")
     best_ttft_seconds: float | None = Field(default=None, description="least that any layout reaches")
 

@@ -70,11 +70,11 @@ def prices_of(request: serving_wire.ServiceRequest, design: Wire) -> list[Servic
     """
     base = narrowed(request, design)
     objective = "throughput" if base.target.requests_per_second is None else base.search.objective
-    before = _searched([base])[0]
+    known = constraints(base)
+    before, *larger = _searched([base, *(_relaxed(base, one, one.steps[1]) for one in known)])
     if before is None:
         return []
-    known = constraints(base)
-    large = dict(zip(known, _searched([_relaxed(base, one, one.steps[1]) for one in known]), strict=True))
+    large = dict(zip(known, larger, strict=True))
     gaining = [one for one in known if _better(objective, large[one], before)]
     small = dict(zip(gaining, _searched([_relaxed(base, one, one.steps[0]) for one in gaining]), strict=True))
     found = []

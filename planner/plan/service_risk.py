@@ -37,11 +37,12 @@ def risk_of(  # noqa: PLR0917
     sure: int | None,
     planned_for: bool,
     fewest: tuple[ServiceFewest, Check] | None = None,
+    most: int | None = None,
 ) -> Risk:
     """What the draws say of the service whose ``columns`` they are.
 
-    ``sure``: cards that carry the load with ``probability``; ``fewest``: the cards that draws need; None: a
-    service that is there already.
+    ``sure``: cards that carry the load with ``probability``, of up to ``most`` (None: of those of the
+    design); ``fewest``: the cards that draws need; None: a service that is there already.
     """
     problem = draws.problem
     asked = problem.request.target.requests_per_second
@@ -53,7 +54,6 @@ def risk_of(  # noqa: PLR0917
         "capex_usd": _band(columns[:, CAPEX]),
         "tco_usd_per_year": _band(columns[:, TCO]),
     }
-    tried = design["cards"]["total"]
     if fewest is not None:
         bands["cards"] = _band(fewest[0].cards)
     cluster = problem.request.clusters[choice.cluster]
@@ -69,7 +69,7 @@ def risk_of(  # noqa: PLR0917
         works=float((rates > 0.0).mean()),
         probability=probability,
         cards=sure,
-        cards_tried=tried,
+        cards_tried=most or design["cards"]["total"],
         planned_for=planned_for,
         indices={"requests_per_second": indices_of(draws, choice, design["requests_per_second"], study)},
         check=fewest[1] if fewest else None,

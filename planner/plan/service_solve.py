@@ -7,12 +7,12 @@ from typing import Any
 
 from planner import engine
 from planner.plan import service_risk
-from planner.plan.bands import Study
 from planner.plan.drawn import range_of
 from planner.plan.draws import Floats
 from planner.plan.model import Plan
 from planner.plan.risk_parts import Risk
 from planner.plan.service import service_plan
+from planner.plan.service_bands import ServiceStudy
 from planner.plan.service_case import ServiceCase, used_of
 from planner.plan.service_draws import Drawn, Draws
 from planner.plan.service_fewest import fewest_of, kinds_of
@@ -36,14 +36,14 @@ def solve_service(case: ServiceCase) -> Plan:
     return service_plan(case, {**result, "best": design}, found=found, studied=studied)
 
 
-def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
+def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, ServiceStudy]:
     """The service of the plan (that of `plan_for`, where there is one) with what draws say of it."""
     probability = case.plan_for or case.problem.scenario.search.confidence
     asked = case.request.target.requests_per_second
     draws, studied = draws_of(case, design), study_of(case, design, used_of(case, design))
     columns = draws.of(choice_of(design, case.request), design["requests_per_second"])
     tried = None if asked is None else kinds_of(draws, design, asked)
-    sure = None
+    sure, most = None, None
     if tried is not None:
         most = min(case.request.limits.cards_max, design["cards"]["total"] * MOST_TIMES)
         sure, nearest = surest(draws, tried, probability, most)
@@ -62,7 +62,7 @@ def _drawn(case: ServiceCase, design: Wire) -> tuple[Wire, Risk, Study]:
     cards = None if sure is None else sure.cards
     choice = choice_of(design, case.request)
     found = service_risk.risk_of(
-        draws, columns, design, choice, studied, probability, cards, planned, fewest=least
+        draws, columns, design, choice, studied, probability, cards, planned, fewest=least, most=most
     )
     return design, found, studied
 
@@ -94,7 +94,7 @@ def spans_of(case: ServiceCase, design: Wire) -> Drawn:
     return tuple((item, range_of(item, quantities[item.place])) for item in figures)
 
 
-def drawn_service(case: ServiceCase, design: Wire) -> tuple[Risk, Study]:
+def drawn_service(case: ServiceCase, design: Wire) -> tuple[Risk, ServiceStudy]:
     """What draws say of a service that is there already."""
     draws, studied = draws_of(case, design), study_of(case, design, used_of(case, design))
     choice = choice_of(design, case.request)

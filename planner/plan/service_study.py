@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, figures
-from planner.plan.account import Confidence
-from planner.plan.bands import Z90, ModelError, Study, Uncertain
-from planner.plan.service_bands import study_service
+from planner.plan.bands import ModelError, Uncertain
+from planner.plan.service_bands import ServiceStudy, study_service
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_evidence import first_port_errors
 from planner.problem import serving_wire
@@ -61,7 +59,7 @@ def only_this_service(case: ServiceCase, design: Wire) -> ServiceScenario:
     )
 
 
-def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
+def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> ServiceStudy:
     """The chosen service again, with every figure of the hardware at the ends of its range."""
     plant = only_this_service(case, design)
     base = build_service(plant, case.library).request
@@ -73,18 +71,24 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Study:
     )
 
     def moved(figure: Uncertain, value: float) -> Wire | None:
-        try:
-            request = build_service(plant, case.library, {figure.place: value}).request
-            request = request.model_copy(update={"target": loaded, "search": request.search.unsimulated()})
-            return engine.evaluate_service(
-                serving_wire.EvaluateServiceRequest(problem=request, design=choice)
-            )
-        except EngineError as fault:
-            if fault.exit_code == EXIT_BUG:
-                raise
-            return None
+        request = build_service(plant, case.library, {figure.place: value}).request
+        request = request.model_copy(update={"target": loaded, "search": request.search.unsimulated()})
+        return _evaluated(request, choice)
 
-    return study_service(design, moving(used), moved, errors(case, design))
+    def slowed(factor: float) -> Wire | None:
+        return _evaluated(base.model_copy(update={"target": loaded.slowed(factor)}), choice)
+
+    return study_service(design, moving(used), moved, slowed, errors(case, design))
+
+
+def _evaluated(request: serving_wire.ServiceRequest, choice: serving_wire.ServiceChoice) -> Wire | None:
+    """The service; None where the problem cannot even be stated or it does not fit."""
+    try:
+        return engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=request, design=choice))
+    except EngineError as fault:
+        if fault.exit_code == EXIT_BUG:
+            raise
+        return None
 
 
 def moving(used: Sequence[Figure]) -> list[Uncertain]:
@@ -107,34 +111,6 @@ def errors(case: ServiceCase, design: Wire) -> list[ModelError]:
         *([ModelError("items: none was ever measured", ITEMS_SIGMA)] if items else []),
         *first_port_errors(case, design),
     ]
-
-
-def confidence_of(case: ServiceCase, design: Wire, studied: Study) -> Confidence | None:
-    """Cards that carry the load with the probability asked for: the load is raised by the slow end."""
-    rate, band = case.request.target.requests_per_second, studied.bands.requests_per_second
-    if rate is None or band is None or band.p10 <= 0.0:
-        return None
-    probability = case.problem.scenario.search.confidence
-    reach = NormalDist().inv_cdf(probability) / Z90
-    factor = (band.p50 / band.p10) ** reach
-    tightened = at_load(case, design, rate * factor)
-    most = tightened.limits.cards_max
-    best = engine.size_service(tightened)["best"]
-    return Confidence(
-        probability=probability,
-        cards=None if best is None else best["cards"]["total"],
-        cards_tried=most,
-        system=None if best is None else best["system"],
-        days_p50=None,
-        facility_megawatts=None if best is None else best["facility"]["facility_megawatts"],
-    )
-
-
-def at_load(case: ServiceCase, design: Wire, load: float) -> serving_wire.ServiceRequest:
-    """The problem on the plant of ``design``, for another load and the fewest cards."""
-    limits = case.request.limits
-    most = min(limits.cards_max, design["cards"]["total"] * MOST_TIMES)
-    return on_plant(case.request, design, load, most)
 
 
 def on_plant(

@@ -21,6 +21,7 @@ from planner.plan.service_parts import (
     Refuted,
     Service,
     ServicePool,
+    ServicePrice,
     ServiceSummary,
     ServiceWorkload,
     Simulated,
@@ -150,7 +151,7 @@ def pool_of(item: Wire) -> ServicePool:
     )
 
 
-def service_of(case: ServiceCase, result: Wire, design: Wire) -> Service:
+def service_of(case: ServiceCase, result: Wire, design: Wire, prices: list[ServicePrice]) -> Service:
     """What the service of ``design`` does, and the other services of the search."""
 
     def latency(found: Wire | None) -> Latency | None:
@@ -189,6 +190,7 @@ def service_of(case: ServiceCase, result: Wire, design: Wire) -> Service:
         ],
         front=[_summary(row) for row in result["front"]],
         runners_up=[_summary(row) for row in result["runners_up"]],
+        prices=prices,
     )  # fmt: skip
 
 

@@ -35,8 +35,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def spaced(value: float, noun: str) -> str:
-    """With the prefix apart from the noun: ``15.6 T tokens``."""
-    for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    """A count with its scale apart from the noun: ``15.6 T tokens``, ``100 B tokens`` (billions)."""
+    for prefix, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= scale:
             return f"{number(value / scale)} {prefix} {noun}"
     return f"{number(value)} {noun}"

@@ -413,7 +413,7 @@ def _evidence(
     card = case.library.accelerator(_accelerator(case, design))
     family = case.problem.calibrations[design["cluster"] if design else 0]
     rows = evidence.published_runs()
-    names = (card.id, card.name, *card.aliases)
+    names = evidence.names_of(case.library, [card.id])
     own = evidence.runs_on(names, rows)
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
@@ -437,7 +437,12 @@ def _evidence(
         groups_in_family=family.groups,
         residual_ln=family.residual,
         nearest_measured=evidence.nearest_run(
-            names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
+            names,
+            lambda: evidence.kin_of(case.library, card.efficiency),
+            (model.id, *model.aliases),
+            cards,
+            rows,
+            precision=case.problem.scenario.workload.precision,
         ),
         risks=_risks(case, design, studied),
     )
@@ -452,11 +457,3 @@ def _risks(case: Case, design: Wire | None, studied: DesignStudy | None) -> list
         cluster = case.problem.request.clusters[design["cluster"]]
         slow = [*phases_above_limits(case.problem.request.limits, cluster, design), *slow]
     return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]
-
-
-def _kin(case: Case, efficiency: str) -> list[str]:
-    """Names of all cards of one chip family, read off the heads of their files: none is validated for it."""
-    library = case.library
-    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
-    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
-    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]

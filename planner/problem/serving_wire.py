@@ -253,6 +253,10 @@ class LatencyTarget(Wire):
     seconds: float
     quantile: float
 
+    def over(self, factor: float) -> LatencyTarget:
+        """The latency divided by ``factor``."""
+        return self.model_copy(update={"seconds": self.seconds / factor})
+
 
 class Availability(Wire):
     """How surely the instances that are needed are up."""
@@ -271,6 +275,27 @@ class ServiceTarget(Wire):
     offline: bool = False
     spare_instances: Unsigned = 0
     availability: Availability | None = None
+
+    def slowed(self, factor: float) -> ServiceTarget:
+        """What the model has to do where all times are ``factor`` times its own.
+
+        Time itself is rescaled: a service whose every step takes f times as long carries a rate r within a
+        latency T exactly where the model carries f r within T / f.
+        """
+        rate, yielded = self.requests_per_second, self.tokens_per_second_per_card
+        return self.model_copy(
+            update={
+                "requests_per_second": None if rate is None else rate * factor,
+                "tokens_per_second_per_card": None if yielded is None else yielded * factor,
+                **{name: latency.over(factor) for name, latency in self.latencies.items()},
+            }
+        )
+
+    @property
+    def latencies(self) -> dict[str, LatencyTarget]:
+        """Those asked for, by key."""
+        named = {"ttft": self.ttft, "tpot": self.tpot}
+        return {name: latency for name, latency in named.items() if latency is not None}
 
 
 class GenericItem(Wire):

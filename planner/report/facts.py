@@ -235,7 +235,9 @@ def _sure(plan: Plan, words: Words) -> Iterator[Fact]:
     if proof.nearest_measured is not None:
         run = proof.nearest_measured
         cards = f", {run.cards:,}" if run.cards else ""
-        yield words("nearest_run"), f"{run.id}: {run.hardware}{cards}"
+        rate = run.tokens_per_second_per_card
+        told = "" if rate is None else f"; {number(rate)} {words('axis_card')}"
+        yield words("nearest_run"), f"{run.id}: {run.hardware}{cards}{told}"
     if proof.risks:
         yield words("risks"), words.parted(words.sentences(proof.risks[:SHOWN]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from planner.plan.account import Band, Summary, Swing
+from planner.plan.account import Band, Measured, Summary, Swing
 from planner.plan.model import Plan
 from planner.plan.names import limit_words, rule_words
 from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
@@ -377,11 +377,23 @@ def _sure(plan: Plan) -> Iterator[Row]:
             yield label, "; ".join(_swing(swing) for swing in moved)
     for risk in evidence.risks[:2]:
         yield "risk", risk
-    near = evidence.nearest_measured
-    if near is not None:
-        kin = "" if near.same_chip else " (kin)"
-        cards = "" if near.cards is None else f", {near.cards:,} cards"
-        yield "nearest run", f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
+    if evidence.nearest_measured is not None:
+        yield "nearest run", _nearest_run(plan, evidence.nearest_measured)
+
+
+def _nearest_run(plan: Plan, near: Measured) -> str:
+    """What was published nearest to the plan, and the rate of both where it is the same model."""
+    kin = "" if near.same_chip else " (kin)"
+    cards = "" if near.cards is None else f", {near.cards:,} cards"
+    told = f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
+    if near.tokens_per_second_per_card is None:
+        return told
+    sequence = None if near.sequence is None else f"sequences of {near.sequence:,}"
+    how = [near.framework, near.precision, sequence]
+    told += f", {number(near.tokens_per_second_per_card)} tokens/s a card ({', '.join(filter(None, how))})"
+    if near.same_model and near.same_chip and plan.performance is not None:
+        told += f"; here {number(plan.performance.tokens_per_second_per_card)}"
+    return told
 
 
 def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from planner.plan.model import Plan
 from planner.plan.names import limit_words
 from planner.plan.prices import Price
-from planner.plan.shown import days, number, power, signed_percent, spaced, usd
+from planner.plan.service_parts import ServicePrice
+from planner.plan.shown import days, duration, number, power, signed_percent, spaced, usd
 
 
 def price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -16,6 +17,24 @@ def price_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     idle = [f"{limit_words(price.constraint)} {_step(price)}" for price in plan.prices if price.plan is None]
     if idle:
         yield "no gain from", "; ".join(idle)
+
+
+def service_price(price: ServicePrice) -> str:
+    """What a step of a constraint of a service makes of the objective."""
+    if price.after == price.before:
+        return f"{service_step(price)} changes nothing"
+    unit = price.objective_unit
+    return f"{service_step(price)} makes {number(price.before)} into {number(price.after)} {unit}" + (
+        "" if unit == "cards" else f" on {price.cards:,} cards"
+    )
+
+
+def service_step(price: ServicePrice) -> str:
+    """``target.tpot: +1 ms of 50 ms``."""
+    if price.unit == "s":
+        return f"{price.constraint}: {price.step * 1e3:+.4g} ms of {duration(price.limit)}"
+    sign = "+" if price.step > 0 else "-"
+    return f"{price.constraint}: {sign}{number(abs(price.step))} of {number(price.limit)} {price.unit}"
 
 
 def gains(prices: Sequence[Price]) -> Iterator[tuple[str, str]]:

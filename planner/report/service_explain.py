@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.plan.explained import ExplainedPool, ServiceExplanation
-from planner.plan.service_parts import ServicePrice
 from planner.plan.shown import counted, duration, number, percent, scaled, usd
 from planner.report import explain_doubt
+from planner.report.prices import service_price
 
 SHOWN_SOURCES = 12
 _SMALL = 5e-3
@@ -45,7 +45,7 @@ def _lines(answer: ServiceExplanation) -> Iterator[str]:
         yield ""
         yield "One step more of each constraint, all else kept (on this plant, by the closed forms)"
         for price in answer.prices:
-            yield f"  {_priced(price)}"
+            yield f"  {service_price(price)}"
     yield ""
     yield "What timing rests on (all with their sources in --json)"
     timing = [one for one in answer.sources if one.role == "timing"]
@@ -60,21 +60,6 @@ def _lines(answer: ServiceExplanation) -> Iterator[str]:
     if answer.doubt is not None:
         yield ""
         yield from explain_doubt.lines(answer.doubt)
-
-
-def _priced(price: ServicePrice) -> str:
-    unit = price.objective_unit
-    if price.unit == "s":
-        step = f"{price.step * 1e3:+.4g} ms of {duration(price.limit)}"
-    else:
-        step = (
-            f"{'+' if price.step > 0 else '-'}{number(abs(price.step))} of {number(price.limit)} {price.unit}"
-        )
-    if price.after == price.before:
-        return f"{price.constraint}: {step} changes nothing"
-    return f"{price.constraint}: {step} makes {number(price.before)} into {number(price.after)} {unit}" + (
-        "" if unit == "cards" else f" on {price.cards:,} cards"
-    )
 
 
 def _pool(pool: ExplainedPool) -> Iterator[str]:

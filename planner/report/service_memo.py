@@ -22,6 +22,7 @@ from planner.report.memo import (
     _swing,
     number_in,
 )
+from planner.report.prices import service_price, service_step
 from planner.report.shares import shares
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
@@ -359,6 +360,12 @@ def _binds(plan: Plan) -> Iterator[Row]:
     found = plan.serving
     if found is None:
         return
+    gaining = [price for price in found.prices if price.after != price.before]
+    for price in gaining:
+        yield "one step", service_price(price)
+    idle = [service_step(price) for price in found.prices if price not in gaining]
+    if idle:
+        yield "no gain from", "; ".join(idle)
     for row in found.runners_up[:4]:
         yield "other", _row(row)
     if found.trade:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from planner.errors import ScenarioError, SpecError
 from planner.scenario.limits import OF_SERVING
-from planner.scenario.overrides import apply, parse
+from planner.scenario.overrides import apply, elsewhere, parse
 from planner.scenario.schema import Origin, Scenario, Workload
 from planner.scenario.service import SERVICE_TABLES, ServiceScenario, is_service
 from planner.specs.reading import SpecText, model_at, parse_table, shown_path, translate, undotted
@@ -79,6 +79,9 @@ def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) ->
         and key.removeprefix("workload.") in Workload.model_fields
     ):
         hint = "it belongs to training; docs/scenario.md#services lists what a service has instead"
+    elif _UNKNOWN in message and not (hint or "").startswith("did you mean"):
+        found = elsewhere(key)
+        hint = f"did you mean {found!r}?" if found else hint
     hint = hint or _HINTS.get((key, message)) or _HINTS.get((key, ""))
     if len(faults) > 1:
         others = "; ".join(f"{k}: {m}" if k else m for k, m, _ in faults[1:6])

@@ -43,10 +43,18 @@ def parse(text: str) -> Override:
     known = known_keys()
     if dotted not in known:
         near = get_close_matches(dotted, known, n=1, cutoff=0.5)
-        near = near or [k for k in known if k.rsplit(".", 1)[-1] == path[-1]][:1]
-        hint = f"did you mean {near[0]!r}?" if near else "docs/scenario.md lists the keys"
+        found = near[0] if near else elsewhere(dotted)
+        hint = f"did you mean {found!r}?" if found else "docs/scenario.md lists the keys"
         raise ScenarioError(f"unknown key {dotted!r}", file="--set", key=dotted, hint=hint)
     return path, _value(value.strip())
+
+
+def elsewhere(dotted: str) -> str | None:
+    """Where the last name of a key stands that was written into another table, e.g. ``search.objective``."""
+    path = tuple(dotted.split("."))
+    if path in ALIASES:
+        return ".".join(ALIASES[path])
+    return next((key for key in known_keys() if "." in key and key.rsplit(".", 1)[-1] == path[-1]), None)
 
 
 def _value(text: str) -> Any:

@@ -72,6 +72,19 @@ def test_the_nearest_run_has_the_same_model_before_a_near_size() -> None:
     assert found.same_chip
 
 
+def test_the_nearest_run_carries_its_rate_as_published_or_as_its_step_gives() -> None:
+    rows = [{**ROWS[0], "measured": {"tokens_per_s_per_card": 400.0}, "framework": "f", "seq_len": 4096}]
+    found = nearest_run(["chip-a"], list, ["M1"], 64, rows)
+    assert found is not None
+    assert (found.same_model, found.tokens_per_second_per_card, found.sequence) == (True, 400.0, 4096)
+    derived = [
+        {**ROWS[0], "measured": {"iteration_time_s": 9.0}, "derived": {"tokens_per_s_per_card": 350.0}}
+    ]
+    found = nearest_run(["chip-a"], list, ["m2"], 64, derived)
+    assert found is not None
+    assert (found.same_model, found.tokens_per_second_per_card) == (False, 350.0)
+
+
 def test_kin_count_only_where_the_chip_itself_has_no_run() -> None:
     found = nearest_run(["chip-x"], lambda: ["chip-b"], ["m1"], 8, ROWS)
     assert found is not None

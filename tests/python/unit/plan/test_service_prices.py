@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import planner
 from planner import engine
 from planner.plan.service_case import open_service
 from planner.plan.service_prices import prices_of
 from planner.plan.service_study import narrowed
+from planner.report.text import render
 from planner.scenario import load
 from planner.specs import SpecLibrary
 
@@ -33,6 +35,19 @@ def test_a_step_of_a_latency_or_a_load_buys_what_the_relaxed_question_does() -> 
         answer = engine.size_service(asked)["best"]
         assert price.after == price.cards == answer["cards"]["total"]
         assert price.per_unit == pytest.approx((price.before - price.after) / price.step)
+
+
+def test_the_answer_itself_says_what_a_step_is_worth() -> None:
+    plan = planner.size(EXAMPLES / "llama70b-compare.toml", set={"hardware.systems": "nvidia-h100-sxm"})
+    assert plan.serving is not None
+    prices = {price.constraint: price for price in plan.serving.prices}
+    assert set(prices) == {"target.requests_per_second", "target.ttft", "target.tpot", "memory"}
+    # A tenth less load, 45 requests/s, needs a server less.
+    fewer = prices["target.requests_per_second"]
+    assert (fewer.step, fewer.before, fewer.after) == (-5.0, 40.0, 32.0)
+    assert "target.requests_per_second: -5 of 50 requests/s makes 40 into 32 cards" in " ".join(
+        render(plan, 200).split()
+    )
 
 
 def test_the_most_load_inside_limits_has_prices_in_requests() -> None:

@@ -218,7 +218,7 @@ def test_the_layout_table_narrows_the_space(library: SpecLibrary) -> None:
 
 def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
     assert problem(library).softwares[0].id == "domestic-default"
-    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2024"
+    assert problem(library, "hardware.systems=dgx-h100").softwares[0].id == "megatron-2026-spring"
     assert problem(library, "hardware.systems=atlas-800t-a2").softwares[0].id == "mindspeed-2024"
     assert problem(library, "workload.software=deepspeed").softwares[0].id == "deepspeed"
 
@@ -226,7 +226,7 @@ def test_the_vendor_decides_on_the_software(library: SpecLibrary) -> None:
 def test_each_system_is_planned_with_the_software_of_its_vendor(library: SpecLibrary) -> None:
     both = "hardware.systems=['dgx-h100', 'kunlun-p800-8']"
     found = problem(library, both)
-    assert [item.id for item in found.softwares] == ["megatron-2024", "domestic-default"]
+    assert [item.id for item in found.softwares] == ["megatron-2026-spring", "domestic-default"]
     first, second = found.request.clusters
     assert first.software is None
     assert second.software is not None
@@ -470,6 +470,15 @@ def test_a_dangling_name_is_told_of_the_file_that_has_it(
         problem(library, "hardware.systems=s")
     assert (caught.value.key, caught.value.line) == (key, 4)
     assert "did you mean" in (caught.value.hint or "")
+
+
+def test_a_system_that_is_sold_in_more_cards_than_the_limit_is_left_out_by_name(library: SpecLibrary) -> None:
+    both = 'hardware.systems=["dgx-h100","cloudmatrix-384"]'
+    found = problem(library, both, "limits.cards=128")
+    assert [cluster.system for cluster in found.request.clusters] == ["dgx-h100"]
+    assert "cloudmatrix-384 is left out: 384 cards are the least that are sold of it" in found.notes
+    with pytest.raises(ScenarioError, match="one unit of 384"):
+        problem(library, 'hardware.systems=["cloudmatrix-384"]', "limits.cards=128")
 
 
 def test_a_system_of_another_cooling_is_left_out_where_one_remains(library: SpecLibrary) -> None:

@@ -16,7 +16,7 @@ def test_every_profile_is_named_like_its_file_and_no_vendor_has_two_defaults() -
 
 @pytest.mark.parametrize(
     ("vendor", "wanted"),
-    [("NVIDIA", "megatron-2024"), ("Huawei", "mindspeed-2024"), ("Cambricon", "domestic-default")],
+    [("NVIDIA", "megatron-2026-spring"), ("Huawei", "mindspeed-2024"), ("Cambricon", "domestic-default")],
 )
 def test_the_default_follows_the_vendor(vendor: str, wanted: str) -> None:
     assert default_profile(vendor).id == wanted
