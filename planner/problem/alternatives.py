@@ -29,6 +29,7 @@ class Calibration:
     runs: int
     groups: int
     residual: float
+    own_runs: int = 0
 
     @classmethod
     def of(cls, efficiency: Efficiency) -> Calibration:
@@ -39,6 +40,7 @@ class Calibration:
             efficiency.runs,
             efficiency.groups,
             efficiency.residual.value,
+            efficiency.own_runs,
         )
 
 
@@ -95,7 +97,12 @@ class Alternatives(Question):
             residual = efficiency.residual.value
             calibrations.append(
                 Calibration(
-                    efficiency.id, efficiency.calibrated, efficiency.runs, efficiency.groups, residual
+                    efficiency.id,
+                    efficiency.calibrated,
+                    efficiency.runs,
+                    efficiency.groups,
+                    residual,
+                    efficiency.own_runs,
                 )
             )
             if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:
