@@ -249,6 +249,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         front_total=result["front_total"],
         runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
         similar_layouts=result["similar_layouts"],
+        similar_within=request["search"]["similar"],
         prices=price_list(result, request),
         nearest=nearest,
         comparison=answer.comparison,

@@ -44,6 +44,17 @@ class Calibration:
         )
 
 
+def alike(calibrations: Sequence[Calibration]) -> float:
+    """Share of the best rate within which the model cannot tell two layouts of one chip apart.
+
+    1 - exp(-sqrt(2) s): the errors of two layouts are taken as independent, each with the standard deviation
+    s of ln(time) that runs of one source leave (``residual`` of the efficiency file), so their difference has
+    sqrt(2) s. What moves both alike, the chip and the software, drops out. Of several chips the one known
+    best counts.
+    """
+    return 1.0 - math.exp(-math.sqrt(2.0) * min(item.residual for item in calibrations))
+
+
 class Alternatives(Question):
     """A question with its hardware."""
 
