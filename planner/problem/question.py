@@ -15,12 +15,21 @@ from planner.problem.figures import Figures, snippets
 from planner.problem.halls import (
     halls_of,
 )
-from planner.problem.hardware import homeless
+from planner.problem.hardware import homeless, unit_cards
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SPEC_PATH_VARIABLE, Part, Site, System
 
 _T = TypeVar("_T")
+_RACK_KEYS = {
+    "rack_power": "rack power",
+    "busway_share": "busway power of a rack",
+    "rack_units": "rack units",
+    "rack_ports": "ports of a rack",
+    "floor_load": "floor load",
+    "supply_temperature": "supply temperature",
+}
+"""What a hall says of its racks, in words."""
 
 
 class Question:
@@ -77,6 +86,15 @@ class Question:
         if not kept:
             raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
         cooling = self.scenario.hardware.cooling
+        most = limits.cards.highest if limits.cards is not None else None
+        small = [system for system in kept if most is None or unit_cards(system) <= most]
+        if small:  # where none is, the limit is refused with the size that each would need
+            reasons += [
+                f"{system.id} is left out: {unit_cards(system):,} cards are the least that are sold of it"
+                for system in kept
+                if system not in small
+            ]
+            kept = small
         suited = [system for system in kept if cooling is None or set(cooling) & set(system.cooling)]
         if suited:  # where none is, the kinds of cooling are to blame, and refused where they are looked at
             reasons += [
@@ -115,6 +133,26 @@ class Question:
             choice = scenario.site.model_copy(update={"hall": halls})
             self.scenario = scenario.model_copy(update={"site": choice})
             self.notes.append(f"the halls of {site.id} ({len(halls)}) bound the plan")
+        self._hall_notes()
+
+    def _hall_notes(self) -> None:
+        """What the halls are taken to be where that is not exact."""
+        halls = self.scenario.site.hall
+        differing = [
+            words for key, words in _RACK_KEYS.items() if len({getattr(hall, key) for hall in halls}) > 1
+        ]
+        if differing:
+            self.notes.append(
+                f"halls differ in {', '.join(differing)}: any rack may stand in any hall, so "
+                "all are held to the weakest, which takes more racks than packing each hall by its own would"
+            )
+        if any(hall.floor_load is not None for hall in halls):
+            unweighed = [system.id for system in self._systems() if system.rack.server_mass is None]
+            if unweighed:
+                self.notes.append(
+                    f"nobody published what a server of {', '.join(unweighed)} weighs: its racks are not "
+                    "held to the floor load (rack.server_mass)"
+                )
 
     def _precision(self) -> str | tuple[str, ...]:
         """What the devices must be able to compute at, as `cluster` takes it."""

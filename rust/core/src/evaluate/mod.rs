@@ -1,6 +1,7 @@
 //! One design, timed and costed: the function that the search calls for its winner and `evaluate` for the user's.
 
 pub mod design;
+pub mod over;
 pub mod standby;
 
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,7 @@ pub mod side;
 pub mod store;
 mod terms;
 
+pub use packing::{rated_server, servers_per_rack};
 pub use running::{keeping, spare_rule};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
@@ -150,7 +151,7 @@ pub fn plant_on(
     wired: FabricDesign,
     known: &mut SideCounts,
 ) -> Result<Plant, String> {
-    let Choice { cluster, fabric, cooling, clock, power_cap } = *choice;
+    let Choice { cluster, fabric, cooling, clock, .. } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
     let domains = cards.div_ceil(cluster.domain_cards);
@@ -200,8 +201,7 @@ pub fn plant_on(
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
-    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
-    let nameplate = cluster.server_nameplate.map(|rated| load.nameplate(rated - capped));
+    let nameplate = cluster.server_nameplate.map(|_| load.nameplate(rated_server(choice)));
     // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));

@@ -39,37 +39,57 @@ pub(super) fn cdus(liquid: Watts, ceiling: &RackCeiling) -> u64 {
     ceiling.cdu.map_or(0, |each| coolant_units(liquid, Watts(each)))
 }
 
-/// Packs servers and switches. Racks are sized for the rated power where it is known, else for the cards at their cap
-/// beside the host's draw.
+/// What a rack is sized for by one server: its rated power where that is known, else its cards beside the host's draw,
+/// less what the cap takes from the cards.
+#[must_use]
+pub fn rated_server(choice: &Choice) -> Watts {
+    let Choice { cluster, power_cap, .. } = *choice;
+    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
+    cluster
+        .server_nameplate
+        .unwrap_or_else(|| cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power)
+        - capped
+}
+
+/// What one rack takes under the choice's cooling.
+fn rack_limits(choice: &Choice, ceiling: &RackCeiling) -> RackLimits {
+    let (power, power_by) = ceiling.power(choice.cooling.rack_limit);
+    RackLimits {
+        power,
+        power_by,
+        units: ceiling.units.unwrap_or(RACK_UNITS) - RESERVED_RACK_UNITS,
+        kilograms: ceiling.kilograms,
+        ports: ceiling.ports,
+    }
+}
+
+/// Servers in a full rack, and which limit holds them down.
+///
+/// # Errors
+/// In words: a rack does not take one, or not the vendor's packing.
+pub fn servers_per_rack(choice: &Choice, ceiling: &RackCeiling) -> Result<(u64, RackBound), String> {
+    let Choice { cluster, fabric, cooling, .. } = *choice;
+    let server = Machine {
+        power: rated_server(choice),
+        height: cluster.server_height,
+        mass: cluster.server_mass,
+        ports: u64::from(fabric.ports_per_server),
+    };
+    rack_limits(choice, ceiling)
+        .machines_per_rack(&server, cluster.servers_per_rack)
+        .map_err(|error| format!("{}: {error}", cooling.kind))
+}
+
+/// Packs servers, switches and storage.
 pub(super) fn packed(
     choice: &Choice,
     load: &ItLoad,
     domains: u64,
     (ceiling, storage): (&RackCeiling, Option<(&StorageSpec, u64)>),
 ) -> Result<Packed, String> {
-    let Choice { cluster, fabric, cooling, power_cap, .. } = *choice;
-    let (power, power_by) = ceiling.power(cooling.rack_limit);
-    let limits = RackLimits {
-        power,
-        power_by,
-        units: ceiling.units.unwrap_or(RACK_UNITS) - RESERVED_RACK_UNITS,
-        kilograms: ceiling.kilograms,
-        ports: ceiling.ports,
-    };
-    let capped = cluster.card_tdp * ((1.0 - power_cap) * cluster.cards_per_server as f64);
-    let rated = cluster
-        .server_nameplate
-        .unwrap_or_else(|| cluster.card_tdp * cluster.cards_per_server as f64 + cluster.host_power)
-        - capped;
-    let server = Machine {
-        power: rated,
-        height: cluster.server_height,
-        mass: cluster.server_mass,
-        ports: u64::from(fabric.ports_per_server),
-    };
-    let (per_rack, bound) = limits
-        .machines_per_rack(&server, cluster.servers_per_rack)
-        .map_err(|error| format!("{}: {error}", cooling.kind))?;
+    let Choice { cluster, fabric, cooling, .. } = *choice;
+    let limits = rack_limits(choice, ceiling);
+    let (per_rack, bound) = servers_per_rack(choice, ceiling)?;
     let switch = fabric.switch_power + fabric.switch_module_power * (f64::from(fabric.radix) / 2.0);
     // A network rack is where cables come together: its panel is not held to that of a compute rack.
     let switch = Machine { power: switch, height: fabric.switch_height, mass: None, ports: 0 };

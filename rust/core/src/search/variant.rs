@@ -6,14 +6,13 @@ use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::evaluate::over_limits;
-use crate::facility::facility_power;
-use crate::hardware::{Cluster, CoolingOption};
 use crate::kernel::Kernels;
 use crate::network::Network;
 use crate::plant::side::SideCounts;
 use crate::plant::{Choice, Plant, fabric_design, keeping, plant_on};
-use crate::problem::{Axis, Limits, Problem};
+use crate::problem::{Axis, Problem};
 use crate::reliability::keeping::Keeping;
+use crate::search::least::Least;
 use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
@@ -44,6 +43,10 @@ pub struct Variant {
     pub reaches: Vec<(usize, usize)>,
     /// The best share of time that trains on any lawful size from each on.
     pub goodput_from: Vec<f64>,
+    /// Place of the power cap among those of the cluster.
+    pub cap: usize,
+    /// For each network its number among all distinct networks of the problem.
+    pub network_ids: Vec<usize>,
 }
 
 /// Sizes refused for one cause.
@@ -96,6 +99,17 @@ pub struct Size {
 }
 
 impl Variant {
+    /// The networks that some lawful size has.
+    pub fn reached(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.networks.len()).filter(|network| self.reaches[*network].0 <= self.reaches[*network].1)
+    }
+
+    /// The last lawful size, if any is.
+    #[must_use]
+    pub fn last_lawful(&self) -> Option<usize> {
+        self.reaches.iter().filter(|(first, last)| first <= last).map(|(_, last)| *last).max()
+    }
+
     /// Cards of the largest size.
     #[must_use]
     pub fn most_cards(&self) -> u64 {
@@ -117,23 +131,39 @@ pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
         let kept = keeping(cluster, &problem.reliability, most / cluster.cards_per_server + 1);
         let kept = Arc::new(kept);
         for fabric_index in 0..cluster.fabrics.len() {
-            for &power_cap in &cluster.power_caps {
+            for cap in 0..cluster.power_caps.len() {
                 let kept = Arc::clone(&kept);
-                found.push(variant(problem, cluster_index, fabric_index, power_cap, kept)?);
+                found.push(variant(problem, cluster_index, fabric_index, cap, kept)?);
             }
         }
     }
+    number_networks(&mut found);
     Ok(found)
+}
+
+/// Numbers the distinct networks of all variants: what is costed against one of them holds for all that share it.
+fn number_networks(variants: &mut [Variant]) {
+    let mut distinct: Vec<Network> = Vec::new();
+    for variant in variants {
+        for network in &variant.networks {
+            let known = distinct.iter().position(|known| known == network);
+            variant.network_ids.push(known.unwrap_or(distinct.len()));
+            if known.is_none() {
+                distinct.push(network.clone());
+            }
+        }
+    }
 }
 
 fn variant(
     problem: &Problem,
     cluster_index: usize,
     fabric_index: usize,
-    power_cap: f64,
+    cap: usize,
     keeping: Arc<Keeping>,
 ) -> Result<Variant, CoreError> {
     let cluster = &problem.clusters[cluster_index];
+    let power_cap = cluster.power_caps[cap];
     let fabric = &cluster.fabrics[fabric_index];
     let clock = cluster
         .card_power()
@@ -145,15 +175,12 @@ fn variant(
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let last_units = most / cluster.unit_cards;
     let terms = problem.terms();
+    let at = |cooling| Choice { cluster, fabric, cooling, clock, power_cap };
+    let least: Vec<Least> = cluster.coolings.iter().map(|cooling| Least::new(problem, at(cooling))).collect();
     let build = |known: &mut SideCounts, units: u64| {
-        let mut size = Size {
-            cards: units * cluster.unit_cards,
-            network: 0,
-            goodput: 1.0,
-            rows: Vec::with_capacity(cluster.coolings.len()),
-        };
-        let over = |cooling| cards_over(&problem.limits, cluster, cooling, clock, size.cards);
-        if let Some(limit) = cluster.coolings.iter().map(over).reduce(Option::and).flatten() {
+        let rows = Vec::with_capacity(cluster.coolings.len());
+        let mut size = Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows };
+        if let Some(limit) = least.iter().map(|least| least.over(units)).reduce(Option::and).flatten() {
             return (None, size, Some(Refused::Over(limit)));
         }
         let servers = units * cluster.unit_servers();
@@ -168,12 +195,11 @@ fn variant(
                 refusal = Some(Refused::Over("site.hot_day"));
                 continue;
             }
-            if let Some(limit) = cards_over(&problem.limits, cluster, cooling, clock, size.cards) {
+            if let Some(limit) = least[cooling_index].over(units) {
                 refusal = Some(Refused::Over(limit));
                 continue;
             }
-            let choice = Choice { cluster, fabric, cooling, clock, power_cap };
-            match plant_on(&choice, &terms, units, wired, known) {
+            match plant_on(&at(cooling), &terms, units, wired, known) {
                 Ok(plant) => match over_limits(problem, &plant).first() {
                     None => {
                         size.goodput = plant.goodput.goodput;
@@ -232,26 +258,9 @@ fn variant(
         cards_per_server: cluster.cards_per_server,
         reaches,
         goodput_from,
+        cap,
+        network_ids: Vec::new(),
     })
-}
-
-/// The limit on power that the cards alone exceed, if any: such a plant need not be worked out to be refused.
-///
-/// The draw of a plant is a sum of parts that are not negative, of which the cards' is one; the slack covers the
-/// rounding of the other order of products.
-fn cards_over(
-    limits: &Limits,
-    cluster: &Cluster,
-    cooling: &CoolingOption,
-    clock: f64,
-    cards: u64,
-) -> Option<&'static str> {
-    let alone = cluster.card_power().draw(clock) * cards as f64 * (1.0 - 1e-9);
-    let over = |limit: Option<f64>, watts: f64| limit.is_some_and(|limit| watts > limit);
-    if over(limits.facility_watts, facility_power(alone, cooling.pue_design_day).0) {
-        return Some("limits.facility_watts");
-    }
-    over(limits.it_watts, alone.0).then_some("limits.it_watts")
 }
 
 /// First and last lawful size of each network, and the best goodput of a lawful size from each on.

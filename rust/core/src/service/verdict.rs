@@ -1,6 +1,7 @@
 //! Why a service is as large as it is, and why there is none.
 
 use crate::error::CoreError;
+use crate::evaluate::over::{grouped, over_words};
 use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceNearest};
 use crate::service::ground::SMALLEST_BATCH;
 use crate::service::problem::{LatencyTarget, ServiceProblem};
@@ -84,8 +85,9 @@ pub fn nearest(
         let shown = told(problem, fields, found)?;
         let least = problem.target.requests_per_second.unwrap_or(0.0);
         let (what, why) = if !shown.over_limits.is_empty() {
-            let over = shown.over_limits.join(", ");
-            ("limits", format!("without the limits {} cards do it; over: {over}", shown.cards.total))
+            let cards = shown.cards.total;
+            let over = over_words(&shown.over_limits, &problem.limits, cards, &shown.facility, &shown.cost);
+            ("limits", format!("without the limits {} cards do it; over: {over}", grouped(cards)))
         } else if found.rate < least {
             let most = found.rate;
             (

@@ -6,6 +6,7 @@ use super::{choice, design};
 use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::evaluate;
+use crate::evaluate::over::{grouped, over_words, short};
 use crate::problem::Problem;
 use crate::search::{Outcome, Progress, search};
 use crate::training::layout::Rule;
@@ -36,8 +37,9 @@ pub fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreErro
         if let Some(found) = search(&relaxed, &mut silent)?.best {
             let design = design(&relaxed, &found)?;
             let why = format!(
-                "inside the limits the fastest plan takes {:.1} days at {:.4e} tokens/s",
-                design.performance.days, design.performance.tokens_per_second
+                "inside the limits the fastest plan takes {} days at {} tokens/s",
+                short(design.performance.days),
+                short(design.performance.tokens_per_second)
             );
             return Ok(Nearest { what: "target", design: Some(design), why });
         }
@@ -49,8 +51,11 @@ pub fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreErro
         relaxed.search.objective = crate::problem::Objective::Throughput;
         if let Some(found) = search(&relaxed, &mut silent)?.best {
             let design = evaluate(problem, &choice(&found))?;
-            let why =
-                format!("{}inside the other limits {} cards are the best", unbuilt(outcome), found.cards);
+            let why = format!(
+                "{}inside the other limits {} cards are the best",
+                unbuilt(outcome),
+                grouped(found.cards)
+            );
             return Ok(Nearest { what: "limits", design: Some(design), why });
         }
     }
@@ -62,15 +67,17 @@ pub fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreErro
         let why = format!(
             "{}without the limits {} cards do it; over: {}",
             unbuilt(outcome),
-            found.cards,
-            design.over_limits.join(", ")
+            grouped(found.cards),
+            over_words(&design.over_limits, &problem.limits, found.cards, &design.facility, &design.cost)
         );
         return Ok(Nearest { what: "limits", design: Some(design), why });
     }
     // Rules are looked at in their order: the last one broken stopped those that came furthest.
     let last = outcome.tally.rejected.iter().last().map(|(rule, _)| rule);
     let what = if last == Some(Rule::Memory) { "memory" } else { "layout" };
-    let why = match (outcome.refusals.first(), last) {
+    // What cannot be built says more than that larger sizes are over a limit.
+    let unbuilt = outcome.refusals.iter().find(|refusal| !refusal.cause.starts_with("limits."));
+    let why = match (unbuilt.or(outcome.refusals.first()), last) {
         (Some(refusal), _) => format!("no size can be built: {}", refusal.example),
         (None, Some(Rule::Memory)) => "no lawful layout fits into the memory of a device".to_string(),
         (None, Some(rule)) => {
