@@ -90,10 +90,10 @@ def _no(facts: Facts) -> str:
     nearest = facts.nearest
     if facts.cause is not None:
         return f"No: {facts.cause}"
-    if nearest is None:
-        return f"No: nothing {wanted or 'fits the limits'}" + ("" if facts.complete else " so far")
-    if nearest.design is None:
-        return f"No: {nearest.why}"
+    if nearest is None or nearest.design is None:
+        if not facts.complete:
+            return "No plan is known: the search was ended before it found one, which proves nothing"
+        return f"No: {nearest.why if nearest else 'nothing ' + (wanted or 'fits the limits')}"
     row = _row(nearest.design, facts.nearest_chip or facts.chip)
     wanted = f"nothing inside the limits {wanted}" if wanted else "nothing fits the limits"
     if nearest.what == "target":

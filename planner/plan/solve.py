@@ -249,6 +249,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         front_total=result["front_total"],
         runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
         similar_layouts=result["similar_layouts"],
+        similar_within=request["search"]["similar"],
         prices=price_list(result, request),
         nearest=nearest,
         comparison=answer.comparison,
@@ -418,7 +419,7 @@ def _evidence(
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     grade, why = evidence.grade(
-        evidence.Calibration(family.calibrated, family.runs, family.groups),
+        evidence.Calibration(family.calibrated, family.runs, family.groups, family.own_runs),
         len(own),
         evidence.groups_of(own),
         timing,
