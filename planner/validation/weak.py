@@ -99,7 +99,7 @@ CAUSES = [
     "  chip without runs is (fits without their family, the profile of stacks that nobody measured),",
     "  stand in the table above. They come from two houses; younger stacks than theirs may be worse.",
     "- Runs of torchtitan on H100 capped to 500 W, and of MindSpeed on 910C and of Qwen3-30B on 910B,",
-    "  were predicted before the fit saw them: 8B to 405B on 8 to 512 cards 8 % too fast to 10 % too",
+    "  were predicted before the fit saw them: 8B to 405B on 8 to 512 cards 11 % too fast to 10 % too",
     "  slow, once the power cap, the micro-batches of its pipelines and the repeated heads of its ring",
     "  attention were counted (its rings with every query head's keys and values: 19 to 29 % too fast",
     "  before). 8B at 131,072 and 262,144 tokens over 4 and 8 cards is 28 to 31 % too fast: a step",
