@@ -54,6 +54,8 @@ class Calibration:
     """``runs``, ``operators`` or ``none``."""
     runs: int
     groups: int
+    own_runs: int = 0
+    """Of the user, beside the published ones."""
 
 
 def grade(
@@ -68,11 +70,9 @@ def grade(
         timing_estimates: estimates that the step time rests on.
     """
     fitted = calibration.calibrated == "runs"
+    runs = _runs(calibration.runs, calibration.own_runs)
     if fitted and min(groups_on_chip, calibration.groups) >= FEW_GROUPS:
-        based = (
-            f"calibrated on {_runs(calibration.runs)} of its family, {runs_on_chip} on this chip "
-            f"by {groups_on_chip} groups"
-        )
+        based = f"calibrated on {runs} of its family, {runs_on_chip} on this chip by {groups_on_chip} groups"
         if not timing_estimates:
             return "A", f"{based}; nothing that timing needs is estimated"
         return "B", f"{based}, but {_estimates(timing_estimates)} in what timing needs"
@@ -85,14 +85,22 @@ def grade(
             else "efficiency not calibrated"
         )
         return "C", f"{_runs(runs_on_chip)} on this chip, but {thin}"
+    if calibration.own_runs and not calibration.runs:
+        return "C", f"no published run on this chip; calibrated on {runs}"
     if calibration.runs and calibration.calibrated != "none":
-        return "C", f"no run on this chip; calibrated on {_runs(calibration.runs)} of its kin"
+        return (
+            "C",
+            f"no run on this chip; calibrated on {runs} of its kin",
+        )
     measured = "; operators measured" if calibration.calibrated == "operators" else ""
     return "D", f"no run on this chip{measured}"
 
 
-def _runs(count: int) -> str:
-    return f"{count} published run{'' if count == 1 else 's'}"
+def _runs(count: int, own: int = 0) -> str:
+    """ "3 published runs", "3 published and 1 own runs", "1 own run"."""
+    if not own:
+        return f"{count} published run{'' if count == 1 else 's'}"
+    return f"{count} published and {own} own runs" if count else f"{own} own run{'' if own == 1 else 's'}"
 
 
 def _groups(count: int) -> str:

@@ -22,6 +22,9 @@ const TRIED_BELOW: usize = 4;
 /// And above it: more ranks with fewer spares may be fewer cards.
 const TRIED_ABOVE: usize = 2;
 
+/// What fewer than the usual spares can gain in days: idle servers fail too, and lengthen the run by a little.
+const GAINED: f64 = 0.015;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
@@ -137,28 +140,54 @@ struct Tried {
     days: f64,
     /// It is fast enough, lawful, and fits.
     fast: bool,
+    /// So it may be with fewer spares.
+    near: bool,
     /// Cards bought where it stays inside all limits.
     cards: Option<f64>,
 }
 
 impl Sizes<'_> {
-    /// The fewest cards with which so many data ranks do it, from the usual spares down to none by halving: up to the
-    /// usual ones every spare makes it faster.
+    /// The fewest cards with which so many data ranks do it, from the usual spares down to none by halving. Days fall with
+    /// spares up to where their own failures cost more than they cover: where the usual ones are a little too slow, it is
+    /// halved from that turn on.
     fn fewest(&self, dp: u64) -> Option<f64> {
         let tried = self.at(dp);
-        let most = tried.cards.filter(|_| tried.fast)?;
+        let most = tried.cards.filter(|_| tried.near)?;
         let cluster = &self.problem.clusters[self.family.choice.cluster];
         let active = Layout { dp, ..self.family.choice.layout }.devices().div_ceil(cluster.devices_per_card);
         let unit = cluster.unit_cards;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of cards")]
         let (mut from, mut to) =
             (active.max(self.problem.limits.cards_min).div_ceil(unit), most as u64 / unit);
+        if !tried.fast {
+            let does = |units: &u64| {
+                let tried = self.with(dp, Some(units * unit));
+                tried.fast && tried.cards.is_some()
+            };
+            // Few spares may cover nothing, and cost: then none do better than some.
+            to = [from, self.quickest(dp, from, to)].into_iter().find(does)?;
+        }
         while from < to {
             let middle = u64::midpoint(from, to);
             let tried = self.with(dp, Some(middle * unit));
             if tried.fast && tried.cards.is_some() { to = middle } else { from = middle + 1 }
         }
         Some((to * unit) as f64)
+    }
+
+    /// The units of `from` to `to` with the fewest days, which fall and then rise, by thirds.
+    fn quickest(&self, dp: u64, mut from: u64, mut to: u64) -> u64 {
+        let unit = self.problem.clusters[self.family.choice.cluster].unit_cards;
+        while to - from > 2 {
+            let third = (to - from) / 3;
+            let (left, right) = (from + third, to - third);
+            if self.with(dp, Some(left * unit)).days <= self.with(dp, Some(right * unit)).days {
+                to = right;
+            } else {
+                from = left;
+            }
+        }
+        u64::midpoint(from, to)
     }
 
     /// With the usual spares.
@@ -170,13 +199,14 @@ impl Sizes<'_> {
         let layout = Layout { dp, ..self.family.choice.layout };
         let choice = DesignChoice { cards, layout, ..self.family.choice };
         let Ok(design) = evaluate(self.problem, &choice) else {
-            return Tried { days: f64::INFINITY, fast: false, cards: None };
+            return Tried { days: f64::INFINITY, fast: false, near: false, cards: None };
         };
         let broken = reasons(&design.broken_rules);
         let days = design.performance.days;
         Tried {
             days,
             fast: days <= self.allowed && broken & (MEMORY | LAYOUT) == 0,
+            near: days <= self.allowed * (1.0 + GAINED) && broken & (MEMORY | LAYOUT) == 0,
             cards: (broken & (LIMITS | SPARES) == 0).then_some(design.cards.total as f64),
         }
     }
@@ -194,10 +224,10 @@ impl Sizes<'_> {
             let Some(last) = ranks.last() else { return ranks };
             tried = self.at(*last);
         }
-        if !tried.fast {
+        if !tried.near {
             let turn = self.turn(ranks);
             let Some(most) = ranks.get(turn).filter(|_| turn + 1 < ranks.len()) else { return &[] };
-            if !self.at(*most).fast {
+            if !self.at(*most).near {
                 return &[];
             }
             ranks = &ranks[..=turn];
