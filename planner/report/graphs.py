@@ -167,7 +167,7 @@ def _bands(plan: Plan, words: Words) -> Any:
             **{f"r{key[1:]}": band[key] / band["p50"] - 1 for key in band},
         }
         for name, band in bands.items()
-        if band is not None and band["p50"] > 0
+        if isinstance(band, dict) and band["p50"] > 0
     ]
     if not rows:
         return None
