@@ -26,6 +26,26 @@ struct Regions {
     cores_per_group: u64,
 }
 
+/// The cores that join the pods of a region, by group; the same whatever a leaf's ports are.
+#[derive(Clone, Copy)]
+struct Core {
+    per_group: u64,
+    /// Uplinks of a spine.
+    spine_up: u64,
+}
+
+impl Core {
+    /// The fewest for `pods_each` pods of `pod_leaves` leaves that leave themselves half of their ports.
+    fn of(pods_each: u64, pod_leaves: u64, half: u64) -> Self {
+        // Fewer cores cannot carry a link of every leaf of every pod of a region.
+        let least = (pods_each * pod_leaves).div_ceil(half).max(1);
+        (least..=half)
+            .map(|cores| Self { per_group: cores, spine_up: pod_leaves.next_multiple_of(cores) })
+            .find(|core| core.spine_up <= half && pods_each * core.spine_up <= core.per_group * half)
+            .unwrap_or(Self { per_group: half, spine_up: half })
+    }
+}
+
 impl Regions {
     /// Ports towards the pods on a core of a full region.
     fn core_down(&self) -> u64 {
@@ -36,19 +56,11 @@ impl Regions {
         self.spines * self.cores_per_group
     }
 
-    /// Regions of `pods_each` pods for `leaves` leaves. Of the cores the fewest that leave themselves half of their
-    /// ports. Fewer leaves never take more regions, nor more of anything else.
-    fn of(leaves: u64, pods_each: u64, group: u64, (radix, up): (u64, u64)) -> Self {
-        let half = radix / 2;
-        let pod_leaves = half / group * group;
+    /// Regions of `pods_each` pods for `leaves` leaves. Fewer leaves never take more regions, nor more of anything else.
+    fn of(leaves: u64, pod_leaves: u64, up: u64, (pods_each, core): (u64, Core)) -> Self {
         let pods = leaves.div_ceil(pod_leaves);
         let count = pods.div_ceil(pods_each);
-        // Fewer cores cannot carry a link of every leaf of every pod of a region.
-        let least = (pods_each * pod_leaves).div_ceil(half).max(1);
-        let (cores_per_group, spine_up) = (least..=half)
-            .map(|cores| (cores, pod_leaves.next_multiple_of(cores)))
-            .find(|&(cores, spine_up)| spine_up <= half && pods_each * spine_up <= cores * half)
-            .unwrap_or((half, half));
+        let Core { per_group: cores_per_group, spine_up } = core;
         Self { count, pods, pods_each, pod_leaves, spines: up, spine_up, cores_per_group }
     }
 }
@@ -71,6 +83,9 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
     if hosts > limit {
         return Err(too_many);
     }
+    let pod_leaves = half / group * group;
+    let cores = (1..=half).map(|pods| Core::of(pods, pod_leaves, half)).collect();
+    let shape = Shape { radix, pod_leaves, cores };
     let mut best: Option<Built> = None;
     for (down, ups) in leaf_splits(spec) {
         let layer = LeafLayer::fill(hosts, group, down);
@@ -84,7 +99,8 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
                 break;
             }
             for ratio in ratios(spec) {
-                let Some(found) = Built::of(layer, (down, up), (radix, group), ratio) else { continue };
+                let held = best.as_ref().map_or(u64::MAX, Built::switches);
+                let Some(found) = Built::of(layer, (down, up), &shape, ratio, held) else { continue };
                 if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
                     best = Some(found);
                 }
@@ -105,6 +121,23 @@ fn least_switches(leaves: u64, up: u64, (half, group): (u64, u64)) -> u64 {
     leaves + pods * up + (up * pods * pod_leaves).div_ceil(half) + up
 }
 
+/// What every build from one switch shares.
+struct Shape {
+    radix: u64,
+    /// Leaves of a full pod.
+    pod_leaves: u64,
+    /// Of regions of one pod, two, ... half as many as a switch has ports.
+    cores: Vec<Core>,
+}
+
+impl Shape {
+    /// Of regions of `pods_each` pods, at least one.
+    #[allow(clippy::cast_possible_truncation)] // at most half the ports of a switch
+    fn core(&self, pods_each: u64) -> Core {
+        self.cores[pods_each as usize - 1]
+    }
+}
+
 /// Leaves, regions and what joins them.
 struct Built {
     layer: LeafLayer,
@@ -118,22 +151,33 @@ struct Built {
 impl Built {
     /// With a tapered top the regions are full, since what stays inside is not tapered; else of the size that takes
     /// fewest switches, the largest among equals. Every size is asked, so that fewer leaves never take more switches.
-    fn of(layer: LeafLayer, ports: (u64, u64), (radix, group): (u64, u64), ratio: f64) -> Option<Self> {
-        let half = radix / 2;
+    /// `cores`: of regions of one pod, two, ... `held`: switches that something else is known to take; none where more.
+    fn of(layer: LeafLayer, ports: (u64, u64), shape: &Shape, ratio: f64, held: u64) -> Option<Self> {
         let with = |pods_each: u64| {
-            let regions = Regions::of(layer.leaves, pods_each, group, (radix, ports.1));
+            let core = shape.core(pods_each);
+            Regions::of(layer.leaves, shape.pod_leaves, ports.1, (pods_each, core))
+        };
+        let built = |regions: Regions| {
             let core_down = regions.core_down();
             let needed = uplinks_for(core_down, ratio);
-            let top = spread(regions.count, needed, radix - core_down, radix)?;
+            let top = spread(regions.count, needed, shape.radix - core_down, shape.radix)?;
             Some(Self { layer, ports, regions, top })
         };
+        let full = shape.cores.len() as u64;
         if ratio > 1.0 {
-            return with(half);
+            return built(with(full));
         }
-        let mut best: Option<Self> = None;
-        for pods_each in (1..=half).rev() {
-            let Some(found) = with(pods_each) else { continue };
-            if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
+        let (mut best, mut held) = (None, held);
+        for pods_each in (1..=full).rev() {
+            let regions = with(pods_each);
+            // A super-core at least stands above each group of cores.
+            let least = layer.leaves + regions.pods * regions.spines + regions.cores() * (regions.count + 1);
+            if least >= held {
+                continue;
+            }
+            let Some(found) = built(regions) else { continue };
+            if found.switches() < held {
+                held = found.switches();
                 best = Some(found);
             }
         }
