@@ -40,6 +40,11 @@ class Bands(Part):
         description="share of the draws in which a design of training runs at all (memory, rules): days are "
         "of these; null: of a service",
     )
+    met: float | None = Field(
+        default=None,
+        description="share of all draws in which a design of training meets its days within the limits; "
+        "null: no days are asked for, or of a service",
+    )
     requests_per_second: Band | None = Field(
         default=None, description="of a service: the most within its latencies"
     )

@@ -43,7 +43,7 @@ class Facts:
     runs: float | None = None
     """The share of draws in which the design fits; its days are banded over these."""
     met: float | None = None
-    """Of an evaluated design: the share of draws in which it meets the target."""
+    """The share of draws in which the design meets the target."""
 
 
 def headline(facts: Facts) -> str:
@@ -67,12 +67,17 @@ def _answer(facts: Facts) -> str:
     cards = f"{facts.cards.total:,} {facts.chip}"
     took = f"{days(facts.performance.days)}{spread(facts.days, facts.runs)}"
     if facts.target.days is not None:
-        return f"{cards} meet {days(facts.target.days)}: {took}"
+        return f"{cards} meet {days(facts.target.days)}: {took}{_in_time(facts)}"
     if facts.target.tokens_per_second is not None:
         # The target counts calendar time, so failures are taken off.
         reached = rate(facts.performance.tokens_per_second * facts.performance.goodput)
         return f"{cards} meet {rate(facts.target.tokens_per_second)}: {reached}{_rate_spread(facts)}"
     return f"{took} · {cards}"
+
+
+def _in_time(facts: Facts) -> str:
+    """How often the draws are in time: central figures say yes or no, and not how likely that is."""
+    return "" if facts.met is None else f", in time in {percent(facts.met, 0)} of the draws"
 
 
 def _rate_spread(facts: Facts) -> str:

@@ -227,7 +227,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         warning=mature.warning,
         cause=case.cause,
         runs=studied.bands.runs if studied else None,
-        met=answer.found.met if answer.found is not None and answer.comparison is not None else None,
+        met=_met(answer),
     )
     return Plan(
         feasible=result["feasible"],
@@ -291,13 +291,21 @@ def _band_of(answer: _Answer, name: str) -> Band | None:
     return getattr(answer.studied.bands, name) if answer.studied else None
 
 
+def _met(answer: _Answer) -> float | None:
+    """Share of the draws in which the target is met: of those asked for, else of those behind the bands."""
+    if answer.found is not None and answer.found.met is not None:
+        return answer.found.met
+    return answer.studied.bands.met if answer.studied is not None else None
+
+
 def _bands(answer: _Answer) -> Bands | None:
     """Those of the draws asked for, where they were drawn; else those that every answer draws."""
     if answer.studied is None:
         return None
     own = answer.studied.bands
     sampled = answer.found.bands if answer.found else {}
-    return own.model_copy(update={name: sampled[name] for name in Bands.model_fields if name in sampled})
+    update: dict[str, object] = {name: sampled[name] for name in Bands.model_fields if name in sampled}
+    return own.model_copy(update=update | {"met": _met(answer)})
 
 
 _NO_DESIGN: Mapping[str, Any] = {

@@ -104,7 +104,13 @@ class Spread:
         out: Floats = both.mean(axis=0) if len(both) else np.zeros(len(centre) + 1)
         return out
 
-    def bands(self, choice: wire.DesignChoice, design: Wire, others: Bands) -> Bands:
+    def met(self, choice: wire.DesignChoice, days: float) -> float:
+        """Share of the draws in which a design takes so many calendar days at most, inside all limits."""
+        return float((self._days(choice, FATAL) <= days).mean())
+
+    def bands(
+        self, choice: wire.DesignChoice, design: Wire, others: Bands, target_days: float | None
+    ) -> Bands:
         """The bands of a design: what ``others`` (one figure at a time) say of it, mended by the draws."""
         columns, speed = self._columns(choice), design["performance"]
         days = self._days(choice, CANNOT_RUN)
@@ -117,7 +123,8 @@ class Spread:
             "capex_usd": columns[:, CAPEX],
         }
         found: dict[str, Any] = {name: band_of(values) for name, values in drawn.items()}
-        return others.model_copy(update=found | {"runs": self.runs(choice)})
+        met = None if target_days is None else self.met(choice, target_days)
+        return others.model_copy(update=found | {"runs": self.runs(choice), "met": met})
 
 
 def band_of(values: Floats) -> Band | None:

@@ -105,7 +105,7 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStud
 
     found = study(design, figures.uncertain(used), moved, errors)
     drawn = spread_of(case.problem, rebuilt({}), used, errors, rebuilt, case.problem.scenario.search.seed)
-    found.bands = drawn.bands(choice, design, found.bands)
+    found.bands = drawn.bands(choice, design, found.bands, case.problem.request.target.days)
     return DesignStudy(**vars(found), spread=drawn)
 
 

@@ -183,6 +183,8 @@ def _trained(plan: Plan, words: Words) -> Iterator[Fact]:
     )
     if plan.bands is not None and plan.bands.runs is not None and plan.bands.runs <= ALL:
         yield words("runs"), words("runs_value", share=percent(plan.bands.runs, 0))
+    if plan.bands is not None and plan.bands.met is not None:
+        yield words("in_time"), words("in_time_value", share=percent(plan.bands.met, 0))
     yield words("goodput"), percent(speed.goodput)
     if plan.reliability is not None:
         yield words("failures"), number(plan.reliability.failures_per_day)

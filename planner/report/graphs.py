@@ -159,7 +159,7 @@ def _bars(leaves: dict[str, float], title: str, unit: str) -> Any:
 
 def _bands(plan: Plan, words: Words) -> Any:
     alt = _altair()
-    bands = plan.bands.model_dump(exclude={"runs"}) if plan.bands else {}
+    bands = plan.bands.model_dump(exclude={"runs", "met"}) if plan.bands else {}
     rows = [
         {
             "what": name.replace("_", " "),

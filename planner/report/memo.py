@@ -349,6 +349,8 @@ def _sure(plan: Plan) -> Iterator[Row]:
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
         if plan.bands.runs is not None and plan.bands.runs <= ALL:
             yield "of the draws", f"{percent(plan.bands.runs, 0)} leave it room in memory: days are of these"
+        if plan.bands.met is not None:
+            yield "in time", f"in {percent(plan.bands.met, 0)} of the draws of all ranges together"
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)
