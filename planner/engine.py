@@ -168,7 +168,7 @@ def deliveries(
     return _floats(answer).reshape(len(asked), len(rows)).copy()
 
 
-OUTPUTS = 6
+OUTPUTS = 7
 """Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
 a year, reasons."""
 

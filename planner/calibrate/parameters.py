@@ -78,7 +78,7 @@ MINDSPEED = ("mindspeed-2024", "mindspeed-legacy")
 UNTUNED_SOFTWARE = (*MEGATRON_LM, "megatron-deepspeed-2021", "flagperf", "mindspeed-legacy")
 UNTUNED = 1.05
 """Time of matrix products in software that nobody tuned for the run, where tuned software is 1."""
-NOT_FOUNDRY = (*MEGATRON, *BEFORE_FLASH, "flagperf", *MINDSPEED)
+NOT_FOUNDRY = (*MEGATRON, *BEFORE_FLASH, "flagperf", "torchtitan", *MINDSPEED)
 ALL_SOFTWARE = (*NOT_FOUNDRY, *FOUNDRY)
 LIKE_MEGATRON = (*MEGATRON, "megascale-2024", "hai-llm-2024")
 EVERY_SOFTWARE = tuple(dict.fromkeys((*ALL_SOFTWARE, *LIKE_MEGATRON)))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from planner.calibrate.parameters import BOARD_NAMES, FAMILIES, RIDGE, Parameter
 from planner.calibrate.run import Shipped
+from planner.software import default_profile
+from planner.specs import SpecLibrary
+from planner.validation.files import read
 from planner.validation.measured import measured_seconds
-from planner.validation.predict import Engine, step_of
+from planner.validation.predict import Engine, predictions, step_of
+from planner.validation.request import Desk
 from planner.validation.run import family_of
 
+Array = NDArray[np.float64]
 KEYS = {
     "attention_forward": ("attention", "forward"),
     "scale_up": ("scale_up",),
@@ -35,15 +43,16 @@ def touches(parameter: Parameter, key: tuple[str, ...]) -> bool:
     return (parameter.key if parameter.key[0] == "matmul" else KEYS[parameter.key[0]]) == key
 
 
-def inherited(found: Shipped, key: str, ridge: float) -> float:
+def inherited(found: Shipped, key: str, ridge: float, at: Array | None = None) -> float:
     """A share of peak (dotted key of an efficiency file) of a chip of that ridge point without any run.
 
     What all families share, at the ridge point; what a family has of its own is its prior. A low ridge point
-    promises higher shares of peak: no credit is given for that before a run shows it.
+    promises higher shares of peak: no credit is given for that before a run shows it. ``at``: the u of
+    another fit than that of all runs.
     """
     path = tuple(key.split("."))
     prior, law = None, 1.0
-    for parameter, u in zip(found.model.parameters, found.fit.u, strict=True):
+    for parameter, u in zip(found.model.parameters, found.fit.u if at is None else at, strict=True):
         own = parameter.kind == "efficiency" and parameter.name not in BOARD_NAMES
         if not own or not touches(parameter, path):
             continue
@@ -55,6 +64,34 @@ def inherited(found: Shipped, key: str, ridge: float) -> float:
             prior = parameter.prior
     assert prior is not None
     return prior * law
+
+
+def measured_share(library: SpecLibrary, name: str, precision: str) -> float | None:
+    """Best measured rate of large products over the peak: the mean of the chips of an efficiency file that
+    have one, None where none has. 16-bit formats count as one."""
+    shares = []
+    for chip in map(library.accelerator, library.ids("accelerators")):
+        if chip.efficiency != name:
+            continue
+        for known in ("bf16", "fp16") if precision == "bf16" else (precision,):
+            rate, peak = getattr(chip.measured, known), getattr(chip.peak, known)
+            if rate is not None and peak is not None:
+                shares.append(rate.value / peak.value)
+                break
+    return float(np.mean(shares)) if shares else None
+
+
+def reached(library: SpecLibrary, shares: Mapping[tuple[str, str], float]) -> tuple[float, int]:
+    """Share of the best measured rate that products reach in training: the median of so many fitted figures.
+
+    ``shares``: (efficiency file, precision) -> its fitted share of peak.
+    """
+    ratios = [
+        share / measured
+        for (name, precision), share in shares.items()
+        if (measured := measured_share(library, name, precision)) is not None
+    ]
+    return float(np.median(ratios)), len(ratios)
 
 
 @dataclass(frozen=True)
@@ -97,19 +134,45 @@ def unseen(found: Shipped) -> Unseen:
     return Unseen(errors, math.exp(max(most, 0.0)), spread)
 
 
-def _as_inherited(found: Shipped, engine: Engine) -> float:
-    """ln(predicted/measured) of a row on a chip that inherits all its shares, none of them lowered."""
+def as_domestic_plans(found: Shipped, library: SpecLibrary) -> Array:
+    """ln(predicted/measured) of the runs on Chinese chips, each as a plan on a chip without runs.
+
+    All shares of peak are inherited from a fit without its family; the software is that of stacks that nobody
+    measured.
+    """
+    rows = [
+        engine.ready.row.model_copy(update={"software": default_profile("").id})
+        for engine in found.model.engines
+        if library.accelerator(engine.ready.accelerator).origin == "CN"
+    ]
+    lower = unseen(found).slower
+    errors = []
+    for item in predictions(Desk(library, read().models), rows)[0]:
+        at = found.without_family[family_of(item.engine.ready.efficiency.id)]
+        errors.append(_as_inherited(found, item.engine, at, lower, item.engine.software_now))
+    return np.array(errors)
+
+
+def _as_inherited(
+    found: Shipped,
+    engine: Engine,
+    at: Array | None = None,
+    lower: float = 1.0,
+    software: Mapping[str, Any] | None = None,
+) -> float:
+    """ln(predicted/measured) of a row on a chip that inherits all its shares, over ``lower``."""
     ready = engine.ready
     ridge = found.model.ridge(ready.efficiency.id)
+
+    def share(key: str) -> float:
+        return inherited(found, key, ridge, at) / lower
+
     chip = {
         **engine.efficiency,
-        "matmul": {
-            key: v and inherited(found, f"matmul.{key}", ridge)
-            for key, v in engine.efficiency["matmul"].items()
-        },
-        **{key: inherited(found, ".".join(path), ridge) for key, path in KEYS.items()},
+        "matmul": {key: v and share(f"matmul.{key}") for key, v in engine.efficiency["matmul"].items()},
+        **{key: share(".".join(path)) for key, path in KEYS.items()},
     }
-    design = engine.evaluate(chip, found.model.figures(engine, found.fit.u)[1])
+    design = engine.evaluate(chip, software or found.model.figures(engine, found.fit.u)[1])
     predicted = step_of(ready, design)
     performance = {**design["performance"], "step_seconds": predicted}
     return math.log(predicted / measured_seconds(ready.measure, performance, ready.card_peak))

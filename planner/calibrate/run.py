@@ -6,7 +6,6 @@ import datetime as dt
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from planner.calibrate.fit import Fit, Model, fit, left_out
 from planner.calibrate.parameters import PARAMETERS, Parameter
 from planner.calibrate.residuals import USUAL, Spread, covering, robust, shrunk, split
-from planner.errors import PlannerError
 from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.predict import Engine, predictions
@@ -37,6 +35,7 @@ class Shipped:
     ``errors``, ``folds``, ``new_chip`` and ``new_software`` are ln(predicted/measured) of the rows of
     ``model``:
     in the fit, with their group left out, with their chip family, their software profile, their framework.
+    ``without_family``: the u of the fits without each chip family.
     """
 
     model: Model
@@ -46,6 +45,7 @@ class Shipped:
     new_chip: Array
     new_software: Array
     new_framework: Array
+    without_family: dict[str, Array]
     runs: dict[str, int]
     groups: dict[str, int]
     dense: Spread
@@ -91,7 +91,7 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
     runs, groups = _evidence(engines)
     best = fit(model, say)
     folds, _ = left_out(model, best, lambda engine: engine.ready.row.source)
-    new_chip, _ = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
+    new_chip, without = left_out(model, best, lambda engine: family_of(engine.ready.efficiency.id))
     new_software, _ = left_out(model, best, lambda engine: engine.ready.software.id)
     new_framework, _ = left_out(model, best, lambda engine: engine.ready.row.framework or "")
     experts = np.array([engine.ready.experts for engine in engines])
@@ -104,6 +104,7 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         new_chip=new_chip,
         new_software=new_software,
         new_framework=new_framework,
+        without_family=without,
         runs=runs,
         groups=groups,
         dense=split(folds[~experts], names[~experts].tolist()),
@@ -166,97 +167,3 @@ def _touches(parameter: Parameter, engine: Engine) -> bool:
         needed = parameter.key[1] == ready.request.problem.training.precision
         return ready.efficiency.id in parameter.ids and needed
     return ready.efficiency.id in parameter.ids
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """What own runs say about one chip with one software profile.
-
-    ``factor``: measured over predicted time, drawn towards 1; ``before`` and ``after``: mean absolute errors.
-    """
-
-    efficiency: str
-    software: str
-    runs: int
-    groups: int
-    factor: float
-    before: float
-    after: float
-    sigma: float
-
-
-BETWEEN = {False: 0.05, True: 0.17}
-"""ln spread between sources before any own run, of dense and of mixture-of-experts models (out of the folds
-of the shipped runs): what an own run is weighed against."""
-UNKNOWN_CHIP = 0.15
-"""The same of a chip without published runs, beside that of its software: families left out of the fit."""
-WITHIN = 0.045
-"""ln spread of runs of one source."""
-
-
-def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
-    """One factor on the speed of each chip family in the user's own runs.
-
-    With n runs the factor is exp(w x median ln error) with w = n s_b^2 / (n s_b^2 + s_w^2): one run of a
-    dense model counts for 55 %, one of a mixture of experts for 93 %, ten for 93 % and more.
-    The error that is left is told by leave-one-out where there are two runs or more.
-
-    Raises:
-        PlannerError: no row of the file can be predicted.
-    """
-    cases = read(path)
-    found, reasons = predictions(Desk(library, cases.models), [row for row in cases.training if row.scored])
-    if not found:
-        listed = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:3])
-        raise PlannerError(
-            "has no run to calibrate on",
-            file=str(path),
-            hint=f"at least 1 run that can be predicted is needed, 10 correct well ({listed or 'no row'})",
-        )
-    by_chip: dict[tuple[str, str], list[tuple[Engine, float]]] = {}
-    for item in found:
-        ready = item.engine.ready
-        error = math.log(item.predicted / item.measured)
-        by_chip.setdefault((ready.efficiency.id, ready.software.id), []).append((item.engine, error))
-    return [
-        _anchor(chip, software, [engine for engine, _ in pairs], [error for _, error in pairs])
-        for (chip, software), pairs in sorted(by_chip.items())
-    ]
-
-
-def anchor_weight(runs: int, experts: bool = False, known: bool = True, doubt: float = 0.0) -> float:
-    """How much of the median error of so many own runs is believed.
-
-    The more, the less is known without them: of mixture-of-experts models, of a chip without published
-    runs, of rows that leave something open (``doubt``: standard deviation of ln(time)).
-    """
-    between = BETWEEN[experts] ** 2 + (0.0 if known else UNKNOWN_CHIP**2) + doubt**2
-    return runs * between / (runs * between + WITHIN**2)
-
-
-def _anchor(chip: str, software: str, engines: Sequence[Engine], errors: Sequence[float]) -> Anchor:
-    experts = all(engine.ready.experts for engine in engines)
-    known = engines[0].ready.efficiency.calibrated != "none"
-    doubt = min(engine.ready.doubt for engine in engines)
-    count = len(errors)
-
-    def shift_of(others: Sequence[float]) -> float:
-        return anchor_weight(len(others), experts, known, doubt) * float(np.median(others))
-
-    shift = shift_of(errors)
-    left = [e - shift for e in errors]
-    if count > 1:
-        left = [e - shift_of([*errors[:i], *errors[i + 1 :]]) for i, e in enumerate(errors)]
-    sigma = math.sqrt(
-        (WITHIN**2 * 2 + sum(e * e for e in left) if count > 1 else WITHIN**2 * 3) / (count + 2)
-    )
-    return Anchor(
-        efficiency=chip,
-        software=software,
-        runs=count,
-        groups=len({engine.ready.row.source for engine in engines}),
-        factor=math.exp(-shift),
-        before=float(np.mean(np.abs(np.expm1(errors)))),
-        after=float(np.mean(np.abs(np.expm1(left)))),
-        sigma=max(sigma, 0.03),
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from planner.calibrate.run import Anchor, anchor_weight
+from planner.calibrate.own import Anchor, anchor_weight
 from planner.specs import SpecLibrary
 from planner.validation.files import Cases
 from planner.validation.layouts import UnanswerableError
@@ -84,6 +84,7 @@ def _anchor(
         before=float(np.mean(np.abs(np.expm1(before)))),
         after=float(np.mean(np.abs(np.expm1(left)))),
         sigma=max(spread, 0.03),
+        rates={},
     )
     return ServingAnchor(anchor, math.exp(log_time))
 

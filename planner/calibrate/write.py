@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.calibrate.own import MOST, Anchor, anchor_weight
 from planner.calibrate.parameters import FAMILIES, Parameter, tilt
-from planner.calibrate.priors import Unseen, inherited, touches, unseen
+from planner.calibrate.priors import Unseen, inherited, measured_share, reached, touches, unseen
 from planner.calibrate.residuals import Z90
-from planner.calibrate.run import Anchor, Shipped, anchor_weight
+from planner.calibrate.run import Shipped
 from planner.software import path_of, profile, profiles
 from planner.specs import Efficiency, SpecLibrary
 from planner.validation.run import family_of
@@ -25,6 +26,7 @@ title = "Fit of the planner on published training runs (planner/data/cases), pla
 date = "{date}"
 note = "values trade off against each other: use as a set; docs/accuracy.md has the errors on runs left out"
 """
+PRECISIONS = ("bf16", "fp8", "fp4")
 EXPLORED = "exploratory fit on the same runs; hardly visible there, so kept and not fitted again"
 
 
@@ -56,9 +58,21 @@ def efficiency_files(found: Shipped, library: SpecLibrary) -> dict[str, str]:
     """File name -> text of every efficiency file: fitted families, and priors for the others."""
     out = {}
     rest = unseen(found)
-    for name in library.ids("efficiency"):
-        fitted = family_of(name) in FAMILIES
-        text = _fitted_file(found, library, name) if fitted else _prior_file(found, library, name, rest)
+    names = library.ids("efficiency")
+    fitted = [name for name in names if family_of(name) in FAMILIES]
+    shares = {
+        (name, precision): value[0]
+        for name in fitted
+        for precision in PRECISIONS
+        if (value := _value(found, name, ("matmul", precision))) is not None
+    }
+    law = reached(library, shares)
+    for name in names:
+        text = (
+            _fitted_file(found, library, name)
+            if name in fitted
+            else _prior_file(found, library, name, rest, law)
+        )
         out[f"{name}.toml"] = text
     return out
 
@@ -147,17 +161,36 @@ def _guess(value: float, reach: float, method: str) -> str:
     )
 
 
-def _prior_file(found: Shipped, library: SpecLibrary, name: str, rest: Unseen) -> str:
+def _prior_file(found: Shipped, library: SpecLibrary, name: str, rest: Unseen, law: tuple[float, int]) -> str:
     old = library.efficiency(name)
     wide = Z90 * rest.spread
 
     def centre(key: str) -> float:
         return inherited(found, key, found.model.ridge(name)) / rest.slower
 
+    # Measured products show what a chip cannot do. Where they promise more than other families show, no
+    # credit is given for that before a run. The other shares of its matrix engine are lowered alike.
+    lower = {
+        precision: min(law[0] * share / centre(f"matmul.{precision}"), 1.0)
+        for precision in PRECISIONS
+        if (share := measured_share(library, name, precision)) is not None
+    }
+    worst = min(lower.values(), default=1.0)
+
+    def product(key: str) -> float:
+        return centre(key) * lower.get(key.rpartition(".")[2], worst)
+
     said = (
         f"no run: what the families with runs share at this ridge point, over {rest.slower:.3f}; range: what "
         f"{len(rest.errors)} families that the fit had not seen are off by"
     )
+    engine = said
+    if worst < 1.0:
+        engine = (
+            f"no run: {law[0]:.2f} of the products measured on it (of the chip's file), as {law[1]} fitted "
+            f"figures are of theirs; range: what {len(rest.errors)} families that the fit had not seen are "
+            "off by"
+        )
     kept = "as chip families with runs, in an exploratory fit"
     same = "as the families with runs; what the chip itself adds stands in the ranges below"
     within = found.dense.within
@@ -166,9 +199,11 @@ def _prior_file(found: Shipped, library: SpecLibrary, name: str, rest: Unseen) -
         "memory": _guess(0.75, 0.12, kept),
         "scale_up": _guess(centre("scale_up"), 0.2, said),
         "scale_out": _guess(centre("scale_out"), 0.2, said),
-        **{key: _guess(centre(key), wide, said) for key in ("matmul.bf16", "matmul.fp8", "matmul.fp4")},
+        **{key: _guess(product(key), wide, engine) for key in ("matmul.bf16", "matmul.fp8", "matmul.fp4")},
         "matmul.half_depth": _guess(250.0, 0.4, kept),
-        "attention.forward": _guess(centre("attention.forward"), 1.5 * wide, said),
+        "attention.forward": _guess(
+            centre("attention.forward") * lower.get("bf16", worst), 1.5 * wide, engine
+        ),
         "attention.backward_ratio": _guess(0.74, 0.15, kept),
         "attention.half_length": _guess(600.0, 0.4, kept),
     }
@@ -215,10 +250,13 @@ def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
     return re.sub(r"^spread = .*$", lambda _: lines, text, count=1, flags=re.M)
 
 
-def folds_file(found: Shipped, doubts: Mapping[str, float]) -> str:
+def folds_file(found: Shipped, doubts: Mapping[str, float], domestic: NDArray[np.float64]) -> str:
     """cv.json: step seconds predicted by fits that had not seen the row's group.
 
-    ``doubts``: of open fields (`planner.calibrate.open_fields`).
+    Args:
+        found: the fit.
+        doubts: of open fields (`planner.calibrate.open_fields`).
+        domestic: ln errors of the runs on Chinese chips (`planner.calibrate.priors.as_domestic_plans`).
     """
     rows = {}
     in_fit = {}
@@ -242,6 +280,7 @@ def folds_file(found: Shipped, doubts: Mapping[str, float]) -> str:
             "the software profile": _score(found.new_software),
             "the framework, whatever its age": _score(found.new_framework),
             "the chip family": _score(found.new_chip),
+            f"chip family and software of {len(domestic)} runs on Chinese chips": _score(domestic),
             "the group, but one run of it with the same software anchors": _score_of_rows(anchored(found)),
         },
         "open_fields": dict(doubts),
@@ -298,34 +337,38 @@ def write(directory: Path, files: Iterable[tuple[str, str]]) -> list[Path]:
 def anchored_file(anchor: Anchor, library: SpecLibrary, source: Path, date: str) -> str:
     """An efficiency file of the same id that extends the library's, scaled to the user's runs."""
     old = library.efficiency(anchor.efficiency)
-    method = (
-        f"times {1.0 / anchor.factor:.3f}: measured over predicted time was "
-        f"{anchor.factor:.3f} on {anchor.runs} own "
+    own = (
+        f"measured over predicted time was {anchor.factor:.3f} on {anchor.runs} own "
         f"runs of {anchor.groups} groups with {profile(anchor.software).id}, {date}"
     )
 
-    def scaled(value: float) -> str:
-        new = min(value / anchor.factor, 0.98)
-        return _figure(new, new * (1 - Z90 * 0.04), min(new * (1 + Z90 * 0.04), 1.0), "fitted", method)
+    def scaled(value: float, rate: str) -> str:
+        new = min(value * anchor.rates[rate], max(MOST, value))
+        wide = Z90 * 0.04
+        method = f"times {anchor.rates[rate]:.3f}: {own}"
+        return _figure(new, new * (1 - wide), min(new * (1 + wide), 1.0), "fitted", method)
 
     lines = [
         f'id = "{old.id}"',
         f'name = "{old.name}, own runs"',
         f'extends = "{old.id}"',
+        f'note = "Fits the machine with {anchor.software}, which its runs used: a plan with other software '
+        'takes the chip to be as much off with that."',
         'calibrated = "runs"',
-        f"runs = {old.runs + anchor.runs}",
-        f"groups = {old.groups + anchor.groups}",
+        f"own_runs = {anchor.runs}",
+        f"residual = {_figure(anchor.sigma, 0.8 * anchor.sigma, 1.5 * anchor.sigma, 'fitted', own)}",
     ]
-    lines.append(
-        f"residual = {_figure(anchor.sigma, 0.8 * anchor.sigma, 1.5 * anchor.sigma, 'fitted', method)}"
-    )
-    lines += [f"{key} = {scaled(getattr(old, key).value)}" for key in ("memory", "scale_up", "scale_out")]
+    lines += [
+        f"{key} = {scaled(getattr(old, key).value, key)}" for key in ("memory", "scale_up", "scale_out")
+    ]
     lines += ["", "[matmul]"]
     lines += [
-        f"{key} = {scaled(figure.value)}"
-        for key in ("bf16", "fp8", "fp4")
-        if (figure := getattr(old.matmul, key))
+        f"{key} = {scaled(figure.value, 'matmul')}"
+        for key in ("bf16", "fp8", "fp4", "int8")
+        if (figure := getattr(old.matmul, key, None))
     ]
-    lines += ["", "[attention]", f"forward = {scaled(old.attention.forward.value)}", "", "[sources.fit]"]
+    forward = scaled(old.attention.forward.value, "attention_forward")
+    lines += ["", "[attention]", f"forward = {forward}", "", "[sources.fit]"]
     lines += [f'title = "Own runs: {source.name}, planner calibrate"', f'date = "{date}"']
+    lines.append('note = "runs of the user, not published"')
     return "\n".join(lines) + "\n"

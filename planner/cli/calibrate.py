@@ -12,7 +12,8 @@ import typer
 from planner.errors import PlannerError
 
 if TYPE_CHECKING:
-    from planner.calibrate.run import Anchor, Shipped
+    from planner.calibrate.own import Anchor
+    from planner.calibrate.run import Shipped
 
 OwnCases = Annotated[
     Path | None,
@@ -50,11 +51,10 @@ def calibrate(
 ) -> None:
     """Fit the figures of chip families and software profiles to measured runs.
 
-    With --cases FILE: one factor per chip and software, from one run upwards (one anchors, ten correct); -o
-    DIR
-    then holds efficiency files that extend the library's: put DIR into PLANNER_SPEC_PATH. Without: the fit
-    behind
-    the shipped figures is done again. Exit code 0: done; 2: the file cannot be used, or has no run to fit.
+    With --cases FILE: one factor per chip and software, from one run upwards, and from ten on one for each of
+    its shares of peak where that predicts runs left out better (one anchors, ten correct). -o DIR then holds
+    efficiency files that extend the library's: put DIR into PLANNER_SPEC_PATH. Without: the fit behind the
+    shipped figures is done again. Exit code 0: done; 2: the file cannot be used, or has no run to fit.
 
     Example: planner calibrate --cases runs.json
     """
@@ -69,6 +69,11 @@ def calibrate(
                 raise PlannerError("--acceptance stands alone", hint="ask one thing at a time")
             _accepted(acceptance, output, library)
             return
+        if cases is not None and cv:
+            raise PlannerError(
+                "--cv writes the predictions of the shipped runs, each without its group",
+                hint="leave out one of the two: of own runs, errors without themselves are printed anyway",
+            )
         if cases is not None and serving:
             raise PlannerError("--serving goes with the shipped runs", hint="leave out --cases, or --serving")
         if cases is not None:
@@ -100,14 +105,14 @@ def _accepted(path: Path, output: Path | None, library: object) -> None:
 
 
 def _own(cases: Path, output: Path | None, library: object) -> None:
-    from planner.calibrate import run, serving_own, write  # noqa: PLC0415
+    from planner.calibrate import own, serving_own, write  # noqa: PLC0415
     from planner.specs import SpecLibrary  # noqa: PLC0415
     from planner.validation.files import read  # noqa: PLC0415
 
     assert isinstance(library, SpecLibrary)
     table = read(cases)
     serving, reasons = serving_own.serving_anchors(library, table) if table.inference else ([], {})
-    found = run.anchors(library, cases) if table.training or not table.inference else []
+    found = own.anchors(library, cases) if table.training or not table.inference else []
     if not found and not serving:
         listed = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:3])
         raise PlannerError(
@@ -117,8 +122,8 @@ def _own(cases: Path, output: Path | None, library: object) -> None:
         )
     for item in found:
         _tell_anchor(item, "time")
-    for own in serving:
-        _tell_anchor(own.anchor, "serving time on the device")
+    for one in serving:
+        _tell_anchor(one.anchor, "serving time on the device")
     for name, why in reasons.items():
         typer.echo(f"left out {name}: {why}")
     if output is None:
@@ -126,7 +131,13 @@ def _own(cases: Path, output: Path | None, library: object) -> None:
         return
     today = dt.date.today().isoformat()
     trained = {item.efficiency: item for item in sorted(found, key=lambda item: item.runs)}
-    served = {own.anchor.efficiency: own for own in sorted(serving, key=lambda own: own.anchor.runs)}
+    served = {one.anchor.efficiency: one for one in sorted(serving, key=lambda one: one.anchor.runs)}
+    for item in found:
+        if trained[item.efficiency] is not item:
+            typer.echo(
+                f"{item.efficiency} with {item.software} is not written: more runs used "
+                f"{trained[item.efficiency].software}; calibrate on its runs alone for a file of their own"
+            )
     files = []
     for name in sorted({*trained, *served}):
         if name not in trained:
@@ -149,10 +160,13 @@ def _tell_anchor(item: Anchor, what: str) -> None:
         f"{100 * item.after:.1f} % after"
         + (" (each run predicted without itself)" if item.runs > 1 else " (on that run)")
     )
+    if item.rates:
+        told = ", ".join(f"{name.replace('_', ' ')} x {rate:.3f}" for name, rate in item.rates.items())
+        typer.echo(f"  shares of peak: {told}")
 
 
 def _shipped(output: Path | None, cv: bool, library: object) -> None:
-    from planner.calibrate import open_fields, run, write  # noqa: PLC0415
+    from planner.calibrate import open_fields, priors, run, write  # noqa: PLC0415
     from planner.specs import SpecLibrary  # noqa: PLC0415
 
     assert isinstance(library, SpecLibrary)
@@ -166,7 +180,9 @@ def _shipped(output: Path | None, cv: bool, library: object) -> None:
     if cv:
         doubts = open_fields.measured_doubts(library, found)
         typer.echo("a field left open adds: " + ", ".join(f"{name} {d:.3f}" for name, d in doubts.items()))
-        files.append(("cases/cv.json", write.folds_file(found, doubts)))
+        files.append(
+            ("cases/cv.json", write.folds_file(found, doubts, priors.as_domestic_plans(found, library)))
+        )
     written = write.write(output, files)
     typer.echo(f"wrote {len(written)} files below {output}")
 

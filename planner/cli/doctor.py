@@ -18,9 +18,11 @@ State = Literal["ok", "note", "fault"]
 Finding = tuple[State, str, str]
 EXTRAS = {
     "calibrate": ("scipy",),
+    "charts": ("altair", "vl_convert"),
     "dask": ("distributed",),
     "parquet": ("arro3.core", "arro3.io"),
     "report": ("jinja2", "altair", "vl_convert", "xlsxwriter"),
+    "risk": ("scipy",),
     "sample": ("scipy",),
 }
 

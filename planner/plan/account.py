@@ -10,7 +10,9 @@ from planner.plan.parts import TOLERANCE, LayoutCore, Part
 
 
 class Band(Part):
-    """An 80 % range; ``p50`` is the central answer."""
+    """An 80 % range. ``p50`` of draws is their median, off the central answer where ranges are skew; of one
+    figure at a time (utilisation, services without draws) it is the central answer.
+    """
 
     p10: float
     p50: float
@@ -33,6 +35,11 @@ class Bands(Part):
     mfu: Band | None
     facility_megawatts: Band | None
     capex_usd: Band | None
+    runs: float | None = Field(
+        default=None,
+        description="share of the draws in which a design of training runs at all (memory, rules): days are "
+        "of these; null: of a service",
+    )
     requests_per_second: Band | None = Field(
         default=None, description="of a service: the most within its latencies"
     )
@@ -60,7 +67,7 @@ class Confidence(Part):
     )
     cards_tried: int
     system: str | None
-    days_p50: float | None = Field(description="central days of that cluster")
+    days_p50: float | None = Field(description="median of the days of that cluster")
     facility_megawatts: float | None
 
 
@@ -87,6 +94,7 @@ class Measured(Part):
     same_chip: bool
     same_model: bool = False
     framework: str | None = Field(default=None, description="of the run")
+    precision: str | None = Field(default=None, description="of the run's matrix products")
     sequence: int | None = Field(default=None, description="tokens")
     tokens_per_second_per_card: float | None = Field(
         default=None, description="of a training run, as published or as its published step gives"

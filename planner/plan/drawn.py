@@ -19,7 +19,6 @@ from planner.problem import Problem, build, wire
 from planner.specs import Quantity
 from planner.units import Dimension
 
-SECONDS_PER_DAY = 86400.0
 NEVER_BELOW_ONE = (".pue", ".pue_design_day", "straggler_slowdown")
 
 
@@ -122,16 +121,6 @@ def prepared(problem: Problem, inputs: Inputs) -> Prepared:
         lambda values: untargeted(build(problem.scenario, problem.library, values).request),
     )
     return Prepared(problem, inputs, request, leaves)
-
-
-def days_allowed(request: wire.Request) -> float | None:
-    """The target as calendar days for all tokens; None without one."""
-    target, tokens = request.target, request.training.tokens
-    by_rate = None
-    if target.tokens_per_second is not None:
-        by_rate = tokens / target.tokens_per_second / SECONDS_PER_DAY
-    known = [limit for limit in (target.days, by_rate) if limit is not None]
-    return min(known) if known else None
 
 
 def untargeted(request: wire.Request) -> wire.Request:

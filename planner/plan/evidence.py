@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from planner.plan.account import Measured
+from planner.specs.library import SpecLibrary
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 SCORED = ("full", "near_full")
@@ -53,6 +54,8 @@ class Calibration:
     """``runs``, ``operators`` or ``none``."""
     runs: int
     groups: int
+    own_runs: int = 0
+    """Of the user, beside the published ones."""
 
 
 def grade(
@@ -67,11 +70,9 @@ def grade(
         timing_estimates: estimates that the step time rests on.
     """
     fitted = calibration.calibrated == "runs"
+    runs = _runs(calibration.runs, calibration.own_runs)
     if fitted and min(groups_on_chip, calibration.groups) >= FEW_GROUPS:
-        based = (
-            f"calibrated on {_runs(calibration.runs)} of its family, {runs_on_chip} on this chip "
-            f"by {groups_on_chip} groups"
-        )
+        based = f"calibrated on {runs} of its family, {runs_on_chip} on this chip by {groups_on_chip} groups"
         if not timing_estimates:
             return "A", f"{based}; nothing that timing needs is estimated"
         return "B", f"{based}, but {_estimates(timing_estimates)} in what timing needs"
@@ -84,14 +85,22 @@ def grade(
             else "efficiency not calibrated"
         )
         return "C", f"{_runs(runs_on_chip)} on this chip, but {thin}"
+    if calibration.own_runs and not calibration.runs:
+        return "C", f"no published run on this chip; calibrated on {runs}"
     if calibration.runs and calibration.calibrated != "none":
-        return "C", f"no run on this chip; calibrated on {_runs(calibration.runs)} of its kin"
+        return (
+            "C",
+            f"no run on this chip; calibrated on {runs} of its kin",
+        )
     measured = "; operators measured" if calibration.calibrated == "operators" else ""
     return "D", f"no run on this chip{measured}"
 
 
-def _runs(count: int) -> str:
-    return f"{count} published run{'' if count == 1 else 's'}"
+def _runs(count: int, own: int = 0) -> str:
+    """ "3 published runs", "3 published and 1 own runs", "1 own run"."""
+    if not own:
+        return f"{count} published run{'' if count == 1 else 's'}"
+    return f"{count} published and {own} own runs" if count else f"{own} own run{'' if own == 1 else 's'}"
 
 
 def _groups(count: int) -> str:
@@ -111,6 +120,28 @@ def published_runs(path: Path = CASES) -> list[dict[str, Any]]:
     return [row for row in rows if row.get("kind") == "train" and row.get("completeness") in SCORED]
 
 
+def names_of(library: SpecLibrary, cards: Collection[str]) -> list[str]:
+    """Names that published runs may give to these accelerators: their own, and those of their systems.
+
+    Read off the heads of files: none is validated for it. The full name of a card is no word of its head.
+    """
+    found = []
+    for card in cards:
+        found += [card, *library.head("accelerators", card).get("aliases", [])]
+    for system in library.ids("systems"):
+        head = library.head("systems", system)
+        if head.get("accelerator") in cards:
+            found += [system, *head.get("aliases", [])]
+    return found
+
+
+def kin_of(library: SpecLibrary, efficiency: str) -> list[str]:
+    """Names that runs may give to the accelerators of one chip family."""
+    cards = library.ids("accelerators")
+    kin = [card for card in cards if library.head("accelerators", card).get("efficiency") == efficiency]
+    return names_of(library, kin)
+
+
 def runs_on(names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows measured on hardware that goes by one of ``names``."""
     known = {name.casefold() for name in names}
@@ -128,8 +159,10 @@ def nearest_run(
     models: Collection[str],
     cards: int | None,
     rows: Iterable[Mapping[str, Any]],
+    *,
+    precision: str | None = None,
 ) -> Measured | None:
-    """The published run nearest to a plan: this chip before its kin, the same model, near card counts.
+    """The published run nearest to a plan: this chip before its kin, the same model, precision, near counts.
 
     ``names`` are those of the chip, ``kin`` gives those of its family, ``models`` are those of the model.
     """
@@ -141,10 +174,10 @@ def nearest_run(
 
     wanted = {name.casefold() for name in models}
 
-    def distance(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    def distance(row: Mapping[str, Any]) -> tuple[bool, bool, float, str]:
         other = str(row.get("model", "")).casefold() not in wanted
         away = abs(math.log(row["cards"] / cards)) if cards and row.get("cards") else math.inf
-        return other, away, str(row.get("id"))
+        return other, row.get("precision") != precision, away, str(row.get("id"))
 
     row = min(candidates, key=distance)
     measured = row.get("measured") or {}
@@ -156,6 +189,7 @@ def nearest_run(
         same_chip=bool(own),
         same_model=str(row.get("model", "")).casefold() in wanted,
         framework=row.get("framework"),
+        precision=row.get("precision"),
         sequence=row.get("seq_len"),
         tokens_per_second_per_card=measured.get(_RATE, (row.get("derived") or {}).get(_RATE)),
         source_url=row.get("source_url"),

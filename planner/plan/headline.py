@@ -30,7 +30,6 @@ class Facts:
     cards: Cards | None
     performance: Performance | None
     days: Band | None
-    tokens_per_second: Band | None
     evidence: Evidence
     confidence: Confidence | None
     nearest: Nearest | None
@@ -41,6 +40,8 @@ class Facts:
     """What has to be said before anything else."""
     cause: str | None = None
     """Of a no: what one thing is to blame, and what would do."""
+    runs: float | None = None
+    """The share of draws in which the design fits; its days are banded over these."""
     met: float | None = None
     """Of an evaluated design: the share of draws in which it meets the target."""
 
@@ -64,7 +65,7 @@ def _answer(facts: Facts) -> str:
     if facts.cards is None or facts.performance is None:
         return _no(facts)
     cards = f"{facts.cards.total:,} {facts.chip}"
-    took = f"{days(facts.performance.days)}{spread(facts.days)}"
+    took = f"{days(facts.performance.days)}{spread(facts.days, facts.runs)}"
     if facts.target.days is not None:
         return f"{cards} meet {days(facts.target.days)}: {took}"
     if facts.target.tokens_per_second is not None:
@@ -75,11 +76,13 @@ def _answer(facts: Facts) -> str:
 
 
 def _rate_spread(facts: Facts) -> str:
-    band = facts.tokens_per_second
-    if band is None or facts.performance is None:
+    """The band of days, as rates: failures included."""
+    band, speed = facts.days, facts.performance
+    if band is None or speed is None:
         return ""
-    goodput = facts.performance.goodput
-    return f" (P10-P90 {rate(band.p10 * goodput)} - {rate(band.p90 * goodput)})"
+    work = speed.tokens_per_second * speed.goodput * speed.days
+    slow, fast = (rate(work / end) for end in (band.p90, band.p10))
+    return f" (P10-P90 {slow} - {fast})"
 
 
 def _no(facts: Facts) -> str:
@@ -87,10 +90,10 @@ def _no(facts: Facts) -> str:
     nearest = facts.nearest
     if facts.cause is not None:
         return f"No: {facts.cause}"
-    if nearest is None:
-        return f"No: nothing {wanted or 'fits the limits'}" + ("" if facts.complete else " so far")
-    if nearest.design is None:
-        return f"No: {nearest.why}"
+    if nearest is None or nearest.design is None:
+        if not facts.complete:
+            return "No plan is known: the search was ended before it found one, which proves nothing"
+        return f"No: {nearest.why if nearest else 'nothing ' + (wanted or 'fits the limits')}"
     row = _row(nearest.design, facts.nearest_chip or facts.chip)
     wanted = f"nothing inside the limits {wanted}" if wanted else "nothing fits the limits"
     if nearest.what == "target":
@@ -133,7 +136,7 @@ def _named(facts: Facts) -> str:
     if comparison.broken_rules or facts.performance is None or facts.cards is None:
         broken = "; ".join(rule_words(rule) for rule in comparison.broken_rules)
         return f"No: the layout breaks {broken or 'a rule'}"
-    took = f"{days(facts.performance.days)}{spread(facts.days)}"
+    took = f"{days(facts.performance.days)}{spread(facts.days, facts.runs)}"
     text = (
         f"{took} · {facts.cards.total:,} {facts.chip} in the {'named' if comparison.named else 'best'} layout"
     )

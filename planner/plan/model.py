@@ -117,7 +117,11 @@ class Plan(Result):
         description="the best of other kinds: system, fabric, cooling, power cap"
     )
     similar_layouts: int = Field(
-        description="layouts within 2 % of the best: the model cannot tell them apart"
+        description="layouts on the same plant that the model cannot tell from the best"
+    )
+    similar_within: float = Field(
+        default=0.02,
+        description="share of the best rate: the model's error (1 sigma) between two layouts of a chip",
     )
     prices: list[Price] = Field(
         default=[], description="what relaxing each constraint would gain, those that bind first"

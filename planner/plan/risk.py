@@ -15,7 +15,8 @@ from planner.lazy import np
 from planner.plan import worth
 from planner.plan.account import Band
 from planner.plan.bands import Study
-from planner.plan.drawn import Drawn, days_allowed
+from planner.plan.confidence import days_allowed
+from planner.plan.drawn import Drawn
 from planner.plan.draws import Floats, percentiles
 from planner.plan.fewest import Fewest, checked
 from planner.plan.indices import indices
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 else:
     Flags = object
-DAYS, MEGAWATTS, DESIGN_MEGAWATTS, CAPEX, TCO, REASONS = range(6)
+DAYS, MEGAWATTS, DESIGN_MEGAWATTS, CAPEX, TCO, STEP, REASONS = range(7)
 FATAL = 1 | 2 | 4 | 16
 """Memory, limits, another rule, cannot be built: such a design does not do. Few spares only cost days."""
+CANNOT_RUN = FATAL & ~2
+"""Such a draw never ends, while over a limit a design still runs."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +135,9 @@ def _bands(sampled: Sampled, place: int, needed: Floats | None) -> dict[str, Ban
         found = percentiles(values)
         return None if found is None else Band(p10=found[0], p50=found[1], p90=found[2])
 
-    tokens_days = sampled.column(DAYS)[:, place]
+    stopped = (sampled.column(REASONS)[:, place].astype(int) & CANNOT_RUN) != 0
     out = {
-        "days": band(tokens_days),
+        "days": band(sampled.column(DAYS)[~stopped, place]),
         "facility_megawatts": band(sampled.column(MEGAWATTS)[:, place]),
         "facility_design_megawatts": band(sampled.column(DESIGN_MEGAWATTS)[:, place]),
         "capex_usd": band(sampled.column(CAPEX)[:, place]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -30,15 +31,34 @@ def published_serving_runs() -> list[dict[str, Any]]:
     return [row for row in rows if row.get("completeness") in evidence.SCORED]
 
 
+@cache
+def measured_points() -> list[dict[str, Any]]:
+    """Hardware, model and group (chip and model) of the shipped measured serving points."""
+    path = evidence.CASES.parent / "serving_points.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [
+            {
+                "id": row["id"],
+                "hardware": row["system"],
+                "model": row["model_path"],
+                "group": f"{row['system']} {row['model_path']}",
+            }
+            for row in csv.DictReader(stream)
+        ]
+
+
 def evidence_of(
     case: ServiceCase, design: Wire | None, used: Sequence[Figure], studied: Study | None
 ) -> Evidence:
     """The grade, the estimates and the runs behind a service; ``used``: figures that it rests on."""
     card = case.library.accelerator(accelerator_of(case, design))
     rows = published_serving_runs()
-    names = (card.id, card.name, *card.aliases)
-    own = evidence.runs_on(names, rows)
-    kin = evidence.runs_on(kin_of(case, card.efficiency), rows)
+    names = evidence.names_of(case.library, [card.id])
+    own = evidence.runs_on(names, rows) or evidence.runs_on(names, measured_points())
+    kin_names = evidence.kin_of(case.library, card.efficiency)
+    kin = evidence.runs_on(kin_names, rows)
     groups = evidence.groups_of(kin)
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
@@ -61,19 +81,9 @@ def evidence_of(
         runs_in_family=len(kin),
         groups_in_family=groups,
         residual_ln=serving_constants().residual.value,
-        nearest_measured=evidence.nearest_run(
-            names, lambda: kin_of(case, card.efficiency), models, cards, rows
-        ),
+        nearest_measured=evidence.nearest_run(names, lambda: kin_names, models, cards, rows),
         risks=studied.risks if studied else [],
     )
-
-
-def kin_of(case: ServiceCase, efficiency: str) -> list[str]:
-    """Ids and names of all chips of a family."""
-    library = case.library
-    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
-    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
-    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]
 
 
 def maturity(case: ServiceCase, basis: Wire | None, design: Wire | None) -> PlanMaturity | None:
@@ -96,5 +106,5 @@ def first_port_errors(case: ServiceCase, design: Wire) -> list[ModelError]:
     if mature is None:
         return []
     card = case.library.accelerator(design["accelerator"])
-    known = evidence.runs_on(kin_of(case, card.efficiency), published_serving_runs())
+    known = evidence.runs_on(evidence.kin_of(case.library, card.efficiency), published_serving_runs())
     return port_errors(mature, "runs" if known else "none", 1.0, None)

@@ -35,8 +35,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def spaced(value: float, noun: str) -> str:
-    """With the prefix apart from the noun: ``15.6 T tokens``."""
-    for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    """A count with its scale apart from the noun: ``15.6 T tokens``, ``100 B tokens`` (billions)."""
+    for prefix, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= scale:
             return f"{number(value / scale)} {prefix} {noun}"
     return f"{number(value)} {noun}"
@@ -79,6 +79,13 @@ def duration(seconds: float) -> str:
     return f"{number(seconds * 1e6)} us"
 
 
-def spread(band: Band | None) -> str:
-    """`` (P10-P90 58-101)``, or nothing."""
-    return f" (P10-P90 {number(band.p10)}-{number(band.p90)})" if band else ""
+def spread(band: Band | None, runs: float | None = None) -> str:
+    """`` (P10-P90 58-101)``, or nothing; with the share of draws in which it ``runs``, unless nearly all."""
+    if band is None:
+        return ""
+    of = "" if runs is None or runs > ALL else f" in the {percent(runs, 0)} of draws where it fits"
+    return f" (P10-P90 {number(band.p10)}-{number(band.p90)}{of})"
+
+
+ALL = 0.95
+"""Beyond this share of the draws the rest hardly moves P90, and is not told."""

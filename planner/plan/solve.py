@@ -11,13 +11,12 @@ from planner import engine
 from planner.architectures.counts import parameter_counts
 from planner.plan import assemble, evidence, figures
 from planner.plan import risk as risks
-from planner.plan.account import Band, Comparison, Confidence, Evidence, Provenance, Run
-from planner.plan.bands import Study
+from planner.plan.account import Band, Bands, Comparison, Confidence, Evidence, Provenance, Run
 from planner.plan.candidates import candidates_of, chosen
 from planner.plan.caps import cap_curve, hot_day
 from planner.plan.case import Case
-from planner.plan.confidence import confidence
-from planner.plan.drawn import days_allowed, inputs_of, prepared
+from planner.plan.confidence import confidence, days_allowed
+from planner.plan.drawn import inputs_of, prepared
 from planner.plan.fewest import families_of, fewest
 from planner.plan.headline import Facts, headline
 from planner.plan.maturity import CLASS_OF, maturity_of
@@ -30,7 +29,7 @@ from planner.plan.port import port_of
 from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
 from planner.plan.storage import slow_storage, storage_risks
-from planner.plan.studied import all_errors, software_of, study_design
+from planner.plan.studied import DesignStudy, all_errors, software_of, study_design
 from planner.plan.untuned import as_it_comes
 from planner.plan.wiring import wired
 from planner.problem import Figure, wire
@@ -102,7 +101,7 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
     return plan_of(case, result, design, found=found, studied=studied)
 
 
-def drawn_alone(case: Case, design: Wire) -> tuple[Study, Risk]:
+def drawn_alone(case: Case, design: Wire) -> tuple[DesignStudy, Risk]:
     """What draws of everything uncertain say of one design, others left aside."""
     problem, seed = case.problem, case.problem.scenario.search.seed
     of = prepared(problem, inputs_of(problem, all_errors(case, design)))
@@ -133,7 +132,7 @@ def plan_of(
     sure: bool = True,
     basis: Wire | None = None,
     found: Risk | None = None,
-    studied: Study | None = None,
+    studied: DesignStudy | None = None,
 ) -> Plan:
     """The plan of ``design`` (None: nothing fits), found by the search ``result``.
 
@@ -189,7 +188,7 @@ class _Answer:
     result: Wire
     design: Wire | None
     used: Sequence[Figure]
-    studied: Study | None
+    studied: DesignStudy | None
     confident: Confidence | None
     proof: Evidence
     comparison: Comparison | None
@@ -219,7 +218,6 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         cards=parts["cards"],
         performance=parts["performance"],
         days=_band_of(answer, "days"),
-        tokens_per_second=studied.bands.tokens_per_second if studied else None,
         evidence=answer.proof,
         confidence=answer.confident,
         nearest=nearest,
@@ -228,6 +226,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         complete=result["complete"],
         warning=mature.warning,
         cause=case.cause,
+        runs=studied.bands.runs if studied else None,
         met=answer.found.met if answer.found is not None and answer.comparison is not None else None,
     )
     return Plan(
@@ -242,7 +241,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         target=facts.target,
         limits=facts.limits,
         **parts,
-        bands=studied.bands if studied else None,
+        bands=_bands(answer),
         swings=studied.swings if studied else {},
         confidence=answer.confident,
         front=assemble.summaries(result["front"], FRONT_POINTS),
@@ -250,6 +249,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         front_total=result["front_total"],
         runners_up=assemble.summaries(result["runners_up"], FRONT_POINTS),
         similar_layouts=result["similar_layouts"],
+        similar_within=request["search"]["similar"],
         prices=price_list(result, request),
         nearest=nearest,
         comparison=answer.comparison,
@@ -289,6 +289,15 @@ def _band_of(answer: _Answer, name: str) -> Band | None:
     if answer.found is not None and answer.found.bands.get(name) is not None:
         return answer.found.bands[name]
     return getattr(answer.studied.bands, name) if answer.studied else None
+
+
+def _bands(answer: _Answer) -> Bands | None:
+    """Those of the draws asked for, where they were drawn; else those that every answer draws."""
+    if answer.studied is None:
+        return None
+    own = answer.studied.bands
+    sampled = answer.found.bands if answer.found else {}
+    return own.model_copy(update={name: sampled[name] for name in Bands.model_fields if name in sampled})
 
 
 _NO_DESIGN: Mapping[str, Any] = {
@@ -388,23 +397,29 @@ def _advertised(case: Case, design: Wire) -> float | None:
     return 1.0 if advertised is None else float(advertised.value / matrix.value)
 
 
-def _confidence(case: Case, design: Wire, studied: Study) -> Confidence | None:
+def _confidence(case: Case, design: Wire, studied: DesignStudy) -> Confidence | None:
     probability = case.problem.scenario.search.confidence
     return confidence(
-        case.request, design, studied.bands, probability, lambda request: engine.size(request, case.progress)
+        case.request,
+        design,
+        studied.spread,
+        probability,
+        lambda request: engine.size(request, case.progress),
     )
 
 
-def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: Study | None) -> Evidence:
+def _evidence(
+    case: Case, design: Wire | None, used: Sequence[Figure], studied: DesignStudy | None
+) -> Evidence:
     card = case.library.accelerator(_accelerator(case, design))
     family = case.problem.calibrations[design["cluster"] if design else 0]
     rows = evidence.published_runs()
-    names = (card.id, card.name, *card.aliases)
+    names = evidence.names_of(case.library, [card.id])
     own = evidence.runs_on(names, rows)
     found = figures.estimates(used, studied.weight if studied else None)
     timing = sum(item.role == "timing" for item in found)
     grade, why = evidence.grade(
-        evidence.Calibration(family.calibrated, family.runs, family.groups),
+        evidence.Calibration(family.calibrated, family.runs, family.groups, family.own_runs),
         len(own),
         evidence.groups_of(own),
         timing,
@@ -423,13 +438,18 @@ def _evidence(case: Case, design: Wire | None, used: Sequence[Figure], studied: 
         groups_in_family=family.groups,
         residual_ln=family.residual,
         nearest_measured=evidence.nearest_run(
-            names, lambda: _kin(case, card.efficiency), (model.id, *model.aliases), cards, rows
+            names,
+            lambda: evidence.kin_of(case.library, card.efficiency),
+            (model.id, *model.aliases),
+            cards,
+            rows,
+            precision=case.problem.scenario.workload.precision,
         ),
         risks=_risks(case, design, studied),
     )
 
 
-def _risks(case: Case, design: Wire | None, studied: Study | None) -> list[str]:
+def _risks(case: Case, design: Wire | None, studied: DesignStudy | None) -> list[str]:
     """What may turn out worse: nearly full memory first, then figures at the end of their range."""
     memory = design.get("memory") if design else None
     tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
@@ -438,11 +458,3 @@ def _risks(case: Case, design: Wire | None, studied: Study | None) -> list[str]:
         cluster = case.problem.request.clusters[design["cluster"]]
         slow = [*phases_above_limits(case.problem.request.limits, cluster, design), *slow]
     return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]
-
-
-def _kin(case: Case, efficiency: str) -> list[str]:
-    """Names of all cards of one chip family, read off the heads of their files: none is validated for it."""
-    library = case.library
-    heads = {card: library.head("accelerators", card) for card in library.ids("accelerators")}
-    kin = {card: head for card, head in heads.items() if head.get("efficiency") == efficiency}
-    return [name for card, head in kin.items() for name in (card, *head.get("aliases", []))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from planner import engine
@@ -13,6 +14,7 @@ from planner.plan.case import Case
 from planner.plan.evidence import slower_when_tight
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.port import less_stable, port_errors
+from planner.plan.spread import Spread, spread_of
 from planner.problem import Figure, build, wire
 from planner.scenario import Scenario
 from planner.scenario.limits import CardLimit
@@ -63,8 +65,15 @@ def _memory_error(design: Wire | None) -> list[ModelError]:
     return [ModelError("memory nearly full", slow_ln=slower)]
 
 
-def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
-    """The chosen design again, with every figure at the ends of its range."""
+@dataclass(kw_only=True)
+class DesignStudy(Study):
+    """A study of a design of training, with the draws that its bands come from."""
+
+    spread: Spread
+
+
+def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStudy:
+    """The chosen design again, with every figure at the ends of its range, and under draws of all of them."""
     plant, choice = only_this(case, design)
     calibration = case.problem.calibrations[design["cluster"]]
     software = software_of(case, design)
@@ -75,9 +84,17 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
         *_memory_error(design),
     ]
 
+    known: dict[tuple[tuple[Any, float], ...], wire.Request] = {}
+
+    def rebuilt(values: Mapping[Any, float]) -> wire.Request:
+        place = tuple(values.items())
+        if place not in known:
+            known[place] = build(plant, case.library, values).request
+        return known[place]
+
     def moved(figure: Uncertain, value: float) -> Wire | None:
         try:
-            request = build(plant, case.library, {figure.place: value}).request
+            request = rebuilt({figure.place: value})
             result: Wire = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
         except EngineError as fault:
             if fault.exit_code == EXIT_BUG:
@@ -86,7 +103,10 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> Study:
             return None
         return result
 
-    return study(design, figures.uncertain(used), moved, errors)
+    found = study(design, figures.uncertain(used), moved, errors)
+    drawn = spread_of(case.problem, rebuilt({}), used, errors, rebuilt, case.problem.scenario.search.seed)
+    found.bands = drawn.bands(choice, design, found.bands)
+    return DesignStudy(**vars(found), spread=drawn)
 
 
 def spread(case: Case, software: SoftwareProfile) -> float:

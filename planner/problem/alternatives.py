@@ -29,6 +29,7 @@ class Calibration:
     runs: int
     groups: int
     residual: float
+    own_runs: int = 0
 
     @classmethod
     def of(cls, efficiency: Efficiency) -> Calibration:
@@ -39,7 +40,19 @@ class Calibration:
             efficiency.runs,
             efficiency.groups,
             efficiency.residual.value,
+            efficiency.own_runs,
         )
+
+
+def alike(calibrations: Sequence[Calibration]) -> float:
+    """Share of the best rate within which the model cannot tell two layouts of one chip apart.
+
+    1 - exp(-sqrt(2) s): the errors of two layouts are taken as independent, each with the standard deviation
+    s of ln(time) that runs of one source leave (``residual`` of the efficiency file), so their difference has
+    sqrt(2) s. What moves both alike, the chip and the software, drops out. Of several chips the one known
+    best counts.
+    """
+    return 1.0 - math.exp(-math.sqrt(2.0) * min(item.residual for item in calibrations))
 
 
 class Alternatives(Question):
@@ -84,7 +97,12 @@ class Alternatives(Question):
             residual = efficiency.residual.value
             calibrations.append(
                 Calibration(
-                    efficiency.id, efficiency.calibrated, efficiency.runs, efficiency.groups, residual
+                    efficiency.id,
+                    efficiency.calibrated,
+                    efficiency.runs,
+                    efficiency.groups,
+                    residual,
+                    efficiency.own_runs,
                 )
             )
             if accelerator.peak.bf16 is None and accelerator.peak.fp16 is not None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from planner.architectures import Architecture
 from planner.problem import wire
-from planner.problem.alternatives import Calibration
+from planner.problem.alternatives import Calibration, alike
 from planner.problem.climate import months, water_months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
@@ -209,6 +209,7 @@ class _Builder(Surroundings):
                 front=front,
                 time_limit_seconds=scenario.search.time_limit,
                 threads=scenario.search.threads,
+                similar=alike(calibrations),
             ),
         )
         if no_estimates:

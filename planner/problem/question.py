@@ -15,7 +15,7 @@ from planner.problem.figures import Figures, snippets
 from planner.problem.halls import (
     halls_of,
 )
-from planner.problem.hardware import homeless
+from planner.problem.hardware import homeless, unit_cards
 from planner.problem.market import excluded
 from planner.scenario import Scenario
 from planner.specs import SPEC_PATH_VARIABLE, Part, Site, System
@@ -86,6 +86,15 @@ class Question:
         if not kept:
             raise self.scenario.origin.error("hardware.systems", "; ".join(reasons), "name another system")
         cooling = self.scenario.hardware.cooling
+        most = limits.cards.highest if limits.cards is not None else None
+        small = [system for system in kept if most is None or unit_cards(system) <= most]
+        if small:  # where none is, the limit is refused with the size that each would need
+            reasons += [
+                f"{system.id} is left out: {unit_cards(system):,} cards are the least that are sold of it"
+                for system in kept
+                if system not in small
+            ]
+            kept = small
         suited = [system for system in kept if cooling is None or set(cooling) & set(system.cooling)]
         if suited:  # where none is, the kinds of cooling are to blame, and refused where they are looked at
             reasons += [

@@ -62,6 +62,7 @@ def training(workload: Workload) -> wire.Training:
 
 
 _SWITCHES = (
+    "ring_repeats_heads",
     "recompute_stops_early",
     "fused_attention",
     "hierarchical_dispatch",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from planner.plan.account import Band
 from planner.plan.model import Plan
-from planner.plan.shown import number, percent, scaled, signed_percent
+from planner.plan.shown import ALL, number, percent, scaled, signed_percent
 from planner.report import plant_facts, service_facts, sure_facts
 from planner.report.words import Words
 
@@ -181,6 +181,8 @@ def _trained(plan: Plan, words: Words) -> Iterator[Fact]:
         words("duration"),
         _banded(words, plan.bands.days if plan.bands else None, speed.days, words("days")),
     )
+    if plan.bands is not None and plan.bands.runs is not None and plan.bands.runs <= ALL:
+        yield words("runs"), words("runs_value", share=percent(plan.bands.runs, 0))
     yield words("goodput"), percent(speed.goodput)
     if plan.reliability is not None:
         yield words("failures"), number(plan.reliability.failures_per_day)

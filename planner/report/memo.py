@@ -10,6 +10,7 @@ from planner.plan.model import Plan
 from planner.plan.names import limit_words, rule_words
 from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
 from planner.plan.shown import (
+    ALL,
     counted,
     days,
     duration,
@@ -346,6 +347,8 @@ def _sure(plan: Plan) -> Iterator[Row]:
     if plan.bands is not None:
         for label, band, show in _bands(plan):
             yield label, f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+        if plan.bands.runs is not None and plan.bands.runs <= ALL:
+            yield "of the draws", f"{percent(plan.bands.runs, 0)} leave it room in memory: days are of these"
     sure = plan.confidence
     if sure is not None:
         share = percent(sure.probability, 0)
@@ -385,8 +388,9 @@ def _nearest_run(plan: Plan, near: Measured) -> str:
     told = f"{near.model or 'unknown model'} on {near.hardware}{kin}{cards}: {near.id}"
     if near.tokens_per_second_per_card is None:
         return told
-    sequence = "" if near.sequence is None else f", sequences of {near.sequence:,}"
-    told += f", {number(near.tokens_per_second_per_card)} tokens/s a card ({near.framework}{sequence})"
+    sequence = None if near.sequence is None else f"sequences of {near.sequence:,}"
+    how = [near.framework, near.precision, sequence]
+    told += f", {number(near.tokens_per_second_per_card)} tokens/s a card ({', '.join(filter(None, how))})"
     if near.same_model and near.same_chip and plan.performance is not None:
         told += f"; here {number(plan.performance.tokens_per_second_per_card)}"
     return told
@@ -428,11 +432,9 @@ def _binds(plan: Plan) -> Iterator[Row]:
         yield "binding", ", ".join(limit_words(item) for item in plan.binding) + head
     yield from price_rows(plan)
     if plan.similar_layouts > 1:
-        words = f"{plan.similar_layouts:,} layouts within 2 % of the best"
-        error = plan.evidence.residual_ln
-        if error is not None and error > 0.02:
-            words += f": the model, whose own error is {100 * error:.1f} %, cannot tell them apart"
-        yield "alike", words
+        within = f"{100 * plan.similar_within:.1f} %"
+        words = f"{plan.similar_layouts:,} layouts within {within} of the best"
+        yield "alike", words + ", the model's error between two of one chip"
     if plan.comparison is not None and plan.comparison.best is not None and plan.feasible:
         yield "best", _row(plan.comparison.best)
     for summary in plan.runners_up[:2]:

@@ -221,6 +221,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "days": ("days", "天"),
     "duration": ("calendar time", "总工期"),
     "band": ("{value} (P10-P90 {low} to {high})", "{value}（P10–P90：{low} 至 {high}）"),
+    "runs": ("fits into memory", "显存可容纳"),
+    "runs_value": ("in {share} of the draws; days are of these", "{share} 的抽样可行；工期按这些抽样计"),
     "goodput": ("productive share of time", "有效训练时间占比"),
     "failures": ("failures a day", "每天故障次数"),
     "confidence": ("to be {share} sure", "达到 {share} 把握"),

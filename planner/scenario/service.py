@@ -161,6 +161,13 @@ class LatencyChoice(Frozen):
     value: LatencySeconds = Field(description='with its unit: "50 ms"')
     percentile: float = Field(default=50.0, ge=0, lt=100, description="of the requests; default: the median")
 
+    @model_validator(mode="after")
+    def _in_per_cent(self) -> Self:
+        if 0.0 < self.percentile < 1.0:
+            meant = f"{100 * self.percentile:g}"
+            raise ValueError(f"percentile: {self.percentile:g} is below 1 per cent; did you mean {meant}?")
+        return self
+
 
 Latency = Annotated[LatencyChoice | None, BeforeValidator(table_of("value"))]
 

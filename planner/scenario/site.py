@@ -10,6 +10,8 @@ from planner.scenario.values import AtLeastOne, Carbon, Celsius, EnergyPrice, Po
 from planner.specs.quantity import Frozen, Text
 
 HOURS_OF_A_DAY = 24.0
+MOST_PUE = 4.0
+"""More is a slip of the decimal point: machine rooms of the 2000s lay at 2 to 3."""
 
 
 class Hall(Frozen):
@@ -68,8 +70,12 @@ class SiteChoice(Frozen):
     id: Text = Field(description="id or name of a site")
     tariff: EnergyPrice | None = Field(default=None, description='e.g. "0.06 USD/kWh"')
     carbon: Carbon | None = Field(default=None, description='e.g. "0.4 kgCO2/kWh"')
-    pue: AtLeastOne | None = Field(default=None, description="annual mean, for every cooling kind")
-    pue_design_day: AtLeastOne | None = Field(default=None, description="default: the site's, at least pue")
+    pue: AtLeastOne | None = Field(
+        default=None, le=MOST_PUE, description="annual mean, for every cooling kind"
+    )
+    pue_design_day: AtLeastOne | None = Field(
+        default=None, le=MOST_PUE, description="default: the site's, at least pue"
+    )
     tariff_peak: EnergyPrice | None = Field(default=None, description="price in the peak hours")
     tariff_valley: EnergyPrice | None = Field(default=None, description="price in the valley hours")
     peak_hours: Positive = Field(default=8.0, le=24, description="of a day, with tariff_peak")

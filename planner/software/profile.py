@@ -50,6 +50,9 @@ class SoftwareProfile(SpecFile):
         default=True,
         description="that kernel takes a bias by position (ALiBi); false: such models go without",
     )
+    ring_repeats_heads: bool = Field(
+        default=False, description="context-parallel rings carry keys and values once per query head"
+    )
     recompute_stops_early: bool = Field(
         default=False, description="full recomputation ends before a layer's last product"
     )

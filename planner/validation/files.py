@@ -6,11 +6,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from planner.validation.places import line_of
 from planner.validation.rows import SHIPPED, CaseFileError, Row, training_row
 from planner.validation.serving_rows import (
     SHIPPED_INFERENCE,
@@ -20,6 +21,8 @@ from planner.validation.serving_rows import (
     points,
     serving_row,
 )
+
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ def _from_json(path: Path, text: str) -> Cases:
         table = json.loads(text)
     except json.JSONDecodeError as fault:
         raise CaseFileError(
-            f"is not JSON: {fault.msg}", file=str(path), line=fault.lineno, hint="see docs/accuracy.md"
+            f"is not JSON: {fault.msg}",
+            file=str(path),
+            line=fault.lineno,
+            hint="planner/data/cases/README.md says what a case file holds",
         ) from fault
     if isinstance(table, list):
         table = {"training": table}
@@ -64,37 +70,49 @@ def _from_json(path: Path, text: str) -> Cases:
         raise CaseFileError(
             "is no case file: it has neither a list `training` nor a list `inference`",
             file=str(path),
+            line=1,
             hint='give {"training": [{"id": ..., "hardware": ..., "model": ..., ...}]}',
         )
-    training = _list(path, table, "training")
-    rows = tuple(
-        training_row(path, f"training[{place}]", item, _line_of_id(text, item))
-        for place, item in enumerate(training)
-    )
-    serving = tuple(
-        serving_row(path, f"inference[{place}]", item, _line_of_id(text, item))
-        for place, item in enumerate(_list(path, table, "inference"))
-    )
-    models = {str(model.get("id") or model.get("name")): model for model in _list(path, table, "models")}
+    lists = {key: _list(path, text, table, key) for key in ("training", "inference", "models")}
+    rows = tuple(_checked(path, text, "training", lists["training"], training_row))
+    serving = tuple(_checked(path, text, "inference", lists["inference"], serving_row))
+    models = {str(model.get("id") or model.get("name")): model for model in lists["models"]}
     return Cases(path, rows, serving, models)
 
 
-def _list(path: Path, table: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+def _checked(
+    path: Path,
+    text: str,
+    table: str,
+    items: Sequence[Mapping[str, Any]],
+    check: Callable[[Path, str, Mapping[str, Any]], _Row],
+) -> Iterator[_Row]:
+    """Rows of a list of the file; a fault of one names its line."""
+    for place, item in enumerate(items):
+        key = f"{table}[{place}]"
+        try:
+            yield check(path, key, item)
+        except CaseFileError as fault:
+            column = (fault.key or "").removeprefix(key).strip(".").split(".")[0]
+            fault.line = line_of(text, table, place, column or None)
+            raise
+
+
+def _list(path: Path, text: str, table: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
     items = table.get(key)
     if items is None:
         return []
     if not isinstance(items, list):
-        raise CaseFileError("must be a list", file=str(path), key=key)
+        raise CaseFileError("must be a list", file=str(path), key=key, line=line_of(text, key))
     for place, item in enumerate(items):
         if not isinstance(item, dict):
-            raise CaseFileError("must be a table of columns", file=str(path), key=f"{key}[{place}]")
+            raise CaseFileError(
+                "must be a table of columns",
+                file=str(path),
+                key=f"{key}[{place}]",
+                line=line_of(text, key, place),
+            )
     return items
-
-
-def _line_of_id(text: str, item: Mapping[str, Any]) -> int | None:
-    name = item.get("id")
-    place = text.find(json.dumps(name, ensure_ascii=False)) if isinstance(name, str) else -1
-    return text.count("\n", 0, place) + 1 if place >= 0 else None
 
 
 _LISTS = ("recompute_parts",)

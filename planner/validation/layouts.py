@@ -171,7 +171,7 @@ def _layout(  # noqa: PLR0917
     options: tuple[int, int, int, str],
 ) -> tuple[wire.LayoutOfDesign, tuple[str, ...]]:
     micro, vpp, ep, recompute = options
-    schedule = profile.schedule if pp > 1 else "1f1b"
+    schedule = (row.schedule or profile.schedule) if pp > 1 else "1f1b"
     if schedule != "1f1b" and pp % 2 == 0:
         # What sources print as two chunks are the two directions of such a pipeline.
         vpp = 1

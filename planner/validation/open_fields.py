@@ -10,12 +10,12 @@ from planner.validation.rows import Row
 DOUBTS: Mapping[str, float] = {
     "framework": 0.16,
     "software_date": 0.03,
-    "precision": 0.11,
+    "precision": 0.12,
     "degrees": 0.06,
-    "micro_batch": 0.07,
+    "micro_batch": 0.08,
     "experts": 0.10,
     "recompute": 0.03,
-    "vpp": 0.0,
+    "vpp": 0.01,
 }
 """Standard deviation of ln(time) that an open field adds: how much farther predictions are off the shipped
 runs where each lacks the field (`FIELDS`) than they are anyway; `planner calibrate` prints them again."""

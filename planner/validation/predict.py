@@ -58,6 +58,11 @@ class Engine:
             self._head, self._tail = head, rest
             self._order = (False, True)
 
+    @property
+    def software_now(self) -> dict[str, Any]:
+        """The figures of the software on this chip at the row's date."""
+        return self._young
+
     def evaluate(
         self, efficiency: Mapping[str, Any] | None = None, software: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

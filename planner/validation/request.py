@@ -37,6 +37,7 @@ OVERLAPS = ("tp_overlap", "dp_overlap", "fsdp_overlap", "ep_overlap", "pp_overla
 GENERIC = "generic"
 """Profile of runs whose framework is unknown, where the chip's own default is tuned software."""
 KNOWN_RECOMPUTE = ("none", "attention", "selective", "full")
+KNOWN_SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class Desk:
             raise UnanswerableError(
                 f"recompute {row.recompute!r} is not known ({', '.join(KNOWN_RECOMPUTE)})"
             )
+        if row.schedule is not None and row.schedule not in KNOWN_SCHEDULES:
+            raise UnanswerableError(f"schedule {row.schedule!r} is not known ({', '.join(KNOWN_SCHEDULES)})")
         if isinstance(row.sharding, str):
             raise UnanswerableError(f"sharding {row.sharding!r} is not known (0 to 3, ddp, zero-1, fsdp ...)")
         found = measure(row)
@@ -138,6 +141,7 @@ class Desk:
                 row=row,
                 request=_request(
                     row,
+                    self._power_cap(row, system),
                     precision,
                     wire_model(shape),
                     wire.Software.model_validate(young),
@@ -188,6 +192,15 @@ class Desk:
         if variant and self.library.find("systems", variant) is not None:
             return variant
         return row.hardware
+
+    def _power_cap(self, row: Row, system_id: str) -> float:
+        """The share of board power that the row's cards were limited to; 1 where it states no limit."""
+        if row.power_limit_watts is None:
+            return 1.0
+        card = self.library.accelerator(self.library.system(system_id).accelerator)
+        if card.power.tdp is None:
+            raise UnanswerableError("a power limit is given, but nobody published the card's board power")
+        return min(row.power_limit_watts / card.power.tdp.value, 1.0)
 
     def _released(self, system_id: str) -> str | None:
         system = self.library.system(system_id)
@@ -331,6 +344,7 @@ def _as_measured(hardware: wire.Cluster, row: Row) -> wire.Cluster:
 
 def _request(  # noqa: PLR0917
     row: Row,
+    power_cap: float,
     precision: str,
     model: wire.Model,
     tools: wire.Software,
@@ -386,5 +400,5 @@ def _request(  # noqa: PLR0917
         ),
         search=wire.Search(objective="days", front=(), time_limit_seconds=None, threads=None),
     )
-    choice = wire.DesignChoice(cluster=0, fabric=0, cooling=0, power_cap=1.0, cards=None, layout=layout)
+    choice = wire.DesignChoice(cluster=0, fabric=0, cooling=0, power_cap=power_cap, cards=None, layout=layout)
     return wire.EvaluateRequest(problem=problem, design=choice)

@@ -90,6 +90,18 @@ def _split(value: Any) -> Any:
     return None if value is None else split_of(value.replace(",", ":") if isinstance(value, str) else value)
 
 
+_SCHEDULES = {
+    "interleaved": "1f1b", "interleaved-1f1b": "1f1b", "vpp": "1f1b", "zb": "zero-bubble",
+    "zb-h1": "zero-bubble", "zerobubble": "zero-bubble", "dual-pipe": "dualpipe",
+}  # fmt: skip
+
+
+def _schedule(value: Any) -> Any:
+    """Pipeline schedules in our words; one that we do not know stays, and its row is not answered."""
+    word = str(value).strip().lower().replace("_", "-").replace(" ", "-")
+    return None if value is None else _SCHEDULES.get(word, word)
+
+
 Parallel = Annotated[Degree, BeforeValidator(_degree)]
 
 
@@ -106,6 +118,9 @@ class Row(BaseModel):
     cards: Degree | None = None
     cards_per_server: Degree | None = None
     scaleup_domain: Degree | None = Field(default=None, description="in cards")
+    power_limit_watts: float | None = Field(
+        default=None, gt=0, description="per card, where the run was capped below its board power"
+    )
     network: str | None = Field(default=None, description="as printed")
     network_gbps_per_card: float | None = Field(default=None, gt=0, description="Gbit/s one way")
     model: str | None = None
@@ -123,6 +138,9 @@ class Row(BaseModel):
     recompute: Annotated[str | None, BeforeValidator(_recompute_word)] = None
     recompute_parts: Annotated[tuple[str, ...] | None, BeforeValidator(_words)] = None
     recompute_layers: int | None = None
+    schedule: Annotated[str | None, BeforeValidator(_schedule)] = Field(
+        default=None, description="of the pipeline, where the source says: 1f1b, zero-bubble or dualpipe"
+    )
     stage_layers: Annotated[tuple[int, ...] | None, BeforeValidator(_split)] = Field(
         default=None, description="layers of each pipeline stage where they are not equal"
     )
@@ -182,7 +200,7 @@ class Row(BaseModel):
         return self.group or self.id
 
 
-def training_row(path: Path, key: str, item: Mapping[str, Any], line: int | None) -> Row:
+def training_row(path: Path, key: str, item: Mapping[str, Any], line: int | None = None) -> Row:
     """A row, checked.
 
     Raises:

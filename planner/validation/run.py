@@ -142,7 +142,7 @@ def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | 
         low=low,
         high=high,
         in_fit=central,
-        pair_key=(row.source, row.model, row.hardware, row.seq_len, row.precision),
+        pair_key=(row.source, row.model, row.hardware, row.seq_len, row.precision, row.block_scaled),
         cards=row.cards,
         batch=row.global_batch,
         tokens=(row.global_batch or 0) * (row.seq_len or 0) / (row.cards or 1),

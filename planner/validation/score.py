@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -78,6 +78,7 @@ class Case:
             "family": self.family or None,
             "framework": self.framework,
             "software": self.software or None,
+            "experts": self.experts,
             "in_fit": self.in_fit,
             "notes": list(self.notes),
         }
@@ -158,23 +159,46 @@ def memory_summary(cases: Iterable[Case]) -> dict[str, Any]:
 
 def _pairs(cases: Sequence[Case], wanted: Callable[[Case, Case], bool]) -> tuple[int, int]:
     """Pairs ordered right, and all, among cases of one group, model, hardware, length and precision."""
-    alike: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
-    for case in cases:
-        alike[case.pair_key].append(case)
     right = total = 0
-    for members in alike.values():
-        for one, other in combinations(members, 2):
-            if not (
-                wanted(one, other) and one.measured and other.measured and one.predicted and other.predicted
-            ):
-                continue
-            measured = math.log(one.tokens / one.measured) - math.log(other.tokens / other.measured)
-            if abs(measured) <= APART:
-                continue
-            predicted = math.log(one.tokens / one.predicted) - math.log(other.tokens / other.predicted)
+    for one, other, measured, predicted in _ranked(cases):
+        if wanted(one, other):
             total += 1
             right += measured * predicted > 0.0
     return right, total
+
+
+def _ranked(cases: Sequence[Case]) -> Iterator[tuple[Case, Case, float, float]]:
+    """(one, other, ln of how much faster one ran, and is predicted to run) of pairs that differ enough."""
+    alike: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
+    for case in cases:
+        alike[case.pair_key].append(case)
+    for members in alike.values():
+        for one, other in combinations(members, 2):
+            if not (one.measured and other.measured and one.predicted and other.predicted):
+                continue
+            measured = math.log(one.tokens / one.measured) - math.log(other.tokens / other.measured)
+            if abs(measured) > APART:
+                predicted = math.log(one.tokens / one.predicted) - math.log(other.tokens / other.predicted)
+                yield one, other, measured, predicted
+
+
+def misranked(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Pairs whose order is wrong: which ran faster, by how much, and by how much it was predicted to be."""
+    out = []
+    for one, other, measured, predicted in _ranked([case for case in cases if case.scored and case.primary]):
+        if measured * predicted > 0.0:
+            continue
+        faster, slower = (one, other) if measured > 0.0 else (other, one)
+        out.append(
+            {
+                "faster": faster.id,
+                "slower": slower.id,
+                "measured": math.expm1(abs(measured)),
+                "predicted": math.expm1(-abs(predicted)),
+                "same_batch": one.cards == other.cards and one.batch == other.batch,
+            }
+        )
+    return sorted(out, key=lambda pair: (not pair["same_batch"], pair["faster"], pair["slower"]))
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
@@ -204,4 +228,5 @@ def whole(cases: Sequence[Case]) -> Mapping[str, Any]:
         ),
         "by_metric": by(cases, lambda case: case.metric),
         "memory": memory_summary(cases),
+        "misranked": misranked(cases),
     }

@@ -95,6 +95,7 @@ class Software(Wire):
     ep_overlap: float
     pp_overlap: float
     cp_overlap: float
+    ring_repeats_heads: bool
     recompute_stops_early: bool
     hierarchical_dispatch: bool
     fused_expert_bias: bool

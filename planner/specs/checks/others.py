@@ -57,11 +57,11 @@ def _fabrics(library: Library) -> Iterator[Finding]:
 
 def _efficiency(library: Library) -> Iterator[Finding]:
     for file in library.of("efficiency", Efficiency):
-        if (file.spec.calibrated == "runs") != (file.spec.runs > 0):
+        if (file.spec.calibrated == "runs") != (file.spec.runs + file.spec.own_runs > 0):
             yield file.error(
                 "calibration",
                 "calibrated",
-                f"calibrated on {file.spec.calibrated!r} with {file.spec.runs} runs",
+                f"calibrated on {file.spec.calibrated!r} with {file.spec.runs + file.spec.own_runs} runs",
                 'runs > 0 goes with calibrated = "runs", and only with it',
             )
         if file.spec.groups > file.spec.runs:

@@ -111,6 +111,11 @@ class Accelerator(SpecFile):
         default=Peaks(), description="as advertised, where that differs (matrix + vector); dense"
     )
     peak_sparse: Peaks = Field(default=Peaks(), description="2:4 sparse as advertised; never used for timing")
+    measured: Peaks = Field(
+        default=Peaks(),
+        description="best rate that large matrix products were measured at; without any training run it "
+        "lowers what is expected of the chip (docs/accuracy.md)",
+    )
     vector: Peaks = Field(default=Peaks(), description="vector engine (element-wise work)")
     matrix_engine: MatrixEngine = MatrixEngine()
     memory: Memory = Memory()

@@ -35,6 +35,11 @@ class Efficiency(SpecFile):
     )
     runs: int = Field(default=0, ge=0, description="training runs behind the fit")
     groups: int = Field(default=0, ge=0, description="independent groups of runs behind the fit")
+    own_runs: int = Field(
+        default=0,
+        ge=0,
+        description="runs of the user behind the fit, beside published ones (calibrate --cases)",
+    )
     residual: Fraction = Field(
         description="standard deviation of ln(predicted/measured), groups left out: the model's own error"
     )

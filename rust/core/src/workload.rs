@@ -59,6 +59,9 @@ pub struct Software {
     pub pp_overlap: f64,
     /// Share of attention time behind which context-parallel traffic hides.
     pub cp_overlap: f64,
+    /// Context-parallel rings carry keys and values repeated for every query head, not one per group.
+    #[serde(default)]
+    pub ring_repeats_heads: bool,
     /// Full recomputation ends before the layer's last product, whose result no gradient needs.
     #[serde(default)]
     pub recompute_stops_early: bool,

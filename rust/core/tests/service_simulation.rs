@@ -211,6 +211,10 @@ fn what_is_recommended_was_confirmed_and_what_was_refuted_is_told() {
             let best = found.best.unwrap();
             assert!(best.simulated.unwrap().confirmed, "{} at {rate}", model.id);
             assert!(best.cards.total >= plain.cards.total);
+            // A service that holds is the answer where the limit leaves room for no other.
+            asked.limits.cards_max = best.cards.total;
+            let same = search(&asked).unwrap().best.unwrap();
+            assert!(same.cards.total <= best.cards.total && same.simulated.unwrap().confirmed);
             assert!(found.refuted.iter().all(|row| !row.simulated.confirmed));
             assert!(found.refuted.is_empty() == (best.pools == plain.pools));
             refuted += found.refuted.len();

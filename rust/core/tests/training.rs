@@ -136,6 +136,19 @@ fn recomputation_that_stops_early_saves_the_last_product() {
 }
 
 #[test]
+fn a_ring_of_repeated_heads_carries_keys_and_values_once_per_query_head() {
+    let mut problem = common::problem();
+    problem.software.jitter_per_doubling = 0.0;
+    problem.software.cp_overlap = 0.0;
+    let ring = Layout { cp: 2, dp: 2, ..layout() };
+    let grouped = run(&problem, ring).performance.breakdown.context_parallel.0;
+    problem.software.ring_repeats_heads = true;
+    let repeated = run(&problem, ring).performance.breakdown.context_parallel.0;
+    // 32 query heads for 8 of keys: four times the bytes, in the same messages.
+    assert!(repeated > 3.0 * grouped && repeated < 4.0 * grouped, "{repeated} of {grouped}");
+}
+
+#[test]
 fn recomputing_attention_redoes_the_fused_kernel_and_keeps_its_inputs() {
     let problem = common::problem();
     let none = run(&problem, layout());

@@ -18,8 +18,15 @@ use crate::training::layout::Rule;
 
 /// Columns of the answer, in this order, per draw and design. Of a service the first one holds the highest load within its
 /// latencies, in requests per second.
-pub const OUTPUTS: [&str; 6] =
-    ["days", "facility_megawatts", "facility_design_megawatts", "capex_usd", "tco_usd_per_year", "reasons"];
+pub const OUTPUTS: [&str; 7] = [
+    "days",
+    "facility_megawatts",
+    "facility_design_megawatts",
+    "capex_usd",
+    "tco_usd_per_year",
+    "step_seconds",
+    "reasons",
+];
 
 /// It does not fit into memory.
 pub const MEMORY: u32 = 1;
@@ -43,7 +50,7 @@ struct Request {
 /// Evaluates every design under every draw.
 ///
 /// `values` holds draws x pointers numbers, row by row. The answer holds draws x designs x [`OUTPUTS`] numbers; what is
-/// not known (a price) or cannot be is NaN, and `reasons` is the sum of the flags above. A target in the problem does not
+/// not known (a price; the step of a service) or cannot be is NaN, and `reasons` is the sum of the flags above. A target in the problem does not
 /// count here: the caller holds days against it, with the model's own error on top.
 ///
 /// # Errors
@@ -149,23 +156,25 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, CoreError> {
 type Row = [f64; OUTPUTS.len()];
 
 fn columns<T>(designs: &[T], evaluated: impl Fn(&T) -> Option<Row>) -> Vec<f64> {
-    let nothing = [f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::from(UNBUILDABLE)];
+    let mut nothing = [f64::NAN; OUTPUTS.len()];
+    nothing[OUTPUTS.len() - 1] = f64::from(UNBUILDABLE);
     designs.iter().flat_map(|choice| evaluated(choice).unwrap_or(nothing)).collect()
 }
 
 fn trained(problem: &Problem, choice: &DesignChoice) -> Option<Row> {
     let design = evaluate(problem, choice).ok()?;
     let broken = f64::from(reasons(&design.broken_rules));
-    Some(row(design.performance.days, &design.facility, &design.cost, broken))
+    let speed = &design.performance;
+    Some(row(speed.days, &design.facility, &design.cost, speed.step_seconds, broken))
 }
 
 fn served(problem: &ServiceProblem, choice: &ServiceChoice) -> Option<Row> {
     let design = service::evaluate::evaluate(problem, choice).ok()?;
     let broken = f64::from(if design.over_limits.is_empty() { 0 } else { LIMITS });
-    Some(row(design.most_requests_per_second, &design.facility, &design.cost, broken))
+    Some(row(design.most_requests_per_second, &design.facility, &design.cost, f64::NAN, broken))
 }
 
-fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, broken: f64) -> Row {
+fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, step: f64, broken: f64) -> Row {
     let unknown = |price: Option<f64>| price.unwrap_or(f64::NAN);
     [
         first,
@@ -173,6 +182,7 @@ fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, broken: f64) ->
         facility.facility_design_megawatts,
         unknown(cost.capex_usd),
         unknown(cost.tco_usd_per_year),
+        step,
         broken,
     ]
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::problem::{Axis, Objective, Problem, Search};
 use crate::search::holding::{Place, Placed, SLACK};
+use crate::search::lowest::Lowest;
 use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
@@ -22,6 +23,8 @@ pub struct Incumbents {
     /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
     /// useful.
     floors: Vec<Vec<f64>>,
+    /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
+    per_card: Vec<Lowest>,
     /// Whether the floors of a variant lag behind what is known.
     stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
@@ -61,6 +64,7 @@ impl Incumbents {
             useful: variants.iter().map(|variant| vec![true; variant.sizes.len()]).collect(),
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            per_card: vec![Lowest::default(); variants.len()],
             stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
@@ -161,6 +165,9 @@ impl Incumbents {
         for (index, variant) in variants.iter().enumerate() {
             if std::mem::take(&mut self.stale[index]) {
                 self.renew(variant, index);
+                let cards = variant.sizes.iter().map(|size| size.cards as f64);
+                self.per_card[index]
+                    .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
             }
         }
     }
@@ -336,13 +343,15 @@ pub struct View<'a> {
     pub found: Found,
     /// Rate below which nothing matters for what the unit itself found, where a single size is left.
     own_floor: f64,
+    /// The same over the cards of that size.
+    own_per_card: f64,
 }
 
 impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
     pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new(), own_floor: 0.0 }
+        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
     }
 
     /// Whether only one size of the variant may still matter.
@@ -363,6 +372,11 @@ impl Sink for View<'_> {
     fn floor(&self) -> f64 {
         let least = self.known.floors[self.variant].first().copied();
         self.known.fastest.max(least.unwrap_or(f64::INFINITY)).max(self.own_floor)
+    }
+
+    /// Exact: a layout that needs a size has at most its cards, and none larger than the one that is left; floors hold for all sizes from their own on.
+    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
+        per_card < self.own_per_card || per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
     }
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
@@ -388,6 +402,7 @@ impl Sink for View<'_> {
         if self.single() {
             let reached = best.rate * goodput / variant.sizes[size].goodput;
             self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
+            self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
         }
         let own = self.found.entry((place.network, place.servers)).or_default();
         let no_worse = |a: &Best, b: &Best| {

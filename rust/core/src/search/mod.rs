@@ -10,6 +10,7 @@ pub mod gap;
 pub mod holding;
 pub mod incumbents;
 pub mod least;
+pub mod lowest;
 pub mod neighbours;
 mod plans;
 pub mod prices;
@@ -39,8 +40,11 @@ use work::work;
 /// incumbents are known early.
 const FIRST_BATCH: usize = 8;
 
-/// Units of the largest batch.
+/// Units of the largest batch, each counted once for every variant of its cluster.
 const LARGEST_BATCH: usize = 256;
+
+/// Units of a batch that grows no larger: enough for the cores of most machines.
+const LEAST_BATCH: usize = 16;
 
 /// A plan found: where it stands in the problem, and its layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -174,14 +178,17 @@ impl Explored<'_> {
         let bound = gap::objective_bound(problem, variants);
         let (mut gap_now, mut looked) = (None, f64::NEG_INFINITY);
         let mut size = FIRST_BATCH;
+        let largest = (LARGEST_BATCH * units.clusters() / variants.len().max(1)).max(LEAST_BATCH);
         for block in units.blocks() {
             let mut rest = &block[..];
             while !rest.is_empty() {
                 let (batch, others) = rest.split_at(size.min(rest.len()));
                 rest = others;
-                size = (size * 2).min(LARGEST_BATCH);
-                for (variant, found, counts) in worked(problem, variants, self.tables, batch, known) {
-                    known.merge(variants, variant, found);
+                size = (size * 2).min(largest);
+                for (found, counts) in worked(problem, variants, self.units, self.tables, batch, known) {
+                    for (variant, found) in found {
+                        known.merge(variants, variant, found);
+                    }
                     tally.add(&counts);
                 }
                 known.settle(variants);
@@ -203,13 +210,14 @@ impl Explored<'_> {
     }
 }
 
-/// What a unit found on its variant, with its counts.
-type Worked = (usize, incumbents::Found, Tally);
+/// What a unit found on its variants, with its counts.
+type Worked = (Vec<(usize, incumbents::Found)>, Tally);
 
 /// Works through a batch of units on all cores; the results stand in the order of the units.
 fn worked(
     problem: &Problem,
     variants: &[Variant],
+    units: &Units,
     tables: &Tables,
     batch: &[Unit],
     known: &Incumbents,
@@ -218,10 +226,12 @@ fn worked(
         .par_iter()
         .with_max_len(1)
         .map(|unit| {
-            let mut view = View::new(known, unit.variant);
+            let open = units.variants(unit.cluster).map(|variant| (variant, View::new(known, variant)));
+            let mut views: Vec<(usize, View)> = open.collect();
             let mut tally = Tally::default();
-            work(problem, variants, tables, unit, &mut view, &mut tally);
-            (unit.variant, view.found, tally)
+            work(problem, variants, tables, unit, &mut views, &mut tally);
+            let found = views.into_iter().map(|(variant, view)| (variant, view.found));
+            (found.filter(|(_, found)| !found.is_empty()).collect(), tally)
         })
         .collect()
 }

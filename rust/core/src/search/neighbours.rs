@@ -94,6 +94,12 @@ impl Sink for Collector<'_> {
         self.near.floor / self.near.variant.sizes[self.near.size].goodput
     }
 
+    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
+        // The size of the winner has no more cards than any that is needed beyond.
+        let last = sizes.1.min(self.near.size);
+        per_card * (self.near.variant.sizes[last].cards as f64) < self.floor()
+    }
+
     fn wants(&self, place: Place, _replicas: u64, ceiling: f64) -> bool {
         let size = &self.near.variant.sizes[self.near.size];
         place.network == size.network
@@ -142,13 +148,15 @@ pub fn neighbours(
     let mut near = Near { variant: &variants[index], size, similar, floor, target, every };
     let mut known = Found::default();
     for block in units.blocks() {
-        let own: Vec<_> = block.into_iter().filter(|unit| unit.variant == index).collect();
+        let cluster = near.variant.cluster;
+        let own: Vec<_> = block.into_iter().filter(|unit| unit.cluster == cluster).collect();
         for batch in own.chunks(BATCH) {
             let collected: Vec<Found> = batch
                 .par_iter()
                 .map(|unit| {
-                    let mut collector = Collector { near, found: Found::default() };
-                    work(problem, variants, tables, unit, &mut collector, &mut Tally::default());
+                    let mut sinks = [(index, Collector { near, found: Found::default() })];
+                    work(problem, variants, tables, unit, &mut sinks, &mut Tally::default());
+                    let [(_, collector)] = sinks;
                     collector.found
                 })
                 .collect();

@@ -46,6 +46,10 @@ impl Sink for Everything<'_> {
         0.0
     }
 
+    fn out(&self, _sizes: (usize, usize), _per_card: f64) -> bool {
+        false
+    }
+
     /// Everything on the smallest size that holds it: the same layout is not evaluated twice.
     fn wants(&self, place: Place, _replicas: u64, _ceiling: f64) -> bool {
         self.variant.sizes[place.start].network == place.network
@@ -90,10 +94,11 @@ pub fn evaluation_rate(problem: &Problem, seconds: f64) -> Result<Rate, CoreErro
     let mut done = 0;
     while done < all.len() && start.elapsed().as_secs_f64() < seconds {
         let unit: &Unit = &all[done * stride % all.len()];
-        let variant = &variants[unit.variant];
-        let mut sink = Everything { variant, tokens: open.training.tokens, sum: 0.0 };
-        work(&open, &variants, &tables, unit, &mut sink, &mut tally);
-        sum += sink.sum;
+        let tokens = open.training.tokens;
+        let of = |index: usize| (index, Everything { variant: &variants[index], tokens, sum: 0.0 });
+        let mut sinks: Vec<(usize, Everything)> = units.variants(unit.cluster).map(of).collect();
+        work(&open, &variants, &tables, unit, &mut sinks, &mut tally);
+        sum += sinks.iter().map(|(_, sink)| sink.sum).sum::<f64>();
         done += 1;
     }
     let elapsed = start.elapsed().as_secs_f64();

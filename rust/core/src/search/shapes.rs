@@ -1,5 +1,6 @@
 //! The pipelines of a unit and the data-parallel degrees that the space declares for each.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::problem::Problem;
@@ -15,12 +16,23 @@ pub struct Shape<'a> {
     pub pp: u64,
     /// Chunks of a stage.
     pub vpp: u64,
-    /// Its stages with the parameters of each on one device.
-    pub stages: Arc<[(Stage, LocalParameters)]>,
+    stages: OnceCell<Arc<[(Stage, LocalParameters)]>>,
     /// The dp whose choices are all, and the single rank whose choices are fewer.
     pub declared: [Declared<'a>; 2],
     /// The rule that it breaks, whatever dp and choices.
     pub broken: Option<Rule>,
+}
+
+impl Shape<'_> {
+    /// Its stages with the parameters of each on one device; `layout` has its degrees.
+    pub fn stages(
+        &self,
+        problem: &Problem,
+        layout: &Layout,
+        tables: &Tables,
+    ) -> &Arc<[(Stage, LocalParameters)]> {
+        self.stages.get_or_init(|| filled(&problem.model, layout, tables.stages(layout)))
+    }
 }
 
 /// The pipelines of the space under the rest of `layout` for which some dp is declared.
@@ -38,7 +50,7 @@ pub fn shapes<'a>(problem: &Problem, layout: &Layout, devices: u64, tables: &'a 
             found.push(Shape {
                 pp,
                 vpp,
-                stages: filled(&problem.model, &shape, tables.stages(&shape)),
+                stages: OnceCell::new(),
                 declared: declared.parts(),
                 broken: broken_by_shape(&problem.model, &problem.training, &shape),
             });

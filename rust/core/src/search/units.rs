@@ -1,6 +1,7 @@
 //! Work units: the part of a layout that decides the cost of a layer, and the candidates that share it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -20,12 +21,12 @@ pub struct Best {
     pub layout: Layout,
 }
 
-/// A part of the space whose layers do the same products: one variant and one choice of tp, cp, ep, etp, micro-batch,
-/// recomputation and sequence parallelism.
+/// A part of the space whose layers do the same products: one cluster, on all its variants, and one choice of tp, cp, ep,
+/// etp, micro-batch, recomputation and sequence parallelism.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
-    /// Index of the variant.
-    pub variant: usize,
+    /// Index of the cluster.
+    pub cluster: usize,
     /// The choice; pp, vpp, dp, sharding and switches are set while it is worked through.
     pub layout: Layout,
 }
@@ -38,7 +39,9 @@ const BLOCK: usize = 65_536;
 
 /// All units of the space, the most promising first, without holding them in memory.
 pub struct Units {
-    variants: usize,
+    clusters: usize,
+    /// First variant of each cluster, and the end of the last.
+    first: Vec<usize>,
     /// Layouts with plain switches.
     plains: Vec<Layout>,
     /// How many units there are.
@@ -62,17 +65,31 @@ impl Units {
             rated.sort_by(|a, b| a.0.total_cmp(&b.0));
             plains = rated.into_iter().map(|(_, plain)| plain).collect();
         }
-        let total = plains.len() * variants.len();
-        Self { variants: variants.len(), plains, total }
+        let clusters = problem.clusters.len();
+        let first = (0..=clusters).map(|cluster| variants.partition_point(|v| v.cluster < cluster)).collect();
+        let total = plains.len() * clusters;
+        Self { clusters, first, plains, total }
+    }
+
+    /// The variants of a cluster: they stand one after another.
+    #[must_use]
+    pub fn variants(&self, cluster: usize) -> Range<usize> {
+        self.first[cluster]..self.first[cluster + 1]
+    }
+
+    /// Clusters.
+    #[must_use]
+    pub fn clusters(&self) -> usize {
+        self.clusters
     }
 
     /// The units in blocks.
     pub fn blocks(&self) -> impl Iterator<Item = Vec<Unit>> + '_ {
-        let variants = 0..self.variants;
-        self.plains.chunks((BLOCK / self.variants.max(1)).max(1)).map(move |plains| {
+        let clusters = 0..self.clusters;
+        self.plains.chunks((BLOCK / self.clusters.max(1)).max(1)).map(move |plains| {
             let with = |layout: &Layout| {
                 let layout = *layout;
-                variants.clone().map(move |variant| Unit { variant, layout })
+                clusters.clone().map(move |cluster| Unit { cluster, layout })
             };
             plains.iter().flat_map(with).collect()
         })

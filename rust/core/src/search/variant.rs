@@ -43,6 +43,10 @@ pub struct Variant {
     pub reaches: Vec<(usize, usize)>,
     /// The best share of time that trains on any lawful size from each on.
     pub goodput_from: Vec<f64>,
+    /// Place of the power cap among those of the cluster.
+    pub cap: usize,
+    /// For each network its number among all distinct networks of the problem.
+    pub network_ids: Vec<usize>,
 }
 
 /// Sizes refused for one cause.
@@ -95,6 +99,17 @@ pub struct Size {
 }
 
 impl Variant {
+    /// The networks that some lawful size has.
+    pub fn reached(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.networks.len()).filter(|network| self.reaches[*network].0 <= self.reaches[*network].1)
+    }
+
+    /// The last lawful size, if any is.
+    #[must_use]
+    pub fn last_lawful(&self) -> Option<usize> {
+        self.reaches.iter().filter(|(first, last)| first <= last).map(|(_, last)| *last).max()
+    }
+
     /// Cards of the largest size.
     #[must_use]
     pub fn most_cards(&self) -> u64 {
@@ -116,23 +131,39 @@ pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
         let kept = keeping(cluster, &problem.reliability, most / cluster.cards_per_server + 1);
         let kept = Arc::new(kept);
         for fabric_index in 0..cluster.fabrics.len() {
-            for &power_cap in &cluster.power_caps {
+            for cap in 0..cluster.power_caps.len() {
                 let kept = Arc::clone(&kept);
-                found.push(variant(problem, cluster_index, fabric_index, power_cap, kept)?);
+                found.push(variant(problem, cluster_index, fabric_index, cap, kept)?);
             }
         }
     }
+    number_networks(&mut found);
     Ok(found)
+}
+
+/// Numbers the distinct networks of all variants: what is costed against one of them holds for all that share it.
+fn number_networks(variants: &mut [Variant]) {
+    let mut distinct: Vec<Network> = Vec::new();
+    for variant in variants {
+        for network in &variant.networks {
+            let known = distinct.iter().position(|known| known == network);
+            variant.network_ids.push(known.unwrap_or(distinct.len()));
+            if known.is_none() {
+                distinct.push(network.clone());
+            }
+        }
+    }
 }
 
 fn variant(
     problem: &Problem,
     cluster_index: usize,
     fabric_index: usize,
-    power_cap: f64,
+    cap: usize,
     keeping: Arc<Keeping>,
 ) -> Result<Variant, CoreError> {
     let cluster = &problem.clusters[cluster_index];
+    let power_cap = cluster.power_caps[cap];
     let fabric = &cluster.fabrics[fabric_index];
     let clock = cluster
         .card_power()
@@ -147,12 +178,8 @@ fn variant(
     let at = |cooling| Choice { cluster, fabric, cooling, clock, power_cap };
     let least: Vec<Least> = cluster.coolings.iter().map(|cooling| Least::new(problem, at(cooling))).collect();
     let build = |known: &mut SideCounts, units: u64| {
-        let mut size = Size {
-            cards: units * cluster.unit_cards,
-            network: 0,
-            goodput: 1.0,
-            rows: Vec::with_capacity(cluster.coolings.len()),
-        };
+        let rows = Vec::with_capacity(cluster.coolings.len());
+        let mut size = Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows };
         if let Some(limit) = least.iter().map(|least| least.over(units)).reduce(Option::and).flatten() {
             return (None, size, Some(Refused::Over(limit)));
         }
@@ -231,6 +258,8 @@ fn variant(
         cards_per_server: cluster.cards_per_server,
         reaches,
         goodput_from,
+        cap,
+        network_ids: Vec::new(),
     })
 }
 

@@ -1,24 +1,22 @@
 //! One unit of work: its candidates by rule and by bounds in bulk; what is left is timed ([`candidates`]).
 
 mod candidates;
-
-use std::sync::Arc;
+mod costs;
+mod ranges;
 
 use crate::problem::Problem;
 use crate::search::choices::{Choices, States, with};
 use crate::search::holding::Place;
-use crate::search::shapes::shapes;
+use crate::search::shapes::{Shape, shapes};
 use crate::search::tally::Tally;
 use crate::search::units::{Best, Tables, Unit};
 use crate::search::variant::{Variant, bench};
 use crate::training::layout::{Host, Layout, Rule};
-use crate::training::memory::{LocalParameters, Pieces, passing_memory};
-use crate::training::phases::LayerCost;
-use crate::training::pieces::{Works, pieces_with};
-use crate::training::stages::Stage;
+use crate::training::memory::passing_memory;
 use crate::training::step::Family;
 use crate::units::Seconds;
 use candidates::{Spot, Timing};
+use costs::{Cost, Costs};
 
 /// Says which candidates of a unit's variant are worth timing, and receives those that are lawful, fit and meet the
 /// target.
@@ -32,6 +30,10 @@ pub trait Sink {
     /// A rate below which no candidate matters, whatever its size.
     fn floor(&self) -> f64;
 
+    /// Whether nothing that needs one of the sizes from the first to the last of `sizes`, both counted, matters if it makes at
+    /// most `per_card` tokens per second for each card at work.
+    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool;
+
     /// Whether a candidate of this place with so many replicas whose rate is at most `ceiling` may still matter. A
     /// refusal counts as bounded.
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool;
@@ -40,68 +42,111 @@ pub trait Sink {
     fn take(&mut self, variant: &Variant, place: Place, best: Best);
 }
 
-/// Works through all candidates of `unit`.
+/// Works through all candidates of `unit` on the variants of its cluster that `sinks` name.
 ///
-/// Order of the rules: divisibility of the family; then in bulk the batch, sizes that do not matter, and the rate
-/// that any network would allow, memory; then one by one divisibility at dp, limits, target by its bound, incumbent
-/// by its bound, memory again where interleaving passes larger groups than pp, target by timing.
-pub fn work(
+/// Order of the rules: divisibility of the family; then in bulk the batch; where there is a single variant, whole pipelines
+/// by the mean stage; memory, for all variants at once; sizes that do not matter, limits, and the rate that any network would allow; then ranges of dp by the mean and by the slowest
+/// stage; then one by one divisibility at dp, limits, target by its bound, incumbent by its bound, memory again where
+/// interleaving passes larger groups than pp, target by timing.
+pub fn work<S: Sink>(
     problem: &Problem,
     variants: &[Variant],
     tables: &Tables,
     unit: &Unit,
-    sink: &mut impl Sink,
+    sinks: &mut [(usize, S)],
     tally: &mut Tally,
 ) {
-    let variant = &variants[unit.variant];
-    let cluster = &problem.clusters[variant.cluster];
+    let cluster = &problem.clusters[unit.cluster];
     let host = Host::of(cluster);
-    let devices = variant.most_cards() * cluster.devices_per_card;
-    let mut room = Room::new(variant.networks.len());
+    let Some(&(first, _)) = sinks.first() else { return };
+    // All variants of a cluster have the same sizes, if not the same lawful ones.
+    let devices = variants[first].most_cards() * cluster.devices_per_card;
+    let on_all = sinks.len() as u64;
+    let mut room = Room::new(cluster.power_caps.len());
     let shapes = shapes(problem, &unit.layout, devices, tables);
+    let built = sinks.iter().map(|(index, _)| &variants[*index]).find(|variant| !variant.networks.is_empty());
     let mut overlap = None;
     for switches in problem.space.switches.of_layers(&unit.layout) {
-        if overlap != Some(switches.tp_overlap) {
-            room.works.fill(None);
-            overlap = Some(switches.tp_overlap);
-        }
-        room.pieces.fill(None);
+        room.costs.forget(overlap != Some(switches.tp_overlap));
+        overlap = Some(switches.tp_overlap);
         let layout = Layout { switches, ..unit.layout };
         let choices = |staged, single| Choices::new(problem, host, &layout, staged, single);
         let lists = [false, true].map(|single| [false, true].map(|staged| choices(staged, single)));
-        for shape in &shapes {
-            room.families.fill(None);
+        let mut parts = std::mem::take(&mut room.parts);
+        for (number, shape) in shapes.iter().enumerate() {
             let staged = usize::from(shape.pp > 1);
-            for (part, lists) in shape.declared.iter().zip(&lists) {
-                let choices = &lists[staged];
-                tally.enumerated += part.count * choices.total();
+            for (which, lists) in lists.iter().enumerate() {
+                let (part, choices) = (&shape.declared[which], &lists[staged]);
+                tally.enumerated += on_all * part.count * choices.total();
                 if let Some(rule) = shape.broken {
-                    tally.reject(rule, part.count * choices.total());
+                    tally.reject(rule, on_all * part.count * choices.total());
                     continue;
                 }
                 for (rule, count) in choices.refused() {
-                    tally.reject(rule, part.count * count);
+                    tally.reject(rule, on_all * part.count * count);
                 }
-                tally.reject(Rule::Batch, (part.count - part.lawful.len() as u64) * choices.lawful());
+                let unlawful = part.count - part.lawful.len() as u64;
+                tally.reject(Rule::Batch, on_all * unlawful * choices.lawful());
+                if part.lawful.is_empty() || choices.lawful() == 0 {
+                    continue;
+                }
+                // Where the fabric reaches none of the sizes there is no network to time anything on.
+                let Some(variant) = built else {
+                    tally.reject(Rule::Limits, on_all * part.lawful.len() as u64 * choices.lawful());
+                    continue;
+                };
+                let whole = Seconds::ZERO;
+                let border = Border::default();
+                let of = Pipeline { shape, number, part: part.lawful, choices, host, tables, problem };
                 let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
-                let (stages, room) = (&shape.stages, &mut room);
-                let mut sweep = Sweep { problem, variant, stages, shape: layout, host, choices, room };
-                sweep.run(part.lawful, sink, tally);
+                let mut sweep = Sweep { of, variant, shape: layout, whole, border: &border, room: &mut room };
+                // Memory holds for all variants; of a single one most pipelines fall faster by their bound.
+                if let [(_, sink)] = sinks
+                    && sweep.falls_whole(sink)
+                {
+                    tally.bounded.stage += part.lawful.len() as u64 * choices.lawful();
+                    continue;
+                }
+                let border = sweep.border();
+                border.count(part.lawful.len(), choices, on_all, tally);
+                if border.first < part.lawful.len() {
+                    parts.push((number, which, border));
+                }
             }
         }
+        for (index, sink) in &mut *sinks {
+            let variant = &variants[*index];
+            if variant.networks.is_empty() {
+                for (number, which, border) in &parts {
+                    let (shape, lists) = (&shapes[*number], &lists[*which]);
+                    let (end, choices) =
+                        (shape.declared[*which].lawful.len(), &lists[usize::from(shape.pp > 1)]);
+                    tally.reject(Rule::Limits, border.fitting((border.first, end), choices));
+                }
+                continue;
+            }
+            let whole = room.costs.fastest(problem, variant, &layout);
+            for (number, which, border) in &parts {
+                let (shape, lists) = (&shapes[*number], &lists[*which]);
+                let (part, choices) = (shape.declared[*which].lawful, &lists[usize::from(shape.pp > 1)]);
+                let of = Pipeline { shape, number: *number, part, choices, host, tables, problem };
+                let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
+                Sweep { of, variant, shape: layout, whole, border, room: &mut room }.run(sink, tally);
+            }
+        }
+        parts.clear();
+        room.parts = parts;
     }
 }
 
-/// What is worked out once for many candidates of a unit, and room for it; by network, made when first needed.
+/// What is worked out once for many candidates of a unit, and room for it.
 struct Room {
-    /// Products and attention.
-    works: Vec<Option<Works>>,
-    /// Costs of the layers, with the seconds of all of them on the device.
-    pieces: Vec<Option<(Pieces, Seconds)>>,
-    /// Timed stages.
-    families: Vec<Option<Family>>,
-    /// Where the dp that fit begin, by states.
-    fits_from: Vec<usize>,
+    /// Costs of the layers.
+    costs: Costs,
+    /// Room for the pipelines of which something fits: number, part of the dp, and what fits.
+    parts: Vec<(usize, usize, Border)>,
+    /// Room for the dp that the bounds leave.
+    ranges: Vec<(usize, usize)>,
     /// States that fit.
     fitting: Vec<States>,
     /// Room for those of them that fit in the groups of interleaving too.
@@ -113,12 +158,11 @@ struct Room {
 }
 
 impl Room {
-    fn new(networks: usize) -> Self {
+    fn new(caps: usize) -> Self {
         Self {
-            works: vec![None; networks],
-            pieces: vec![None; networks],
-            families: vec![None; networks],
-            fits_from: Vec::new(),
+            costs: Costs::new(caps),
+            parts: Vec::new(),
+            ranges: Vec::new(),
             fitting: Vec::new(),
             kept: Vec::new(),
             spots: Vec::new(),
@@ -127,100 +171,177 @@ impl Room {
     }
 }
 
-/// All dp of one layout, under all choices of a step.
-struct Sweep<'a> {
+/// Which of the lawful dp of a pipeline fit: memory depends on neither clock nor network.
+#[derive(Clone, Default)]
+struct Border {
+    /// The first dp that fits under any choice.
+    first: usize,
+    /// By states: where the dp that fit the device begin, and where those that fit its host too.
+    from: Vec<(usize, usize)>,
+}
+
+impl Border {
+    /// Candidates of the range that fit.
+    fn fitting(&self, (from, to): (usize, usize), choices: &Choices) -> u64 {
+        let fitting: usize = self.from.iter().map(|(_, hosted)| to - (*hosted).clamp(from, to)).sum();
+        fitting as u64 * choices.per_states()
+    }
+
+    /// Counts those of all dp up to `end` that do not, `times` over.
+    fn count(&self, end: usize, choices: &Choices, times: u64, tally: &mut Tally) {
+        if self.from.is_empty() {
+            tally.reject(Rule::Memory, times * end as u64 * choices.lawful());
+        }
+        for &(fits, hosted) in &self.from {
+            tally.reject(Rule::Memory, times * fits as u64 * choices.per_states());
+            tally.reject(Rule::HostMemory, times * (hosted - fits) as u64 * choices.per_states());
+        }
+    }
+}
+
+/// A pipeline of a unit under all choices of a step.
+#[derive(Clone, Copy)]
+struct Pipeline<'a> {
     problem: &'a Problem,
-    variant: &'a Variant,
-    stages: &'a Arc<[(Stage, LocalParameters)]>,
-    /// The layout without dp and choices of a step.
-    shape: Layout,
+    tables: &'a Tables,
+    shape: &'a Shape<'a>,
+    /// Its number among those of the unit.
+    number: usize,
+    /// The lawful dp with their micro-batches.
+    part: &'a [(u64, u64)],
     host: Host,
     choices: &'a Choices,
+}
+
+/// All dp of one layout on one variant, under all choices of a step.
+struct Sweep<'a> {
+    of: Pipeline<'a>,
+    variant: &'a Variant,
+    /// The layout without dp and choices of a step.
+    shape: Layout,
+    /// All layers on the network that is fastest for them.
+    whole: Seconds,
+    border: &'a Border,
     room: &'a mut Room,
 }
 
 impl Sweep<'_> {
-    fn run(&mut self, lawful: &[(u64, u64)], sink: &mut impl Sink, tally: &mut Tally) {
-        let Some(&(largest, _)) = lawful.last() else { return };
-        let each = self.choices.lawful();
-        if each == 0 {
-            return;
-        }
-        let cluster = &self.problem.clusters[self.variant.cluster];
-        let size = |dp: u64| {
-            let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
-            self.variant.size_for(cluster.unit_cards, active)
-        };
+    fn run(&mut self, sink: &mut impl Sink, tally: &mut Tally) {
+        let first = self.border.first;
         // Sizes grow with dp: those that no size which may matter holds are its end.
         let all = self.variant.sizes.len();
+        let lawful = self.of.part;
         let to = match sink.last_size() {
             Some(last) if last + 1 >= all => lawful.len(),
-            Some(last) => lawful.partition_point(|(dp, _)| size(*dp).is_some_and(|index| index <= last)),
+            Some(last) => lawful.partition_point(|(dp, _)| self.size(*dp).is_some_and(|index| index <= last)),
             None => 0,
         };
-        tally.bounded.size += (lawful.len() - to) as u64 * each;
-        let lawful = &lawful[..to];
-        let reached = lawful.iter().find_map(|(dp, _)| size(*dp)).or_else(|| size(largest));
-        // Where the fabric reaches none of the sizes there is no network to time anything on.
-        if self.variant.networks.is_empty() {
-            tally.reject(Rule::Limits, lawful.len() as u64 * each);
+        let to = to.max(first);
+        tally.bounded.size += self.border.fitting((to, lawful.len()), self.of.choices);
+        let to = self.within_limits((first, to), tally);
+        let from = self.fast_enough(sink, (first, to), tally);
+        if from == to {
             return;
         }
-        let Some(network) = reached else {
-            // No size holds any of them: those that would fit bare lack the room for their spares.
-            let bare = lawful.partition_point(|(dp, _)| self.fits_bare(*dp)) as u64;
-            tally.reject(Rule::Spares, bare * each);
-            tally.reject(Rule::Limits, (lawful.len() as u64 - bare) * each);
+        let least = self.least_by_mean();
+        if self.ruled_out(sink, (from, to), least) {
+            tally.bounded.stage += self.border.fitting((from, to), self.of.choices);
             return;
-        };
-        // Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
-        // with the mean stage, which needs no dealing of layers, then with the slowest.
-        let tokens = self.shape.micro_batch as f64 * f64::from(self.problem.training.sequence);
-        let needed = self.problem.needed_rate(1.0);
+        }
+        self.ranges(sink, (from, to), tally);
+    }
+
+    /// Whether the mean stage is too slow at every dp, all of which some lawful size holds.
+    fn falls_whole(&mut self, sink: &impl Sink) -> bool {
+        let (part, last) = (self.of.part, self.variant.last_lawful());
+        let held = self.size(part[part.len() - 1].0).zip(last).is_some_and(|(size, last)| size <= last);
+        if !held {
+            return false;
+        }
+        self.whole = self.room.costs.fastest(self.of.problem, self.variant, &self.shape);
+        let least = self.least_by_mean();
+        self.ruled_out(sink, (0, part.len()), least)
+    }
+
+    /// The size that `dp` needs.
+    fn size(&self, dp: u64) -> Option<usize> {
+        let cluster = &self.of.problem.clusters[self.variant.cluster];
+        let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
+        self.variant.size_for(cluster.unit_cards, active)
+    }
+
+    /// The end of those of the range that some lawful size holds.
+    fn within_limits(&self, (from, to): (usize, usize), tally: &mut Tally) -> usize {
+        let last = self.variant.last_lawful();
+        let holds = |dp: u64| self.size(dp).zip(last).is_some_and(|(size, last)| size <= last);
+        let range = &self.of.part[from..to];
+        if range.last().is_none_or(|(dp, _)| holds(*dp)) {
+            return to;
+        }
+        let end = from + range.partition_point(|(dp, _)| holds(*dp));
+        // Where no size holds them, those that would fit bare lack the room for their spares.
+        let sized = from + range.partition_point(|(dp, _)| self.size(*dp).is_some());
+        let bare = sized + self.of.part[sized..to].partition_point(|(dp, _)| self.fits_bare(*dp));
+        let count = |range| self.border.fitting(range, self.of.choices);
+        tally.reject(Rule::Spares, count((sized, bare)));
+        tally.reject(Rule::Limits, count((end, sized)) + count((bare, to)));
+        end
+    }
+
+    /// Where the dp of the range begin that are fast enough for target and floor on any network.
+    ///
+    /// Rate <= dp x micro-batch x sequence / time of a micro-batch: the smallest dp that reaches the floor. First
+    /// with the mean stage, which needs no dealing of layers, then with the slowest.
+    fn fast_enough(&mut self, sink: &impl Sink, (from, to): (usize, usize), tally: &mut Tally) -> usize {
+        let tokens = self.shape.micro_batch as f64 * f64::from(self.of.problem.training.sequence);
+        let needed = self.of.problem.needed_rate(1.0);
         let wanted = needed.max(sink.floor());
+        if wanted <= 0.0 || from == to {
+            return from;
+        }
+        let range = &self.of.part[from..to];
         let reaches = |rate: f64, micro_batch: Seconds| {
-            lawful.partition_point(|(dp, _)| *dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING))
+            let slow = |dp: u64| dp as f64 * tokens / micro_batch.0 < rate * (1.0 - ROUNDING);
+            from + range.partition_point(|(dp, _)| slow(*dp))
         };
-        let network = self.variant.sizes[network].network;
-        let mut floor = self.mean_stage(network);
-        if wanted > 0.0 && reaches(wanted, floor) < lawful.len() {
+        let network = self.size(range[0].0).map_or(0, |size| self.variant.sizes[size].network);
+        let mut floor = self.cost(network).device / self.shape.pp as f64;
+        if needed > 0.0 && reaches(wanted, floor) < to {
             floor = self.family(network).micro_batch_floor();
         }
         let too_slow = reaches(needed, floor);
         let start = too_slow.max(reaches(wanted, floor));
-        tally.reject(Rule::Target, too_slow as u64 * each);
-        tally.bounded.stage += (start - too_slow) as u64 * each;
-        self.timed(&lawful[start..], sink, tally);
+        tally.reject(Rule::Target, self.border.fitting((from, too_slow), self.of.choices));
+        tally.bounded.stage += self.border.fitting((too_slow, start), self.of.choices);
+        start
     }
 
-    /// Those dp that no bulk bound has cut.
-    fn timed<S: Sink>(&mut self, lawful: &[(u64, u64)], sink: &mut S, tally: &mut Tally) {
-        if lawful.is_empty() {
-            return;
+    /// The range of dp that the bounds in bulk have left: first cut further, then one by one.
+    fn ranges<S: Sink>(&mut self, sink: &mut S, (from, to): (usize, usize), tally: &mut Tally) {
+        let mut ranges = std::mem::take(&mut self.room.ranges);
+        ranges.clear();
+        let least = self.least_by_stages();
+        self.not_ruled_out(sink, (from, to), least, &mut ranges);
+        let mut end = to;
+        for &range in ranges.iter().rev() {
+            tally.bounded.stage += self.border.fitting((range.1, end), self.of.choices);
+            self.range(range, sink, tally);
+            end = range.0;
         }
-        let per_states = self.choices.per_states();
-        if self.overflows(lawful) {
-            tally.reject(Rule::Memory, lawful.len() as u64 * self.choices.lawful());
-            return;
-        }
-        self.room.fits_from.clear();
-        for &states in &self.choices.states {
-            let (fitting, hosted) = self.first_that_fits(lawful, states);
-            tally.reject(Rule::Memory, fitting as u64 * per_states);
-            tally.reject(Rule::HostMemory, (hosted - fitting) as u64 * per_states);
-            self.room.fits_from.push(hosted);
-        }
-        let first = self.room.fits_from.iter().copied().min().unwrap_or(lawful.len());
-        let all_from = self.room.fits_from.iter().copied().max().unwrap_or(lawful.len());
+        tally.bounded.stage += self.border.fitting((from, end), self.of.choices);
+        self.room.ranges = ranges;
+    }
+
+    /// One range of dp, each looked at by itself.
+    fn range<S: Sink>(&mut self, (from, to): (usize, usize), sink: &mut S, tally: &mut Tally) {
+        let per_states = self.of.choices.per_states();
         let experts = self.shape.ep * self.shape.etp;
         // The largest first: mostly the fastest, which bounds the others where a single size is left.
-        for (index, &(dp, count)) in lawful.iter().enumerate().skip(first).rev() {
-            if index < all_from || index + 1 == lawful.len() {
-                self.room.fitting.clear();
-                let with_border = self.choices.states.iter().zip(&self.room.fits_from);
-                let fitting = with_border.filter(|(_, from)| **from <= index).map(|(states, _)| *states);
-                self.room.fitting.extend(fitting);
-            }
+        for (index, &(dp, count)) in self.of.part.iter().enumerate().take(to).skip(from).rev() {
+            self.room.fitting.clear();
+            let with_border = self.of.choices.states.iter().zip(&self.border.from);
+            let fitting = with_border.filter(|(_, from)| from.1 <= index).map(|(states, _)| *states);
+            self.room.fitting.extend(fitting);
             // Most dp of a model with experts fall here, before anything is worked out for them.
             if !(self.shape.tp * self.shape.cp * dp).is_multiple_of(experts) {
                 tally.reject(Rule::Experts, self.room.fitting.len() as u64 * per_states);
@@ -230,9 +351,20 @@ impl Sweep<'_> {
         }
     }
 
+    /// Which dp fit.
+    fn border(&mut self) -> Border {
+        let (part, choices) = (self.of.part, self.of.choices);
+        if self.overflows(part) {
+            return Border { first: part.len(), from: Vec::new() };
+        }
+        let states = choices.states.iter();
+        let from: Vec<(usize, usize)> = states.map(|states| self.first_that_fits(part, *states)).collect();
+        Border { first: from.iter().map(|(_, hosted)| *hosted).min().unwrap_or(part.len()), from }
+    }
+
     /// Whether the cards alone, without spares, would fit the largest size.
     fn fits_bare(&self, dp: u64) -> bool {
-        let cluster = &self.problem.clusters[self.variant.cluster];
+        let cluster = &self.of.problem.clusters[self.variant.cluster];
         let active = Layout { dp, ..self.shape }.devices().div_ceil(cluster.devices_per_card);
         active.div_ceil(cluster.unit_cards) * cluster.unit_cards <= self.variant.most_cards()
     }
@@ -242,13 +374,14 @@ impl Sweep<'_> {
     /// Exact: states only add to it, and whole groups in flight do not grow with dp, so the largest dp holds the least.
     /// The slack covers the other order of the sum.
     fn overflows(&mut self, lawful: &[(u64, u64)]) -> bool {
-        let (problem, variant, shape) = (self.problem, self.variant, self.shape);
+        let (problem, variant, shape) = (self.of.problem, self.variant, self.shape);
         let cluster = &problem.clusters[variant.cluster];
-        let (Some(&(_, count)), Some(&(stage, _))) = (lawful.last(), self.stages.first()) else {
+        let stages = self.of.shape.stages(problem, &shape, self.of.tables);
+        let (Some(&(_, count)), Some(&(stage, _))) = (lawful.last(), stages.first()) else {
             return false;
         };
         let count = whole_groups(&self.shape, count);
-        let pieces = &self.pieces(0).0;
+        let pieces = &self.cost(0).pieces;
         let least = passing_memory(problem.software_of(cluster), &shape, &stage, pieces, count).total();
         least * (1.0 - ROUNDING) > cluster.device.memory
     }
@@ -261,11 +394,11 @@ impl Sweep<'_> {
         if whole_groups(&self.shape, count) == count {
             return fitting;
         }
-        let (problem, variant, shape) = (self.problem, self.variant, self.shape);
-        let each = (self.choices.overlaps.len() * self.choices.sends.len()) as u64;
+        let (problem, variant, shape) = (self.of.problem, self.variant, self.shape);
+        let each = (self.of.choices.overlaps.len() * self.of.choices.sends.len()) as u64;
         let device = &problem.clusters[variant.cluster].device;
         let bench = bench(problem, variant, 0);
-        let (networks, sends) = (self.choices.networks[0], self.choices.sends[0]);
+        let (networks, sends) = (self.of.choices.networks[0], self.of.choices.sends[0]);
         let family = self.family(0);
         fitting.retain(|states| {
             family.set_step(&with(&shape, *states, networks, sends));
@@ -287,11 +420,11 @@ impl Sweep<'_> {
     /// What fits at one dp in [whole groups](whole_groups) fits at every larger one: shards grow with dp, and
     /// micro-batches, hence those in flight, do not. So the border is found by halving.
     fn first_that_fits(&mut self, lawful: &[(u64, u64)], states: States) -> (usize, usize) {
-        let (problem, variant) = (self.problem, self.variant);
+        let (problem, variant) = (self.of.problem, self.variant);
         let device = &problem.clusters[variant.cluster].device;
         // Memory does not depend on the network: any of them will do.
         let bench = bench(problem, variant, 0);
-        let layout = with(&self.shape, states, self.choices.networks[0], self.choices.sends[0]);
+        let layout = with(&self.shape, states, self.of.choices.networks[0], self.of.choices.sends[0]);
         let shape = self.shape;
         let whole = |pair: &(u64, u64)| whole_groups(&shape, pair.1);
         let family = self.family(0);
@@ -303,41 +436,16 @@ impl Sweep<'_> {
         (fits, fits + lawful[fits..].partition_point(over))
     }
 
-    /// Costs of the layers on a network, and the seconds that all of them take on the device.
-    fn pieces(&mut self, network: usize) -> &(Pieces, Seconds) {
-        let (problem, variant, layout) = (self.problem, self.variant, self.shape);
-        let works = &mut self.room.works[network];
-        self.room.pieces[network].get_or_insert_with(|| {
-            let bench = bench(problem, variant, network);
-            let works = works.get_or_insert_with(|| Works::new(&bench, &layout));
-            let pieces = pieces_with(&bench, &layout, works);
-            let moe = f64::from(problem.model.moe_layers_before(problem.model.layers));
-            let dense = f64::from(problem.model.layers) - moe;
-            // Where only some layers of a stage recompute, the bound counts none of it.
-            let layer = |piece: &LayerCost| {
-                if layout.recompute_layers == 0 { piece.on_device() } else { piece.on_device_once() }
-            };
-            let all = layer(&pieces.dense) * dense
-                + layer(&pieces.moe) * moe
-                + pieces.embedding.on_device()
-                + pieces.head.on_device();
-            (pieces, all)
-        })
-    }
-
-    /// A micro-batch's time on the mean stage, whatever the network; multi-token-prediction layers not counted.
-    fn mean_stage(&mut self, network: usize) -> Seconds {
-        self.pieces(network).1 / self.shape.pp as f64
+    /// Costs of the layers on a network.
+    fn cost(&mut self, network: usize) -> &mut Cost {
+        self.room.costs.of(self.of.problem, self.variant, network, &self.shape)
     }
 
     /// The layout on a network, its stages timed.
     fn family(&mut self, network: usize) -> &mut Family {
-        if self.room.families[network].is_none() {
-            let pieces = self.pieces(network).0;
-            let family = Family::with_stages(self.shape, pieces, Arc::clone(self.stages));
-            self.room.families[network] = Some(family);
-        }
-        self.room.families[network].get_or_insert_with(|| unreachable!("made above"))
+        let (number, shape) = (self.of.number, self.shape);
+        let stages = self.of.shape.stages(self.of.problem, &shape, self.of.tables);
+        self.cost(network).family(number, &shape, stages)
     }
 }
 

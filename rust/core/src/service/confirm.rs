@@ -3,13 +3,14 @@
 //! A refuted service is replaced by the best for a load that is higher by steps of [`STEP`], on every fabric of its
 //! chip, clock and formats: a few more instances. Steps grow after some refutations, and are halved back once one holds.
 //! Where the limits are given and the load is not, the load falls by those steps instead. The first that the simulation
-//! confirms is the answer; if none is, there is no answer.
+//! confirms is the answer, unless one of the next best layouts is smaller and holds too: what a simulation refutes is
+//! often a layout, not a size. If none is confirmed, there is no answer.
 
 use crate::service::answer::Refuted;
-use crate::service::problem::ServiceProblem;
-use crate::service::search::{Found, lawful, loaded, sort, summary, throughput};
+use crate::service::problem::{LatencyTarget, ServiceProblem};
+use crate::service::search::{Found, lawful, loaded, smaller, sort, summary, throughput};
 use crate::service::simulated::{Effort, Simulated, simulate};
-use crate::service::sizes::{Field, Way};
+use crate::service::sizes::{Field, Group, Way};
 
 /// By how much the load is raised for the next try.
 const STEP: f64 = 1.05;
@@ -17,6 +18,8 @@ const STEP: f64 = 1.05;
 const PATIENCE: u32 = 3;
 /// Simulations at most.
 const MOST_TRIES: usize = 16;
+/// Simulations of other layouts that may be smaller than what was confirmed.
+const MOST_OTHERS: usize = 6;
 /// Load at most over the one asked for: bursts may be far above the busiest window.
 const MOST_STRAIN: f64 = 100.0;
 
@@ -64,19 +67,33 @@ pub fn confirm(
                 sort(problem, fields, good);
                 simulated = Some(found);
             }
+            if let Some((other, found)) = trial.other(&good[0], true, go_on) {
+                good.retain(|item| trial.ground(item.field) != trial.ground(other.field));
+                good.push(other);
+                sort(problem, fields, good);
+                simulated = Some(found);
+            }
             break;
         }
         if trial.tries >= MOST_TRIES {
             simulated = Some(found);
             break;
         }
+        let own = trial.refuted.len();
         trial.refute(&first, found);
         trial.replace(good, &first);
+        if good.is_empty()
+            && let Some((other, found)) = trial.other(&first, false, go_on)
+        {
+            good.push(other);
+            simulated = Some(found);
+            break;
+        }
         if good.is_empty() {
             // Nothing within the limits has room for more: the last one is told as the nearest.
             good.push(first);
             simulated = Some(found);
-            trial.refuted.pop();
+            trial.refuted.remove(own);
             break;
         }
         sort(problem, fields, good);
@@ -170,5 +187,70 @@ impl Trial<'_> {
             }
         }
         best
+    }
+
+    /// A service of other layouts than those refuted, the best that holds: a smaller one than `first` where that is
+    /// `confirmed`, else one up to half larger. Only where something was refuted: else `first` is the smallest of the
+    /// closed forms.
+    fn other(
+        &mut self,
+        first: &Found,
+        confirmed: bool,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Option<(Found, Simulated)> {
+        if throughput(self.problem) || self.tried.is_empty() {
+            return None;
+        }
+        let same = self.ground(first.field);
+        let below = if confirmed { first.way.units } else { first.way.units * 3 / 2 + 1 };
+        let fields = self.fields.iter().enumerate().filter(|(index, _)| self.ground(*index) == same);
+        let mut found: Vec<Found> = fields
+            .flat_map(|(index, field)| smaller(self.problem, index, field, below))
+            .filter(|item| lawful(self.problem, item))
+            .collect();
+        if confirmed {
+            // What comes after it is no better by the objective.
+            found.push(first.clone());
+        }
+        sort(self.problem, self.fields, &mut found);
+        let mut others = 0;
+        for item in found {
+            if confirmed && item.field == first.field && item.way == first.way {
+                return None;
+            }
+            if self.hopeless(&item) {
+                continue;
+            }
+            if others == MOST_OTHERS || !go_on() {
+                return None;
+            }
+            others += 1;
+            let ran = self.simulate(&item)?;
+            if ran.confirmed {
+                return Some((item, ran));
+            }
+            self.refute(&item, ran);
+        }
+        None
+    }
+
+    /// Whether a service has no more of a pool than one that was refuted for it: prompts too late by the pool that
+    /// computes them, tokens by the one that decodes.
+    fn hopeless(&self, item: &Found) -> bool {
+        let no_more =
+            |own: Group, known: Group| own.candidate == known.candidate && own.instances <= known.instances;
+        let target = &self.problem.target;
+        self.tried.iter().zip(&self.refuted).any(|((at, way), refuted)| {
+            let late = |wanted: Option<LatencyTarget>, found: f64| {
+                wanted.is_some_and(|wanted| found > wanted.seconds)
+            };
+            let slow = refuted.simulated.tpot_quantile_seconds.is_some_and(|found| late(target.tpot, found));
+            let first = late(target.ttft, refuted.simulated.ttft_quantile_seconds);
+            let front = |way: &Way| way.prefill.unwrap_or(way.main);
+            self.ground(*at) == self.ground(item.field)
+                && way.mode() == item.way.mode()
+                && ((first && no_more(front(&item.way), front(way)))
+                    || ((slow || !first) && no_more(item.way.main, way.main)))
+        })
     }
 }

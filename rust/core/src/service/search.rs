@@ -20,6 +20,8 @@ use crate::service::verdict::{binding, cut_short, nearest, unconfirmed};
 
 const FRONT_POINTS: usize = 50;
 const RUNNERS_UP: usize = 8;
+/// Layouts that are looked at beside one that a simulation refuted.
+const MOST_SMALLER: usize = 256;
 
 /// One found service.
 #[derive(Clone)]
@@ -260,6 +262,21 @@ pub fn loaded(problem: &ServiceProblem, index: usize, field: &Field, strain: f64
         .filter_map(|cooling| at_units(index, field, cooling, way, rate))
         .map(|found| Found { strain, ..found })
         .collect()
+}
+
+/// The smallest services on a ground, of any layouts, that the closed forms let carry the load with fewer units than
+/// `below`.
+#[must_use]
+pub fn smaller(problem: &ServiceProblem, index: usize, field: &Field, below: u64) -> Vec<Found> {
+    let Some(rate) = problem.target.requests_per_second.filter(|_| below > 1) else { return Vec::new() };
+    let mut ways = field.ways_within(rate, below - 1);
+    ways.sort_unstable();
+    ways.truncate(MOST_SMALLER);
+    let coolings = 0..field.ground.cluster.coolings.len();
+    let of = |way: &Way| {
+        coolings.clone().filter_map(|at| at_units(index, field, at, *way, rate)).collect::<Vec<_>>()
+    };
+    ways.iter().flat_map(of).collect()
 }
 
 /// The best service of a ground for each cooling.

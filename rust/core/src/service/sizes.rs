@@ -178,6 +178,15 @@ impl<'a> Field<'a> {
         found
     }
 
+    /// The ways to carry `rate` on at most `units`.
+    #[must_use]
+    pub fn ways_within(&self, rate: f64, units: u64) -> Vec<Way> {
+        let mut found = Vec::new();
+        self.each_way(rate, &|least| least <= units, &mut |way| found.push(way));
+        found.retain(|way| way.units <= units);
+        found
+    }
+
     /// `worth`: whether a way of at least so many units is of interest; those that are not are left out before the
     /// queue of their prompts is solved.
     fn each_way(&self, rate: f64, worth: &dyn Fn(u64) -> bool, offer: &mut dyn FnMut(Way)) {

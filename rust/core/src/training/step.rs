@@ -216,6 +216,12 @@ impl Family {
         self.slowest_on_device
     }
 
+    /// A micro-batch on the slowest stage, and the bubble: what [`Family::closer_bound`] is made of beside sends.
+    #[must_use]
+    pub fn floors(&self) -> (Seconds, Seconds) {
+        (self.slowest, self.bubble)
+    }
+
     /// A lower bound of the step time at `micro_batches`.
     ///
     /// Admissible: [`Family::step`] adds only non-negative terms (sends, gradient traffic, optimizer, fixed time,

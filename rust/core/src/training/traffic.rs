@@ -110,8 +110,9 @@ pub(super) fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes,
     let cp = layout.cp as f64;
     let stride = places(layout, bench.domain).context;
     let group = bench.network.group(stride, cp);
-    let local =
-        Bytes(ACTIVATION * sizes.tokens * sizes.kv_heads.min(sizes.heads) * (sizes.query + sizes.value));
+    let carried =
+        if bench.software.ring_repeats_heads { sizes.heads } else { sizes.kv_heads.min(sizes.heads) };
+    let local = Bytes(ACTIVATION * sizes.tokens * carried * (sizes.query + sizes.value));
     if layout.cp_kind == ContextKind::AllToAll {
         let outer = sizes.heads * (sizes.query + sizes.value);
         let inner = sizes.kv_heads.max(cp).min(sizes.heads) * (sizes.query + sizes.value);

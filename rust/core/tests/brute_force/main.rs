@@ -13,16 +13,23 @@ use planner_core::search::search;
 use planner_core::training::layout::Recompute;
 use planner_core::units::Bytes;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use surroundings::{surround, surroundings};
 use twin::agree;
 use variations::{build, tiny, variation};
 
+/// The fixed seed of a test, or another one for hunts by hand: `TWIN_SEED=7 cargo test --test brute_force`.
+fn seed(fixed: u64) -> RngSeed {
+    let other = std::env::var("TWIN_SEED").ok().and_then(|text| text.parse::<u64>().ok());
+    RngSeed::Fixed(other.map_or(fixed, |other| fixed + 1_000_003 * other))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 300,
         failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(405),
+        rng_seed: seed(405),
         ..ProptestConfig::default()
     })]
 
@@ -36,7 +43,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 200,
         failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(910),
+        rng_seed: seed(910),
         ..ProptestConfig::default()
     })]
 
@@ -52,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 2_000,
         failure_persistence: None,
-        rng_seed: proptest::test_runner::RngSeed::Fixed(2_000),
+        rng_seed: seed(2_000),
         ..ProptestConfig::default()
     })]
 

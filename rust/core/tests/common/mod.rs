@@ -185,6 +185,7 @@ pub fn software() -> Software {
         ep_overlap: 0.3,
         pp_overlap: 0.7,
         cp_overlap: 0.8,
+        ring_repeats_heads: false,
         recompute_stops_early: false,
         hierarchical_dispatch: true,
         fused_expert_bias: false,

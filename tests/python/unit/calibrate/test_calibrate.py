@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.calibrate.own import CORRECT, anchor_weight, anchors
 from planner.calibrate.parameters import EVERY_FAMILY, PARAMETERS, RIDGE, apply
 from planner.calibrate.residuals import COVERED, Z90, covering, robust, split
-from planner.calibrate.run import anchor_weight, anchors
 from planner.calibrate.write import anchored_file
 from planner.errors import PlannerError
 from planner.software.age import on_young_chip, years_between
 from planner.specs import SpecLibrary
+from planner.validation.files import read
+from planner.validation.predict import predictions, step_of
+from planner.validation.request import Desk
 from planner.validation.run import validate
 
 ROW: dict[str, Any] = {
@@ -64,6 +67,39 @@ def test_the_written_file_moves_the_prediction_to_the_run(
     (case,) = validate(path=path)["cases"]
     # Measured 20 % slower: 9 % are left, as 1.2^-0.45 says.
     assert abs(case["error"] - (1.2**-0.4475 - 1.0)) < 0.03
+
+
+def own_runs(folder: Path, count: int, products: float) -> list[dict[str, Any]]:
+    """Runs of many shapes on a machine that is like the library's but for its matrix products."""
+    shapes = [
+        {"id": f"own-{tp}-{length}-{micro}", "tp": tp, "dp": 8 // tp, "seq_len": length, "micro_batch": micro}
+        for tp in (1, 2, 4)
+        for length in (2048, 8192, 32768)
+        for micro in (1, 2)
+    ]
+    rows = [{**ROW, "recompute": "full", "sharding": 3, **shape} for shape in shapes[:count]]
+    out = []
+    desk = Desk(SpecLibrary.from_environment())
+    for row, item in zip(rows, predictions(desk, read(cases(folder, *rows)).training)[0], strict=True):
+        figures = item.engine.efficiency
+        shares = {name: value and value * products for name, value in figures["matmul"].items()}
+        seconds = step_of(item.engine.ready, item.engine.evaluate({**figures, "matmul": shares}))
+        out.append({**row, "measured": {"iteration_time_s": seconds}})
+    return out
+
+
+def test_ten_runs_tell_which_share_of_peak_is_off(tmp_path: Path) -> None:
+    rows = own_runs(tmp_path, 14, products=0.8)
+    (anchor,) = anchors(SpecLibrary.from_environment(), cases(tmp_path, *rows))
+    assert anchor.rates["matmul"] == pytest.approx(0.8, rel=0.06)
+    assert anchor.rates["attention_forward"] > 0.9
+    assert anchor.after < 0.02 < anchor.before
+
+
+def test_fewer_runs_move_all_shares_together(tmp_path: Path) -> None:
+    rows = own_runs(tmp_path, CORRECT - 1, products=0.8)
+    (anchor,) = anchors(SpecLibrary.from_environment(), cases(tmp_path, *rows))
+    assert len(set(anchor.rates.values())) == 1
 
 
 def test_a_file_without_a_usable_run_is_refused_with_the_number_needed(tmp_path: Path) -> None:

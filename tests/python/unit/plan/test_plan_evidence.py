@@ -52,6 +52,13 @@ def test_one_run_on_a_chip_of_a_well_known_family_is_told_as_one() -> None:
     assert why == "1 published run on this chip, but of only 1 independent group"
 
 
+def test_own_runs_are_told_apart_from_published_ones() -> None:
+    both = grade(Calibration("runs", 80, 5, own_runs=10), 40, 4, 0)[1]
+    assert both.startswith("calibrated on 80 published and 10 own runs of its family, 40 on this chip")
+    alone = grade(Calibration("runs", 0, 0, own_runs=1), 0, 0, 0)
+    assert alone == ("C", "no published run on this chip; calibrated on 1 own run")
+
+
 def test_grade_d_says_that_there_is_no_run() -> None:
     assert grade(Calibration("none", 0, 0), 0, 0, 9)[1] == "no run on this chip"
 

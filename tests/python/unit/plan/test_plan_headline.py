@@ -49,7 +49,7 @@ def facts(**changes: Any) -> Facts:
     base = Facts(
         question="both", chip="Kunlun P800", target=Target(days=180), limits=Limits(cards_max=30000),
         cards=Cards(total=22016, active=22016, spare=0, per_server=8, devices_per_card=1),
-        performance=performance(176), days=Band(p10=140.2, p50=176, p90=232), tokens_per_second=None,
+        performance=performance(176), days=Band(p10=140.2, p50=176, p90=232),
         evidence=evidence("P800 board power", "NIC", "peak", "memory"), confidence=None, nearest=None,
     )  # fmt: skip
     return replace(base, **changes)
@@ -72,7 +72,15 @@ def test_limits_alone_lead_with_the_days() -> None:
 
 def test_a_rate_is_met_in_tokens() -> None:
     line = headline(facts(target=Target(tokens_per_second=8e5)))
-    assert line.startswith("22,016 Kunlun P800 meet 800 k tokens/s: 900 k tokens/s · ")
+    # Days of 140.2 to 232 around 176: 900 k x 176 / 232 to 900 k x 176 / 140.2.
+    assert line.startswith(
+        "22,016 Kunlun P800 meet 800 k tokens/s: 900 k tokens/s (P10-P90 683 k tokens/s - 1.13 M tokens/s) · "
+    )
+
+
+def test_draws_without_memory_for_the_layout_are_told() -> None:
+    assert "(P10-P90 140-232 in the 44 % of draws where it fits)" in headline(facts(runs=0.443))
+    assert "(P10-P90 140-232)" in headline(facts(runs=0.98))
 
 
 def test_no_names_the_nearest_design() -> None:

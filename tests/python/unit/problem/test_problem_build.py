@@ -472,6 +472,15 @@ def test_a_dangling_name_is_told_of_the_file_that_has_it(
     assert "did you mean" in (caught.value.hint or "")
 
 
+def test_a_system_that_is_sold_in_more_cards_than_the_limit_is_left_out_by_name(library: SpecLibrary) -> None:
+    both = 'hardware.systems=["dgx-h100","cloudmatrix-384"]'
+    found = problem(library, both, "limits.cards=128")
+    assert [cluster.system for cluster in found.request.clusters] == ["dgx-h100"]
+    assert "cloudmatrix-384 is left out: 384 cards are the least that are sold of it" in found.notes
+    with pytest.raises(ScenarioError, match="one unit of 384"):
+        problem(library, 'hardware.systems=["cloudmatrix-384"]', "limits.cards=128")
+
+
 def test_a_system_of_another_cooling_is_left_out_where_one_remains(library: SpecLibrary) -> None:
     both = 'hardware.systems=["kunlun-p800-64","kunlun-p800-8"]'
     found = problem(library, both, "hardware.cooling=rear-door")

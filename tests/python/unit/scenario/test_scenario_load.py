@@ -157,6 +157,7 @@ def test_an_unknown_table_is_told(write: Write) -> None:
         ('["kunlun-p800-8"]', '["kunlun-p800-8"]\npower_caps = [0.0]', "hardware.power_caps", "off"),
         ("[site]", "oversubscription = 0.5\n[site]", "hardware.oversubscription[0]", "at least 1"),
         ("[site]", "[site]\npue = 1.3\npue_design_day = 1.2", "site.pue_design_day", "below pue"),
+        ("[site]", "[site]\npue = 12", "site.pue", "less than or equal to 4"),
         ("[site]", "[site]\npeak_hours = 20\nvalley_hours = 10", "site.peak_hours", "a day has 24"),
         ("[site]", '[site]\npeak_hours = 17\ntariff_valley = "1 CNY/kWh"', "site.peak_hours", "25 hours"),
         ("[site]", "[layout]\nsharding = 4\n[site]", "layout.sharding[0]", "less than or equal to 3"),
@@ -175,6 +176,11 @@ def test_a_file_about_training_asked_as_a_service_says_what_belongs_where(write:
     fault = fault_of(write, GOOD, 'workload.kind="serving"')
     assert fault.key == "workload.tokens"
     assert "belongs to training" in (fault.hint or "")
+
+
+def test_a_percentage_that_is_given_as_a_share_is_refused(write: Write) -> None:
+    fault = fault_of(write, SERVICE.replace('"3 s"', '{ value = "3 s", percentile = 0.9 }'))
+    assert (fault.key, "did you mean 90" in fault.message) == ("target.ttft.percentile", True)
 
 
 def test_an_unknown_key_of_a_service_lists_the_known_ones(write: Write) -> None:

@@ -52,8 +52,40 @@ def test_a_wrong_value_is_told_with_line_and_key(tmp_path: Path) -> None:
         read(path)
     assert caught.value.key == "training[1].tp"
     assert caught.value.line == next(
-        n for n, text in enumerate(path.read_text().split("\n"), 1) if "second" in text
+        n for n, text in enumerate(path.read_text().split("\n"), 1) if '"tp": -2' in text
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ('{"models": [],\n"training": [\n{"hardware": "a100"}]}', "training[0].id", 3),
+        ('[\n{"id": "a", "hardware": "h"},\n{"id": "b", "hardware": "h",\n"tp": -1}]', "training[1].tp", 4),
+        ('{"training": [],\n"inference":\n7}', "inference", 3),
+        ('{"training": [{"id": "a", "hardware": "a100"},\n7]}', "training[1]", 2),
+        ('{"cases": []}', None, 1),
+    ],
+)  # fmt: skip
+def test_faults_of_form_name_line_and_key(tmp_path: Path, text: str, key: str | None, line: int) -> None:
+    path = tmp_path / "cases.json"
+    path.write_text(text)
+    with pytest.raises(CaseFileError) as caught:
+        read(path)
+    assert (caught.value.key, caught.value.line) == (key, line)
+
+
+def test_a_capped_row_runs_at_the_clock_of_its_cap(tmp_path: Path) -> None:
+    """500 of 700 W: ((500 - 70) / (700 - 70))^(1/n) of the clock, n between 2.4 and 3: 15 to 12 % less."""
+    capped = {**ROW, "hardware": "nvidia-h100-sxm", "id": "capped", "power_limit_watts": 500}
+    cases = validate(path=case_file(tmp_path, {**ROW, "hardware": "nvidia-h100-sxm"}, capped))["cases"]
+    assert 1.05 < cases[1]["predicted"] / cases[0]["predicted"] < 1 / 0.85
+
+
+def test_a_schedule_that_nobody_knows_is_not_answered(tmp_path: Path) -> None:
+    rows = {**ROW, "schedule": "zebra"}, {**ROW, "id": "b", "schedule": "Interleaved"}
+    first, second = validate(path=case_file(tmp_path, *rows))["cases"]
+    assert "schedule" in first["reason"]
+    assert second["answered"]
 
 
 @pytest.mark.parametrize(

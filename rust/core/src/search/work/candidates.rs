@@ -63,13 +63,13 @@ impl Sweep<'_> {
         let mut spots = std::mem::take(&mut self.room.spots);
         spots.clear();
         let refused = self.find_spots(dp, count, sink, &mut spots);
-        let sends = self.choices.sends.len() as u64;
-        let all = (self.room.fitting.len() * self.choices.overlaps.len()) as u64 * sends;
-        for &networks in &self.choices.networks {
+        let sends = self.of.choices.sends.len() as u64;
+        let all = (self.room.fitting.len() * self.of.choices.overlaps.len()) as u64 * sends;
+        for &networks in &self.of.choices.networks {
             let mut layout = Layout { dp, ..self.shape };
             layout.switches.pp_network = networks.pipeline;
             layout.switches.dp_network = networks.data;
-            if let Some(rule) = broken_rule_at(self.host, &layout, count).or(refused) {
+            if let Some(rule) = broken_rule_at(self.of.host, &layout, count).or(refused) {
                 tally.reject(rule, all);
                 continue;
             }
@@ -84,7 +84,7 @@ impl Sweep<'_> {
 
     /// Where the candidates of one dp may stand, by network; a rule that refuses them all.
     fn find_spots(&mut self, dp: u64, count: u64, sink: &impl Sink, spots: &mut Vec<Spot>) -> Option<Rule> {
-        let (problem, variant) = (self.problem, self.variant);
+        let (problem, variant) = (self.of.problem, self.variant);
         let cluster = &problem.clusters[variant.cluster];
         let layout = Layout { dp, ..self.shape };
         let active = layout.devices().div_ceil(cluster.devices_per_card);
@@ -124,7 +124,7 @@ impl Sweep<'_> {
         sink: &mut S,
         tally: &mut Tally,
     ) {
-        let (problem, variant, choices) = (self.problem, self.variant, self.choices);
+        let (problem, variant, choices) = (self.of.problem, self.variant, self.of.choices);
         let (dp, count) = (spots[0].dp, spots[0].micro_batches);
         let shape = Layout { dp, ..self.shape };
         let fitting = self.in_groups(dp, count, tally);
@@ -169,7 +169,7 @@ impl Sweep<'_> {
         sink: &mut S,
         tally: &mut Tally,
     ) {
-        let (problem, variant, overlaps) = (self.problem, self.variant, &self.choices.overlaps);
+        let (problem, variant, overlaps) = (self.of.problem, self.variant, &self.of.choices.overlaps);
         // One bit for each overlap.
         let mut met = 0_u32;
         for Timing { spot, passes, sends } in timings {
