@@ -52,6 +52,8 @@ class FabricBill(Result):
     schema_: Literal["fabric/1"] = Field(default="fabric/1", alias="schema")
     system: str
     cards: int
+    cards_asked: int = Field(description="before they were raised to whole servers or supernodes")
+    cards_sold_in: int = Field(description="cards of a server, or of a supernode that is sold whole")
     servers: int
     fabric: str
     kind: str
@@ -94,10 +96,13 @@ class FabricBill(Result):
     @property
     def headline(self) -> str:
         """What joins how many cards, in one line."""
+        asked = ""
+        if self.cards_asked != self.cards:
+            asked = f" ({self.cards_asked:,} asked for, sold by {self.cards_sold_in:,})"
         over = "" if self.oversubscription == 1 else f" {number(self.oversubscription)}:1{self._as_built}"
         joined = (
-            f"{self.cards:,} cards of {self.system} in {counted(self.servers, 'server')} on {self.fabric} "
-            f"{self.kind}"
+            f"{self.cards:,} cards{asked} of {self.system} in {counted(self.servers, 'server')} "
+            f"on {self.fabric} {self.kind}"
         )
         counts = (
             f"{counted(self.switches, 'switch')}, {counted(self.cables, 'cable')}, "
@@ -151,6 +156,8 @@ def bill(asked: FabricRequest) -> FabricBill:
         **{name: found[name] for name in same},
         "schema": "fabric/1",
         "system": asked.system.id,
+        "cards_asked": asked.question.cards,
+        "cards_sold_in": asked.request.cluster.unit_cards,
         "fabric": asked.fabric.id,
         "radix": option.radix,
         "oversubscription": option.oversubscription,

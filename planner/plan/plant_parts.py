@@ -262,6 +262,11 @@ class Facility(Part):
 
     site: str | None = None
     it_megawatts: float = Field(description="typical draw under training")
+    peak_it_megawatts: float | None = Field(
+        default=None,
+        description="with all cards at their board power, or what a cap holds them to: the heat that coolant "
+        "units, flows and chillers are built for",
+    )
     facility_megawatts: float = Field(description="at the grid intake, annual mean")
     facility_design_megawatts: float = Field(description="at the grid intake on the hot design day")
     nameplate_megawatts: float | None = Field(description="what breakers see")

@@ -26,7 +26,7 @@ class FabricQuestion:
 
     Attributes:
         system: id or name.
-        cards: how many.
+        cards: how many; counted are those of whole servers, or supernodes where they are sold whole.
         fabric: id or name; default: the system's own.
         kind: leaf-spine, rail-optimised, multi-plane, dragonfly, slim-fly, full-mesh, torus; default: usual.
         oversubscription: of the top tier.
@@ -104,6 +104,8 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
     )
     facility = library.part(FACILITY)
     built = without_hall(item, facility, hardware, "bf16", figures)
+    # Servers and supernodes are bought whole, as a plan buys them.
+    cards = -(-question.cards // built.unit_cards) * built.unit_cards
     option = built.fabrics[0]
     limit = figures.of("parts", facility).need(
         f"rack_limits.{system.cooling[0]}", "space", f"limit of a rack with {system.cooling[0]}"
@@ -112,7 +114,7 @@ def fabric_request(question: FabricQuestion, library: SpecLibrary) -> FabricRequ
         built,
         library,
         figures,
-        cards=question.cards,
+        cards=cards,
         servers_per_rack=_servers_per_rack(built, limit),
         switches_per_rack=_switches_per_rack(option, limit),
         parts=(system, fabric),

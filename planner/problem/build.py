@@ -165,7 +165,12 @@ class _Builder(Surroundings):
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
-        stored = storage_spec(hall.facility, figures, scenario.workload.tokens)
+        stored = storage_spec(
+            hall.facility,
+            figures,
+            scenario.workload.tokens,
+            rate_given=scenario.reliability.checkpoint_bandwidth is not None,
+        )
         rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
         tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
         clusters = _equipped(clusters, tools)

@@ -158,8 +158,13 @@ def side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, .
     return tuple(found)
 
 
-def storage_spec(facility: Part, figures: Figures, tokens: float) -> wire.StorageSpec | None:
-    """What checkpoints and ``tokens`` of training data go to; None where the facility file has no server."""
+def storage_spec(
+    facility: Part, figures: Figures, tokens: float, *, rate_given: bool
+) -> wire.StorageSpec | None:
+    """What checkpoints and ``tokens`` of training data go to; None where the facility file has no server.
+
+    ``rate_given``: the user says how fast checkpoints are written, and the store is built for that.
+    """
     if facility.storage is None:
         return None
     sheet = figures.of("parts", facility)
@@ -174,6 +179,7 @@ def storage_spec(facility: Part, figures: Figures, tokens: float) -> wire.Storag
         client_bytes_per_second=read("client"),
         checkpoints=read("checkpoints"),
         data_bytes=read("bytes_per_token") * tokens,
+        seconds=None if rate_given else read("write_time"),
         fewest=round(read("fewest")),
         power=read("power"),
         height=read("height"),

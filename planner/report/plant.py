@@ -120,6 +120,8 @@ def _smaller(hall: Facility, chain: PowerChain) -> str:
 
 
 def _heat(hall: Facility, chain: PowerChain) -> str:
+    peak = hall.peak_it_megawatts
+    built = "" if peak is None else f"; units, flows and chillers for {power(peak)}, all cards at board power"
     liquid = (
         f"{power(hall.liquid_heat_megawatts or 0.0)} into liquid ({chain.cdus:,} CDUs, "
         f"{number(chain.liquid_litres_per_second)} L/s at {number(chain.liquid_rise_kelvin)} K), "
@@ -129,7 +131,7 @@ def _heat(hall: Facility, chain: PowerChain) -> str:
     return (
         f"{liquid}{power(hall.air_heat_megawatts or 0.0)} into air "
         f"({number(chain.air_m3_per_second)} m3/s at {number(chain.air_rise_kelvin)} K); "
-        f"chillers take {power(chain.chiller_megawatts)} on the design day"
+        f"chillers take {power(chain.chiller_megawatts)} on the design day{built}"
     )
 
 

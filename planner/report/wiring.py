@@ -60,7 +60,7 @@ def wire(plan: Plan) -> Iterator[Row]:
 def scale_up_words(found: ScaleUp) -> str:
     """Counts of one domain."""
     return (
-        f"{found.domains:,} domains, each with {found.server_chips:,} switch chips in servers and "
+        f"{counted(found.domains, 'domain')}, each with {found.server_chips:,} switch chips in servers and "
         f"{found.upper_chips:,} above them, {found.links:,} links, {found.modules:,} optical modules"
     )
 
@@ -68,7 +68,7 @@ def scale_up_words(found: ScaleUp) -> str:
 def estimated(found: ScaleUpEstimate) -> str:
     """Modules of one domain with their range, and how they were estimated."""
     return (
-        f"{found.domains:,} domains, each with {found.racks} racks of interconnect and about "
+        f"{counted(found.domains, 'domain')}, each with {found.racks} racks of interconnect and about "
         f"{number(found.modules)} optical modules ({number(found.modules_low)}-{number(found.modules_high)}, "
         f"estimate): {found.method}"
     )

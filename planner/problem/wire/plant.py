@@ -64,6 +64,7 @@ class StorageSpec(Wire):
     client_bytes_per_second: float
     checkpoints: float
     data_bytes: float
+    seconds: float | None = None
     fewest: Unsigned
     power: float
     height: float

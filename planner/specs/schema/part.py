@@ -118,6 +118,7 @@ class StorageServer(Frozen):
     client: Rate = Field(description="that one server of cards writes or reads at most")
     checkpoints: Count = Field(description="that are kept")
     bytes_per_token: Count = Field(description="of training data")
+    write_time: Duration = Field(description="within which a checkpoint is to be written or read")
     fewest: Count = Field(description="copies stand on different servers")
     power: Power
     height: Count = Field(description="rack units")

@@ -70,11 +70,11 @@ pub struct ChainLoad {
     pub intake: Watts,
     /// At the output of the supplies, on the same basis.
     pub ups: Watts,
-    /// IT heat into a liquid.
+    /// IT heat into a liquid while all cards draw their board power.
     pub liquid: Watts,
-    /// IT heat into the air.
+    /// IT heat into the air then.
     pub air: Watts,
-    /// Heat that needs chillers on the design day.
+    /// Heat that needs chillers then on the design day.
     pub chilled: Watts,
     /// IT power at work less that with all cards idle.
     pub ramp: Watts,

@@ -147,3 +147,13 @@ def test_a_fabric_without_tiers_is_timed_and_a_run_on_it_is_slower(kind: str) ->
     even = api.fabric("dgx-h100", cards=4096).network[-1].bytes_per_second
     share = 1.0 if kind == "torus" else 0.5
     assert bill.network[-1].bytes_per_second == pytest.approx(share * even)
+
+
+def test_supernodes_are_counted_whole() -> None:
+    # 1,000 cards are 2.6 of 384: three are bought, with 3 x 384 ports and 3 x 5,376 modules of the UB planes.
+    bill = api.fabric("cloudmatrix-384", cards=1000)
+    assert (bill.cards, bill.cards_asked, bill.cards_sold_in) == (1152, 1000, 384)
+    assert bill.headline.startswith("1,152 cards (1,000 asked for, sold by 384) of cloudmatrix-384")
+    assert bill.scale_up is not None
+    assert (bill.nic_ports, bill.scale_up.domains) == (1152, 3)
+    assert api.fabric("dgx-h100", cards=1001).cards == 1008

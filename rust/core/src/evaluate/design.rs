@@ -84,6 +84,7 @@ pub struct FabricAnswer {
 #[allow(missing_docs)] // see docs/plan.md
 pub struct FacilityAnswer {
     pub it_megawatts: f64,
+    pub peak_it_megawatts: f64,
     pub facility_megawatts: f64,
     pub facility_design_megawatts: f64,
     pub nameplate_megawatts: Option<f64>,

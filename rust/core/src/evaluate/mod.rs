@@ -68,8 +68,8 @@ pub fn exceeded(limits: &Limits, plant: &Plant) -> Vec<&'static str> {
             "limits.nameplate_intake_watts",
             over(limits.nameplate_intake_watts, plant.nameplate_intake.map(|watts| watts.0)),
         ),
-        ("limits.liquid_watts", over(limits.liquid_watts, Some(plant.liquid_heat.0))),
-        ("limits.air_watts", over(limits.air_watts, Some((plant.it - plant.liquid_heat).0))),
+        ("limits.liquid_watts", over(limits.liquid_watts, Some(plant.peak_liquid().0))),
+        ("limits.air_watts", over(limits.air_watts, Some((plant.peak_it - plant.peak_liquid()).0))),
         ("limits.racks", limits.racks.is_some_and(|racks| plant.racks.total() > racks)),
         ("limits.floor_m2", over(limits.floor_m2, plant.white_space)),
         ("limits.capex_usd", over(limits.capex_usd, plant.capex.total().map(|usd| usd.0))),
@@ -277,14 +277,14 @@ pub fn fabric_answer(choice: &Choice, plant: &Plant) -> FabricAnswer {
 
 /// What the power chain and the coolant carry.
 fn chain_load(choice: &Choice, plant: &Plant, site: &Site) -> ChainLoad {
-    let air = plant.it - plant.liquid_heat;
+    let liquid = plant.peak_liquid();
     let swing = plant.card_power - choice.cluster.card_idle;
     ChainLoad {
         intake: plant.nameplate_intake.unwrap_or(plant.facility_design_day),
         ups: plant.nameplate.unwrap_or(plant.it) / site.distribution_efficiency,
-        liquid: plant.liquid_heat,
-        air,
-        chilled: plant.it * choice.cooling.chilled_share,
+        liquid,
+        air: plant.peak_it - liquid,
+        chilled: plant.peak_it * choice.cooling.chilled_share,
         ramp: swing * plant.cards as f64,
     }
 }
@@ -346,6 +346,7 @@ pub fn facility_answer(
     let mega = |watts: crate::units::Watts| watts.0 / 1e6;
     FacilityAnswer {
         it_megawatts: mega(plant.it),
+        peak_it_megawatts: mega(plant.peak_it),
         facility_megawatts: mega(plant.facility),
         facility_design_megawatts: mega(plant.facility_design_day),
         nameplate_megawatts: plant.nameplate.map(mega),

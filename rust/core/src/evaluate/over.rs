@@ -34,6 +34,7 @@ fn amounts(
     cost: &CostAnswer,
 ) -> Option<(f64, f64, &'static str)> {
     let power = |taken: f64, limit: Option<f64>| limit.map(|limit| (taken, limit / 1e6, " MW"));
+    let peak = facility.peak_it_megawatts / facility.it_megawatts;
     match name {
         "limits.cards_min" => Some((cards as f64, limits.cards_min as f64, " cards")),
         "limits.cards_max" => Some((cards as f64, limits.cards_max as f64, " cards")),
@@ -45,8 +46,8 @@ fn amounts(
         "limits.nameplate_intake_watts" => {
             power(facility.nameplate_intake_megawatts?, limits.nameplate_intake_watts)
         }
-        "limits.liquid_watts" => power(facility.liquid_heat_megawatts, limits.liquid_watts),
-        "limits.air_watts" => power(facility.air_heat_megawatts, limits.air_watts),
+        "limits.liquid_watts" => power(facility.liquid_heat_megawatts * peak, limits.liquid_watts),
+        "limits.air_watts" => power(facility.air_heat_megawatts * peak, limits.air_watts),
         "limits.racks" => Some((facility.racks.total as f64, limits.racks? as f64, "")),
         "limits.floor_m2" => Some((facility.white_space_m2?, limits.floor_m2?, " m2")),
         "limits.capex_usd" => Some((cost.capex_usd? / 1e6, limits.capex_usd? / 1e6, " MUSD")),

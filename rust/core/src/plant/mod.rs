@@ -53,6 +53,9 @@ pub struct Plant {
     pub ups: Watts,
     /// IT heat that leaves in a liquid; the rest warms the air.
     pub liquid_heat: Watts,
+    /// IT power while every card draws its board power, or what its cap or the cooling holds it to: the heat that
+    /// coolant units, flows and chillers are built for.
+    pub peak_it: Watts,
     /// What breakers see; none where the server's rating is not known.
     pub nameplate: Option<Watts>,
     /// Nameplate of the IT times the PUE of the design day: what the intake is contracted for.
@@ -93,6 +96,14 @@ pub struct Plant {
     pub causes: Causes,
     /// Bytes of a checkpoint.
     pub checkpoint: Bytes,
+}
+
+impl Plant {
+    /// Of [`Plant::peak_it`] what leaves in a liquid, at the share of the mean.
+    #[must_use]
+    pub fn peak_liquid(&self) -> Watts {
+        self.peak_it * (self.liquid_heat / self.it)
+    }
 }
 
 /// One choice of plant options of a cluster.
@@ -196,7 +207,9 @@ pub fn plant_on(
     let power = load.draw();
     let it = power.total();
     let liquid_heat = it * cooling.liquid_share;
-    let racks = stood.with(wired.switches() + side.switches, cdus(liquid_heat, &terms.rack), &terms.rack);
+    let peak_it = peak_it(choice, it, card_power, cards);
+    let coolant = cdus(peak_it * cooling.liquid_share, &terms.rack);
+    let racks = stood.with(wired.switches() + side.switches, coolant, &terms.rack);
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
@@ -209,7 +222,9 @@ pub fn plant_on(
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
-    let time = goodput_of(&terms.recovery, &causes, checkpoint, servers)?;
+    let recovery =
+        storage.map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
+    let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
     Ok(Plant {
         cards,
@@ -224,6 +239,7 @@ pub fn plant_on(
         transformer: facility_design_day * terms.site.transformer_efficiency,
         ups: it / terms.site.distribution_efficiency,
         liquid_heat,
+        peak_it,
         power,
         nameplate,
         nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
@@ -247,6 +263,16 @@ pub fn plant_on(
         causes,
         checkpoint,
     })
+}
+
+/// IT power at the hottest: P = mean + cards · (board power · cap - mean draw of a card).
+///
+/// Dense products hold cards at their board power for minutes, longer than a coolant loop or a hall stores heat; hosts
+/// and networks are taken at their mean.
+fn peak_it(choice: &Choice, mean: Watts, card: Watts, cards: u64) -> Watts {
+    let held = choice.power_cap.min(choice.cooling.heat_cap);
+    let busy = (choice.cluster.card_tdp * held - card).max(Watts::ZERO);
+    mean + busy * cards as f64
 }
 
 /// Capital by part: `units` purchase units on `wired`, the IT watts that the building is built for, the side networks

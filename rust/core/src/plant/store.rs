@@ -21,6 +21,9 @@ pub struct StorageSpec {
     pub checkpoints: f64,
     /// Bytes of training data.
     pub data_bytes: f64,
+    /// Time within which a checkpoint is to be written or read; none: at the rates given.
+    #[serde(default)]
+    pub seconds: Option<f64>,
     /// Fewest servers: copies stand on different ones.
     pub fewest: u64,
     /// Draw of a server; the rating is taken to be the same.
@@ -36,19 +39,37 @@ impl StorageSpec {
     /// Servers for a job on `clients` servers: the largest of ceil(write rate / write of one),
     /// ceil(read rate / read of one) and ceil((checkpoints kept · size + data) / room of one), at least `fewest`.
     ///
-    /// The rates are those that checkpoints are timed with, as far as the servers of the job can take them.
+    /// The rates are those that write or read a checkpoint in `seconds`, at most those given, as far as the servers of
+    /// the job can take them.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of servers")]
     pub fn servers(&self, recovery: &Recovery, checkpoint: Bytes, clients: u64) -> u64 {
         let up = |wanted: f64, each: f64| (wanted / each - 1e-9).ceil().max(0.0) as u64;
         let reachable = self.client_bytes_per_second * clients as f64;
-        let write = recovery.checkpoint_bytes_per_second.min(reachable);
-        let read = recovery.load_bytes_per_second.unwrap_or(write).min(reachable);
+        let needed = self.seconds.map_or(reachable, |seconds| reachable.min(checkpoint.0 / seconds));
+        let write = recovery.checkpoint_bytes_per_second.min(needed);
+        let read = recovery.load_bytes_per_second.unwrap_or(write).min(needed);
         let kept = self.checkpoints * checkpoint.0 + self.data_bytes;
         up(write, self.write_bytes_per_second)
             .max(up(read, self.read_bytes_per_second))
             .max(up(kept, self.bytes))
             .max(self.fewest)
+    }
+
+    /// The terms of `recovery` at the rates that so many storage servers give and the servers of the job take.
+    #[must_use]
+    pub fn carried(&self, recovery: &Recovery, servers: u64, clients: u64) -> Recovery {
+        let reachable = self.client_bytes_per_second * clients as f64;
+        let most = |each: f64| reachable.min(each * servers as f64);
+        Recovery {
+            checkpoint_bytes_per_second: recovery
+                .checkpoint_bytes_per_second
+                .min(most(self.write_bytes_per_second)),
+            load_bytes_per_second: recovery
+                .load_bytes_per_second
+                .map(|rate| rate.min(most(self.read_bytes_per_second))),
+            ..*recovery
+        }
     }
 }
 
@@ -76,6 +97,7 @@ mod tests {
         client_bytes_per_second: 20e9,
         checkpoints: 20.0,
         data_bytes: 62e12,
+        seconds: None,
         fewest: 3,
         power: Watts(900.0),
         height: 2.0,
@@ -97,6 +119,19 @@ mod tests {
         // Two servers write 40 GB/s at most: five; one 20 GB/s: three, as many as copies need.
         assert_eq!(SERVER.servers(&RECOVERY, Bytes(1e11), 2), 5);
         assert_eq!(SERVER.servers(&RECOVERY, Bytes(1e11), 1), 3);
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_small_asks_for_no_fast_store_and_is_timed_with_the_one_there_is() {
+        // 1 TB within a minute is 16.7 GB/s: three servers; 5.7 TB 95 GB/s: twelve.
+        let need = StorageSpec { seconds: Some(60.0), ..SERVER };
+        assert_eq!(need.servers(&RECOVERY, Bytes(1e12), 2048), 3);
+        assert_eq!(need.servers(&RECOVERY, Bytes(5.7e12), 2048), 12);
+        let timed = need.carried(&RECOVERY, 3, 2048);
+        assert!((timed.checkpoint_bytes_per_second - 24e9).abs() < 1.0);
+        assert!((timed.load_bytes_per_second.unwrap() - 120e9).abs() < 1.0);
+        // One server of cards takes 20 GB/s, whatever stands at the other end.
+        assert!((need.carried(&RECOVERY, 13, 1).checkpoint_bytes_per_second - 20e9).abs() < 1.0);
     }
 
     #[test]

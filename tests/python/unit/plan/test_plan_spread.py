@@ -86,6 +86,7 @@ def test_a_plan_that_is_ninety_percent_sure_meets_the_target_in_nine_simulated_r
     assert sure.cards is not None
     assert sure.cards > design["cards"]["total"]
     bought = next(one for one in designs if one["cards"]["total"] == sure.cards)
-    assert (truth(study, bought) <= allowed).mean() == pytest.approx(0.91, abs=0.025)
+    # Whole units and lawful layouts: the size that does it may do a little more, never much less.
+    assert 0.885 < (truth(study, bought) <= allowed).mean() < 0.95
     # A probability that the plan has anyway costs nothing.
     assert confidence(case.request, design, study.spread, 0.05, size).cards == design["cards"]["total"]  # type: ignore[union-attr]

@@ -129,7 +129,7 @@ def test_the_search_caps_cards_to_what_cooling_holds_on_the_hot_day() -> None:
     assert slow.performance.tokens_per_second > capped.performance.tokens_per_second
     chilled = _hot(site="singapore")
     assert chilled.power_cap == 1.0
-    assert chilled.facility.chain.chiller_megawatts == pytest.approx(chilled.facility.it_megawatts)
+    assert chilled.facility.chain.chiller_megawatts == pytest.approx(chilled.facility.peak_it_megawatts)
     assert capped.facility.chain.chiller_megawatts == 0.0
 
 
