@@ -117,6 +117,7 @@ PIECES: tuple[tuple[str, str], ...] = (
 """Words inside names of links and of servers."""
 ENDINGS: tuple[tuple[str, str], ...] = (
     ("write of a storage server", "存储服务器写速率"),
+    ("write time of a storage server", "检查点写入时间"),
     ("read of a storage server", "存储服务器读速率"),
     ("room of a storage server", "存储服务器容量"),
     ("client of a storage server", "单客户端写速率"),
