@@ -4,6 +4,8 @@
 //! super-core group j. Pods are alike but for the leaves of the last, and the cores and their uplinks are built alike
 //! in every region, so that the last one can grow: a partial build has a few more switches than it must.
 
+use std::cell::RefCell;
+
 use super::{
     FabricDesign, FabricError, FabricSpec, LeafLayer, LinkTier, Spread, Tier, leaf_ports, leaf_splits,
     ratios, spread, taper, uplinks_for,
@@ -56,12 +58,11 @@ impl Regions {
         self.spines * self.cores_per_group
     }
 
-    /// Regions of `pods_each` pods for `leaves` leaves. Fewer leaves never take more regions, nor more of anything else.
-    fn of(leaves: u64, pod_leaves: u64, up: u64, (pods_each, core): (u64, Core)) -> Self {
-        let pods = leaves.div_ceil(pod_leaves);
+    /// Regions of `pods_each` pods. Fewer pods never take more regions, nor more of anything else.
+    fn of(Asked { pods, spines, pod_leaves, .. }: Asked, pods_each: u64, core: Core) -> Self {
         let count = pods.div_ceil(pods_each);
         let Core { per_group: cores_per_group, spine_up } = core;
-        Self { count, pods, pods_each, pod_leaves, spines: up, spine_up, cores_per_group }
+        Self { count, pods, pods_each, pod_leaves, spines, spine_up, cores_per_group }
     }
 }
 
@@ -83,9 +84,6 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
     if hosts > limit {
         return Err(too_many);
     }
-    let pod_leaves = half / group * group;
-    let cores = (1..=half).map(|pods| Core::of(pods, pod_leaves, half)).collect();
-    let shape = Shape { radix, pod_leaves, cores };
     let mut best: Option<Built> = None;
     for (down, ups) in leaf_splits(spec) {
         let layer = LeafLayer::fill(hosts, group, down);
@@ -99,8 +97,7 @@ pub(super) fn four_tier(spec: &FabricSpec) -> Result<FabricDesign, FabricError> 
                 break;
             }
             for ratio in ratios(spec) {
-                let held = best.as_ref().map_or(u64::MAX, Built::switches);
-                let Some(found) = Built::of(layer, (down, up), &shape, ratio, held) else { continue };
+                let Some(found) = Built::of(layer, (down, up), (radix, group), ratio) else { continue };
                 if best.as_ref().is_none_or(|held| found.switches() < held.switches()) {
                     best = Some(found);
                 }
@@ -121,21 +118,60 @@ fn least_switches(leaves: u64, up: u64, (half, group): (u64, u64)) -> u64 {
     leaves + pods * up + (up * pods * pod_leaves).div_ceil(half) + up
 }
 
-/// What every build from one switch shares.
-struct Shape {
-    radix: u64,
-    /// Leaves of a full pod.
+/// What regions are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    pods: u64,
+    /// Of a pod.
+    spines: u64,
+    /// Of a full pod.
     pod_leaves: u64,
-    /// Of regions of one pod, two, ... half as many as a switch has ports.
-    cores: Vec<Core>,
+    radix: u64,
 }
 
-impl Shape {
-    /// Of regions of `pods_each` pods, at least one.
-    #[allow(clippy::cast_possible_truncation)] // at most half the ports of a switch
-    fn core(&self, pods_each: u64) -> Core {
-        self.cores[pods_each as usize - 1]
+impl Asked {
+    /// Regions of `pods_each` pods, and how their cores spread over the super-cores of their group.
+    fn joined(self, pods_each: u64, ratio: f64) -> Option<(Regions, Spread)> {
+        let core = Core::of(pods_each, self.pod_leaves, self.radix / 2);
+        let regions = Regions::of(self, pods_each, core);
+        let core_down = regions.core_down();
+        let needed = uplinks_for(core_down, ratio);
+        let top = spread(regions.count, needed, self.radix - core_down, self.radix)?;
+        Some((regions, top))
     }
+
+    /// The size of regions that takes fewest switches without a taper, the largest among equals. Every size is asked, so
+    /// that fewer pods never take more switches.
+    fn fewest(self) -> Option<(Regions, Spread)> {
+        let above = |(regions, top): &(Regions, Spread)| regions.cores() * (regions.count + top.parents);
+        // Min takes the first of equals.
+        (1..=self.radix / 2).rev().filter_map(|pods_each| self.joined(pods_each, 1.0)).min_by_key(above)
+    }
+}
+
+/// Questions whose answers a thread keeps.
+const KEPT: usize = 2048;
+type Answer = Option<(Regions, Spread)>;
+thread_local! {
+    static KNOWN: RefCell<[Option<(Asked, Answer)>; KEPT]> = const { RefCell::new([None; KEPT]) };
+}
+
+/// [`Asked::fewest`]; a search asks for thousands of sizes in order, most of which have as many pods as the one before.
+fn fewest(asked: Asked) -> Answer {
+    let mixed = (asked.pods * 41 + asked.spines) * 257 + asked.radix * 17 + asked.pod_leaves;
+    #[allow(clippy::cast_possible_truncation)] // below the number of places
+    let place = (mixed % KEPT as u64) as usize;
+    KNOWN.with_borrow_mut(|known| {
+        let kept = &mut known[place];
+        if let Some((same, answer)) = kept
+            && *same == asked
+        {
+            return *answer;
+        }
+        let answer = asked.fewest();
+        *kept = Some((asked, answer));
+        answer
+    })
 }
 
 /// Leaves, regions and what joins them.
@@ -149,39 +185,13 @@ struct Built {
 }
 
 impl Built {
-    /// With a tapered top the regions are full, since what stays inside is not tapered; else of the size that takes
-    /// fewest switches, the largest among equals. Every size is asked, so that fewer leaves never take more switches.
-    /// `cores`: of regions of one pod, two, ... `held`: switches that something else is known to take; none where more.
-    fn of(layer: LeafLayer, ports: (u64, u64), shape: &Shape, ratio: f64, held: u64) -> Option<Self> {
-        let with = |pods_each: u64| {
-            let core = shape.core(pods_each);
-            Regions::of(layer.leaves, shape.pod_leaves, ports.1, (pods_each, core))
-        };
-        let built = |regions: Regions| {
-            let core_down = regions.core_down();
-            let needed = uplinks_for(core_down, ratio);
-            let top = spread(regions.count, needed, shape.radix - core_down, shape.radix)?;
-            Some(Self { layer, ports, regions, top })
-        };
-        let full = shape.cores.len() as u64;
-        if ratio > 1.0 {
-            return built(with(full));
-        }
-        let (mut best, mut held) = (None, held);
-        for pods_each in (1..=full).rev() {
-            let regions = with(pods_each);
-            // A super-core at least stands above each group of cores.
-            let least = layer.leaves + regions.pods * regions.spines + regions.cores() * (regions.count + 1);
-            if least >= held {
-                continue;
-            }
-            let Some(found) = built(regions) else { continue };
-            if found.switches() < held {
-                held = found.switches();
-                best = Some(found);
-            }
-        }
-        best
+    /// With a tapered top the regions are full, since what stays inside is not tapered; else as [`fewest`].
+    fn of(layer: LeafLayer, ports: (u64, u64), (radix, group): (u64, u64), ratio: f64) -> Option<Self> {
+        let half = radix / 2;
+        let pod_leaves = half / group * group;
+        let asked = Asked { pods: layer.leaves.div_ceil(pod_leaves), spines: ports.1, pod_leaves, radix };
+        let (regions, top) = if ratio > 1.0 { asked.joined(half, ratio) } else { fewest(asked) }?;
+        Some(Self { layer, ports, regions, top })
     }
 
     fn switches(&self) -> u64 {
