@@ -85,7 +85,7 @@ def size(
         library: the spec files; default: the shipped ones and those of ``PLANNER_SPEC_PATH``.
         progress: called now and then with the counts of the search.
         interrupt: where given, Ctrl-C ends the search with the best so far and is noted there.
-        command: recorded in the plan's provenance.
+        command: recorded in the plan's provenance; default: the call, of a file or a table.
         samples: draws of everything uncertain together (a power of two; needs scipy): ``Plan.risk``.
         confidence: plan for the cards that meet the target with this probability (samples: 1,024 by default).
 
@@ -96,7 +96,10 @@ def size(
     return _answered(
         read(scenario, set), solve,
         lambda case: service_solve.solve_service(case),  # noqa: PLW0108 (imported for a service alone)
-        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        library=_library(library), no_estimates=no_estimates, progress=progress,
+        command=command or _call(
+            "size", scenario, set=set, library=library, samples=samples, confidence=confidence
+        ),
         interrupt=interrupt, samples=samples, plan_for=confidence,
     )  # fmt: skip
 
@@ -136,9 +139,26 @@ def evaluate(
     return _answered(
         question, lambda case: judge(case, named, cards),
         lambda case: service_judge.judge_service(case, layout, cards),
-        library=_library(library), command=command, no_estimates=no_estimates, progress=progress,
+        library=_library(library), no_estimates=no_estimates, progress=progress,
+        command=command or _call(
+            "evaluate", scenario, layout=layout, cards=cards, set=set, library=library, samples=samples
+        ),
         interrupt=interrupt, samples=samples,
     )  # fmt: skip
+
+
+def _call(verb: str, scenario: Question, **given: Any) -> str | None:
+    """The Python call that gives the same plan again; None for a scenario that was read before."""
+    if isinstance(scenario, Scenario):
+        return None
+    question = dict(scenario) if isinstance(scenario, Mapping) else str(scenario)
+    shown = [f"{key}={_shown(value)}" for key, value in given.items() if value]
+    return f"planner.{verb}({', '.join([repr(question), *shown])})"
+
+
+def _shown(value: Any) -> str:
+    # Specs of one's own stand in the caller's program.
+    return "library" if isinstance(value, SpecLibrary) else repr(value)
 
 
 def _answered(

@@ -153,3 +153,20 @@ def test_a_sweep_is_an_iterator_of_rows_and_a_table() -> None:
 def test_every_public_name_is_there_and_documented() -> None:
     for name in pl.__all__:
         assert getattr(pl, name).__doc__, name
+
+
+def test_a_plan_tells_the_call_that_gives_it_again() -> None:
+    question = {
+        "workload": {"model": "llama3.1-8b", "tokens": "1T", "sequence": 8192, "batch_sequences": 512},
+        "target": {"days": 90},
+        "limits": {"cards": 64},
+        "hardware": {"systems": ["dgx-h100"]},
+        "site": {"id": "texas"},
+    }
+    plan = pl.size(question, set={"target.days": 120})
+    told = plan.provenance.command
+    assert told is not None
+    again = eval(told, {"planner": pl})
+    assert again.cards == plan.cards
+    assert again.provenance.problem_hash == plan.provenance.problem_hash
+    assert pl.size(question, command="mine").provenance.command == "mine"
