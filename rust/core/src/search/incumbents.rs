@@ -128,7 +128,7 @@ impl Incumbents {
         }
         let mut in_vain = 0;
         let mut own = None;
-        for (size, goodput) in variant.holding(place, best.layout.dp) {
+        for (size, goodput) in variant.holding(place, best.layout.replicas()) {
             if best.rate < self.floors[index][size] {
                 break;
             }
@@ -381,7 +381,7 @@ impl Sink for View<'_> {
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         // As many replicas on as many servers at a higher rate are at least as productive on every size.
-        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
+        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.replicas() >= replicas;
         ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
             && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
     }
@@ -397,7 +397,7 @@ impl Sink for View<'_> {
                 && placed.beats(self.known.at(self.variant, *size).as_ref())
         };
         let mut sizes =
-            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
+            variant.holding(place, best.layout.replicas()).take_while(|(size, _)| best.rate >= floors[*size]);
         let Some((size, goodput)) = sizes.find(improves) else { return };
         if self.single() {
             let reached = best.rate * goodput / variant.sizes[size].goodput;
@@ -406,7 +406,8 @@ impl Sink for View<'_> {
         }
         let own = self.found.entry((place.network, place.servers)).or_default();
         let no_worse = |a: &Best, b: &Best| {
-            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
+            a.layout.replicas() >= b.layout.replicas()
+                && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
         };
         if !own.iter().any(|(_, other)| no_worse(other, &best)) {
             own.retain(|(_, other)| !no_worse(&best, other));
