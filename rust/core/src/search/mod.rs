@@ -16,6 +16,7 @@ mod plans;
 pub mod prices;
 pub mod rate;
 pub mod shapes;
+mod sizes;
 pub mod tally;
 pub mod units;
 pub mod variant;
