@@ -1,14 +1,16 @@
 //! What is known so far: the most productive layout of every size, and which sizes can still matter.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::problem::{Axis, Objective, Problem, Search};
+use crate::search::beyond::Beyond;
 use crate::search::holding::{Place, Placed, SLACK};
 use crate::search::lowest::Lowest;
-use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
-use crate::search::work::Sink;
+use crate::search::work::{Sink, Together};
+use crate::search::{best_value, objective_cost};
 
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
@@ -25,6 +27,16 @@ pub struct Incumbents {
     floors: Vec<Vec<f64>>,
     /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
     per_card: Vec<Lowest>,
+    /// The least of these over the variants of a cluster together: of all of them, then of those at each power cap.
+    together: Vec<Vec<Lowest>>,
+    /// Productive rate below which plans on other plants put a size out, by variant and size.
+    beyond: Vec<Vec<f64>>,
+    /// What tells them.
+    bounds: Beyond,
+    /// The best objective known when they were told last.
+    least: Option<f64>,
+    /// Barriers so far at which something was better, and the next at which `beyond` is looked at.
+    barriers: (u32, u32),
     /// Whether the floors of a variant lag behind what is known.
     stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
@@ -65,6 +77,15 @@ impl Incumbents {
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
             per_card: vec![Lowest::default(); variants.len()],
+            together: problem
+                .clusters
+                .iter()
+                .map(|cluster| vec![Lowest::default(); cluster.power_caps.len() + 1])
+                .collect(),
+            beyond: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            bounds: Beyond::new(problem, variants),
+            least: None,
+            barriers: (0, 1),
             stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
@@ -160,27 +181,79 @@ impl Incumbents {
     }
 
     /// What the next batch may rely on: sizes that cannot matter any more, and floors.
-    pub fn settle(&mut self, variants: &[Variant]) {
+    pub fn settle(&mut self, problem: &Problem, variants: &[Variant]) {
         self.prune(variants);
+        if !self.stale.contains(&true) {
+            return;
+        }
+        self.look_beyond(problem, variants);
         for (index, variant) in variants.iter().enumerate() {
-            if std::mem::take(&mut self.stale[index]) {
-                self.renew(variant, index);
-                let cards = variant.sizes.iter().map(|size| size.cards as f64);
-                self.per_card[index]
-                    .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
+            if !self.stale[index] {
+                continue;
+            }
+            self.renew(variant, index);
+            let cards = variant.sizes.iter().map(|size| size.cards as f64);
+            self.per_card[index]
+                .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
+        }
+        let first = |cluster: usize| variants.partition_point(|variant| variant.cluster < cluster);
+        for cluster in 0..self.together.len() {
+            let members = first(cluster)..first(cluster + 1);
+            if members.len() > 1 && self.stale[members.clone()].contains(&true) {
+                self.join(variants, cluster, members);
             }
         }
+        self.stale.fill(false);
+    }
+
+    /// What plans on other plants ask: of a front after the first, second, fourth ... barrier at which something was
+    /// better, since it takes a pass over all sizes; without one, where the best is a better one.
+    fn look_beyond(&mut self, problem: &Problem, variants: &[Variant]) {
+        let (barrier, next) = &mut self.barriers;
+        *barrier += 1;
+        if self.bounds.is_front() {
+            if *barrier < *next {
+                return;
+            }
+            *next = 2 * *barrier;
+        }
+        let best = if self.bounds.is_best() { best_value(problem, variants, self) } else { None };
+        if self.bounds.is_best() && best == std::mem::replace(&mut self.least, best) {
+            return;
+        }
+        let mut beyond = std::mem::take(&mut self.beyond);
+        let productive = |variant, size| self.at(variant, size).map_or(0.0, |placed| placed.productive());
+        self.bounds.fill(variants, best, productive, &mut beyond);
+        self.beyond = beyond;
+        self.stale.fill(true);
+    }
+
+    /// The least floors over the cards of a size among the variants `members` of a cluster.
+    fn join(&mut self, variants: &[Variant], cluster: usize, members: Range<usize>) {
+        let sizes = &variants[members.start].sizes;
+        let mut all = vec![f64::INFINITY; sizes.len()];
+        for (cap, lowest) in self.together[cluster].iter_mut().skip(1).enumerate() {
+            let mut least = vec![f64::INFINITY; sizes.len()];
+            for index in members.clone().filter(|index| variants[*index].cap == cap) {
+                least.iter_mut().zip(&self.floors[index]).for_each(|(least, floor)| *least = least.min(*floor));
+            }
+            let cards = sizes.iter().map(|size| size.cards as f64);
+            least.iter_mut().zip(cards).for_each(|(least, cards)| *least /= cards);
+            all.iter_mut().zip(&least).for_each(|(all, least)| *all = all.min(*least));
+            lowest.fill(least.into_iter());
+        }
+        self.together[cluster][0].fill(all.into_iter());
     }
 
     /// The floors of one variant: on a size of goodput g whose best layout makes E tokens per second of calendar time,
-    /// a rate below E / g is worse, since no layout keeps more than all; likewise one below the target's. A floor
-    /// holds for all sizes from its own on, so it is the least of theirs.
+    /// a rate below E / g is worse, since no layout keeps more than all; likewise one below the target's, or below what
+    /// plans on other plants ask ([`Beyond`]). A floor holds for all sizes from its own on, so it is the least of theirs.
     fn renew(&mut self, variant: &Variant, index: usize) {
         let mut least = f64::INFINITY;
         for (place, size) in variant.sizes.iter().enumerate().rev() {
             if self.useful[index][place] && !size.rows.is_empty() {
                 let known = self.at(index, place).map_or(0.0, |placed| placed.productive());
-                least = least.min(known.max(self.target) / size.goodput * (1.0 - SLACK));
+                least = least.min(known.max(self.target).max(self.beyond[index][place]) / size.goodput * (1.0 - SLACK));
             }
             self.floors[index][place] = least;
         }
@@ -256,7 +329,13 @@ impl Incumbents {
 
     /// Takes over plans of another search whose sizes stand at the same places, and lets only those sizes matter
     /// that `wanted` names by variant and place. On these, the layouts of smaller sizes are plans too.
-    pub fn seed(&mut self, variants: &[Variant], known: &Self, wanted: impl Fn(usize, usize) -> bool) {
+    pub fn seed(
+        &mut self,
+        problem: &Problem,
+        variants: &[Variant],
+        known: &Self,
+        wanted: impl Fn(usize, usize) -> bool,
+    ) {
         self.layouts.clone_from(&known.layouts);
         for (index, (own, column)) in self.best.iter_mut().zip(&known.best).enumerate() {
             for (size, (own, slot)) in own.iter_mut().zip(column).enumerate() {
@@ -275,7 +354,7 @@ impl Incumbents {
         }
         self.stale.fill(true);
         self.keep(variants, |_| true);
-        self.settle(variants);
+        self.settle(problem, variants);
     }
 
     /// Whether any size can still matter.
@@ -384,6 +463,18 @@ impl Sink for View<'_> {
         let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
         ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
             && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
+    }
+
+    /// Of several variants by the least of their floors; what the unit itself found is not looked at.
+    fn all_out(sinks: &[(usize, Self)], of: Together, sizes: (usize, usize), per_card: f64) -> bool {
+        match sinks {
+            [(_, sink)] => sink.out(sizes, per_card),
+            [(_, sink), ..] => {
+                let lowest = &sink.known.together[of.cluster][of.cap.map_or(0, |cap| cap + 1)];
+                per_card < lowest.between(sizes.0, sizes.1)
+            }
+            [] => true,
+        }
     }
 
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {

@@ -5,6 +5,7 @@
 //! counted ([`holding`], [`incumbents`]), and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod beyond;
 pub mod choices;
 pub mod gap;
 pub mod holding;
@@ -192,7 +193,7 @@ impl Explored<'_> {
                     }
                     tally.add(&counts);
                 }
-                known.settle(variants);
+                known.settle(problem, variants);
                 done += batch.len();
                 let seconds = start.elapsed().as_secs_f64();
                 if known.found() && seconds - looked >= GAP_EVERY {
