@@ -89,12 +89,7 @@ pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
 ///
 /// # Errors
 /// In words: a checkpoint takes longer to write than the job lives, so it never gets anywhere.
-fn goodput_of(
-    recovery: &Recovery,
-    causes: &Causes,
-    size: Bytes,
-    servers: u64,
-) -> Result<Goodput, String> {
+fn goodput_of(recovery: &Recovery, causes: &Causes, size: Bytes, servers: u64) -> Result<Goodput, String> {
     let mttf = Seconds(crate::units::SECONDS_PER_DAY / causes.total());
     let bandwidth = BytesPerSecond(recovery.checkpoint_bytes_per_second);
     let write = size / bandwidth;

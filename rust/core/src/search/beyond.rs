@@ -35,7 +35,11 @@ impl Beyond {
         );
         if search.front.is_empty() {
             let bounded = by_rate && search.weights.is_empty();
-            return if bounded { Self::Best(search.objective, problem.training.tokens) } else { Self::Nothing };
+            return if bounded {
+                Self::Best(search.objective, problem.training.tokens)
+            } else {
+                Self::Nothing
+            };
         }
         if variants.len() < 2 && variants.first().is_none_or(|variant| variant.sizes.len() < 2) {
             return Self::Nothing;

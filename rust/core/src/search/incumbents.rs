@@ -1,6 +1,5 @@
 //! What is known so far: the most productive layout of every size, and which sizes can still matter.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::problem::{Axis, Objective, Problem, Search};
@@ -9,26 +8,26 @@ use crate::search::holding::{Place, Placed, SLACK};
 use crate::search::lowest::Lowest;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
-use crate::search::work::{Sink, Together};
+use crate::search::view::Found;
 use crate::search::{best_value, objective_cost};
 
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
     /// Best layout by variant and size.
-    best: Vec<Vec<Slot>>,
+    pub(super) best: Vec<Vec<Slot>>,
     /// The layouts that these point at, by variant: mostly the same one for many sizes.
     layouts: Vec<Vec<Best>>,
     /// Whether a size can still be part of the answer.
-    useful: Vec<Vec<bool>>,
+    pub(super) useful: Vec<Vec<bool>>,
     /// First and last useful size by variant.
-    ranges: Vec<(usize, usize)>,
+    pub(super) ranges: Vec<(usize, usize)>,
     /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
     /// useful.
-    floors: Vec<Vec<f64>>,
+    pub(super) floors: Vec<Vec<f64>>,
     /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
-    per_card: Vec<Lowest>,
+    pub(super) per_card: Vec<Lowest>,
     /// The least of these over the variants of a cluster together: of all of them, then of those at each power cap.
-    together: Vec<Vec<Lowest>>,
+    pub(super) together: Vec<Vec<Lowest>>,
     /// Productive rate below which plans on other plants put a size out, by variant and size.
     beyond: Vec<Vec<f64>>,
     /// What tells them.
@@ -45,7 +44,7 @@ pub struct Incumbents {
     /// Only the fastest plan counts: no front, and the objective is the rate.
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
-    fastest: f64,
+    pub(super) fastest: f64,
     /// Least productive rate that meets the target.
     target: f64,
     /// A plan is known.
@@ -54,7 +53,7 @@ pub struct Incumbents {
 
 /// The best layout of a size: a place among the layouts of its variant ([`Slot::NONE`]: none), and its goodput there.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(super) struct Slot {
     layout: u32,
     goodput: f64,
 }
@@ -235,7 +234,10 @@ impl Incumbents {
         for (cap, lowest) in self.together[cluster].iter_mut().skip(1).enumerate() {
             let mut least = vec![f64::INFINITY; sizes.len()];
             for index in members.clone().filter(|index| variants[*index].cap == cap) {
-                least.iter_mut().zip(&self.floors[index]).for_each(|(least, floor)| *least = least.min(*floor));
+                least
+                    .iter_mut()
+                    .zip(&self.floors[index])
+                    .for_each(|(least, floor)| *least = least.min(*floor));
             }
             let cards = sizes.iter().map(|size| size.cards as f64);
             least.iter_mut().zip(cards).for_each(|(least, cards)| *least /= cards);
@@ -253,7 +255,9 @@ impl Incumbents {
         for (place, size) in variant.sizes.iter().enumerate().rev() {
             if self.useful[index][place] && !size.rows.is_empty() {
                 let known = self.at(index, place).map_or(0.0, |placed| placed.productive());
-                least = least.min(known.max(self.target).max(self.beyond[index][place]) / size.goodput * (1.0 - SLACK));
+                least = least.min(
+                    known.max(self.target).max(self.beyond[index][place]) / size.goodput * (1.0 - SLACK),
+                );
             }
             self.floors[index][place] = least;
         }
@@ -408,100 +412,4 @@ fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
     axes.extend(problem.search.weights.iter().map(|weight| weight.axis));
     axes.extend(&problem.search.front);
     (!axes.iter().any(|axis| matches!(axis, Axis::Days | Axis::TokensPerSecond))).then_some(axes)
-}
-
-/// What a unit found: by network and servers at work, the fastest layout and those that are slower but have more
-/// replicas, hence lose less with each that is given up.
-pub type Found = HashMap<(usize, u64), Vec<(Place, Best)>>;
-
-/// A unit's view: the incumbents of its variant as of the last barrier and what the unit itself found.
-pub struct View<'a> {
-    known: &'a Incumbents,
-    variant: usize,
-    /// Improvements of this unit.
-    pub found: Found,
-    /// Rate below which nothing matters for what the unit itself found, where a single size is left.
-    own_floor: f64,
-    /// The same over the cards of that size.
-    own_per_card: f64,
-}
-
-impl<'a> View<'a> {
-    /// Nothing found yet.
-    #[must_use]
-    pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
-    }
-
-    /// Whether only one size of the variant may still matter.
-    fn single(&self) -> bool {
-        let (first, last) = self.known.ranges[self.variant];
-        first == last || self.known.best[self.variant].len() == 1
-    }
-}
-
-impl Sink for View<'_> {
-    fn last_size(&self) -> Option<usize> {
-        let (first, last) = self.known.ranges[self.variant];
-        (first <= last).then_some(last)
-    }
-
-    /// Where only the fastest plan counts, a rate below the best productive rate cannot beat it (goodput is at most
-    /// 1); and none matters that is below the floor of all sizes.
-    fn floor(&self) -> f64 {
-        let least = self.known.floors[self.variant].first().copied();
-        self.known.fastest.max(least.unwrap_or(f64::INFINITY)).max(self.own_floor)
-    }
-
-    /// Exact: a layout that needs a size has at most its cards, and none larger than the one that is left; floors hold for all sizes from their own on.
-    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
-        per_card < self.own_per_card || per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
-    }
-
-    fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
-        // As many replicas on as many servers at a higher rate are at least as productive on every size.
-        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
-        ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
-            && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
-    }
-
-    /// Of several variants by the least of their floors; what the unit itself found is not looked at.
-    fn all_out(sinks: &[(usize, Self)], of: Together, sizes: (usize, usize), per_card: f64) -> bool {
-        match sinks {
-            [(_, sink)] => sink.out(sizes, per_card),
-            [(_, sink), ..] => {
-                let lowest = &sink.known.together[of.cluster][of.cap.map_or(0, |cap| cap + 1)];
-                per_card < lowest.between(sizes.0, sizes.1)
-            }
-            [] => true,
-        }
-    }
-
-    fn take(&mut self, variant: &Variant, place: Place, best: Best) {
-        let floors = &self.known.floors[self.variant];
-        if best.rate < floors[place.start].max(self.own_floor) {
-            return;
-        }
-        let improves = |(size, goodput): &(usize, f64)| {
-            let placed = Placed { best, goodput: *goodput };
-            self.known.useful[self.variant][*size]
-                && placed.beats(self.known.at(self.variant, *size).as_ref())
-        };
-        let mut sizes =
-            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
-        let Some((size, goodput)) = sizes.find(improves) else { return };
-        if self.single() {
-            let reached = best.rate * goodput / variant.sizes[size].goodput;
-            self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
-            self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
-        }
-        let own = self.found.entry((place.network, place.servers)).or_default();
-        let no_worse = |a: &Best, b: &Best| {
-            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
-        };
-        if !own.iter().any(|(_, other)| no_worse(other, &best)) {
-            own.retain(|(_, other)| !no_worse(&best, other));
-            own.push((place, best));
-        }
-    }
 }

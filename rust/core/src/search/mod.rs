@@ -21,6 +21,7 @@ mod sizes;
 pub mod tally;
 pub mod units;
 pub mod variant;
+pub mod view;
 pub mod work;
 
 use std::time::Instant;
@@ -30,12 +31,13 @@ use rayon::prelude::*;
 use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem, Search};
 use holding::Placed;
-use incumbents::{Incumbents, View};
+use incumbents::Incumbents;
 use neighbours::{Neighbours, neighbours};
 use plans::{Plan, Plans};
 use tally::Tally;
 use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
+use view::View;
 use work::work;
 
 /// Units between the first two barriers; each batch is twice the one before. Small, so that a first plan and good
@@ -213,7 +215,7 @@ impl Explored<'_> {
 }
 
 /// What a unit found on its variants, with its counts.
-type Worked = (Vec<(usize, incumbents::Found)>, Tally);
+type Worked = (Vec<(usize, view::Found)>, Tally);
 
 /// Works through a batch of units on all cores; the results stand in the order of the units.
 fn worked(

@@ -115,8 +115,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(problem: &'a Problem, cluster: &'a Cluster, clocks: &'a [f64]) -> Self {
-        let mut builder =
-            Self { problem, cluster, terms: problem.terms(), clocks, least: Vec::new() };
+        let mut builder = Self { problem, cluster, terms: problem.terms(), clocks, least: Vec::new() };
         for fabric in 0..cluster.fabrics.len() {
             for cap in 0..clocks.len() {
                 let of = |cooling| Least::new(problem, builder.choice((fabric, cap, cooling)));
@@ -157,8 +156,8 @@ impl<'a> Builder<'a> {
         };
         let over: Vec<Option<&'static str>> = (0..self.clocks.len()).map(over).collect();
         let refused = |refused: &dyn Fn() -> Refused| {
-            let why = |over: &Option<&'static str>| over.map_or_else(refused, Refused::Over);
-            over.iter().map(|over| Built { size: empty(), asked: false, refused: Some(why(over)) }).collect()
+            let why = |over: Option<&'static str>| over.map_or_else(refused, Refused::Over);
+            over.iter().map(|over| Built { size: empty(), asked: false, refused: Some(why(*over)) }).collect()
         };
         if over.iter().all(Option::is_some) {
             return OnFabric { network: None, sizes: refused(&|| Refused::Over("limits")) };
@@ -171,13 +170,13 @@ impl<'a> Builder<'a> {
             }
         };
         let upkeep = upkeep(cluster, &self.terms, &wired, servers);
-        let sizes = over.iter().enumerate().map(|(cap, over)| match over {
-            Some(limit) => Built { size: empty(), asked: false, refused: Some(Refused::Over(limit)) },
-            None => {
-                let mut size = empty();
-                let refused = self.rows((units, fabric, cap), (&wired, &upkeep), known, &mut size);
-                Built { size, asked: true, refused }
-            }
+        let sizes = over.iter().enumerate().map(|(cap, over)| {
+            let mut size = empty();
+            let refused = match over {
+                Some(limit) => Some(Refused::Over(limit)),
+                None => self.rows((units, fabric, cap), (&wired, &upkeep), known, &mut size),
+            };
+            Built { size, asked: over.is_none(), refused }
         });
         let sizes = sizes.collect();
         OnFabric { network: Some(Network::new(cluster, &cluster.fabrics[fabric], &wired)), sizes }

@@ -38,6 +38,8 @@ pub struct Variant {
     pub cards_per_server: u64,
     /// First and last lawful size of each network.
     pub reaches: Vec<(usize, usize)>,
+    /// The last lawful size, if any is.
+    pub last_lawful: Option<usize>,
     /// The best share of time that trains on any lawful size from each on.
     pub goodput_from: Vec<f64>,
     /// Place of the power cap among those of the cluster.
@@ -101,12 +103,6 @@ impl Variant {
         (0..self.networks.len()).filter(|network| self.reaches[*network].0 <= self.reaches[*network].1)
     }
 
-    /// The last lawful size, if any is.
-    #[must_use]
-    pub fn last_lawful(&self) -> Option<usize> {
-        self.reaches.iter().filter(|(first, last)| first <= last).map(|(_, last)| *last).max()
-    }
-
     /// Cards of the largest size.
     #[must_use]
     pub fn most_cards(&self) -> u64 {
@@ -135,7 +131,8 @@ fn of_cluster(problem: &Problem, index: usize, cluster: &Cluster) -> Result<Vec<
     let caps = caps.collect::<Result<Vec<(f64, Kernels)>, CoreError>>()?;
     let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
     let clocks: Vec<f64> = caps.iter().map(|(clock, _)| *clock).collect();
-    let mut columns = columns(problem, cluster, &clocks, (first_units, most / cluster.unit_cards)).into_iter();
+    let mut columns =
+        columns(problem, cluster, &clocks, (first_units, most / cluster.unit_cards)).into_iter();
     let mut found = Vec::new();
     for fabric in 0..cluster.fabrics.len() {
         for (cap, (_, kernels)) in caps.iter().enumerate() {
@@ -146,13 +143,18 @@ fn of_cluster(problem: &Problem, index: usize, cluster: &Cluster) -> Result<Vec<
                 fabric,
                 power_cap: cluster.power_caps[cap],
                 domain: cluster.domain_devices(),
-                kernels: kernels.clone(),
+                kernels: *kernels,
                 networks,
                 sizes,
                 first_units,
                 refusals,
                 keeping: Arc::clone(&kept),
                 cards_per_server: cluster.cards_per_server,
+                last_lawful: reaches
+                    .iter()
+                    .filter(|(first, last)| first <= last)
+                    .map(|(_, last)| *last)
+                    .max(),
                 reaches,
                 goodput_from,
                 cap,

@@ -18,6 +18,7 @@ use crate::training::step::Family;
 use crate::units::Seconds;
 use candidates::{Spot, Timing};
 use costs::{Cost, Costs};
+use together::Crew;
 pub use together::Together;
 
 /// Says which candidates of a unit's variant are worth timing, and receives those that are lawful, fit and meet the
@@ -48,7 +49,8 @@ pub trait Sink {
     where
         Self: Sized,
     {
-        let mut asked = sinks.iter().filter(|(index, _)| of.cap.is_none_or(|cap| of.variants[*index].cap == cap));
+        let mut asked =
+            sinks.iter().filter(|(index, _)| of.cap.is_none_or(|cap| of.variants[*index].cap == cap));
         asked.all(|(_, sink)| sink.out(sizes, per_card))
     }
 }
@@ -74,6 +76,7 @@ pub fn work<S: Sink>(
     let devices = variants[first].most_cards() * cluster.devices_per_card;
     let on_all = sinks.len() as u64;
     let mut room = Room::new(cluster.power_caps.len());
+    let crew = Crew::new(variants, sinks, cluster.power_caps.len());
     let shapes = shapes(problem, &unit.layout, devices, tables);
     let built = sinks.iter().map(|(index, _)| &variants[*index]).find(|variant| !variant.networks.is_empty());
     let mut overlap = None;
@@ -109,7 +112,7 @@ pub fn work<S: Sink>(
                 let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
                 let whole = Seconds::ZERO;
                 Sweep { of, variant, shape: layout, whole, border: &Border::default(), room: &mut room }
-                    .on_all(variants, sinks, tally);
+                    .on_all(variants, &crew, sinks, tally);
             }
         }
     }
@@ -119,9 +122,13 @@ pub fn work<S: Sink>(
 struct Room {
     /// Costs of the layers.
     costs: Costs,
+    /// All layers on the device alone, at the fastest of the clocks.
+    device: Option<Seconds>,
     /// All layers on the fastest network of all variants of a cap, by cap.
     wholes: Vec<Seconds>,
-    /// Room for how many dp the lawful sizes of each variant hold.
+    /// The same of each variant.
+    by_variant: Vec<Seconds>,
+    /// Room for how many dp the lawful sizes hold.
     held: Vec<usize>,
     /// Room for the dp that the bounds leave.
     ranges: Vec<(usize, usize)>,
@@ -139,7 +146,9 @@ impl Room {
     fn new(caps: usize) -> Self {
         Self {
             costs: Costs::new(caps),
+            device: None,
             wholes: Vec::new(),
+            by_variant: Vec::new(),
             held: Vec::new(),
             ranges: Vec::new(),
             fitting: Vec::new(),
@@ -152,6 +161,7 @@ impl Room {
     /// Forgets what depends on switches of the layers; all of it, if products do too.
     fn forget(&mut self, products_too: bool) {
         self.costs.forget(products_too);
+        self.device = None;
         self.wholes.clear();
     }
 }
@@ -183,6 +193,14 @@ impl Border {
             tally.reject(Rule::HostMemory, (hosted - fits) as u64 * choices.per_states());
         }
     }
+}
+
+/// How many dp of a pipeline some lawful size holds, and why the other candidates are refused.
+#[derive(Clone, Copy)]
+struct Held {
+    dp: usize,
+    spares: u64,
+    limits: u64,
 }
 
 /// A pipeline of a unit under all choices of a step.
@@ -245,24 +263,22 @@ impl Sweep<'_> {
         self.variant.size_for(cluster.unit_cards, active)
     }
 
-    /// How many dp some lawful size holds; the others are counted.
-    fn within_limits(&self, tally: &mut Tally) -> usize {
+    /// How many dp some lawful size holds where `last` is the last of them.
+    fn within_limits(&self, last: Option<usize>) -> Held {
         let (part, all) = (self.of.part, self.of.choices.lawful());
-        let Some(last) = self.variant.last_lawful() else {
-            tally.reject(Rule::Limits, part.len() as u64 * all);
-            return 0;
+        let Some(last) = last else {
+            return Held { dp: 0, spares: 0, limits: part.len() as u64 * all };
         };
         let holds = |dp: u64| self.size(dp).is_some_and(|size| size <= last);
         if part.last().is_some_and(|(dp, _)| holds(*dp)) {
-            return part.len();
+            return Held { dp: part.len(), spares: 0, limits: 0 };
         }
         let end = part.partition_point(|(dp, _)| holds(*dp));
         // Where no size holds them, those that would fit bare lack the room for their spares.
         let sized = end + part[end..].partition_point(|(dp, _)| self.size(*dp).is_some());
         let bare = sized + part[sized..].partition_point(|(dp, _)| self.fits_bare(*dp));
-        tally.reject(Rule::Spares, (bare - sized) as u64 * all);
-        tally.reject(Rule::Limits, (part.len() - bare + sized - end) as u64 * all);
-        end
+        let limits = (part.len() - bare + sized - end) as u64 * all;
+        Held { dp: end, spares: (bare - sized) as u64 * all, limits }
     }
 
     /// Where the dp of the range begin that are fast enough for target and floor on any network.
