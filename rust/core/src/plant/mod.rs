@@ -187,10 +187,12 @@ pub fn plant_on(
         nic: Watts::ZERO,
         side_networks: Watts::ZERO,
         storage: Watts::ZERO,
-        storage_management_share: cluster.storage_management_share,
     };
     let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
-    let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
+    // One server alone keeps its data and checkpoints on its own drives.
+    let storage = terms.storage.map(|each| {
+        (each, if servers > 1 { each.servers(&terms.recovery, checkpoint, servers) } else { 0 })
+    });
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
     }
@@ -201,6 +203,7 @@ pub fn plant_on(
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
         racks: stood.racks.total() - stood.racks.storage,
+        storage: storage.map(|(_, count)| count),
     };
     let side = side_totals(terms.side_networks, &joined, known)?;
     load.side_networks = side.watts;
@@ -209,7 +212,7 @@ pub fn plant_on(
     let liquid_heat = it * cooling.liquid_share;
     let peak_it = peak_it(choice, it, card_power, cards);
     let coolant = cdus(peak_it * cooling.liquid_share, &terms.rack);
-    let racks = stood.with(wired.switches() + side.switches, coolant, &terms.rack);
+    let racks = stood.with(wired.switches() + side.switches, (coolant, peak_it * cooling.liquid_share), &terms.rack);
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
@@ -222,8 +225,9 @@ pub fn plant_on(
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let causes = causes(cluster, &terms.recovery, &wired, servers);
-    let recovery =
-        storage.map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
+    let recovery = storage
+        .filter(|(_, count)| *count > 0)
+        .map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
     let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
     Ok(Plant {
