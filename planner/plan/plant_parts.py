@@ -306,7 +306,9 @@ class Facility(Part):
     )
     caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
-    storage_servers: int = Field(default=0, description="for checkpoints and training data; of a service: for weights and logs")
+    storage_servers: int = Field(
+        default=0, description="for checkpoints and training data; of a service: for weights and logs"
+    )
     racks: Racks
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")

@@ -133,7 +133,7 @@ def pools(plan: Plan) -> Table:
 
 
 def bill_of_materials(plan: Plan) -> Table:
-    """Everything that is bought and counted: servers, cards, networks, storage, racks. Empty without a design.
+    """Everything that is bought: servers, cards, networks, storage, racks. Empty without a design.
 
     Watts sum to the IT power and prices to the capital, as far as they are known.
     """
@@ -150,9 +150,8 @@ def bill_of_materials(plan: Plan) -> Table:
             ),
         ]  # fmt: skip
         if drawn.get("domains_watts"):
-            lines.append(
-                ("scale-up interconnect (in the servers)", "network", 1, "pieces", drawn["domains_watts"], None)
-            )
+            joined = "scale-up interconnect (in the servers)"
+            lines.append((joined, "network", 1, "pieces", drawn["domains_watts"], None))
     if plan.fabric is not None:
         lines += [
             (part.name, "network", part.count, "pieces", part.watts, part.usd) for part in plan.fabric.parts

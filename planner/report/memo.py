@@ -178,7 +178,8 @@ def _buy(plan: Plan) -> Iterator[Row]:
 def _stored(plan: Plan) -> str:
     if plan.serving is not None:
         return "weights and logs, as many as copies need"
-    return "checkpoints and training data, by the rates that checkpoints are timed with and the room that they take"
+    rates = "by the rates that checkpoints are timed with and the room that they take"
+    return f"checkpoints and training data, {rates}"
 
 
 def _spares(cards: Cards) -> str:

@@ -103,7 +103,7 @@ class SideNetwork(Frozen):
         default=None, description="of a storage server; where these are counted, they stand in for `beside`"
     )
     to_storage: bool = Field(
-        default=False, description="every flow ends at a storage server, so uplinks need not exceed their ports"
+        default=False, description="every flow ends at a storage server, whose ports bound the uplinks"
     )
     ports_per_switch: Count | None = Field(default=None, description="of every switch of the cards' network")
     ports_per_rack: Count | None = Field(default=None, description="power strips and the like")

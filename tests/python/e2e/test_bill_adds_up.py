@@ -1,7 +1,7 @@
-"""Every part of a bill draws what the hall draws and costs what the capital counts, in each example that runs.
+"""Every part of a bill draws what the hall draws and costs what the capital counts, in each example.
 
-Nothing may be in one list and not in the other: watts of the parts sum to the IT power, their prices to the capital,
-in the plan, its table of parts and its workbook.
+Nothing may be in one list and not in the other: watts of the parts sum to the IT power, their prices to
+the capital, in the plan, its table of parts and its workbook.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def test_watts_of_the_parts_sum_to_the_it_power(plan: Plan) -> None:
     assert _sum(plan.table("parts").columns["watts"]) == pytest.approx(it)
     assert _sum([part.watts for part in fabric.parts]) == pytest.approx(fabric.watts)
     assert fabric.watts == pytest.approx(hall.power["switches_watts"] + hall.power["transceivers_watts"])
-    assert sum(side.watts for side in fabric.side_networks) == pytest.approx(hall.power["side_networks_watts"])
+    beside = sum(side.watts for side in fabric.side_networks)
+    assert beside == pytest.approx(hall.power["side_networks_watts"])
 
 
 def test_prices_of_the_parts_sum_to_the_capital(plan: Plan) -> None:
@@ -84,10 +85,8 @@ def test_the_workbook_holds_the_same_bill(plan: Plan, tmp_path: Path) -> None:
     workbook.write([plan], path)
     with ZipFile(path) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
-    columns = {
-        name: [float(value) for value in re.findall(rf'<c r="{name}\d+"(?![^>]*t="s")[^>]*><v>([^<]+)</v>', sheet)]
-        for name in ("E", "F")
-    }
+    cells = re.findall(r'<c r="([EF])\d+"(?![^>]*t="s")[^>]*><v>([^<]+)</v>', sheet)
+    columns = {name: [float(value) for column, value in cells if column == name] for name in ("E", "F")}
     sums = dict(re.findall(r'<c r="([EF])\d+"[^>]*><f>[^<]*</f><v>([^<]+)</v>', sheet))
     assert plan.facility is not None
     assert plan.cost is not None

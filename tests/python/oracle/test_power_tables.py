@@ -176,8 +176,8 @@ def test_per_advertised_flop_a_cloudmatrix_takes_2_3_times_an_nvl72(library: Spe
 
 
 def test_a_hundred_thousand_h100_are_140_megawatts_of_it_by_rating(library: SpecLibrary) -> None:
-    # Published: 10.2 kW for eight, and about a tenth for switches, optics, storage and the rest: 140 MW of IT. Here
-    # those are counted by the piece.
+    # Published: 10.2 kW for eight, and about a tenth for switches, optics, storage and the rest: 140 MW of
+    # IT. Here those are counted by the piece.
     rated = library.system("dgx-h100").host.nameplate
     hall = _plan("dgx-h100", 100_000).facility
     assert rated is not None

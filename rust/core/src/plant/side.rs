@@ -214,7 +214,6 @@ struct Counts {
 pub struct SideCounts(Vec<(u64, f64, Counts)>);
 
 impl SideCounts {
-    #[expect(clippy::float_cmp, reason = "a taper that differs at all is counted anew")]
     fn of(&mut self, index: usize, network: &SideNetwork, joined: &Joined) -> Result<Counts, String> {
         if self.0.len() <= index {
             self.0.resize(index + 1, (0, 0.0, Counts::default()));
@@ -263,7 +262,8 @@ pub fn side_totals(
 mod tests {
     use super::*;
 
-    const SUPERPOD: Joined = Joined { servers: 127, cards_per_server: 8, switches: 48, racks: 38, storage: None };
+    const SUPERPOD: Joined =
+        Joined { servers: 127, cards_per_server: 8, switches: 48, racks: 38, storage: None };
 
     fn storage() -> SideNetwork {
         SideNetwork {
