@@ -168,9 +168,9 @@ def deliveries(
     return _floats(answer).reshape(len(asked), len(rows)).copy()
 
 
-OUTPUTS = 7
+OUTPUTS = 8
 """Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
-a year, reasons."""
+a year, step, MFU, reasons."""
 
 
 def sample(

@@ -21,7 +21,7 @@ from planner.plan.draws import Floats, percentiles, plain_normals
 from planner.plan.fewest import patched
 from planner.plan.figures import uncertain
 from planner.plan.leaves import leaves_of
-from planner.plan.risk import CANNOT_RUN, CAPEX, DAYS, FATAL, MEGAWATTS, REASONS, STEP
+from planner.plan.risk import CANNOT_RUN, CAPEX, DAYS, FATAL, MEGAWATTS, MFU, REASONS, STEP
 from planner.problem import Figure, Problem, wire
 
 DRAWS = 512
@@ -49,6 +49,8 @@ class Spread:
             of = self.drawn.of
             out = engine.sample(of.request, [choice], of.leaves.pointers, self.drawn.matrix)[:, 0]
             out[:, (DAYS, STEP)] *= self.drawn.factors[:, :1]
+            # No product runs above its peak, whatever the ranges say.
+            out[:, MFU] = np.minimum(out[:, MFU] / self.drawn.factors[:, 0], 1.0)
             self._known[choice] = out
         return self._known[choice]
 
@@ -118,6 +120,7 @@ class Spread:
         drawn = {
             "days": days[np.isfinite(days)],
             "step_seconds": columns[:, STEP],
+            "mfu": columns[:, MFU],
             "tokens_per_second": work / columns[:, STEP],
             "facility_megawatts": columns[:, MEGAWATTS],
             "capex_usd": columns[:, CAPEX],

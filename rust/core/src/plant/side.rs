@@ -209,21 +209,35 @@ struct Counts {
     links: u64,
 }
 
-/// The side networks counted last: the plants of one size under several coolings ask for the same.
+/// The side networks counted last, a few of each: the plants of one size ask for the same under every fabric, cap and
+/// cooling, but for the ports of switches and racks.
 #[derive(Debug, Default)]
-pub struct SideCounts(Vec<(u64, f64, Counts)>);
+pub struct SideCounts(Vec<Recent>);
+
+/// Counts by ports and taper, the latest in turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    counts: [(u64, f64, Counts); 8],
+    next: usize,
+}
 
 impl SideCounts {
     fn of(&mut self, index: usize, network: &SideNetwork, joined: &Joined) -> Result<Counts, String> {
         if self.0.len() <= index {
-            self.0.resize(index + 1, (0, 0.0, Counts::default()));
+            self.0.resize(index + 1, Recent::default());
         }
         let (ports, taper) = (network.ports(joined), network.taper(joined));
-        let known = &mut self.0[index];
-        if (known.0, known.1) != (ports, taper) {
-            *known = (ports, taper, network.counts(ports, taper)?);
+        if ports == 0 {
+            return Ok(Counts::default());
         }
-        Ok(known.2)
+        let recent = &mut self.0[index];
+        if let Some((.., counts)) = recent.counts.iter().find(|held| (held.0, held.1) == (ports, taper)) {
+            return Ok(*counts);
+        }
+        let counts = network.counts(ports, taper)?;
+        recent.counts[recent.next] = (ports, taper, counts);
+        recent.next = (recent.next + 1) % recent.counts.len();
+        Ok(counts)
     }
 }
 
