@@ -300,7 +300,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     # Titles and axes of charts.
     "chart_step": ("Where the time of a step goes", "单步时间构成"),
     "chart_memory": ("Memory of the fullest device", "最满设备的显存构成"),
-    "chart_bands": ("P10, P50 and P90, relative to the answer", "P10、P50、P90（相对于中位值）"),
+    "chart_bands": ("P10, P50 and P90, relative to the median", "P10、P50、P90（相对于中位值）"),
     "chart_swings": ("What moves the days", "影响工期的因素"),
     "chart_layout": ("The layout: one copy of the model", "并行切分：一个模型副本"),
     "chart_compare": ("The plans side by side", "方案对比"),
@@ -308,6 +308,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "chart_cost": ("Capital", "投资构成"),
     "chart_front": ("Pareto front", "帕累托前沿"),
     "chart_fabric": ("Fabric", "网络拓扑"),
+    "chart_goodput": (
+        "Useful time by interval between checkpoints",
+        "有效训练时间占比与检查点间隔",
+    ),
     "chart_ramp": (
         "Cards delivered by month, P10 to P90 (estimates)",
         "各月到货的加速卡，P10 至 P90（估计）",
@@ -316,7 +320,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "axis_seconds": ("seconds", "秒"),
     "axis_gib": ("GiB per device", "每设备 GiB"),
     "axis_relative": ("change of the days", "工期变化"),
-    "axis_over": ("over the central answer", "相对中位值"),
+    "axis_over": ("over the median", "相对中位值"),
     "axis_stage": ("pipeline stage", "流水线级"),
     "axis_tp": ("tensor-parallel rank", "张量并行序号"),
     "kind_vendor": ("vendor", "厂商"),
@@ -332,6 +336,9 @@ PHRASES: dict[str, tuple[str, str]] = {
 LABELS: dict[str, str] = {
     "storage servers": "存储服务器",
     "months from the order": "下单后的月数",
+    "minutes between checkpoints": "检查点间隔（分钟）",
+    "goodput, %": "有效训练时间占比（%）",
+    "the ring is the plan": "圆圈为本方案",
     "kernel gaps": "内核间隙",
     "memory": "显存",
     "scale-up switches": "超节点交换机",

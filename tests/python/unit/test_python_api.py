@@ -130,6 +130,17 @@ def test_an_object_is_validated_like_a_file() -> None:
         SpecLibrary().adding(taken)
 
 
+def test_a_list_of_an_object_is_given_whole_and_its_faults_are_its_own() -> None:
+    link = estimate("900 GB/s", low="800 GB/s", high="950 GB/s", method="twice as wide")
+    entry = custom("systems", "dgx-wide", extends="dgx-h100", name="Wide", levels=[{"bandwidth": link}])
+    table = custom("systems", "dgx-wide", extends="dgx-h100", name="Wide", levels={"bandwidth": link})
+    for odd in (entry, table):
+        with pytest.raises(pl.PlannerError, match="levels") as caught:
+            SpecLibrary().adding(odd)
+        assert caught.value.file == "python/systems/dgx-wide.toml"
+        assert "whole" in (caught.value.hint or "")
+
+
 def test_an_object_may_change_a_file_of_the_library() -> None:
     faster = custom(
         "accelerators", "nvidia-h100-sxm", extends="nvidia-h100-sxm",
