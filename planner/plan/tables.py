@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from planner.plan.account import Summary
     from planner.plan.compare import Comparison
     from planner.plan.model import Plan
+    from planner.plan.plant_parts import PowerChain
 
 _SUMMARY = (
     Field("system", "", "id of the system in the spec library"),
@@ -139,7 +140,13 @@ def bill_of_materials(plan: Plan) -> Table:
         ]
     if plan.fabric is not None:
         lines += [(part.name, "network", part.count, "pieces") for part in plan.fabric.parts]
+        for side in plan.fabric.side_networks:
+            lines.append((f"side switch, {side.name} network", "network", side.switches, "pieces"))
+            lines.append((f"side cable, {side.name} network", "network", side.links, "pieces"))
     if plan.facility is not None:
+        if plan.facility.storage_servers:
+            lines.append(("storage server", "servers", plan.facility.storage_servers, "pieces"))
+        lines += _chain(plan.facility.chain)
         racks = plan.facility.racks
         lines += [
             (f"rack, {name}", "building", count, "racks")
@@ -148,6 +155,23 @@ def bill_of_materials(plan: Plan) -> Table:
         ]
     records = [dict(zip(("part", "group", "count", "unit"), line, strict=True)) for line in lines]
     return of_records(records, _PARTS)
+
+
+def _chain(chain: PowerChain | None) -> list[tuple[str, str, float, str]]:
+    """What brings power in and heat out, as counted for the redundancy asked for."""
+    if chain is None:
+        return []
+    counted = [
+        ("transformer", f"{chain.transformer_kva:,.0f} kVA", chain.transformers),
+        ("power supply module", f"{chain.ups_module_kilowatts:,.0f} kW", chain.ups_modules),
+        ("generator", f"{chain.generator_megawatts:g} MW", chain.generators),
+    ]
+    lines: list[tuple[str, str, float, str]] = [
+        (f"{name}, {rating}", "building", count, "pieces") for name, rating, count in counted if count
+    ]
+    if chain.cdus:
+        lines.append(("coolant distribution unit", "building", chain.cdus, "pieces"))
+    return lines
 
 
 def figures(plan: Plan) -> Table:

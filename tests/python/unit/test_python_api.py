@@ -54,6 +54,12 @@ def test_the_bill_of_materials_counts_what_the_plan_counts(plan: pl.Plan) -> Non
     assert parts["server, dgx-h100"] == plan.facility.servers
     assert sum(n for part, n in parts.items() if part.startswith("switch, ")) == plan.fabric.switches
     assert sum(n for part, n in parts.items() if part.startswith("rack, ")) == plan.facility.racks.total
+    assert parts.get("storage server", 0) == plan.facility.storage_servers
+    assert plan.facility.chain is not None
+    assert parts["coolant distribution unit"] == plan.facility.chain.cdus
+    sides = {side.name: side for side in plan.fabric.side_networks}
+    assert parts["side switch, management network"] == sides["management"].switches
+    assert parts["side cable, storage network"] == sides["storage"].links
 
 
 def test_shares_of_the_step_sum_to_one(plan: pl.Plan) -> None:
