@@ -10,7 +10,7 @@ pub mod store;
 mod terms;
 
 pub use packing::{rated_server, servers_per_rack};
-pub use running::{keeping, spare_rule};
+pub use running::{Upkeep, keeping, spare_rule, upkeep};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
 use crate::cost::{Capex, YearlyCost, building_price, energy_price, price_of};
@@ -21,7 +21,6 @@ use crate::reliability::Goodput;
 use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
 use packing::{cdus, packed};
-use running::{causes, goodput_of};
 use side::{Joined, SideCounts, side_totals};
 
 /// The plant of one size.
@@ -147,11 +146,14 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// # Errors
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
-    let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
-    plant_on(choice, terms, units, wired, &mut SideCounts::default())
+    let servers = units * choice.cluster.unit_servers();
+    let wired = fabric_design(choice.cluster, choice.fabric, servers)?;
+    let upkeep = upkeep(choice.cluster, terms, &wired, servers);
+    plant_on(choice, terms, units, (wired, &upkeep), &mut SideCounts::default())
 }
 
-/// The same on a fabric that is at hand: every cooling of a size has the same one, and mostly the same side networks.
+/// The same on a fabric that is at hand: every cap and cooling of a size has the same one with the same upkeep, and mostly
+/// the same side networks.
 ///
 /// # Errors
 /// In words: a rack of this cooling kind cannot take one server.
@@ -159,7 +161,7 @@ pub fn plant_on(
     choice: &Choice,
     terms: &Terms,
     units: u64,
-    wired: FabricDesign,
+    (wired, upkeep): (FabricDesign, &Result<Upkeep, String>),
     known: &mut SideCounts,
 ) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, .. } = *choice;
@@ -189,7 +191,7 @@ pub fn plant_on(
         storage: Watts::ZERO,
         storage_management_share: cluster.storage_management_share,
     };
-    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
+    let checkpoint = terms.checkpoint();
     let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
@@ -221,10 +223,7 @@ pub fn plant_on(
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
-    let causes = causes(cluster, &terms.recovery, &wired, servers);
-    let recovery =
-        storage.map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
-    let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
+    let Upkeep { causes, time } = upkeep.clone()?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
     Ok(Plant {
         cards,

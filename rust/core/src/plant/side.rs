@@ -157,20 +157,32 @@ struct Counts {
     links: u64,
 }
 
-/// The side networks counted last: the plants of one size under several coolings ask for the same.
+/// The side networks counted last, a few of each: the plants of one size ask for the same under every fabric, cap and
+/// cooling, but for the ports of switches and racks.
 #[derive(Debug, Default)]
-pub struct SideCounts(Vec<(u64, Counts)>);
+pub struct SideCounts(Vec<Recent>);
+
+/// Counts by ports, the latest in turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    counts: [(u64, Counts); 8],
+    next: usize,
+}
 
 impl SideCounts {
     fn of(&mut self, index: usize, network: &SideNetwork, ports: u64) -> Result<Counts, String> {
         if self.0.len() <= index {
-            self.0.resize(index + 1, (0, Counts::default()));
+            self.0.resize(index + 1, Recent::default());
         }
-        let known = &mut self.0[index];
-        if known.0 != ports {
-            *known = (ports, network.counts(ports)?);
+        let recent = &mut self.0[index];
+        // No ports: nothing counted, which is what an empty place says.
+        if let Some((_, counts)) = recent.counts.iter().find(|(known, _)| *known == ports) {
+            return Ok(*counts);
         }
-        Ok(known.1)
+        let counts = network.counts(ports)?;
+        recent.counts[recent.next] = (ports, counts);
+        recent.next = (recent.next + 1) % recent.counts.len();
+        Ok(counts)
     }
 }
 

@@ -7,7 +7,7 @@ use super::store::StorageSpec;
 use crate::cost::Depreciation;
 use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
-use crate::units::Watts;
+use crate::units::{Bytes, Watts};
 
 /// Energy price and carbon of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -221,4 +221,12 @@ pub struct Terms<'a> {
     pub side_networks: &'a [SideNetwork],
     /// Storage servers; none: they are not counted.
     pub storage: Option<&'a StorageSpec>,
+}
+
+impl Terms<'_> {
+    /// Bytes of a checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> Bytes {
+        Bytes(self.recovery.checkpoint_bytes_per_parameter * self.parameters)
+    }
 }
