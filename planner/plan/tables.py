@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from planner.plan.account import Summary
     from planner.plan.compare import Comparison
     from planner.plan.model import Plan
-    from planner.plan.plant_parts import SideNetwork
+    from planner.plan.plant_parts import PowerChain, SideNetwork
 
 _SUMMARY = (
     Field("system", "", "id of the system in the spec library"),
@@ -75,7 +75,7 @@ _FIGURES = (
 )
 _PARTS = (
     Field("part", "", "what is bought"),
-    Field("group", "", "servers, network, storage or building"),
+    Field("group", "", "servers, network or building"),
     Field("count", "", "pieces"),
     Field("unit", "", "of count"),
     Field("watts", "W", "of all in typical draw; empty: in another line"),
@@ -161,7 +161,8 @@ def bill_of_materials(plan: Plan) -> Table:
     if hall is not None:
         if hall.storage_servers:
             stored = hall.power.get("storage_watts"), money.get("storage_usd")
-            lines.append(("storage server", "storage", hall.storage_servers, "pieces", *stored))
+            lines.append(("storage server", "servers", hall.storage_servers, "pieces", *stored))
+        lines += _chain(hall.chain)
         lines += [
             (f"rack, {name}", "building", count, "racks", None, None)
             for name, count in hall.racks.model_dump().items()
@@ -187,9 +188,28 @@ def _beside(side: SideNetwork) -> list[_Line]:
     rest = None if watts is None else side.watts - watts
     rest_usd = None if usd is None or side.usd is None else side.usd - usd
     return [
-        (f"network switch, {side.name}", "network", side.switches, "pieces", watts, usd),
-        (f"network cable, {side.name}", "network", side.links, "pieces", rest, rest_usd),
+        (f"side switch, {side.name} network", "network", side.switches, "pieces", watts, usd),
+        (f"side cable, {side.name} network", "network", side.links, "pieces", rest, rest_usd),
     ]
+
+
+def _chain(chain: PowerChain | None) -> list[_Line]:
+    """What brings power in and heat out, as counted for the redundancy asked for."""
+    if chain is None:
+        return []
+    counted = [
+        ("transformer", f"{chain.transformer_kva:,.0f} kVA", chain.transformers),
+        ("power supply module", f"{chain.ups_module_kilowatts:,.0f} kW", chain.ups_modules),
+        ("generator", f"{chain.generator_megawatts:g} MW", chain.generators),
+    ]
+    lines: list[_Line] = [
+        (f"{name}, {rating}", "building", count, "pieces", None, None)
+        for name, rating, count in counted
+        if count
+    ]
+    if chain.cdus:
+        lines.append(("coolant distribution unit", "building", chain.cdus, "pieces", None, None))
+    return lines
 
 
 def figures(plan: Plan) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 
 from planner.errors import PlannerError
 from planner.plan.model import Plan
-from planner.plan.shown import number
+from planner.plan.shown import number, number_in
 from planner.plan.tables import bill_of_materials
 from planner.report import facts
 from planner.report.words import Language, Rate, Words
@@ -96,6 +96,7 @@ def html(
         bills=[bill(plan, words) for plan in plans],
         figures=_figures(plans),
         number=number,
+        number_in=number_in,
     )
 
 
