@@ -290,11 +290,18 @@ def _serving_device(item: Alternative, precisions: tuple[str, ...], figures: Fig
     for name in precisions:
         if name != "bf16" and getattr(accelerator.peak, name) is not None:
             peak[name] = per_device(f"peak.{name}", f"{name} peak")
+    # Serving's law was fitted on other chips: it goes no further than what somebody measured on this one.
+    best = {
+        name: card.need(f"measured.{own}", "timing", f"best measured {own} rate") / accelerator.devices_per_card
+        for name in peak
+        if getattr(accelerator.measured, own := half if name == "bf16" else name) is not None
+    }
     usable = card.want("memory.usable_fraction", "timing", "usable share of memory", default=USABLE_FRACTION)
     names = ("matmul.half_depth", "attention.forward", "attention.backward_ratio", "attention.half_length")
     unused = {name.replace(".", "_"): efficiency.peek(name) for name in names}
     return wire.Device(
         peak=wire.PerPrecision(**peak),
+        measured=wire.PerPrecision(**({"bf16": peak["bf16"]} | best)) if best else None,
         memory=per_device("memory.capacity", "memory") * (usable or 0.0),
         memory_bandwidth=per_device("memory.bandwidth", "memory bandwidth"),
         efficiency=wire.Efficiency(

@@ -25,6 +25,7 @@ class Device(Wire):
     """One device as the runtime sees it."""
 
     peak: PerPrecision
+    measured: PerPrecision | None = None
     memory: float
     memory_bandwidth: float
     efficiency: Efficiency

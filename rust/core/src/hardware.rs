@@ -39,6 +39,10 @@ pub struct Efficiency {
 pub struct Device {
     /// Dense matrix-engine peak at full clock.
     pub peak: PerPrecision<FlopsPerSecond>,
+    /// Best rate that large products were measured at, where somebody did: serving's law, which was fitted on other
+    /// chips, does not go beyond it.
+    #[serde(default)]
+    pub measured: Option<PerPrecision<FlopsPerSecond>>,
     /// Memory that a job can allocate.
     pub memory: Bytes,
     /// Nominal memory bandwidth.

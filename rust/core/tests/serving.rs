@@ -4,14 +4,14 @@ mod common;
 
 use common::services::{bf16, constants};
 use common::{cluster, dense_model, moe_model};
-use planner_core::hardware::Precision;
+use planner_core::hardware::{PerPrecision, Precision};
 use planner_core::model::{Attention, Model};
 use planner_core::serving::answer::{ServingAnswer, Setting, Verdict, answer};
 use planner_core::serving::case::{
     Family, Instance, Lengths, Load, Mode, Pool, Question, ServingSoftware, Speculation,
 };
 use planner_core::serving::memory::{cache_bytes_of_token, weight_bytes};
-use planner_core::units::{Bytes, Seconds};
+use planner_core::units::{Bytes, FlopsPerSecond, Seconds};
 
 fn software() -> ServingSoftware {
     ServingSoftware {
@@ -315,6 +315,39 @@ fn the_slower_pool_bounds_a_disaggregated_service() {
     let gain = two.requests_per_second.unwrap() / one.requests_per_second.unwrap();
     assert!(gain > 1.5 && gain < 2.05, "{gain}");
     assert_eq!(two.devices, 12);
+}
+
+#[test]
+fn products_are_no_faster_than_somebody_measured_them() {
+    let (model, question, software) = (dense_model(), question(concurrent(64.0)), software());
+    let with = |measured: Option<PerPrecision<FlopsPerSecond>>| {
+        let mut cluster = cluster();
+        cluster.device.measured = measured;
+        let constants = constants();
+        let family = Family::default();
+        answer(&Setting {
+            cluster: &cluster,
+            fabric: 0,
+            model: &model,
+            software: &software,
+            constants: &constants,
+            family: &family,
+            question: &question,
+        })
+        .unwrap()
+        .ttft_service_seconds
+    };
+    let at = |share: f64| PerPrecision {
+        bf16: FlopsPerSecond(cluster().device.peak.bf16.0 * share),
+        fp8: None,
+        fp4: None,
+        int8: None,
+    };
+    let law = with(None);
+    // A measurement that the law stays below changes nothing; one that it exceeds holds it down.
+    assert_eq!(with(Some(at(1.0))), law);
+    let (half, quarter) = (with(Some(at(0.2))), with(Some(at(0.1))));
+    assert!(quarter > half && half > law, "{quarter:?} {half:?} {law:?}");
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl Rates {
                 CoreError::invalid(format!("precisions.{key}"), format!("the chip has no {precision:?} peak"))
             })? * clock;
             let bandwidth = ridge_bandwidth(device.memory_bandwidth, constants.ridge_bandwidth);
-            let share = ridge_share(constants.peak_share, peak.0 / bandwidth.0, ridge);
+            let law = ridge_share(constants.peak_share, peak.0 / bandwidth.0, ridge);
+            let best = device.measured.and_then(|measured| measured.at(precision));
+            let share = best.map_or(law, |best| law.min(best.0 * clock / peak.0));
             Ok::<_, CoreError>(peak * (share / factor))
         };
         let products = software.product_factor * family.products;

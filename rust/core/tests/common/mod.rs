@@ -42,6 +42,7 @@ pub fn device() -> Device {
         efficiency: efficiency(),
         host_memory: None,
         host_bandwidth: None,
+        measured: None,
     }
 }
 
