@@ -196,7 +196,7 @@ fn coarse(racks: &[(f64, u64)]) -> Held {
 /// Links spread evenly over all pairs of two kinds of switches.
 fn join(
     (name, links): (&'static str, f64),
-    (lower, upper): (&[(f64, u64)], &[(f64, u64)]),
+    (lower, upper): (&Held, &Held),
     geometry: &Geometry,
     sorted: &mut Sorted,
     whole: &mut Whole,
