@@ -138,14 +138,14 @@ def bill_of_materials(plan: Plan) -> Table:
             (f"server, {plan.system}", "servers", plan.facility.servers, "pieces"),
             (f"card, {plan.accelerator} (in the servers)", "servers", plan.cards.total, "pieces"),
         ]
+        if plan.facility.storage_servers:
+            lines.append(("storage server", "servers", plan.facility.storage_servers, "pieces"))
     if plan.fabric is not None:
         lines += [(part.name, "network", part.count, "pieces") for part in plan.fabric.parts]
         for side in plan.fabric.side_networks:
             lines.append((f"side switch, {side.name} network", "network", side.switches, "pieces"))
             lines.append((f"side cable, {side.name} network", "network", side.links, "pieces"))
     if plan.facility is not None:
-        if plan.facility.storage_servers:
-            lines.append(("storage server", "servers", plan.facility.storage_servers, "pieces"))
         lines += _chain(plan.facility.chain)
         racks = plan.facility.racks
         lines += [
