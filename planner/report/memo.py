@@ -165,8 +165,7 @@ def _buy(plan: Plan) -> Iterator[Row]:
     if plan.facility.storage_servers:
         yield (
             "storage",
-            f"{counted(plan.facility.storage_servers, 'server')} for checkpoints and training data, by the "
-            "rates that checkpoints are timed with and the room that they take",
+            f"{counted(plan.facility.storage_servers, 'server')} for {_stored(plan)}",
         )
     fabric = plan.fabric
     if fabric is not None:
@@ -177,6 +176,13 @@ def _buy(plan: Plan) -> Iterator[Row]:
             f"({modules.switch_side:,} switch side, {modules.host_side:,} host side), "
             f"{fabric.cables:,} cables, {fabric.nics:,} NIC ports",
         )
+
+
+def _stored(plan: Plan) -> str:
+    if plan.serving is not None:
+        return "weights and logs, as many as copies need"
+    rates = "by the rates that checkpoints are timed with and the room that they take"
+    return f"checkpoints and training data, {rates}"
 
 
 def _spares(cards: Cards) -> str:

@@ -100,11 +100,18 @@ def html(
     )
 
 
-def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str]]:
-    """Lines of the bill of materials: part, group, count, unit."""
+def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str, float | None, float | None]]:
+    """Lines of the bill of materials: part, group, count, unit, watts, US dollars."""
     unit = {"pieces": "pieces", "racks": "racks_unit"}
     return [
-        (_part(row["part"], words), words(row["group"]), row["count"], words(unit[row["unit"]]))
+        (
+            _part(row["part"], words),
+            words(row["group"]),
+            row["count"],
+            words(unit[row["unit"]]),
+            row["watts"],
+            row["usd"],
+        )
         for row in bill_of_materials(plan)
     ]
 
