@@ -58,7 +58,7 @@ impl Sink for View<'_> {
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         // As many replicas on as many servers at a higher rate are at least as productive on every size.
-        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
+        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.replicas() >= replicas;
         ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
             && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
     }
@@ -86,7 +86,7 @@ impl Sink for View<'_> {
                 && placed.beats(self.known.at(self.variant, *size).as_ref())
         };
         let mut sizes =
-            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
+            variant.holding(place, best.layout.replicas()).take_while(|(size, _)| best.rate >= floors[*size]);
         let Some((size, goodput)) = sizes.find(improves) else { return };
         if self.single() {
             let reached = best.rate * goodput / variant.sizes[size].goodput;
@@ -95,7 +95,8 @@ impl Sink for View<'_> {
         }
         let own = self.found.entry((place.network, place.servers)).or_default();
         let no_worse = |a: &Best, b: &Best| {
-            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
+            a.layout.replicas() >= b.layout.replicas()
+                && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
         };
         if !own.iter().any(|(_, other)| no_worse(other, &best)) {
             own.retain(|(_, other)| !no_worse(&best, other));
