@@ -1,4 +1,4 @@
-"""A plan of domestic cards, its money worked by hand from prices in yuan: sixteen cabinets of 64 P800 in Guizhou.
+"""A plan of domestic cards, its money by hand from prices in yuan: sixteen cabinets of 64 P800 in Guizhou.
 
 A yuan is 0.14 USD throughout; capital is spread evenly over five years (the building over fifteen).
 """
@@ -43,7 +43,7 @@ def test_the_money_of_sixteen_cabinets_of_p800() -> None:
         "nics_usd": 0,  # sold in the cabinets
         "storage_usd": 3 * 50_000,
     }
-    # 256 ports to three storage servers: five leaves of 54 down and two up, one spine, 259 + 10 links; 256 ports
+    # 256 ports to three storage servers: five leaves of 54 down and two up, one spine, 259 + 10 links. 256
     # of the front end: 64 down and 32 up of 128, four leaves and a spine, 256 + 128 links.
     sides = {side.name: (side.ports, side.switches, side.links) for side in fabric.side_networks}
     assert sides["storage"] == (259, 6, 269)
