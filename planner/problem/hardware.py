@@ -292,7 +292,8 @@ def _serving_device(item: Alternative, precisions: tuple[str, ...], figures: Fig
             peak[name] = per_device(f"peak.{name}", f"{name} peak")
     # Serving's law was fitted on other chips: it goes no further than what somebody measured on this one.
     best = {
-        name: card.need(f"measured.{own}", "timing", f"best measured {own} rate") / accelerator.devices_per_card
+        name: card.need(f"measured.{own}", "timing", f"best measured {own} rate")
+        / accelerator.devices_per_card
         for name in peak
         if getattr(accelerator.measured, own := half if name == "bf16" else name) is not None
     }

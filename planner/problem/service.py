@@ -336,12 +336,23 @@ class _ServiceBuilder(_Builder):
         return serving_wire.ServiceTarget(
             requests_per_second=peak if wanted else None,
             ttft=_latency(first),
-            tpot=_latency(target.tpot),
+            tpot=_latency(target.tpot) if self._goes_on() else None,
             tokens_per_second_per_card=target.tokens_per_second_per_card,
             offline=target.tokens_per_second is not None,
             spare_instances=target.spare_instances,
             availability=availability,
         )
+
+    def _goes_on(self) -> bool:
+        """Whether any answer has a second token: time per token after the first means nothing without one."""
+        workload = self.scenario.workload
+        if not isinstance(workload, ServingWorkload) or workload.output_tokens is None:
+            return True
+        if workload.output_tokens.longest > 1:
+            return True
+        if self.scenario.target.tpot is not None:
+            self.notes.append("answers are of one token: target.tpot limits nothing")
+        return False
 
     def _served(
         self, architecture: Architecture | None, trace: Trace | None
