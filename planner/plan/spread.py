@@ -43,7 +43,7 @@ class Spread:
     drawn: Drawn
     _known: dict[wire.DesignChoice, Floats] = field(default_factory=dict, repr=False)
 
-    def _columns(self, choice: wire.DesignChoice) -> Floats:
+    def columns(self, choice: wire.DesignChoice) -> Floats:
         """draws x outputs of a design of the plant, the model's own error on its times."""
         if choice not in self._known:
             of = self.drawn.of
@@ -56,7 +56,7 @@ class Spread:
 
     def _days(self, choice: wire.DesignChoice, stops: int) -> Floats:
         """Calendar days by draw; infinite where one of the reasons ``stops`` it."""
-        columns = self._columns(choice)
+        columns = self.columns(choice)
         stopped = (columns[:, REASONS].astype(int) & stops) != 0
         out: Floats = np.where(stopped, np.inf, columns[:, DAYS])
         return out
@@ -114,11 +114,13 @@ class Spread:
         self, choice: wire.DesignChoice, design: Wire, others: Bands, target_days: float | None
     ) -> Bands:
         """The bands of a design: what ``others`` (one figure at a time) say of it, mended by the draws."""
-        columns, speed = self._columns(choice), design["performance"]
-        days = self._days(choice, CANNOT_RUN)
+        speed, days = design["performance"], self._days(choice, CANNOT_RUN)
+        # Where it cannot run there is no step to tell of: `runs` says how often that is.
+        running = np.isfinite(days)
+        columns = self.columns(choice)[running]
         work = speed["tokens_per_second"] * speed["step_seconds"]
         drawn = {
-            "days": days[np.isfinite(days)],
+            "days": days[running],
             "step_seconds": columns[:, STEP],
             "mfu": columns[:, MFU],
             "tokens_per_second": work / columns[:, STEP],

@@ -8,6 +8,7 @@ import planner
 from planner import api
 from planner.errors import EngineError, SpecError
 from planner.plan.bill import FabricBill
+from planner.specs import SpecLibrary
 
 
 def _parts(bill: FabricBill) -> dict[str, int]:
@@ -72,6 +73,29 @@ def test_an_atlas_950_has_128_compute_and_32_interconnect_cabinets() -> None:
     assert guess is not None
     assert guess.modules == pytest.approx(2 * 8192 * 420 / 100, rel=1e-3)
     assert guess.modules_low < 12 * 8192 < guess.modules_high
+
+
+@pytest.mark.parametrize(
+    ("system", "cards", "cabinets", "exaflops", "petabytes"),
+    [
+        # Announced: super-pods of 8,192 and 15,488 cards, and 64 of the first; FP8, and bandwidth both ways.
+        ("atlas-950-superpod", 8192, (128, 32), 8, 16.3),
+        ("atlas-950-superpod", 524_288, (8192, 2048), 524, 1043),
+        ("atlas-960-superpod", 15_488, (176, 44), 30, 34),
+    ],
+)
+def test_announced_super_pods_of_huawei_come_out_of_their_cards(
+    system: str, cards: int, cabinets: tuple[int, int], exaflops: float, petabytes: float
+) -> None:
+    library = SpecLibrary()
+    bill = api.fabric(system, cards=cards)
+    assert (bill.cards, bill.compute_racks, bill.interconnect_racks) == (cards, *cabinets)
+    card = library.accelerator(library.system(system).accelerator)
+    peak, links = card.peak_advertised.fp8, card.links.scale_up_bandwidth_two_way_advertised
+    assert peak is not None
+    assert links is not None
+    assert cards * peak.value / 1e18 == pytest.approx(exaflops, rel=0.04)
+    assert cards * links.value / 1e15 == pytest.approx(petabytes, rel=0.01)
 
 
 def test_an_nvl72_has_18_switch_chips_on_copper() -> None:
@@ -157,3 +181,28 @@ def test_supernodes_are_counted_whole() -> None:
     assert bill.scale_up is not None
     assert (bill.nic_ports, bill.scale_up.domains) == (1152, 3)
     assert api.fabric("dgx-h100", cards=1001).cards == 1008
+
+
+def test_spines_stand_with_their_pod_and_only_cores_in_the_middle_of_the_hall() -> None:
+    # 16,384 cards are eight pods of 64 leaves, 64 racks of four servers each: within a pod no leaf is farther
+    # from its spines than two rows of twenty racks, (4 + 6 + 11.4) m and a tenth; cores are beyond many rows.
+    bill = api.fabric("dgx-h100", cards=16_384)
+    longest = {line.link: line.metres for line in bill.cable_lines}
+    assert longest["leaf-spine"] <= 30
+    assert longest["spine-core"] > longest["leaf-spine"]
+
+
+def test_links_beyond_the_usual_modules_take_those_of_500_metres_and_2_kilometres() -> None:
+    bill = api.fabric("kunlun-p800-64", cards=1_000_000)
+    by_cable = {line.cable: line.metres for line in bill.cable_lines}
+    assert by_cable["fibre-smf"] == 100
+    assert by_cable["osfp-800g-twin-dr4-500m"] == 500
+    assert by_cable["osfp-800g-twin-fr4"] == 2000
+    media = {total.cable: total for total in bill.media}
+    near, far = media["fibre-smf"], media["osfp-800g-twin-dr4-500m"]
+    assert near.usd is not None
+    assert far.usd is not None
+    # Two halves of a twin module at 17 W each draw the same; each end costs 50 USD more.
+    assert far.watts / far.links == pytest.approx(near.watts / near.links)
+    assert far.usd / far.links == pytest.approx(2 * 500 + 130)
+    assert sum(total.links for total in bill.media) == bill.cables

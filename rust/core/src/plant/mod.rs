@@ -22,6 +22,7 @@ use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
 use packing::{cdus, packed};
 use side::{Joined, SideCounts, side_totals};
+use store::StorageSpec;
 
 /// The plant of one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,10 +190,9 @@ pub fn plant_on(
         nic: Watts::ZERO,
         side_networks: Watts::ZERO,
         storage: Watts::ZERO,
-        storage_management_share: cluster.storage_management_share,
     };
     let checkpoint = terms.checkpoint();
-    let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
+    let storage = stored(terms, checkpoint, servers);
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
     }
@@ -203,6 +203,7 @@ pub fn plant_on(
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
         racks: stood.racks.total() - stood.racks.storage,
+        storage: storage.map(|(_, count)| count),
     };
     let side = side_totals(terms.side_networks, &joined, known)?;
     load.side_networks = side.watts;
@@ -211,14 +212,15 @@ pub fn plant_on(
     let liquid_heat = it * cooling.liquid_share;
     let peak_it = peak_it(choice, it, card_power, cards);
     let coolant = cdus(peak_it * cooling.liquid_share, &terms.rack);
+    let coolant = (coolant, peak_it * cooling.liquid_share);
     let racks = stood.with(wired.switches() + side.switches, coolant, &terms.rack);
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
     let nameplate = cluster.server_nameplate.map(|_| load.nameplate(rated_server(choice)));
-    // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
+    // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
@@ -262,6 +264,12 @@ pub fn plant_on(
         causes,
         checkpoint,
     })
+}
+
+/// Storage servers, where they are counted. One server alone keeps its data and checkpoints on its own drives.
+fn stored<'a>(terms: &Terms<'a>, checkpoint: Bytes, servers: u64) -> Option<(&'a StorageSpec, u64)> {
+    let each = terms.storage?;
+    Some((each, if servers > 1 { each.servers(&terms.recovery, checkpoint, servers) } else { 0 }))
 }
 
 /// IT power at the hottest: P = mean + cards · (board power · cap - mean draw of a card).

@@ -1,5 +1,6 @@
 //! Share of calendar time that a plant trains: what fails, how often, and which spares stand by.
 
+use super::stored;
 use super::terms::{Recovery, Save, SparePolicy, Terms};
 use crate::fabric::FabricDesign;
 use crate::hardware::Cluster;
@@ -56,9 +57,9 @@ pub fn upkeep(
 ) -> Result<Upkeep, String> {
     let checkpoint = terms.checkpoint();
     let causes = causes(cluster, &terms.recovery, wired, servers);
-    let recovery = terms.storage.map_or(terms.recovery, |each| {
-        each.carried(&terms.recovery, each.servers(&terms.recovery, checkpoint, servers), servers)
-    });
+    let recovery = stored(terms, checkpoint, servers)
+        .filter(|(_, count)| *count > 0)
+        .map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
     let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
     Ok(Upkeep { causes, time })
 }

@@ -58,9 +58,16 @@ pub struct RackCeiling {
     /// Places for racks that one such unit takes.
     #[serde(default)]
     pub cdu_racks: f64,
+    /// Heat that a unit inside a rack moves, which takes [`RackCeiling::IN_RACK_UNITS`] and no place of its own; none:
+    /// not offered.
+    #[serde(default)]
+    pub cdu_in_rack: Option<f64>,
 }
 
 impl RackCeiling {
+    /// Rack units of a coolant unit inside a rack.
+    pub const IN_RACK_UNITS: f64 = 4.0;
+
     /// Power of one rack under a cooling kind, and who sets it: the least of cooling, busway and feed.
     #[must_use]
     pub fn power(&self, cooling: Watts) -> (Watts, PowerBy) {

@@ -148,7 +148,7 @@ impl Incumbents {
         }
         let mut in_vain = 0;
         let mut own = None;
-        for (size, goodput) in variant.holding(place, best.layout.dp) {
+        for (size, goodput) in variant.holding(place, best.layout.replicas()) {
             if best.rate < self.floors[index][size] {
                 break;
             }

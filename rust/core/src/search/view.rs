@@ -31,6 +31,8 @@ enum Few {
 struct Kept {
     rate: f64,
     dp: u32,
+    /// See [`Layout::replicas`].
+    replicas: u32,
     /// Place among the layouts.
     layout: u32,
     /// First size of its place.
@@ -76,7 +78,7 @@ impl Found {
     fn beats(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         let few = self.by_place.get(&key(place));
         few.is_some_and(|few| {
-            few.all().iter().any(|kept| kept.rate > ceiling && u64::from(kept.dp) >= replicas)
+            few.all().iter().any(|kept| kept.rate > ceiling && u64::from(kept.replicas) >= replicas)
         })
     }
 
@@ -87,9 +89,11 @@ impl Found {
             self.layouts.push(alone);
         }
         let layout = small(self.layouts.len() - 1);
-        let kept = Kept { rate: best.rate, dp: small(best.layout.dp), layout, start: small(place.start) };
+        let (dp, replicas) = (small(best.layout.dp), small(best.layout.replicas()));
+        let kept = Kept { rate: best.rate, dp, replicas, layout, start: small(place.start) };
         let no_worse = |a: &Best, b: &Best| {
-            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
+            a.layout.replicas() >= b.layout.replicas()
+                && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
         };
         let Some(few) = self.by_place.get(&key(place)) else {
             self.by_place.insert(key(place), Few::One(kept));
@@ -187,7 +191,7 @@ impl Sink for View<'_> {
                 && placed.beats(self.known.at(self.variant, *size).as_ref())
         };
         let mut sizes =
-            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
+            variant.holding(place, best.layout.replicas()).take_while(|(size, _)| best.rate >= floors[*size]);
         let Some((size, goodput)) = sizes.find(improves) else { return };
         if self.single() {
             let reached = best.rate * goodput / variant.sizes[size].goodput;
