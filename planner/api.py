@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from planner.plan import compare as comparisons
     from planner.plan import explain as accounts
     from planner.plan import (
-        interval,
         service_case,
         service_explain,
         service_judge,
@@ -48,7 +47,6 @@ else:
     bills = Deferred("planner.plan.bill")
     comparisons = Deferred("planner.plan.compare")
     accounts = Deferred("planner.plan.explain")
-    interval = Deferred("planner.plan.interval")
     service_case = Deferred("planner.plan.service_case")
     service_explain = Deferred("planner.plan.service_explain")
     service_judge = Deferred("planner.plan.service_judge")
@@ -322,16 +320,6 @@ def write_report(
     listed = [plans] if isinstance(plans, Plan) else list(plans)
     write(listed, Path(path), language=language, names=names, library=_library(library))
     return Path(path)
-
-
-def goodput_curve(
-    scenario: Question, plan: Plan, *, set: Sets | None = None, library: SpecLibrary | None = None
-) -> list[tuple[float, float]]:
-    """(seconds between checkpoints, goodput) of a training plan that answers ``scenario``; else empty."""
-    question = read(scenario, set)
-    if isinstance(question, ServiceScenario) or plan.layout is None:
-        return []
-    return interval.curve(open_case(question, _library(library)).request, plan)
 
 
 def space(scenario: Question, *, set: Sets | None = None, library: SpecLibrary | None = None) -> Space:

@@ -6,6 +6,7 @@ The compiled core is imported when it is first asked, so specs and scenarios can
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,9 +169,9 @@ def deliveries(
     return _floats(answer).reshape(len(asked), len(rows)).copy()
 
 
-OUTPUTS = 7
+OUTPUTS = 8
 """Of `sample`: days (of a service the most requests/s), facility MW, that of the design day, capital, cost of
-a year, reasons."""
+a year, step, MFU, reasons."""
 
 
 def sample(
@@ -372,6 +373,11 @@ def version() -> str:
         return _core.version()
 
 
+REBUILD = "install the package again: pip install . (in a checkout: maturin develop --release)"
+_OTHER_FIELDS = re.compile("unknown (field|variant)|missing field")
+"""What the core says of a request whose shape it does not know."""
+
+
 def _decoded(answer: bytes) -> dict[str, Any]:
     decoded = json.loads(answer)
     if not isinstance(decoded, dict):
@@ -389,9 +395,19 @@ def _translated() -> Iterator[None]:
             f"the compiled core cannot be loaded: {fault}",
             hint="install the package (pip install .), or rebuild it after a change of Python",
         ) from fault
+    except AttributeError as fault:
+        if getattr(fault.obj, "__name__", None) != "planner._core":
+            raise
+        raise EngineError(
+            f"the compiled core and the Python around it are of different builds: {fault}", hint=REBUILD
+        ) from fault
     except ValueError as fault:
         if type(fault).__name__ != "CoreError":
             raise
+        if _OTHER_FIELDS.search(str(fault)):
+            raise EngineError(
+                f"the compiled core and the Python around it are of different builds: {fault}", hint=REBUILD
+            ) from fault
         raise EngineError(
             str(fault), hint="the request was refused; if the spec files are in order, report this as a bug"
         ) from fault

@@ -67,6 +67,8 @@ _UNITS: dict[Dimension, dict[str, float]] = {
         "h": 3600.0,
         "day": 86400.0,
         "days": 86400.0,
+        "week": 7 * 86400.0,
+        "weeks": 7 * 86400.0,
         "year": 365 * 86400.0,
         "years": 365 * 86400.0,
     },

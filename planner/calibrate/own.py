@@ -27,6 +27,9 @@ WITHIN = 0.045
 """ln spread of runs of one source."""
 CORRECT = 10
 """From so many runs on each share is corrected by itself, where that predicts runs left out better."""
+VOUCHED = 2.0
+"""Standard deviations of what is known without own runs for which one run vouches. One run that is farther
+off may be an odd one: the rest of it is believed when further runs say the same."""
 APART = 0.10
 """ln spread of one share against the others of a chip, before own runs."""
 RATES = ("matmul", "attention_forward", "memory", "scale_up", "scale_out")
@@ -49,6 +52,7 @@ class Anchor:
         before, after: mean absolute errors; ``after`` of each run (or group) predicted without itself.
         sigma: standard deviation of ln(time) that is left.
         rates: what each share of peak is multiplied by; empty: not of a training model.
+        bounded: the runs are so far off that only a part of it is believed.
     """
 
     efficiency: str
@@ -60,15 +64,16 @@ class Anchor:
     after: float
     sigma: float
     rates: Mapping[str, float]
+    bounded: bool = False
 
 
 def anchors(library: SpecLibrary, path: Path) -> list[Anchor]:
     """What a user's runs say about each chip family and software profile in them.
 
     With n runs the median ln error is taken to (1 - w) of itself, w = n s_b^2 / (n s_b^2 + s_w^2): one run
-    of a dense model counts for 55 %, one of a mixture of experts for 93 %, ten for 93 % and more. From
-    `CORRECT` runs on each share of peak has a factor of its own, where that predicts runs left out better
-    than one for all.
+    of a dense model counts for 55 %, one of a mixture of experts for 93 %, ten for 93 % and more; of one run
+    that is very far off only a part (`believed`). From `CORRECT` runs on each share of peak has a factor of
+    its own, where that predicts runs left out better than one for all.
 
     Raises:
         PlannerError: no row of the file can be predicted.
@@ -99,6 +104,20 @@ def anchor_weight(runs: int, experts: bool = False, known: bool = True, doubt: f
     return runs * between / (runs * between + WITHIN**2)
 
 
+def believed(error: float, runs: int, experts: bool = False, known: bool = True, doubt: float = 0.0) -> float:
+    """What of a median ln error of so many own runs is put on the chip.
+
+    w clip(error, -c, c) with w of `anchor_weight` and c = `VOUCHED` n sqrt(s_b^2 + s_w^2): n runs vouch for n
+    times what one does (Huber's bounded influence), so that one odd run does not bend a machine.
+    """
+    most = _vouched(runs, experts, known, doubt)
+    return anchor_weight(runs, experts, known, doubt) * min(max(error, -most), most)
+
+
+def _vouched(runs: int, experts: bool, known: bool, doubt: float) -> float:
+    return VOUCHED * runs * math.hypot(_between(experts, known, doubt), WITHIN)
+
+
 def _between(experts: bool, known: bool, doubt: float) -> float:
     return math.sqrt(BETWEEN[experts] ** 2 + (0.0 if known else UNKNOWN_CHIP**2) + doubt**2)
 
@@ -112,7 +131,7 @@ def _anchor(chip: str, software: str, engines: Sequence[Engine]) -> Anchor:
     errors = _errors(engines, none)
 
     def shift_of(others: Array) -> float:
-        return anchor_weight(len(others), experts, known, doubt) * float(np.median(others))
+        return believed(float(np.median(others)), len(others), experts, known, doubt)
 
     u, shift = none, shift_of(errors)
     for _ in range(ROUNDS):
@@ -121,6 +140,7 @@ def _anchor(chip: str, software: str, engines: Sequence[Engine]) -> Anchor:
     left = errors - shift
     if count > 1:
         left = np.array([error - shift_of(np.delete(errors, i)) for i, error in enumerate(errors)])
+    bounded = abs(float(np.median(errors))) > _vouched(count, experts, known, doubt)
     if count >= CORRECT:
         each, without = _each_share(engines, _between(experts, known, doubt))
         if np.abs(np.expm1(without)).mean() < np.abs(np.expm1(left)).mean():
@@ -136,6 +156,7 @@ def _anchor(chip: str, software: str, engines: Sequence[Engine]) -> Anchor:
         after=float(np.mean(np.abs(np.expm1(left)))),
         sigma=max(math.sqrt((noise + (float(left @ left) if count > 1 else 0.0)) / (count + 2)), 0.03),
         rates={name: math.exp(float(u[0] + own)) for name, own in zip(RATES, u[1:], strict=True)},
+        bounded=bounded,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.predict import Engine, predictions
 from planner.validation.request import Desk
+from planner.validation.rows import LATER
 from planner.validation.run import family_of
 
 LEAST_GROUPS = 3
@@ -29,12 +30,30 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Later:
+    """A run read after the model was made, predicted by the fit of all others.
+
+    Attributes:
+        software, source, experts: of the run.
+        error: ln(predicted/measured).
+        doubt: standard deviation of ln(time) for what its row leaves open.
+    """
+
+    software: str
+    source: str
+    experts: bool
+    error: float
+    doubt: float
+
+
+@dataclass(frozen=True)
 class Shipped:
     """Outcome of the fit on the shipped runs.
 
     ``errors``, ``folds``, ``new_chip`` and ``new_software`` are ln(predicted/measured) of the rows of
     ``model``:
     in the fit, with their group left out, with their chip family, their software profile, their framework.
+    ``later``: runs that no fit has seen.
     ``without_family``: the u of the fits without each chip family.
     """
 
@@ -45,6 +64,7 @@ class Shipped:
     new_chip: Array
     new_software: Array
     new_framework: Array
+    later: tuple[Later, ...]
     without_family: dict[str, Array]
     runs: dict[str, int]
     groups: dict[str, int]
@@ -55,14 +75,19 @@ class Shipped:
     def between(self, software: str, experts: bool) -> float:
         """Spread between sources of a profile: what left-out runs are off by beyond the usual residual.
 
-        Drawn towards all runs of the kind (dense, mixture of experts), the more the fewer groups.
+        Runs read later count too, less what their open fields explain: a profile whose few fitted sources
+        are alike may be used in many ways. Drawn towards all runs of the kind (dense, mixture of experts),
+        the more the fewer groups.
         """
         engines = self.model.engines
         kind = np.array([e.ready.experts == experts for e in engines])
         mine = kind & np.array([e.ready.software.id == software for e in engines])
         pool = total = robust(self.folds[kind])
-        if mine.sum() >= 4:
-            total = shrunk(robust(self.folds[mine]), len(set(self.model.groups[mine].tolist())), pool)
+        later = [run for run in self.later if run.software == software and run.experts == experts]
+        errors = [*self.folds[mine].tolist(), *(r.error / math.hypot(1.0, r.doubt / pool) for r in later)]
+        if len(errors) >= 4:
+            groups = {*self.model.groups[mine].tolist(), *(run.source for run in later)}
+            total = shrunk(robust(np.array(errors)), len(groups), pool)
         return math.sqrt(max(total**2 - USUAL**2, LEAST_SPREAD**2))
 
     def residual(self, family: str) -> float:
@@ -104,6 +129,7 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         new_chip=new_chip,
         new_software=new_software,
         new_framework=new_framework,
+        later=tuple(_later(library, model, best)),
         without_family=without,
         runs=runs,
         groups=groups,
@@ -111,6 +137,16 @@ def shipped(library: SpecLibrary, say: Say = lambda _: None) -> Shipped:
         experts=split(folds[experts], names[experts].tolist()),
         date=dt.date.today().isoformat()[:7],
     )
+
+
+def _later(library: SpecLibrary, model: Model, best: Fit) -> Iterator[Later]:
+    cases = read(LATER)
+    found, _ = predictions(Desk(library, cases.models), cases.training)
+    engines = [item.engine for item in found]
+    errors = Model(engines, model.parameters, model.ridges).errors(best.u)
+    for engine, error in zip(engines, errors.tolist(), strict=True):
+        ready = engine.ready
+        yield Later(ready.software.id, ready.row.source, ready.experts, error, ready.doubt)
 
 
 def shipped_model(library: SpecLibrary) -> Model:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.calibrate.own import MOST, Anchor, anchor_weight
+from planner.calibrate.own import MOST, Anchor, believed
 from planner.calibrate.parameters import FAMILIES, Parameter, tilt
 from planner.calibrate.priors import Unseen, inherited, measured_share, reached, touches, unseen
 from planner.calibrate.residuals import Z90
@@ -240,9 +240,11 @@ def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
     software = next(e.ready.software.id for m, e in zip(mine, found.model.engines, strict=True) if m)
     one, other = found.between(software, False), found.between(software, True)
     groups = len(set(found.model.groups[np.array(mine)].tolist()))
+    later = sum(run.software == software for run in found.later)
+    read_later = f", {later} runs read later" if later else ""
     method = (
-        f"sources that the fit had not seen ({sum(mine)} runs of {groups} groups here, drawn towards all), "
-        f"{found.date}"
+        f"sources that the fit had not seen ({sum(mine)} runs of {groups} groups here{read_later}, drawn "
+        f"towards all), {found.date}"
     )
     lines = f"spread = {_figure(one, 0.7 * one, 1.5 * one, 'fitted', method)}\n"
     lines += f"spread_experts = {_figure(other, 0.7 * other, min(1.5 * other, 0.9), 'fitted', method)}"
@@ -312,14 +314,19 @@ def anchored(found: Shipped) -> list[NDArray[np.float64]]:
     left: list[NDArray[np.float64]] = []
     engines = [engine.ready for engine in found.model.engines]
     keys = [(e.row.source, e.software.id, e.row.software_date or "") for e in engines]
-    weights = np.array([anchor_weight(1, e.experts, e.efficiency.calibrated != "none") for e in engines])
+    shifts = np.array(
+        [
+            believed(float(fold), 1, e.experts, e.efficiency.calibrated != "none")
+            for fold, e in zip(found.folds, engines, strict=True)
+        ]
+    )
     for key in sorted(set(keys)):
         mine = np.array([other == key for other in keys])
-        members, weight = found.folds[mine], weights[mine]
+        members, moved = found.folds[mine], shifts[mine]
         for place in range(len(members)):
-            others = np.delete(members, place)
+            others = np.delete(moved, place)
             if len(others):
-                left.append(members[place] - weight[place] * others)
+                left.append(members[place] - others)
     return left
 
 

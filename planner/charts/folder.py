@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +15,8 @@ from planner.plan.model import Plan
 SUFFIX = ".svg"
 
 
-def charts_of(plan: Plan, curve: Sequence[tuple[float, float]]) -> dict[str, Callable[[], Drawn]]:
-    """Name of a file -> its chart; only what the plan has something to show for.
-
-    Args:
-        plan: the answer.
-        curve: goodput over the interval between checkpoints (`planner.plan.interval.curve`); may be empty.
-    """
+def charts_of(plan: Plan) -> dict[str, Callable[[], Drawn]]:
+    """Name of a file -> its chart; only what the plan has something to show for."""
     found: dict[str, Callable[[], Drawn]] = {}
     if plan.facility is not None:
         found["overview"] = lambda: overview(plan)
@@ -30,8 +25,8 @@ def charts_of(plan: Plan, curve: Sequence[tuple[float, float]]) -> dict[str, Cal
     for output, swings in plan.swings.items():
         if swings and output in SHOWN:
             found[f"tornado-{output.replace('_', '-')}"] = partial(tornado, plan, output)
-    if curve:
-        found["goodput"] = lambda: goodput(plan, list(curve))
+    if plan.reliability is not None and plan.reliability.at_intervals:
+        found["goodput"] = lambda: goodput(plan)
     return found
 
 
@@ -39,14 +34,14 @@ SHOWN = ("days", "requests_per_second", "facility_megawatts", "capex_usd")
 """Outputs with a tornado of their own; the other timed outputs have that of the first."""
 
 
-def draw(plan: Plan, curve: Sequence[tuple[float, float]], folder: Path) -> list[Path]:
+def draw(plan: Plan, folder: Path) -> list[Path]:
     """Draw `charts_of` into ``folder``, which is made where it is missing; gives the files.
 
     Raises:
         PlannerError: the folder or a file cannot be written, or the drawing libraries are missing.
     """
     written = []
-    for name, chart in charts_of(plan, curve).items():
+    for name, chart in charts_of(plan).items():
         path = folder / f"{name}{SUFFIX}"
         save(chart(), path)
         written.append(path)

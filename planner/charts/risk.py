@@ -75,17 +75,20 @@ def tornado(plan: Plan, output: str = "days") -> Drawn:
     return out
 
 
-def goodput(plan: Plan, curve: list[tuple[float, float]]) -> Drawn:
-    """Productive share over the interval between checkpoints (`planner.plan.interval.curve`)."""
+def goodput(plan: Plan) -> Drawn:
+    """Productive share over the interval between checkpoints."""
     failures = plan.reliability
-    if failures is None or failures.checkpoint_interval_seconds is None or not curve:
+    if failures is None or failures.checkpoint_interval_seconds is None or not failures.at_intervals:
         return empty("Goodput", "nothing fails, or there is no design")
-    rows = [{"interval": seconds / 60, "goodput": 100 * share} for seconds, share in curve]
+    rows = [
+        {"interval": at.interval_seconds / 60, "goodput": 100 * at.goodput} for at in failures.at_intervals
+    ]
     best = [{"interval": failures.checkpoint_interval_seconds / 60, "goodput": 100 * failures.goodput}]
     x = alt.X("interval:Q", title="minutes between checkpoints", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("goodput:Q", title="goodput, %", scale=alt.Scale(zero=False))
-    line = alt.Chart(data(rows)).mark_line(color=PALETTE[0]).encode(x=x, y=y)
-    point = alt.Chart(data(best)).mark_point(size=120, color="black").encode(x=x, y=y)
+    shown = [alt.Tooltip("interval:Q", format=".3g"), alt.Tooltip("goodput:Q", format=".2f")]
+    line = alt.Chart(data(rows)).mark_line(color=PALETTE[0], point=True).encode(x=x, y=y, tooltip=shown)
+    point = alt.Chart(data(best)).mark_point(size=120, color="black").encode(x=x, y=y, tooltip=shown)
     return alt.layer(line, point).properties(
         title=titled("Goodput over the checkpoint interval", "the ring is the plan"),
         width=WIDTH,

@@ -160,6 +160,11 @@ def _tell_anchor(item: Anchor, what: str) -> None:
         f"{100 * item.after:.1f} % after"
         + (" (each run predicted without itself)" if item.runs > 1 else " (on that run)")
     )
+    if item.bounded:
+        typer.echo(
+            "  farther off than so few runs vouch for, so only a part of it is believed: look for what is "
+            "odd (layout, batch, date of the software), or add a run of another layout that shows the same"
+        )
     if item.rates:
         told = ", ".join(f"{name.replace('_', ' ')} x {rate:.3f}" for name, rate in item.rates.items())
         typer.echo(f"  shares of peak: {told}")

@@ -163,7 +163,6 @@ def answer(
     chart: Path | None = None,
     charts: Path | None = None,
     sheet: Path | None = None,
-    curve: Callable[[Plan], list[tuple[float, float]]] | None = None,
 ) -> None:
     """Ask, write the answer to stdout (and FILE), and leave with the exit code that it means.
 
@@ -199,7 +198,7 @@ def answer(
     if charts is not None:
         from planner.charts.folder import draw  # noqa: PLC0415 (an extra)
 
-        for path in draw(plan, curve(plan) if curve is not None else [], charts):
+        for path in draw(plan, charts):
             typer.echo(f"wrote {path}", err=True)
     if sheet is not None:
         _write_sheet(sheet, plan)

@@ -72,5 +72,4 @@ def evaluate(  # noqa: PLR0917 (the command line names them)
         output=output,
         quiet=quiet,
         charts=charts,
-        curve=lambda plan: api.goodput_curve(scenario, plan, set=sets_and_threads),
     )

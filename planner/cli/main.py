@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -111,8 +112,18 @@ def _bug(error: Exception) -> NoReturn:
     _leave(
         f"internal error: {type(error).__name__}: {str(error)[:300]}\n"
         "  This is a bug in planner, not in your input. Please report it with the command, the scenario\n"
-        f"  and the output of a run with {DEBUG_VARIABLE}=1.",
+        f"  and the output of a run with {DEBUG_VARIABLE}=1.{_stale()}",
         EXIT_BUG,
+    )
+
+
+def _stale() -> str:
+    """What to do first in a checkout, whose compiled core may be that of other sources."""
+    if not (Path(__file__).parents[2] / "Cargo.toml").exists():
+        return ""
+    return (
+        "\n  If the sources changed since the core was built, build it first: maturin develop --release"
+        " (or pip install .)."
     )
 
 

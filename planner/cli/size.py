@@ -59,5 +59,4 @@ def size(  # noqa: PLR0917 (the command line names them)
         chart=chart,
         charts=charts,
         sheet=sheet,
-        curve=lambda plan: api.goodput_curve(scenario, plan, set=sets_and_threads),
     )

@@ -1,22 +1,19 @@
-"""One side of a difference with its uncertain figures moved, of training or of a service."""
+"""One service of a difference with its uncertain figures moved."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from planner import engine
-from planner.difference.causes import OUTPUTS
 from planner.difference.service import outputs_of_design
 from planner.errors import EXIT_BUG, EngineError, PlannerError
 from planner.plan import figures
-from planner.plan.bands import Uncertain, outputs_of
-from planner.plan.case import Case
+from planner.plan.bands import Uncertain
 from planner.plan.service_case import ServiceCase
 from planner.plan.service_study import choice_of, only_this_service
-from planner.plan.studied import only_this
-from planner.problem import build, serving_wire, wire
+from planner.problem import serving_wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE
 from planner.problem.service import build_service
 from planner.software.serving import serving_constants
@@ -26,37 +23,7 @@ Logs = Mapping[str, float]
 Outputs = Mapping[str, float | None]
 
 
-class Moved(Protocol):
-    """A side whose figures can be moved."""
-
-    @property
-    def figures(self) -> Mapping[Any, Uncertain]:
-        """Its uncertain figures by their places."""
-
-    @property
-    def centre(self) -> Outputs:
-        """Its outputs as answered."""
-
-    @property
-    def slowed(self) -> Mapping[str, float]:
-        """Outputs that an error of the model moves, and which way."""
-
-    @property
-    def errors(self) -> list[tuple[str, float]]:
-        """Errors of model and software: what they are common to, and sigma of ln(time)."""
-
-    def moved(self, figure: Uncertain, value: float) -> Any:
-        """The request that evaluates the same design with a figure at a value.
-
-        Raises:
-            PlannerError: the problem cannot be stated with it.
-        """
-
-    def outputs(self, requests: list[Any]) -> list[Outputs]:
-        """Outputs of such requests; empty where the design cannot be built."""
-
-
-def logs(side: Moved, wanted: list[Uncertain]) -> dict[tuple[int, int], Logs]:
+def logs(side: MovedService, wanted: list[Uncertain]) -> dict[tuple[int, int], Logs]:
     """ln(moved / central) by place and end; nothing moves where the side has no such figure."""
     asked: dict[tuple[int, int], Any] = {}
     for place, figure in enumerate(wanted):
@@ -89,37 +56,6 @@ def _lawful(answer: Wire | EngineError) -> Wire | None:
     return answer
 
 
-class MovedTraining:
-    """A training plan's side."""
-
-    slowed: Mapping[str, float] = {"days": 1.0}
-
-    def __init__(self, case: Case) -> None:
-        """Of a case that has its design."""
-        assert case.design is not None
-        self._case, design = case, case.design
-        names = (design["cluster"], design["fabric"]["id"], design["facility"]["cooling"])
-        used = [figure for figure in case.problem.figures if figure.used_by(*names)]
-        self.figures: Mapping[Any, Uncertain] = {item.place: item for item in figures.uncertain(used)}
-        self.centre: Outputs = {name: outputs_of(design)[name] for name in OUTPUTS}
-        self._plant, self._choice = only_this(case, design)
-        chip, tool = (
-            case.problem.calibrations[design["cluster"]],
-            case.problem.softwares[design["cluster"]],
-        )
-        self.errors = [(chip.efficiency, chip.residual), (tool.id, tool.spread.value)]
-
-    def moved(self, figure: Uncertain, value: float) -> wire.EvaluateRequest:
-        """As of `Moved`."""
-        request = build(self._plant, self._case.library, {figure.place: value}).request
-        return wire.EvaluateRequest(problem=request, design=self._choice)
-
-    def outputs(self, requests: list[wire.EvaluateRequest]) -> list[Outputs]:
-        """As of `Moved`."""
-        answers = map(_lawful, engine.evaluate_many(requests, threads=0))
-        return [{} if answer is None else outputs_of(answer) for answer in answers]
-
-
 class MovedService:
     """A service's side: the same pools, at the load that they were evaluated at."""
 
@@ -150,13 +86,17 @@ class MovedService:
         ]
 
     def moved(self, figure: Uncertain, value: float) -> serving_wire.EvaluateServiceRequest:
-        """As of `Moved`."""
+        """The request that evaluates the same design with a figure at a value.
+
+        Raises:
+            PlannerError: the problem cannot be stated with it.
+        """
         request = build_service(self._plant, self._case.library, {figure.place: value}).request
         target = request.target.model_copy(update={"requests_per_second": self._load})
         problem = request.model_copy(update={"target": target, "search": request.search.unsimulated()})
         return serving_wire.EvaluateServiceRequest(problem=problem, design=self._choice)
 
     def outputs(self, requests: list[serving_wire.EvaluateServiceRequest]) -> list[Outputs]:
-        """As of `Moved`."""
+        """Outputs of such requests; empty where the design cannot be built."""
         answers = map(_lawful, engine.evaluate_services(requests, threads=0))
         return [{} if answer is None else outputs_of_design(answer) for answer in answers]

@@ -194,7 +194,7 @@ def cost(design: Wire) -> Cost:
 
 def reliability(design: Wire, other_spares: Sequence[Wire] = ()) -> Reliability:
     """Failures of a design; ``other_spares``: of its plant, what the search says of more or fewer."""
-    found = {name: design["reliability"][name] for name in Reliability.model_fields}
+    found = {name: design["reliability"][name] for name in Reliability.model_fields if name != "at_intervals"}
     if found["spares"] is not None:
         found["spares"] = {**found["spares"], "others": [dict(choice) for choice in other_spares]}
     return Reliability.model_validate(found)

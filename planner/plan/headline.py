@@ -11,6 +11,8 @@ from planner.plan.parts import Cards, Limits, Performance, Target
 from planner.plan.shown import days, percent, rate, spread
 
 NAMED_ESTIMATES = 3
+SAME = 0.03
+"""A median so near to the central answer is not told beside it."""
 GRADES = {
     "A": "runs on this chip, no timing estimated",
     "B": "runs on this chip, some estimates",
@@ -65,7 +67,7 @@ def _answer(facts: Facts) -> str:
     if facts.cards is None or facts.performance is None:
         return _no(facts)
     cards = f"{facts.cards.total:,} {facts.chip}"
-    took = f"{days(facts.performance.days)}{spread(facts.days, facts.runs)}"
+    took = _took(facts, facts.performance.days)
     if facts.target.days is not None:
         return f"{cards} meet {days(facts.target.days)}: {took}{_in_time(facts)}"
     if facts.target.tokens_per_second is not None:
@@ -73,6 +75,14 @@ def _answer(facts: Facts) -> str:
         reached = rate(facts.performance.tokens_per_second * facts.performance.goodput)
         return f"{cards} meet {rate(facts.target.tokens_per_second)}: {reached}{_rate_spread(facts)}"
     return f"{took} · {cards}"
+
+
+def _took(facts: Facts, central: float) -> str:
+    """Days of the central figures with the band; the median of the draws too, where it is another number."""
+    text, band = days(central), facts.days
+    if band is not None and abs(band.p50 / central - 1.0) > SAME:
+        text += f" at the central figures, {days(band.p50)} in the median"
+    return text + spread(band, facts.runs)
 
 
 def _in_time(facts: Facts) -> str:
@@ -141,7 +151,7 @@ def _named(facts: Facts) -> str:
     if comparison.broken_rules or facts.performance is None or facts.cards is None:
         broken = "; ".join(rule_words(rule) for rule in comparison.broken_rules)
         return f"No: the layout breaks {broken or 'a rule'}"
-    took = f"{days(facts.performance.days)}{spread(facts.days, facts.runs)}"
+    took = _took(facts, facts.performance.days)
     text = (
         f"{took} · {facts.cards.total:,} {facts.chip} in the {'named' if comparison.named else 'best'} layout"
     )

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
+from typing import Any
 
 from planner import engine
-from planner.plan.model import Plan
-from planner.plan.rivals import choice_of
+from planner.lazy import np
+from planner.plan.confidence import on_plant
+from planner.plan.parts import AtInterval
+from planner.plan.risk import DAYS
 from planner.problem import wire
 
-POINTS = 41
+POINTS = 25
 WIDEST = 30.0
 """The interval goes this far to either side of the best one."""
+PLACE = "/reliability/interval_seconds"
 
 
-def curve(request: wire.Request, plan: Plan) -> list[tuple[float, float]]:
-    """(seconds, goodput) around the interval of ``plan``, an answer to ``request``.
+def curve(plant: wire.Request, design: Mapping[str, Any]) -> list[AtInterval]:
+    """Goodput of a design around its interval, evaluated again by the core at each of `POINTS`.
 
-    Empty where nothing ever fails, and without a design. Never below the time of a write, where storage ends
-    the curve.
+    Empty where nothing ever fails. Never below the time of a write, where storage ends the curve.
+
+    Args:
+        plant: the request with nothing but the plant of the design to choose.
+        design: evaluated by the core.
     """
-    failures = plan.reliability
-    best = failures.checkpoint_interval_seconds if failures else None
-    if failures is None or best is None or plan.layout is None:
+    failures, days = design["reliability"], design["performance"]["days"]
+    best = failures["checkpoint_interval_seconds"]
+    if best is None:
         return []
-    least = max(best / WIDEST, failures.checkpoint_write_seconds or 0.0)
-    steps = [least * (best * WIDEST / least) ** (place / (POINTS - 1)) for place in range(POINTS)]
-    choice = choice_of(request, plan)
-    found = []
-    for seconds in steps:
-        terms = request.reliability.model_copy(update={"interval_seconds": seconds})
-        moved = request.model_copy(update={"reliability": terms})
-        answer = engine.evaluate(wire.EvaluateRequest(problem=moved, design=choice))
-        found.append((seconds, answer["reliability"]["goodput"]))
-    return [point for point in found if math.isfinite(point[1])]
+    least = max(best / WIDEST, failures["checkpoint_write_seconds"] or 0.0)
+    seconds = np.geomspace(least, best * WIDEST, POINTS)
+    fixed = plant.reliability.model_copy(update={"interval_seconds": best})
+    request = plant.model_copy(update={"reliability": fixed})
+    found = engine.sample(request, [on_plant(design)], [PLACE], seconds.reshape(-1, 1))[:, 0, DAYS]
+    shares = failures["goodput"] * days / found
+    return [
+        AtInterval(interval_seconds=float(at), goodput=float(share))
+        for at, share in zip(seconds, shares, strict=True)
+        if np.isfinite(share)
+    ]

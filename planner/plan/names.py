@@ -25,6 +25,11 @@ _RULES = {
 _LIMITS = {
     "target.days": "the deadline",
     "target.tokens_per_second": "the wanted throughput",
+    "target.tpot": "time per output token",
+    "target.ttft": "time to the first token",
+    "pool.prefill": "the prefill pool runs full first",
+    "pool.decode": "the decode pool runs full first",
+    "pool.serve": "the pool runs full first",
     "limits.cards": "the number of cards",
     "limits.cards_max": "the largest number of cards",
     "limits.cards_min": "the smallest number of cards",

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.plan.case import Case
-from planner.problem import wire
 
 Wire = Mapping[str, Any]
 LIMIT = "site.hall"
@@ -26,7 +25,8 @@ def nearest_in_other_racks(case: Case, result: Wire) -> Wire:
     held = (rack.watts, rack.busway_watts, rack.kilograms, rack.units, rack.ports)
     if nearest is None or nearest["design"] is not None or all(limit is None for limit in held):
         return result
-    free = wire.RackCeiling(floor_per_rack=rack.floor_per_rack, cdu=rack.cdu, cdu_racks=rack.cdu_racks)
+    lifted = dict.fromkeys(("watts", "busway_watts", "kilograms", "units", "ports"))
+    free = rack.model_copy(update=lifted)
     found = case.search(case.request.model_copy(update={"rack": free}), "racks")
     design = found["best"] or (found["nearest"] or {}).get("design")
     if design is None:

@@ -273,6 +273,13 @@ class Spares(Part):
     )
 
 
+class AtInterval(Part):
+    """What is left of the time at another interval between checkpoints."""
+
+    interval_seconds: float
+    goodput: float
+
+
 class Reliability(Part):
     """Failures and what they cost in time; goodput and the five losses sum to 1."""
 
@@ -292,6 +299,7 @@ class Reliability(Part):
     stragglers: float | None = Field(default=None, description="share of time: slow servers not yet found")
     causes: dict[str, float] = Field(default={}, description="failures per day by component")
     spares: Spares | None = Field(default=None, description="null: what fails is replaced by somebody else")
+    at_intervals: list[AtInterval] = Field(default=[], description="goodput around the plan's own interval")
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

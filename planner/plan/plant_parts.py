@@ -37,6 +37,10 @@ class FabricPart(Part):
 
     name: str
     count: int
+    watts: float | None = Field(default=None, description="of all; null: in the draw of the servers")
+    usd: float | None = Field(
+        default=None, description="of all; null: not known, or in the price of the servers"
+    )
 
 
 class CableLine(Part):
@@ -108,8 +112,10 @@ class SideNetwork(Part):
     )
     switches: int
     links: int
-    watts: float = Field(description="switches and modules; part of the share of storage and management")
+    watts: float = Field(description="switches and modules")
     usd: float | None = Field(description="switches, modules and cables")
+    switch_watts: float | None = Field(default=None, description="of watts: switches without modules")
+    switch_usd: float | None = Field(default=None, description="of usd: switches")
 
 
 class Fabric(Part):
@@ -300,7 +306,9 @@ class Facility(Part):
     )
     caps: list[CapPoint] = Field(default=[], description="the design under other power caps")
     elevations: list[Elevation] = Field(default=[], description="one full rack of each type")
-    storage_servers: int = Field(default=0, description="for checkpoints and training data")
+    storage_servers: int = Field(
+        default=0, description="for checkpoints and training data; of a service: for weights and logs"
+    )
     racks: Racks
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")

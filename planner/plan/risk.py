@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 else:
     Flags = object
-DAYS, MEGAWATTS, DESIGN_MEGAWATTS, CAPEX, TCO, STEP, REASONS = range(7)
+DAYS, MEGAWATTS, DESIGN_MEGAWATTS, CAPEX, TCO, STEP, MFU, REASONS = range(8)
 FATAL = 1 | 2 | 4 | 16
 """Memory, limits, another rule, cannot be built: such a design does not do. Few spares only cost days."""
 CANNOT_RUN = FATAL & ~2

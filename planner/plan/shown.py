@@ -79,6 +79,17 @@ def duration(seconds: float) -> str:
     return f"{number(seconds * 1e6)} us"
 
 
+def number_in(value: float, unit: str) -> str:
+    """A figure in its base unit, prefixed: ``400 W``, ``50 GB/s``, ``0.35``."""
+    if unit in ("B", "B/s", "FLOP/s", "W", "Hz"):
+        return scaled(value, unit)
+    if unit == "s":
+        return duration(value) if value else "0 s"
+    if unit.startswith("USD"):
+        return usd(value) + unit.removeprefix("USD")
+    return f"{number(value)} {unit if unit not in ('count', 'fraction') else ''}".rstrip()
+
+
 def spread(band: Band | None, runs: float | None = None) -> str:
     """`` (P10-P90 58-101)``, or nothing; with the share of draws in which it ``runs``, unless nearly all."""
     if band is None:

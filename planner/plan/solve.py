@@ -19,6 +19,7 @@ from planner.plan.confidence import confidence, days_allowed
 from planner.plan.drawn import inputs_of, prepared
 from planner.plan.fewest import families_of, fewest
 from planner.plan.headline import Facts, headline
+from planner.plan.interval import curve
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.other_racks import nearest_in_other_racks
@@ -201,6 +202,9 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     parts = _design_parts(case, design, request, answer.used) if design else dict(_NO_DESIGN)
     if design and _is_best(result, design):
         parts["reliability"] = assemble.reliability(design, result["other_spares"])
+    if design and studied:
+        around = curve(studied.spread.drawn.of.request, design)
+        parts["reliability"] = parts["reliability"].model_copy(update={"at_intervals": around})
     nearest = assemble.nearest(result, assemble.summary_of)
     card = case.library.accelerator(_accelerator(case, design))
     mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])

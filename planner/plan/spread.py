@@ -21,7 +21,7 @@ from planner.plan.draws import Floats, percentiles, plain_normals
 from planner.plan.fewest import patched
 from planner.plan.figures import uncertain
 from planner.plan.leaves import leaves_of
-from planner.plan.risk import CANNOT_RUN, CAPEX, DAYS, FATAL, MEGAWATTS, REASONS, STEP
+from planner.plan.risk import CANNOT_RUN, CAPEX, DAYS, FATAL, MEGAWATTS, MFU, REASONS, STEP
 from planner.problem import Figure, Problem, wire
 
 DRAWS = 512
@@ -43,18 +43,20 @@ class Spread:
     drawn: Drawn
     _known: dict[wire.DesignChoice, Floats] = field(default_factory=dict, repr=False)
 
-    def _columns(self, choice: wire.DesignChoice) -> Floats:
+    def columns(self, choice: wire.DesignChoice) -> Floats:
         """draws x outputs of a design of the plant, the model's own error on its times."""
         if choice not in self._known:
             of = self.drawn.of
             out = engine.sample(of.request, [choice], of.leaves.pointers, self.drawn.matrix)[:, 0]
             out[:, (DAYS, STEP)] *= self.drawn.factors[:, :1]
+            # No product runs above its peak, whatever the ranges say.
+            out[:, MFU] = np.minimum(out[:, MFU] / self.drawn.factors[:, 0], 1.0)
             self._known[choice] = out
         return self._known[choice]
 
     def _days(self, choice: wire.DesignChoice, stops: int) -> Floats:
         """Calendar days by draw; infinite where one of the reasons ``stops`` it."""
-        columns = self._columns(choice)
+        columns = self.columns(choice)
         stopped = (columns[:, REASONS].astype(int) & stops) != 0
         out: Floats = np.where(stopped, np.inf, columns[:, DAYS])
         return out
@@ -112,12 +114,13 @@ class Spread:
         self, choice: wire.DesignChoice, design: Wire, others: Bands, target_days: float | None
     ) -> Bands:
         """The bands of a design: what ``others`` (one figure at a time) say of it, mended by the draws."""
-        columns, speed = self._columns(choice), design["performance"]
+        columns, speed = self.columns(choice), design["performance"]
         days = self._days(choice, CANNOT_RUN)
         work = speed["tokens_per_second"] * speed["step_seconds"]
         drawn = {
             "days": days[np.isfinite(days)],
             "step_seconds": columns[:, STEP],
+            "mfu": columns[:, MFU],
             "tokens_per_second": work / columns[:, STEP],
             "facility_megawatts": columns[:, MEGAWATTS],
             "capex_usd": columns[:, CAPEX],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,14 +83,7 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStud
         *_port_errors(case, design["cluster"], design),
         *_memory_error(design),
     ]
-
-    known: dict[tuple[tuple[Any, float], ...], wire.Request] = {}
-
-    def rebuilt(values: Mapping[Any, float]) -> wire.Request:
-        place = tuple(values.items())
-        if place not in known:
-            known[place] = build(plant, case.library, values).request
-        return known[place]
+    rebuilt = _rebuilding(case, plant)
 
     def moved(figure: Uncertain, value: float) -> Wire | None:
         try:
@@ -107,6 +100,27 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStud
     drawn = spread_of(case.problem, rebuilt({}), used, errors, rebuilt, case.problem.scenario.search.seed)
     found.bands = drawn.bands(choice, design, found.bands, case.problem.request.target.days)
     return DesignStudy(**vars(found), spread=drawn)
+
+
+def draws_of(case: Case, design: Wire, errors: Sequence[ModelError], seed: int) -> Spread:
+    """Draws of a design's plant and of ``errors``; other plants have the same draws of what they share."""
+    names = (design["cluster"], design["fabric"]["id"], design["facility"]["cooling"])
+    used = [figure for figure in case.problem.figures if figure.used_by(*names)]
+    rebuilt = _rebuilding(case, only_this(case, design)[0])
+    return spread_of(case.problem, rebuilt({}), used, errors, rebuilt, seed)
+
+
+def _rebuilding(case: Case, plant: Scenario) -> Callable[[Mapping[Any, float]], wire.Request]:
+    """The request of a plant with some figures at other values; none is built twice."""
+    known: dict[tuple[tuple[Any, float], ...], wire.Request] = {}
+
+    def rebuilt(values: Mapping[Any, float]) -> wire.Request:
+        place = tuple(values.items())
+        if place not in known:
+            known[place] = build(plant, case.library, values).request
+        return known[place]
+
+    return rebuilt
 
 
 def spread(case: Case, software: SoftwareProfile) -> float:

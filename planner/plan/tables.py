@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from planner.plan.account import Summary
     from planner.plan.compare import Comparison
     from planner.plan.model import Plan
+    from planner.plan.plant_parts import PowerChain, SideNetwork
 
 _SUMMARY = (
     Field("system", "", "id of the system in the spec library"),
@@ -77,6 +78,8 @@ _PARTS = (
     Field("group", "", "servers, network or building"),
     Field("count", "", "pieces"),
     Field("unit", "", "of count"),
+    Field("watts", "W", "of all in typical draw; empty: in another line"),
+    Field("usd", "USD", "of all; empty: not known, or in another line"),
 )
 
 
@@ -130,24 +133,83 @@ def pools(plan: Plan) -> Table:
 
 
 def bill_of_materials(plan: Plan) -> Table:
-    """Everything that is bought and counted: servers, cards, fabric parts, racks. Empty without a design."""
-    lines: list[tuple[str, str, float, str]] = []
-    if plan.cards is not None and plan.facility is not None:
+    """Everything that is bought: servers, cards, networks, storage, racks. Empty without a design.
+
+    Watts sum to the IT power and prices to the capital, as far as they are known.
+    """
+    lines: list[_Line] = []
+    hall, money = plan.facility, plan.cost.parts if plan.cost else {}
+    if plan.cards is not None and hall is not None:
+        drawn = {name: watts or 0.0 for name, watts in hall.power.items()}
+        host = sum(drawn.get(f"{name}_watts", 0.0) for name in ("hosts", "fans", "conversion_loss", "nics"))
         lines += [
-            (f"server, {plan.system}", "servers", plan.facility.servers, "pieces"),
-            (f"card, {plan.accelerator} (in the servers)", "servers", plan.cards.total, "pieces"),
-        ]
+            (f"server, {plan.system}", "servers", hall.servers, "pieces", host, money.get("servers_usd")),
+            (
+                f"card, {plan.accelerator} (in the servers)", "servers", plan.cards.total, "pieces",
+                drawn.get("cards_watts"), None,
+            ),
+        ]  # fmt: skip
+        if drawn.get("domains_watts"):
+            joined = "scale-up interconnect (in the servers)"
+            lines.append((joined, "network", 1, "pieces", drawn["domains_watts"], None))
     if plan.fabric is not None:
-        lines += [(part.name, "network", part.count, "pieces") for part in plan.fabric.parts]
-    if plan.facility is not None:
-        racks = plan.facility.racks
         lines += [
-            (f"rack, {name}", "building", count, "racks")
-            for name, count in racks.model_dump().items()
+            (part.name, "network", part.count, "pieces", part.watts, part.usd) for part in plan.fabric.parts
+        ]
+        for side in plan.fabric.side_networks:
+            lines += _beside(side)
+    if hall is not None:
+        if hall.storage_servers:
+            stored = hall.power.get("storage_watts"), money.get("storage_usd")
+            lines.append(("storage server", "servers", hall.storage_servers, "pieces", *stored))
+        lines += _chain(hall.chain)
+        lines += [
+            (f"rack, {name}", "building", count, "racks", None, None)
+            for name, count in hall.racks.model_dump().items()
             if name != "total" and count
         ]
-    records = [dict(zip(("part", "group", "count", "unit"), line, strict=True)) for line in lines]
-    return of_records(records, _PARTS)
+        lines += [
+            (name, "building", 1, "pieces", None, money[f"{name}_usd"])
+            for name in ("installation", "building")
+            if f"{name}_usd" in money
+        ]
+    names = [field.name for field in _PARTS]
+    return of_records([dict(zip(names, line, strict=True)) for line in lines], _PARTS)
+
+
+_Line = tuple[str, str, float, str, float | None, float | None]
+
+
+def _beside(side: SideNetwork) -> list[_Line]:
+    """The lines of a network beside: switches, and cables with the modules at their ends."""
+    if not side.switches:
+        return []
+    watts, usd = side.switch_watts, side.switch_usd
+    rest = None if watts is None else side.watts - watts
+    rest_usd = None if usd is None or side.usd is None else side.usd - usd
+    return [
+        (f"side switch, {side.name} network", "network", side.switches, "pieces", watts, usd),
+        (f"side cable, {side.name} network", "network", side.links, "pieces", rest, rest_usd),
+    ]
+
+
+def _chain(chain: PowerChain | None) -> list[_Line]:
+    """What brings power in and heat out, as counted for the redundancy asked for."""
+    if chain is None:
+        return []
+    counted = [
+        ("transformer", f"{chain.transformer_kva:,.0f} kVA", chain.transformers),
+        ("power supply module", f"{chain.ups_module_kilowatts:,.0f} kW", chain.ups_modules),
+        ("generator", f"{chain.generator_megawatts:g} MW", chain.generators),
+    ]
+    lines: list[_Line] = [
+        (f"{name}, {rating}", "building", count, "pieces", None, None)
+        for name, rating, count in counted
+        if count
+    ]
+    if chain.cdus:
+        lines.append(("coolant distribution unit", "building", chain.cdus, "pieces", None, None))
+    return lines
 
 
 def figures(plan: Plan) -> Table:

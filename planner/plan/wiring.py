@@ -7,7 +7,7 @@ from typing import Any
 
 from planner import engine
 from planner.plan.bill import scale_up, scale_up_estimate
-from planner.plan.plant_parts import CableLine, Fabric, MediumTotal, ReachSaving, SideNetwork
+from planner.plan.plant_parts import CableLine, Fabric, FabricPart, MediumTotal, ReachSaving, SideNetwork
 from planner.problem import wire
 from planner.problem.bill import detail_request
 from planner.problem.figures import Figures
@@ -40,6 +40,7 @@ def wired(
         switches_per_rack=racks["switches_per_rack"],
         parts=(library.system(cluster.system), library.fabric(chosen.id)),
         facility=library.part(f"facility-{country.lower()}"),
+        storage_servers=racks["storage_servers"],
     )
     found = engine.fabric(request)
     return fabric.model_copy(
@@ -50,6 +51,24 @@ def wired(
             "bisection_bytes_per_second": found["bisection_bytes_per_second"],
             "scale_up": scale_up(found["scale_up"], request.scale_up is not None),
             "scale_up_estimate": scale_up_estimate(library.system(cluster.system), request.cards),
+            "parts": [_valued(part, chosen) for part in fabric.parts],
             "side_networks": [SideNetwork(**side) for side in found["side_networks"]],
         }
+    )
+
+
+def _valued(part: FabricPart, option: wire.FabricOption) -> FabricPart:
+    """A line of the bill with its draw and price; NICs are in those of the servers."""
+    each: dict[str, tuple[float, float | None]] = {
+        "switch": (option.switch_power, option.switch_price),
+        "transceiver, switch side": (option.switch_module_power, option.switch_module_price),
+        "transceiver, host side": (option.host_module_power, option.host_module_price),
+        "cable": (0.0, option.cable_price),
+    }
+    found = each.get(part.name) or each.get(part.name.partition(",")[0])
+    if found is None:
+        return part
+    watts, usd = found
+    return part.model_copy(
+        update={"watts": watts * part.count, "usd": None if usd is None else usd * part.count}
     )

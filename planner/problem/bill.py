@@ -154,6 +154,7 @@ def detail_request(
     switches_per_rack: int,
     parts: tuple[System, Fabric],
     facility: Part,
+    storage_servers: int | None = None,
 ) -> wire.DetailRequest:
     """The request for a cluster of one fabric; ``facility``: floor and side networks."""
     system, fabric = parts
@@ -162,6 +163,7 @@ def detail_request(
         cards=cards,
         scale_up=_scale_up(system, figures),
         side_networks=side_networks(facility, figures),
+        storage_servers=storage_servers,
         servers_per_rack=servers_per_rack,
         switches_per_rack=switches_per_rack,
         geometry=geometry(facility, figures),

@@ -125,6 +125,7 @@ def rack_ceiling(halls: Sequence[Hall], facility: Sheet) -> wire.RackCeiling:
         * facility.need("floor.row_pitch", "space", "pitch of rows"),
         cdu=facility.need("chain.cdu", "space", "coolant distribution unit"),
         cdu_racks=facility.need("chain.cdu_racks", "space", "places of a coolant distribution unit"),
+        cdu_in_rack=facility.want("chain.cdu_in_rack", "space", "coolant distribution unit inside a rack"),
     )
 
 
@@ -145,6 +146,8 @@ def side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, .
                 ports_per_server=round(count(name, "ports_per_server")),
                 ports_per_card=count(name, "ports_per_card"),
                 beside=count(name, "beside"),
+                ports_per_storage=round(count(name, "ports_per_storage")),
+                to_storage=network.to_storage,
                 ports_per_switch=round(count(name, "ports_per_switch")),
                 ports_per_rack=round(count(name, "ports_per_rack")),
                 radix=round(count(name, "radix")),

@@ -189,9 +189,6 @@ def _body(item: Alternative, building: Part, figures: Figures, serves: bool) -> 
         ),
         "server_height": _server_height(item.system, system),
         "server_mass": system.want("rack.server_mass", "space", "mass of a server"),
-        "storage_management_share": facility.need(
-            "storage_management_share", "power", "storage and management share of IT power"
-        ),
         "failures_per_server_day": system.need("failures", "reliability", "failure rate"),
         "unit_price": system.price("price", "price"),
     }

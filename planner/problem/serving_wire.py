@@ -22,6 +22,7 @@ from planner.problem.wire import (
     Reliability,
     SideNetwork,
     Site,
+    StorageSpec,
     Unsigned,
     Wire,
     canonical,
@@ -386,6 +387,7 @@ class ServiceRequest(Wire):
     limits: Limits
     rack: RackCeiling = RackCeiling()
     side_networks: tuple[SideNetwork, ...] = ()
+    storage: StorageSpec | None = None
     chain: ChainSpec | None = None
     clusters: tuple[Cluster, ...]
     software: tuple[ServingSoftware, ...]

@@ -77,7 +77,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"([\d,]+) links", r"\1 条链路"),
     (r"([\d,]+) servers( \(16 drawn\))?", r"\1 台服务器\2"),
     (r"([\d,]+) (leaf|spine|core)( \(16 drawn\))?", r"\1 台 \2 交换机\3"),
-    (r"(compute|network|interconnect) \(([\d,]+)\)", r"\1（\2）"),
+    (r"(compute|network|interconnect|storage|cooling) \(([\d,]+)\)", r"\1（\2）"),
     (r"(\S+) switch", r"\1 交换机"),
     (r"inside the limits the fastest plan takes (\S+) days at (\S+) tokens/s",
      r"约束内最快需 \1 天，每秒 \2 词元"),
@@ -110,6 +110,7 @@ _WORDS = {
     "energy_mwh_per_year": "年用电量", "tokens_per_second": "吞吐", "cards": "卡数", "days": "天数",
     "fewer cards keep it inside, no power cap does": "只有减少卡数才能不超，限功耗不够",
     "leaf": "叶", "spine": "脊", "core": "核心", "compute": "计算", "network": "网络", "interconnect": "互联",
+    "storage": "存储", "cooling": "冷却液分配",
 }  # fmt: skip
 
 _OF = {

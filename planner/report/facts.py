@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from planner.plan.account import Band
+from planner.plan.headline import SAME
 from planner.plan.model import Plan
 from planner.plan.shown import ALL, number, percent, scaled, signed_percent
 from planner.report import plant_facts, service_facts, sure_facts
@@ -48,11 +49,15 @@ def headline(plan: Plan, words: Words) -> str:
     if plan.performance is not None:
         band = plan.bands.days if plan.bands else None
         days = number(plan.performance.days)
-        parts.append(
-            words("headline_days", days=days, low=number(band.p10), high=number(band.p90))
-            if band
-            else words("target_days", days=days)
-        )
+        if band is None:
+            parts.append(words("target_days", days=days))
+        else:
+            values = {"days": days, "middle": number(band.p50)}
+            other = abs(band.p50 / plan.performance.days - 1.0) > SAME
+            key = "headline_days_median" if other else "headline_days"
+            parts.append(words(key, **values, low=number(band.p10), high=number(band.p90)))
+    if plan.bands is not None and plan.bands.met is not None:
+        parts.append(words("headline_met", share=percent(plan.bands.met, 0)))
     if plan.serving is not None:
         parts.append(words("target_requests", rate=number(plan.serving.requests_per_second)))
     if plan.cards is not None:

@@ -37,6 +37,7 @@ def charts(plan: Plan, words: Words) -> dict[str, Spec]:
         "power": _drawn("power"),
         "cost": _cost,
         "front": _drawn("front"),
+        "goodput": _goodput,
         "ramp": _ramp,
     }
     return {
@@ -107,6 +108,13 @@ def _ramp(plan: Plan, _words: Words) -> Any:
     from planner.charts.risk import ramp  # noqa: PLC0415 (altair)
 
     return None if plan.supply is None else ramp(plan.supply)
+
+
+def _goodput(plan: Plan, _words: Words) -> Any:
+    """What other intervals between checkpoints would leave, where anything fails."""
+    from planner.charts.risk import goodput  # noqa: PLC0415 (altair)
+
+    return goodput(plan) if plan.reliability is not None and plan.reliability.at_intervals else None
 
 
 def _cost(plan: Plan, words: Words) -> Any:

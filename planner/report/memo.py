@@ -15,6 +15,7 @@ from planner.plan.shown import (
     days,
     duration,
     number,
+    number_in,
     percent,
     power,
     rate,
@@ -26,6 +27,7 @@ from planner.plan.shown import (
 from planner.report.doubt import draws, ported, untuned
 from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
+from planner.report.screen import arranged, short
 from planner.report.shares import shares
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
@@ -54,6 +56,7 @@ def sections(plan: Plan) -> list[Section]:
 
         return service_sections(plan)
     makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
+        ("In short", "", short),
         ("What is asked", "", _asked),
         ("Why not, and what is nearest", "search", _nearest),
         ("What to buy", "fabric", _buy),
@@ -69,7 +72,7 @@ def sections(plan: Plan) -> list[Section]:
     made = [
         Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows(plan))) for title, anchor, rows in makers
     ]
-    return [section for section in made if section.rows]
+    return arranged(made)
 
 
 def footer(plan: Plan) -> str:
@@ -162,8 +165,7 @@ def _buy(plan: Plan) -> Iterator[Row]:
     if plan.facility.storage_servers:
         yield (
             "storage",
-            f"{counted(plan.facility.storage_servers, 'server')} for checkpoints and training data, by the "
-            "rates that checkpoints are timed with and the room that they take",
+            f"{counted(plan.facility.storage_servers, 'server')} for {_stored(plan)}",
         )
     fabric = plan.fabric
     if fabric is not None:
@@ -174,6 +176,13 @@ def _buy(plan: Plan) -> Iterator[Row]:
             f"({modules.switch_side:,} switch side, {modules.host_side:,} host side), "
             f"{fabric.cables:,} cables, {fabric.nics:,} NIC ports",
         )
+
+
+def _stored(plan: Plan) -> str:
+    if plan.serving is not None:
+        return "weights and logs, as many as copies need"
+    rates = "by the rates that checkpoints are timed with and the room that they take"
+    return f"checkpoints and training data, {rates}"
 
 
 def _spares(cards: Cards) -> str:
@@ -415,17 +424,6 @@ def _bands(plan: Plan) -> Iterator[tuple[str, Band, Callable[[float], str]]]:
 
 def _swing(swing: Swing) -> str:
     return f"{swing.label} {signed_percent(swing.at_low)} / {signed_percent(swing.at_high)}"
-
-
-def number_in(value: float, unit: str) -> str:
-    """A figure in its base unit, prefixed: ``400 W``, ``50 GB/s``, ``0.35``."""
-    if unit in ("B", "B/s", "FLOP/s", "W", "Hz"):
-        return scaled(value, unit)
-    if unit == "s":
-        return duration(value) if value else "0 s"
-    if unit.startswith("USD"):
-        return usd(value) + unit.removeprefix("USD")
-    return f"{number(value)} {unit if unit not in ('count', 'fraction') else ''}".rstrip()
 
 
 def _binds(plan: Plan) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from planner.errors import PlannerError
 from planner.plan.model import Plan
-from planner.plan.shown import number
+from planner.plan.shown import number, number_in
 from planner.plan.tables import bill_of_materials
 from planner.report import facts
 from planner.report.words import Language, Rate, Words
@@ -96,14 +96,22 @@ def html(
         bills=[bill(plan, words) for plan in plans],
         figures=_figures(plans),
         number=number,
+        number_in=number_in,
     )
 
 
-def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str]]:
-    """Lines of the bill of materials: part, group, count, unit."""
+def bill(plan: Plan, words: Words) -> list[tuple[str, str, float, str, float | None, float | None]]:
+    """Lines of the bill of materials: part, group, count, unit, watts, US dollars."""
     unit = {"pieces": "pieces", "racks": "racks_unit"}
     return [
-        (_part(row["part"], words), words(row["group"]), row["count"], words(unit[row["unit"]]))
+        (
+            _part(row["part"], words),
+            words(row["group"]),
+            row["count"],
+            words(unit[row["unit"]]),
+            row["watts"],
+            row["usd"],
+        )
         for row in bill_of_materials(plan)
     ]
 

@@ -8,7 +8,7 @@ from planner.plan.model import Plan
 from planner.plan.names import limit_words
 from planner.plan.parts import Pool
 from planner.plan.service_parts import Service, ServicePool, ServiceSummary, ServiceWorkload, Simulated
-from planner.plan.shown import counted, duration, number, percent, rate, signed_percent, usd
+from planner.plan.shown import counted, duration, number, number_in, percent, rate, signed_percent, usd
 from planner.report.doubt import draws, ported
 from planner.report.memo import (
     PHYSICS,
@@ -20,9 +20,9 @@ from planner.report.memo import (
     _power,
     _search,
     _swing,
-    number_in,
 )
 from planner.report.prices import service_price, service_step
+from planner.report.screen import arranged, short
 from planner.report.shares import shares
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
@@ -35,6 +35,7 @@ NO_LIMIT = 1_000_000
 def service_sections(plan: Plan) -> list[Section]:
     """The memo of a service below the headline."""
     makers: list[tuple[str, str, Callable[[Plan], Iterator[Row]]]] = [
+        ("In short", "", short),
         ("What is asked", "", _asked),
         ("Why not, and what is nearest", "search", _nearest),
         ("What to buy", "fabric", _buy),
@@ -50,7 +51,7 @@ def service_sections(plan: Plan) -> list[Section]:
     made = [
         Section(title, anchor and f"{PHYSICS}#{anchor}", list(rows(plan))) for title, anchor, rows in makers
     ]
-    return [section for section in made if section.rows]
+    return arranged(made)
 
 
 def _asked(plan: Plan) -> Iterator[Row]:
@@ -355,7 +356,7 @@ def _sure(plan: Plan) -> Iterator[Row]:
 def _binds(plan: Plan) -> Iterator[Row]:
     if plan.binding:
         head = "" if plan.margin is None else f" (margin to the load {signed_percent(plan.margin)})"
-        yield "binding", ", ".join(_binding_words(item) for item in plan.binding) + head
+        yield "binding", ", ".join(limit_words(item) for item in plan.binding) + head
     found = plan.serving
     if found is None:
         return
@@ -381,16 +382,6 @@ def _binds(plan: Plan) -> Iterator[Row]:
             )
             + " tokens/s",
         )
-
-
-def _binding_words(item: str) -> str:
-    if item.startswith("pool."):
-        return f"the {item.removeprefix('pool.')} pool runs full first"
-    if item == "target.tpot":
-        return "time per output token"
-    if item == "target.ttft":
-        return "time to the first token"
-    return limit_words(item)
 
 
 def _row(row: ServiceSummary) -> str:

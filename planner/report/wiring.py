@@ -112,6 +112,9 @@ def _medium(total: MediumTotal) -> str:
 def beside(networks: Sequence[SideNetwork]) -> Iterator[Row]:
     """Storage, front end and management."""
     for side in networks:
+        if not side.ports:
+            yield side.name, "none: one server keeps what it stores on its own drives"
+            continue
         money = "" if side.usd is None else f", {usd(side.usd)}"
         apart = f" in {side.networks:,} networks that the site's routers join" if side.networks > 1 else ""
         yield (

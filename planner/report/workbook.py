@@ -57,14 +57,29 @@ def write(
 def _bill(book: Any, plan: Plan, words: Words, formats: dict[str, Any], name: str) -> None:
     sheet = book.add_worksheet(name)
     sheet.write_string(0, 0, facts.headline(plan, words), formats["bold"])
-    _heads(sheet, 2, [words(key) for key in ("part", "group", "count", "unit")], formats)
-    for row, (part, group, count, unit) in enumerate(bill(plan, words), start=3):
+    english = words.language == "en"
+    scale = 1.0 if english else 1.0 / (1e4 * words.rate.usd_per_cny)
+    heads = [words(key) for key in ("part", "group", "count", "unit")]
+    _heads(sheet, 2, [*heads, "W", "USD" if english else "万元"], formats)
+    row = 2
+    for row, (part, group, count, unit, watts, usd) in enumerate(bill(plan, words), start=3):
         sheet.write_string(row, 0, part)
         sheet.write_string(row, 1, group)
         sheet.write_number(row, 2, count, formats["count"])
         sheet.write_string(row, 3, unit)
+        if watts is not None:
+            sheet.write_number(row, 4, watts, formats["count"])
+        if usd is not None:
+            sheet.write_number(row, 5, usd * scale, formats["money"])
+    if plan.facility is not None:
+        sheet.write_string(row + 1, 0, words("all_parts"), formats["bold"])
+        watts = plan.facility.it_megawatts * 1e6
+        sheet.write_formula(row + 1, 4, f"=SUM(E4:E{row + 1})", formats["count"], watts)
+        if plan.cost is not None and plan.cost.capex_usd is not None:
+            total = plan.cost.capex_usd * scale
+            sheet.write_formula(row + 1, 5, f"=SUM(F4:F{row + 1})", formats["money"], total)
     sheet.set_column(0, 0, 44)
-    sheet.set_column(1, 3, 14)
+    sheet.set_column(1, 5, 14)
     sheet.freeze_panes(3, 0)
 
 

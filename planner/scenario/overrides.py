@@ -72,7 +72,11 @@ def apply(table: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str, 
     Where the file gives a plain value for a table (``cards = 30000``), setting a key of that table first
     spells the plain value out (``cards.max``), so that both count. Setting one batch key drops the
     other.
+
+    Raises:
+        ScenarioError: two overrides of which the later one would silently take the earlier one away.
     """
+    _refuse_contradictions([path for path, _ in overrides])
     out = deepcopy(dict(table))
     for path, value in overrides:
         here = out
@@ -88,6 +92,20 @@ def apply(table: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str, 
         here[path[-1]] = value
         here.pop(_INSTEAD_OF.get(path, ""), None)
     return out
+
+
+def _refuse_contradictions(paths: Sequence[tuple[str, ...]]) -> None:
+    for place, path in enumerate(paths):
+        for earlier in paths[:place]:
+            both = f"{'.'.join(earlier)} and {'.'.join(path)}"
+            if _INSTEAD_OF.get(path) == earlier[-1] and path[:-1] == earlier[:-1]:
+                raise ScenarioError(f"{both} exclude each other", file="--set", hint="set one of them")
+            if len(path) < len(earlier) and earlier[: len(path)] == path:
+                raise ScenarioError(
+                    f"{'.'.join(path)} would take {'.'.join(earlier)}, set before it, away",
+                    file="--set",
+                    hint="set the whole first, then keys of it, or the keys alone",
+                )
 
 
 _INSTEAD_OF: dict[tuple[str, ...], str] = {

@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +35,7 @@ from planner.specs.schema import KINDS, Accelerator, Efficiency, Fabric, Part, S
 
 SPEC_PATH_VARIABLE = "PLANNER_SPEC_PATH"
 _SINGULAR = {kind.removesuffix("s"): kind for kind in KINDS}
+MUCH_LESS = 0.2
 _STATUS_ORDER = ("shipping", "legacy", "announced", "rumoured", "never-shipped")
 
 
@@ -319,9 +320,16 @@ class SpecLibrary:
         for kind in kinds:
             for tier in ("name", "alias", "id"):
                 for key, ids in self._names[kind][tier].items():
-                    known[key] = key if tier == "alias" else ids[0]
-        close = get_close_matches(name_key(name), list(known), n=4, cutoff=0.5)
-        near = list(dict.fromkeys(known[key] for key in close))
+                    known[key] = ids[0]
+        asked = name_key(name)
+        close = get_close_matches(asked, list(known), n=6, cutoff=0.5)
+        alike = [SequenceMatcher(None, key, asked).ratio() for key in close]
+        # What is much less alike than the best is noise, and two names of one file are one suggestion.
+        near = list(
+            dict.fromkeys(
+                known[key] for key, ratio in zip(close, alike, strict=True) if ratio > alike[0] - MUCH_LESS
+            )
+        )
         guess = f"did you mean {' or '.join(near[:3])}? " if near else ""
         what = (
             " or ".join(kind.removesuffix("s") for kind in kinds) if len(kinds) < len(KINDS) else "spec file"

@@ -259,9 +259,18 @@ def _indexed(names: tuple[str, ...], counts: Mapping[KeyPath, int]) -> KeyPath:
 
 def locate_in_chain(chain: Sequence[SpecText], path: KeyPath) -> tuple[SpecText, int | None]:
     """The file of an ``extends`` chain (child first) that holds ``path``, and the line."""
-    found = [(locate(source.text, path), source) for source in chain]
+    found = [(locate(source.text, path), source) for source in _of_list(chain, path)]
     (_, line), source = max(found, key=lambda item: item[0][0])
     return source, line
+
+
+def _of_list(chain: Sequence[SpecText], path: KeyPath) -> Sequence[SpecText]:
+    """Inside a list only the first file that gives it counts: a list replaces that of the file it extends."""
+    depth = next((place for place, part in enumerate(path) if isinstance(part, int)), None)
+    if depth is None:
+        return chain
+    first = (*path[:depth], 0)
+    return next(([source] for source in chain if locate(source.text, first)[0] >= depth), chain)
 
 
 @dataclass(frozen=True)
@@ -301,8 +310,17 @@ def _translated(details: ErrorDetails, model: type[BaseModel], chain: Sequence[S
     if not path and leading:
         # Validators of a whole file name the figure at the start of their message.
         path, message = undotted(leading[1]), message[leading.end() :]
+    if hint is None and len(chain) > 1 and _of_whole_list(details, path):
+        hint = "a list replaces that of the file it extends: give every entry of it whole"
     source, line = locate_in_chain(chain, path)
     return Fault(rule, SpecError(message, file=source.shown, key=dotted(path) or None, line=line, hint=hint))
+
+
+def _of_whole_list(details: ErrorDetails, path: KeyPath) -> bool:
+    """Whether somebody wanted to change a part of a list, or gave a part of an entry."""
+    if details["type"] == "list_type":
+        return isinstance(details["input"], dict)
+    return details["type"] == "missing" and any(isinstance(part, int) for part in path)
 
 
 def brief(given: object) -> str:

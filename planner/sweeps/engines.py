@@ -134,7 +134,12 @@ class Dask:
             raise PlannerError(
                 f"the Dask scheduler at {self._address} has no workers", hint="start some with `dask worker`"
             ) from fault
-        for worker, own in self._client.run(_own_identity).items():
+        for worker, own in self._client.run(_own_identity, on_error="return").items():
+            if isinstance(own, BaseException):
+                raise PlannerError(
+                    f"{worker} cannot say which planner it has: {type(own).__name__}: {own}",
+                    hint="install this version of planner, with its extra dask, on every worker",
+                ) from own
             refuse_other(own, self._job.identity, worker)
 
     def submit(self, chunk: Sequence[Point]) -> Future[Work]:

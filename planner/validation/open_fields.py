@@ -10,7 +10,7 @@ from planner.validation.rows import Row
 DOUBTS: Mapping[str, float] = {
     "framework": 0.16,
     "software_date": 0.03,
-    "precision": 0.12,
+    "precision": 0.13,
     "degrees": 0.06,
     "micro_batch": 0.08,
     "experts": 0.10,

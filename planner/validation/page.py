@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.validation.causes import Runs, causes
+from planner.validation.files import read
+from planner.validation.later import later_lines, open_lines
 from planner.validation.peers import others
 from planner.validation.serving_page import section, serving_rows_of
-from planner.validation.weak import CAUSES, LEAST, weak_parts, wrong_pairs
+from planner.validation.told import BANDS, NOT_BLIND
+from planner.validation.weak import LEAST, selection_lines, weak_parts, wrong_pairs
 
 Part = Mapping[str, Any]
 COLUMNS = (
@@ -123,6 +127,10 @@ def page(answer: Part) -> str:
     """docs/accuracy.md."""
     total = answer["summary"]["training"]
     training = [case for case in answer["cases"] if not case.get("mode")]
+    rows = {row.id: row for row in read().training}
+    runs = Runs(
+        {case["id"]: case for case in training if case["id"] in rows}, rows, answer.get("left_out", {})
+    )
     out = [
         "# How accurate is it?",
         "",
@@ -176,9 +184,9 @@ def page(answer: Part) -> str:
             ]
         ),
         "",
-        "Their causes, where known:",
+        "Their causes, where known, each told only while the predictions show it:",
         "",
-        *CAUSES,
+        *causes(runs),
         "",
         f"The {WORST} runs farthest off:",
         "",
@@ -188,6 +196,18 @@ def page(answer: Part) -> str:
             f"| {case['id']} | {case['hardware']} | {case['software']} | {100 * case['error']:+.0f} % |"
             for case in worst(training, WORST)
         ),
+        "",
+        "## Choosing the fastest",
+        "",
+        *selection_lines(answer["selection"]),
+        "",
+        "## Runs that no fit has seen",
+        "",
+        *later_lines(answer["later"]),
+        "",
+        "Shipped rows that leave too much open to be scored, predicted with what fits:",
+        "",
+        *open_lines(training, rows),
         "",
         "## What cross-validation does not cover",
         "",
@@ -227,73 +247,3 @@ def _strips(cases: Sequence[Part]) -> list[str]:
         marks = ["  " if not count else f"{min(count, 99):2d}" for count in bins]
         lines.append(f"{name:{width}}  {''.join(marks)}")
     return lines
-
-
-NOT_BLIND = [
-    "The folds keep a group's rows away from the fit, not from the people who built the model. These",
-    "choices were made by hand while looking at the errors of the same runs, and no fold undoes them,",
-    "so the errors above are somewhat too good for runs from elsewhere:",
-    "",
-    "- the eras of the Megatron Bridge profiles (summer 2025, winter 2025/26, spring and summer 2026)",
-    "  and Megatron-LM apart from NeMo, before and since mid-2024, and Megatron-DeepSpeed, whose",
-    "  pipeline does not interleave;",
-    "- attention faster by one factor in software since mid-2024; shares of peak that fall with a",
-    "  power of the ridge point (peak over memory bandwidth), from which families without runs",
-    "  inherit;",
-    "- the older back end of MindSpeed-LLM apart from the one on Megatron Core: the source marks each",
-    "  row Legacy or Mcore, which its framework and date do not tell, so the shipped rows name their",
-    "  `software`; it was looked up after the errors were seen (910B 9.8 % before, 7.6 % after).",
-    "  Eleven of the thirteen stand with the same rates in a table of an earlier release, which had",
-    "  no other back end; two are told by the path of their scripts alone. A row that does not name",
-    "  it is told so too, and says it; its ALiBi script without fused attention (one row); full",
-    "  recomputation of `1 layer` read as Megatron's uniform method, which is all layers;",
-    "- software that nobody tuned starts 5 % slower in products than tuned software (the bias of",
-    "  frameworks left out was -2.6 % before, +0.6 % after); Megatron-LM, FlagPerf and the older",
-    "  MindSpeed share one such factor, since their own came out alike (1.13);",
-    "- software is slower on a young chip, by one factor for all frameworks and chips that falls with",
-    "  the chip's age (in 0.7 years to 1/e, the best of 0.4, 0.7, 1 and 1.5 by 0.01 points): dated",
-    "  releases of one framework on one machine lay up to 18 % apart before;",
-    "- where every rank holds all experts a third of the staging of tokens is left (a count of",
-    "  passes, made when FlagPerf's mixture of experts on A800 was 39 % too slow);",
-    "- how far the busiest expert lags in HAI-LLM, which balances without an auxiliary loss",
-    "  (DeepSeek-V3 7 % too slow before, 3 % after);",
-    "- a power cap, repeated heads in ring attention and the micro-batches of torchtitan's pipelines:",
-    "  looked up after Llama 3 on capped H100 had come out 11 to 40 % too fast; the figures of its",
-    "  profile were not fitted, but its runs are in the fit of the chip since;",
-    "- chips without runs are lowered to the median share that training reaches of measured products",
-    "  elsewhere: a rule made when MI300X was known to come out too fast, checked on no run of it;",
-    "- switches that a row states in words: overlap paths off, balanced experts, a Megatron-LM",
-    "  baseline;",
-    "- full recomputation of PyTorch's checkpoints stops before the layer's last product (llm-foundry",
-    "  rows with and without it lay 7 % apart before);",
-    "- bytes per logit and the largest weight's gradient, read off the 21 rows that print allocated",
-    "  memory;",
-    "- host time per expert with block scales twice that of per-tensor scales in the winter of",
-    "  2025/26 (three rows of two groups were 45 % too fast before; they would add 0.4 points to the",
-    "  mean and 2.3 points to that of mixture of experts);",
-    "- `product_factor` and `tp_overlap` of MegaScale (rows 12 % too slow before, 5 % after; two",
-    "  groups);",
-    "- the traffic of unfused expert biases (40 to 100 bytes; gpt-oss is the only model concerned);",
-    "- host time per expert in 2025 (three rows, two groups), 16-bit gradients of Megatron Bridge",
-    "  (recalled);",
-    "- priors of Blackwell, separate factors of air-cooled boards, weights and noise of the loss (8",
-    "  settings tried);",
-    "- FLOP/s that match the printed HFU are taken to count recomputation (one row);",
-    "- rows that print no virtual pipeline take the fastest one, rows without MTP drop it, the",
-    "  compute NICs named in the text replace 100 Gbit/s in seven MLPerf rows.",
-    "",
-    "Rows whose layout is only partly known were not used: eleven Megatron-LM rows on H100 are predicted",
-    "9 % too fast to 24 % too slow, NeMo long-sequence rows on B200 8 to 32 % too slow, growing with",
-    "length.",
-]
-BANDS = [
-    "P10 to P90 of step time is exp(+-1.28 sigma). sigma has two parts, both read off runs of groups",
-    "that the fit had not seen, which add in quadrature: `spread` (`spread_experts` for mixture of",
-    "experts) of the software profile is the error between sources; `residual` of the chip's file in",
-    "`hardware_specs/efficiency` is set so that the bands of its family hold 82 % of its runs, a",
-    "little above 80 % for the choices made by hand above. Both are drawn towards all runs, as k to 2",
-    "with k groups. On a chip that no run has calibrated the range of its share of peak is a third",
-    "part. A row that does not name its framework or its micro-batch gets a wider band. Ranges of",
-    "fitted figures are left out of the bands, because the residual of left-out groups holds them",
-    "already; ranges of estimates and of data sheets are added.",
-]

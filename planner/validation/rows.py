@@ -13,6 +13,8 @@ from planner.errors import PlannerError
 from planner.scenario.split import split_of
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
+LATER = SHIPPED.with_name("later.json")
+"""Runs read after the model was made: predicted, never fitted on."""
 SCORED = ("full", "near_full")
 """Completeness of the rows that count; a row that does not say (a user's own run) counts too."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from planner.software import SoftwareProfile
 from planner.specs import Efficiency, SpecLibrary
 from planner.validation.files import Cases, read
+from planner.validation.later import as_answer, planned_rows
 from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
-from planner.validation.rows import SHIPPED, CaseFileError, Row
+from planner.validation.rows import LATER, SHIPPED, CaseFileError, Row
 from planner.validation.score import Case, summary, whole
 from planner.validation.serving_run import about_serving_fit, folds, serving_cases, serving_parts
 
@@ -91,9 +93,18 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
         from planner.validation.sampler import committed  # noqa: PLC0415 (it knows this module)
 
         answer |= about_fit()
+        answer["later"] = read_later(library)
         answer["sampler"] = committed()
         answer["inference"] |= about_serving_fit()
     return answer
+
+
+def read_later(library: SpecLibrary) -> dict[str, Any]:
+    """The runs read after the model was made: predicted with their own software, and with a plan's."""
+    cases = read(LATER)
+    own = training_cases(cases, library, {})
+    planned = training_cases(replace(cases, training=tuple(planned_rows(cases, library))), library, {})
+    return as_answer(own, planned)
 
 
 def training_cases(found: Cases, library: SpecLibrary, left_out: Mapping[str, float]) -> list[Case]:

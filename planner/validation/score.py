@@ -201,6 +201,33 @@ def misranked(cases: Sequence[Case]) -> list[dict[str, Any]]:
     return sorted(out, key=lambda pair: (not pair["same_batch"], pair["faster"], pair["slower"]))
 
 
+def selection(cases: Sequence[Case]) -> dict[str, Any]:
+    """What choosing the fastest prediction does, in groups of layouts of the same run, cards and batch.
+
+    ``optimism``: mean over the groups of ln error of the layout predicted fastest less the mean ln error of
+    its group, with its ``standard_error`` (negative: the choice takes what is predicted too fast);
+    ``lost``: mean of how much longer the chosen one ran than the fastest one.
+    """
+    alike: dict[tuple[Any, ...], list[tuple[float, float]]] = defaultdict(list)
+    for case in cases:
+        if case.scored and case.primary and case.predicted and case.measured:
+            key = (*case.pair_key, case.software, case.cards, case.batch)
+            alike[key].append((case.predicted, case.measured))
+    found, lost = [], []
+    for members in alike.values():
+        if len(members) < 2:
+            continue
+        errors = [math.log(predicted / measured) for predicted, measured in members]
+        chosen = min(range(len(members)), key=lambda place: members[place])
+        found.append(errors[chosen] - sum(errors) / len(errors))
+        lost.append(members[chosen][1] / min(measured for _, measured in members) - 1.0)
+    mean = _mean(found)
+    error = None
+    if mean is not None and len(found) > 1:
+        error = math.sqrt(sum((one - mean) ** 2 for one in found) / (len(found) - 1) / len(found))
+    return {"groups": len(found), "optimism": mean, "standard_error": error, "lost": _mean(lost)}
+
+
 def quantile(values: Sequence[float], share: float) -> float | None:
     """Linear interpolation between order statistics (as numpy's default)."""
     if not values:
@@ -229,4 +256,5 @@ def whole(cases: Sequence[Case]) -> Mapping[str, Any]:
         "by_metric": by(cases, lambda case: case.metric),
         "memory": memory_summary(cases),
         "misranked": misranked(cases),
+        "selection": selection(cases),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ MEAN = {"dense": 0.08, "moe": 0.13}
 """Mean errors beyond which a part is named; other parts than these two as dense."""
 BIAS, P90, ORDER = 0.05, 0.17, 0.97
 COVERED = (0.70, 0.95)
+WIDTH = 100
+"""Of a line of the page."""
 LEAST = 4
 """Runs below which a part says little about itself."""
 PLACES = (
@@ -59,52 +62,26 @@ def wrong_pairs(answer: Part) -> list[list[str]]:
     ]
 
 
-CAUSES = [
-    "- Mixture-of-experts runs: the same layout in several versions of one framework spreads by 18 %",
-    "  and more; no model that knows only the date can be better than that. DeepSeek-V3 and",
-    "  Qwen3-235B on GB300 ran 29 % faster from spring to summer 2026 in the same layout, Kimi K2 on",
-    "  the same machine and software 1 %: DeepSeek-V3 (`mbridge-001`, `-027`) is predicted a third",
-    "  too slow. Nothing in the rows says what was tuned for the one and not for the other.",
-    "- Eager runs at micro-batch 1 are bound by the host: `mbridge-077` runs half as fast as its",
-    "  sibling `-062` at micro-batch 2.",
-    "- Recompute and virtual pipeline of some Megatron Bridge rows were taken from the recipe at the",
-    "  head of the repository and may differ from the run (the rows say so).",
-    "- Ascend 910B: `llama2-70b`, `codellama-34b` (too slow) and `llama-33b` (too fast) run the",
-    "  scripts of others with the fused product and collective on or off, which rows do not say;",
-    "  shapes and layout being the same, such rows differ by up to 28 %.",
-    "- FlagPerf: Llama-1 rows on A100-40 with tensor parallelism and full recomputation (`paddle-6`",
-    "  to `-8`) ran over another interconnect, not stated.",
-    "- C500: two groups are too few to fit a chip on, so it is predicted like a chip without runs,",
-    "  and all four rows come out slower than they ran. Two of them print no rate but an MFU by a",
-    "  count of FLOPs that is 0.72 of ours (the A800 rows of the table print both), which their step",
-    "  times allow for; read by our count the same rows would be a fifth too fast.",
-    "- A100-40: 13B on eight cards and 30B at 8,192 tokens ran at the limit of memory and are 14 to",
-    "  29 % slower than the same model on more cards; our count of their memory does not tell them",
-    "  from rows that ran well.",
-    "- GB300, BF16 and MXFP8 rows of one model: the older container is up to 15 % slower in the same",
-    "  layout.",
-    "- Memory: two runs do not fit by our count as their table prints them and are read otherwise, as",
-    "  their scripts say (16-bit gradients of `nemotron-340b`; 7 to 12 layers a stage of",
-    "  `qwen1.5-110b`, which is 12 % too slow with them: its stages of twelve layers leave less idle",
-    "  than they should). A row without its script is read so too: with the gentlest uneven stages,",
-    "  else with 16-bit gradients, where that fits and costs at most a tenth. One row (`mbridge-070`)",
-    "  prints a layout that no card holds and is read as wholly sharded, as its sibling `-083`",
-    "  prints. Nine more rows need more than they have and say nothing of offloading, which their",
-    "  framework does on such machines: they are taken to offload.",
-    "- Chips without any published training run (most domestic ones): what all families with runs",
-    "  share, at the chip's ridge point; where somebody measured large matrix products on the chip and",
-    "  they promise less, what training reaches of such products on chips with runs (the median of",
-    "  eight fitted figures, 0.87): MI300X and the Hygon cards are lowered so, MetaX C550 confirms it,",
-    "  others have no measurement. The runs on Ascend 910B, 910C and C500, predicted as a plan on a",
-    "  chip without runs is (fits without their family, the profile of stacks that nobody measured),",
-    "  stand in the table above. They come from two houses; younger stacks than theirs may be worse.",
-    "- Runs of torchtitan on H100 capped to 500 W, and of MindSpeed on 910C and of Qwen3-30B on 910B,",
-    "  were predicted before the fit saw them: 8B to 405B on 8 to 512 cards 11 % too fast to 10 % too",
-    "  slow, once the power cap, the micro-batches of its pipelines and the repeated heads of its ring",
-    "  attention were counted (its rings with every query head's keys and values: 19 to 29 % too fast",
-    "  before). 8B at 131,072 and 262,144 tokens over 4 and 8 cards is 28 to 31 % too fast: a step",
-    "  takes 2.4 times as long for at most twice the work, so these two rows are not scored.",
-    "- Read once, and no part of the file: Llama 3 405B on 8,192 and 16,384 H100 3 to 8 % too slow,",
-    "  DeepSeek-V3 in MindSpeed on 256 910C half too slow (its schedule runs forward and backward",
-    "  passes of two micro-batches together), Mixtral 8x22B in Megatron Core 31 % too slow.",
-]
+def selection_lines(found: Part) -> list[str]:
+    """What choosing the fastest prediction did to its error, in words."""
+    if not found["groups"]:
+        return ["No two layouts of one run, with the same cards and batch, are there to choose from."]
+    optimism, doubt = found["optimism"], found["standard_error"] or 0.0
+    seen = abs(optimism) > 2.0 * doubt
+    verdict = (
+        f"the choice does take what is predicted too {'fast' if optimism < 0.0 else 'slow'}"
+        if seen
+        else "nothing of a winner's curse can be seen, and none is corrected"
+    )
+    lines = [
+        "A search takes the layout that is predicted fastest, and so perhaps one that is predicted too "
+        "fast. In",
+        f"{found['groups']} groups of runs that differ in layout alone (cards and batch the same), the "
+        "one predicted",
+        f"fastest is {100 * optimism:+.1f} % off against the mean of its group (standard error "
+        f"{100 * doubt:.1f}): {verdict}.",
+        f"The chosen one ran {100 * found['lost']:.1f} % longer than the fastest of its group. Published "
+        "layouts are few",
+        "and tuned: the choice among all that a search looks at may be worse, which these runs cannot tell.",
+    ]
+    return [line for text in [" ".join(lines)] for line in textwrap.wrap(text, WIDTH, break_on_hyphens=False)]

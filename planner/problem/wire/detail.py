@@ -50,6 +50,7 @@ class DetailRequest(Wire):
     reserved_ports: Unsigned = 0
     scale_up: ScaleUpSpec | None = None
     side_networks: tuple[SideNetwork, ...] = ()
+    storage_servers: Unsigned | None = None
     servers_per_rack: Unsigned
     switches_per_rack: Unsigned
     geometry: Geometry

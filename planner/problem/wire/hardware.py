@@ -135,7 +135,6 @@ class Cluster(Wire):
     server_height: float
     server_mass: float | None = None
     servers_per_rack: Unsigned | None
-    storage_management_share: float
     failures_per_server_day: float
     unit_price: float | None
     max_cards: Unsigned | None

@@ -36,6 +36,7 @@ class RackCeiling(Wire):
     floor_per_rack: float = 0.0
     cdu: float | None = None
     cdu_racks: float = 0.0
+    cdu_in_rack: float | None = None
 
 
 class SideNetwork(Wire):
@@ -45,6 +46,8 @@ class SideNetwork(Wire):
     ports_per_server: Unsigned
     ports_per_card: float = 0.0
     beside: float = 0.0
+    ports_per_storage: Unsigned = 0
+    to_storage: bool = False
     ports_per_switch: Unsigned
     ports_per_rack: Unsigned
     radix: Unsigned

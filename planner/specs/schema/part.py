@@ -76,6 +76,7 @@ class PowerChain(Frozen):
     generator: Power
     cdu: Power = Field(description="heat that one coolant distribution unit moves")
     cdu_racks: Count = Field(description="places for racks that one such unit takes")
+    cdu_in_rack: Power | None = Field(default=None, description="heat that a unit inside a rack moves")
     liquid_rise: Count = Field(description="kelvins of the liquid across the servers")
     air_rise: Count = Field(description="kelvins of the air across the servers")
 
@@ -97,6 +98,12 @@ class SideNetwork(Frozen):
     )
     beside: Count | None = Field(
         default=None, description="ports of machines at the other end (storage) over those of the servers"
+    )
+    ports_per_storage: Count | None = Field(
+        default=None, description="of a storage server; where these are counted, they stand in for `beside`"
+    )
+    to_storage: bool = Field(
+        default=False, description="every flow ends at a storage server, whose ports bound the uplinks"
     )
     ports_per_switch: Count | None = Field(default=None, description="of every switch of the cards' network")
     ports_per_rack: Count | None = Field(default=None, description="power strips and the like")
@@ -216,9 +223,6 @@ class Part(SpecFile):
     )
     liquid_premium: Fraction | None = Field(
         default=None, description="extra building cost share for liquid cooling"
-    )
-    storage_management_share: Fraction | None = Field(
-        default=None, description="storage, management and front-end network power over compute IT power"
     )
     conversion_loss: Fraction | None = Field(
         default=None, description="server power supply and VRM loss share"

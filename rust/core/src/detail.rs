@@ -48,6 +48,9 @@ pub struct DetailRequest {
     pub scale_up: Option<ScaleUpSpec>,
     /// Beside the fabric of the cards.
     pub side_networks: Vec<SideNetwork>,
+    /// Storage servers of the plan; none: they are not counted.
+    #[serde(default)]
+    pub storage_servers: Option<u64>,
     /// Servers in a full rack.
     pub servers_per_rack: u64,
     /// Switches in a full network rack.
@@ -203,6 +206,7 @@ pub fn detail(request: &DetailRequest) -> Result<Detail, String> {
         cards_per_server: cluster.cards_per_server,
         switches: shape.switches,
         racks: compute_racks + shape.switches.div_ceil(per_rack) + interconnect,
+        storage: request.storage_servers,
     };
     let side = request
         .side_networks

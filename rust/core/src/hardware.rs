@@ -246,8 +246,6 @@ pub struct Cluster {
     pub server_mass: Option<f64>,
     /// Fixed packing of the vendor.
     pub servers_per_rack: Option<u64>,
-    /// Storage, management and front-end power over compute IT power.
-    pub storage_management_share: f64,
     /// Failures that stop a job, per server-day.
     pub failures_per_server_day: f64,
     /// Price of one purchase unit.

@@ -42,6 +42,7 @@ fn a_draw_is_the_problem_with_other_numbers() {
             let at = (draw * 2 + place) * OUTPUTS.len();
             assert_eq!(columns[at], design.performance.days);
             assert_eq!(columns[at + 1], design.facility.facility_megawatts);
+            assert_eq!(columns[at + 6], design.performance.mfu);
         }
     }
 }

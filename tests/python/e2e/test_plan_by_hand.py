@@ -14,8 +14,6 @@ from planner.architectures.counts import parameter_counts, training_flops_per_to
 from planner.specs import SpecLibrary
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-STORAGE_AND_MANAGEMENT = 0.10
-"""Share of IT power beside servers and network (parts/facility-base)."""
 
 CASES = {
     "h100": ("llama3-405b-h100", {}),
@@ -89,9 +87,7 @@ def test_watts_and_dollars_add_up(plan: Plan, library: SpecLibrary) -> None:
     domains = cards.total // system.domain_cards if system.domain.power else 0
     joined = system.domain.power.value * domains if system.domain.power else 0.0
     it = cards.total * hall.card_watts + hall.servers * host + joined + fabric.watts
-    # The share holds networks and storage counted by the piece, unless those alone draw more.
-    pieces = hall.power["side_networks_watts"] + hall.power["storage_watts"]
-    beside = max(it * STORAGE_AND_MANAGEMENT, pieces)
+    beside = hall.power["side_networks_watts"] + hall.power["storage_watts"]
     assert hall.it_megawatts * 1e6 == pytest.approx(it + beside, rel=1e-6)
     assert hall.facility_megawatts == pytest.approx(hall.it_megawatts * hall.pue)
     assert hall.facility_design_megawatts == pytest.approx(hall.it_megawatts * hall.pue_design_day)

@@ -43,11 +43,12 @@ HARDWARE = {
     "transceivers_usd": (1536 + 508) * 900,
     "cables_usd": 2040 * 130,
     "nics_usd": 0,  # sold in the servers
-    # Switches and links with a module of 500 or 350 USD at each end: storage, front end, management.
-    "side_networks_usd": (16 * 25_000 + 560 * 1110) + (5 * 25_000 + 382 * 810) + (8 * 4000 + 312 * 10),
+    # Switches and links with a module of 500 or 350 USD at each end: storage, front end, management. Three
+    # storage servers are behind five leaves of 54 ports down and two up, and one spine: 254 + 3 + 10 links.
+    "side_networks_usd": (6 * 25_000 + 267 * 1110) + (5 * 25_000 + 382 * 810) + (8 * 4000 + 315 * 10),
     "storage_usd": 3 * 50_000,  # 94 GB of a checkpoint within a minute: as many as copies need
 }
-PRICE = 45_179_940
+PRICE = 44_604_740
 """The sum of the lines above."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from planner import api, engine
@@ -61,3 +63,15 @@ def test_a_batch_of_evaluations_answers_as_single_ones_do(requests: list[wire.Re
 def test_an_empty_batch_has_no_answers() -> None:
     assert engine.size_many([]) == []
     assert engine.evaluate_many([]) == []
+
+
+def test_a_core_of_another_build_is_told_and_not_a_bug() -> None:
+    from planner import _core  # noqa: PLC0415 (the compiled one)
+
+    core: Any = _core
+    with pytest.raises(EngineError, match="different builds") as missing, engine._translated():
+        core.of_a_later_build(b"{}")
+    assert missing.value.exit_code == 2
+    with pytest.raises(EngineError, match="different builds") as other, engine._translated():
+        core.sample(b'{"problem": {}, "designs": [], "pointers": [], "of_a_later_build": 1}', b"", 1)
+    assert "pip install" in (other.value.hint or "")

@@ -54,6 +54,12 @@ def test_the_bill_of_materials_counts_what_the_plan_counts(plan: pl.Plan) -> Non
     assert parts["server, dgx-h100"] == plan.facility.servers
     assert sum(n for part, n in parts.items() if part.startswith("switch, ")) == plan.fabric.switches
     assert sum(n for part, n in parts.items() if part.startswith("rack, ")) == plan.facility.racks.total
+    assert parts.get("storage server", 0) == plan.facility.storage_servers
+    assert plan.facility.chain is not None
+    assert parts["coolant distribution unit"] == plan.facility.chain.cdus
+    sides = {side.name: side for side in plan.fabric.side_networks}
+    assert parts["side switch, management network"] == sides["management"].switches
+    assert parts["side cable, storage network"] == sides["storage"].links
 
 
 def test_shares_of_the_step_sum_to_one(plan: pl.Plan) -> None:
@@ -128,6 +134,17 @@ def test_an_object_is_validated_like_a_file() -> None:
     taken = custom("accelerators", "nvidia-h100-sxm", name="Taken")
     with pytest.raises(pl.PlannerError, match="defined twice"):
         SpecLibrary().adding(taken)
+
+
+def test_a_list_of_an_object_is_given_whole_and_its_faults_are_its_own() -> None:
+    link = estimate("900 GB/s", low="800 GB/s", high="950 GB/s", method="twice as wide")
+    entry = custom("systems", "dgx-wide", extends="dgx-h100", name="Wide", levels=[{"bandwidth": link}])
+    table = custom("systems", "dgx-wide", extends="dgx-h100", name="Wide", levels={"bandwidth": link})
+    for odd in (entry, table):
+        with pytest.raises(pl.PlannerError, match="levels") as caught:
+            SpecLibrary().adding(odd)
+        assert caught.value.file == "python/systems/dgx-wide.toml"
+        assert "whole" in (caught.value.hint or "")
 
 
 def test_an_object_may_change_a_file_of_the_library() -> None:

@@ -100,7 +100,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         return Err(CoreError::invalid("design.cards", message));
     }
     let mut plant = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
-    plant.goodput = plant.goodput.losing(standby.lost(&plant, layout.dp), 0.0);
+    plant.goodput = plant.goodput.losing(standby.lost(&plant, layout.replicas()), 0.0);
     let kernels = Kernels::new(&cluster.device, problem.training.precision, at.clock)
         .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
     let network = Network::new(cluster, at.fabric, &plant.fabric);
@@ -176,7 +176,7 @@ pub fn evaluate(problem: &Problem, choice: &DesignChoice) -> Result<Design, Core
         fabric: fabric_answer(&at, &plant),
         facility: facility_answer(&at, &plant, &problem.site, problem.chain.as_ref(), Some(&times)),
         cost: cost_answer(&plant),
-        reliability: reliability_answer(&plant, &standby, layout.dp),
+        reliability: reliability_answer(&plant, &standby, layout.replicas()),
         network: network_answer(&network),
     })
 }

@@ -101,8 +101,6 @@ pub struct ItLoad {
     pub side_networks: Watts,
     /// Storage servers, counted by the piece.
     pub storage: Watts,
-    /// Storage, management and front-end network over all the above but `side_networks` and `storage`, which it holds.
-    pub storage_management_share: f64,
 }
 
 /// IT power by part; the parts sum to the total.
@@ -128,18 +126,16 @@ pub struct ItPower {
     pub side_networks: Watts,
     /// Storage servers.
     pub storage: Watts,
-    /// Storage and management without those networks and servers.
-    pub storage_and_management: Watts,
 }
 
 impl ItPower {
     /// The sum of the parts.
     #[must_use]
     pub fn total(&self) -> Watts {
-        self.compute() + self.side_networks + self.storage + self.storage_and_management
+        self.compute() + self.side_networks + self.storage
     }
 
-    /// Servers and their networks, without storage and management.
+    /// Servers and the network of their cards.
     #[must_use]
     pub fn compute(&self) -> Watts {
         self.cards
@@ -186,20 +182,15 @@ impl ItLoad {
     }
 
     fn with_shared_parts(&self, servers: ItPower) -> ItPower {
-        let mut power = ItPower {
+        ItPower {
             domains: self.domain * self.domains as f64,
             switches: self.switch * self.switches as f64,
             transceivers: self.switch_module * self.switch_modules as f64
                 + self.host_module * self.host_modules as f64,
+            side_networks: self.side_networks,
+            storage: self.storage,
             ..servers
-        };
-        // The share holds what is counted by the piece; where that alone draws more, it counts in full and the rest of
-        // the share is nothing.
-        let beside = power.compute() * self.storage_management_share;
-        power.side_networks = self.side_networks;
-        power.storage = self.storage;
-        power.storage_and_management = (beside - self.side_networks - self.storage).max(Watts::ZERO);
-        power
+        }
     }
 }
 
@@ -251,7 +242,6 @@ mod tests {
             nic: Watts::ZERO,
             side_networks: Watts::ZERO,
             storage: Watts::ZERO,
-            storage_management_share: 0.1,
         }
     }
 
@@ -284,21 +274,14 @@ mod tests {
         near(power.hosts.0, 381_000.0, 1e-12); // 127 · 3000
         near(power.switches.0, 36_000.0, 1e-12); // 48 · 750
         near(power.transceivers.0, 34_748.0, 1e-12); // 2044 · 17
-        near(power.storage_and_management.0, 106_134.8, 1e-12);
-        near(power.total().0, 1_167_482.8, 1e-12);
+        near(power.total().0, 1_061_348.0, 1e-12);
         near(superpod().server_draw().0, 7800.0, 1e-12);
     }
 
     #[test]
-    fn side_networks_are_part_of_the_share_until_they_outgrow_it() {
-        let counted = ItLoad { side_networks: Watts(30e3), ..superpod() }.draw();
-        near(counted.total().0, superpod().draw().total().0, 1e-12);
-        near(counted.storage_and_management.0, 76_134.8, 1e-12);
+    fn networks_beside_and_storage_add_what_they_draw_and_nothing_else_does() {
         let stored = ItLoad { side_networks: Watts(30e3), storage: Watts(20e3), ..superpod() }.draw();
-        near(stored.total().0, superpod().draw().total().0, 1e-12);
-        near(stored.storage_and_management.0, 56_134.8, 1e-12);
-        let large = ItLoad { side_networks: Watts(120e3), ..superpod() }.draw();
-        near(large.total().0, 1_061_348.0 + 120e3, 1e-12);
+        near(stored.total().0, 1_061_348.0 + 50e3, 1e-12);
     }
 
     #[test]
@@ -319,8 +302,8 @@ mod tests {
 
     #[test]
     fn nameplate_takes_the_rated_power_of_servers() {
-        // (127 · 10.2 kW + 36,000 + 34,748) · 1.1
-        near(superpod().nameplate(Watts(10_200.0)).0, 1_502_762.8, 1e-12);
+        // 127 · 10.2 kW + 36,000 + 34,748
+        near(superpod().nameplate(Watts(10_200.0)).0, 1_366_148.0, 1e-12);
     }
 
     #[test]
@@ -334,7 +317,6 @@ mod tests {
             switches: 0,
             switch_modules: 0,
             host_modules: 0,
-            storage_management_share: 0.0,
             ..superpod()
         };
         near(rack.draw().total().0, 135e3, 1e-12);
@@ -350,6 +332,7 @@ mod tests {
             switches: 0,
             switch_modules: 0,
             host_modules: 0,
+            storage: Watts(12.75e6),
             ..superpod()
         };
         let it = site.draw().total();

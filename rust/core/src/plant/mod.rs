@@ -11,7 +11,7 @@ pub mod store;
 mod terms;
 
 pub use packing::{rated_server, servers_per_rack};
-pub use running::{keeping, spare_rule};
+pub use running::{Upkeep, keeping, spare_rule, upkeep};
 pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
 
 use crate::cost::{Capex, YearlyCost, building_price, energy_price, price_of};
@@ -22,8 +22,8 @@ use crate::reliability::Goodput;
 use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
 use packing::{cdus, packed};
-use running::{causes, goodput_of};
 use side::{Joined, SideCounts, side_totals};
+use store::StorageSpec;
 
 /// The plant of one size.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,11 +148,14 @@ pub fn fabric_design(cluster: &Cluster, fabric: &FabricOption, servers: u64) -> 
 /// # Errors
 /// In words: the fabric does not reach so far, or a rack of this cooling kind cannot take one server.
 pub fn plant(choice: &Choice, terms: &Terms, units: u64) -> Result<Plant, String> {
-    let wired = fabric_design(choice.cluster, choice.fabric, units * choice.cluster.unit_servers())?;
-    plant_on(choice, terms, units, wired, &mut SideCounts::default())
+    let servers = units * choice.cluster.unit_servers();
+    let wired = fabric_design(choice.cluster, choice.fabric, servers)?;
+    let upkeep = upkeep(choice.cluster, terms, &wired, servers);
+    plant_on(choice, terms, units, (wired, &upkeep), &mut SideCounts::default())
 }
 
-/// The same on a fabric that is at hand: every cooling of a size has the same one, and mostly the same side networks.
+/// The same on a fabric that is at hand: every cap and cooling of a size has the same one with the same upkeep, and mostly
+/// the same side networks.
 ///
 /// # Errors
 /// In words: a rack of this cooling kind cannot take one server.
@@ -160,7 +163,7 @@ pub fn plant_on(
     choice: &Choice,
     terms: &Terms,
     units: u64,
-    wired: FabricDesign,
+    (wired, upkeep): (FabricDesign, &Result<Upkeep, String>),
     known: &mut SideCounts,
 ) -> Result<Plant, String> {
     let Choice { cluster, fabric, cooling, clock, .. } = *choice;
@@ -188,10 +191,9 @@ pub fn plant_on(
         nic: Watts::ZERO,
         side_networks: Watts::ZERO,
         storage: Watts::ZERO,
-        storage_management_share: cluster.storage_management_share,
     };
-    let checkpoint = Bytes(terms.recovery.checkpoint_bytes_per_parameter * terms.parameters);
-    let storage = terms.storage.map(|each| (each, each.servers(&terms.recovery, checkpoint, servers)));
+    let checkpoint = terms.checkpoint();
+    let storage = stored(terms, checkpoint, servers);
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
     }
@@ -202,6 +204,7 @@ pub fn plant_on(
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
         racks: stood.racks.total() - stood.racks.storage,
+        storage: storage.map(|(_, count)| count),
     };
     let side = side_totals(terms.side_networks, &joined, known)?;
     load.side_networks = side.watts;
@@ -210,22 +213,20 @@ pub fn plant_on(
     let liquid_heat = it * cooling.liquid_share;
     let peak_it = peak_it(choice, it, card_power, cards);
     let coolant = cdus(peak_it * cooling.liquid_share, &terms.rack);
+    let coolant = (coolant, peak_it * cooling.liquid_share);
     let racks = stood.with(wired.switches() + side.switches, coolant, &terms.rack);
     let facility = facility_power(it, cooling.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
     let nameplate = cluster.server_nameplate.map(|_| load.nameplate(rated_server(choice)));
-    // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let stored = storage.map_or(Some(Usd::ZERO), |(each, count)| price_of(count, each.price));
+    // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
-    let causes = causes(cluster, &terms.recovery, &wired, servers);
-    let recovery =
-        storage.map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
-    let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
+    let Upkeep { causes, time } = upkeep.clone()?;
     let facility_design_day = facility_power(it, cooling.pue_design_day);
     Ok(Plant {
         cards,
@@ -264,6 +265,12 @@ pub fn plant_on(
         causes,
         checkpoint,
     })
+}
+
+/// Storage servers, where they are counted. One server alone keeps its data and checkpoints on its own drives.
+fn stored<'a>(terms: &Terms<'a>, checkpoint: Bytes, servers: u64) -> Option<(&'a StorageSpec, u64)> {
+    let each = terms.storage?;
+    Some((each, if servers > 1 { each.servers(&terms.recovery, checkpoint, servers) } else { 0 }))
 }
 
 /// IT power at the hottest: P = mean + cards · (board power · cap - mean draw of a card).

@@ -19,18 +19,32 @@ pub(super) struct Packed {
     pub(super) bound: RackBound,
     pub(super) switches_per_rack: u64,
     pub(super) storage_per_rack: u64,
+    /// Where all servers stand in one rack: its watts and rack units that they and storage leave.
+    left: Option<(Watts, f64)>,
+    /// One switch.
+    switch: Machine,
     /// Draw of a full compute rack.
     pub(super) power: Watts,
 }
 
 impl Packed {
-    /// All racks, with those that `switches` in all and `units` of coolant take.
-    pub(super) fn with(&self, switches: u64, units: u64, ceiling: &RackCeiling) -> Racks {
-        Racks {
+    /// All racks, with those that `switches` in all and `units` of coolant for `liquid` heat take. What is left of the
+    /// only rack of servers takes all of them where it can, as a small cluster is built.
+    pub(super) fn with(&self, switches: u64, (units, liquid): (u64, Watts), ceiling: &RackCeiling) -> Racks {
+        let apart = Racks {
             network: racks_for(switches, self.switches_per_rack),
             cooling: interconnect_racks(units, ceiling.cdu_racks),
             ..self.racks
+        };
+        let Some((watts, height)) = self.left else { return apart };
+        let inside = units == 0 || ceiling.cdu_in_rack.is_some_and(|most| liquid.0 <= most);
+        let coolant = if inside { units as f64 * RackCeiling::IN_RACK_UNITS } else { 0.0 };
+        let taken = self.switch.height * switches as f64 + coolant;
+        if taken > height || (self.switch.power * switches as f64).0 > watts.0 {
+            return apart;
         }
+        let cooling = if inside { 0 } else { apart.cooling };
+        Racks { network: 0, storage: 0, cooling, ..apart }
     }
 }
 
@@ -114,6 +128,16 @@ pub(super) fn packed(
         cooling: 0,
         storage: racks_for(storage.map_or(0, |(_, servers)| servers), storage_per_rack),
     };
+    let stored = storage.map_or((Watts::ZERO, 0.0), |(each, servers)| {
+        (each.power * servers as f64, each.height * servers as f64)
+    });
+    let count = load.servers as f64;
+    let left = (racks.compute == 1 && racks.interconnect == 0).then(|| {
+        (
+            limits.power - rated_server(choice) * count - stored.0,
+            limits.units - cluster.server_height * count - stored.1,
+        )
+    });
     // Switch trays without racks of their own stand among the servers.
     let trays = if racks.interconnect == 0 { load.domain * domains as f64 } else { Watts::ZERO };
     let full = per_rack.min(load.servers);
@@ -123,6 +147,8 @@ pub(super) fn packed(
         bound,
         switches_per_rack,
         storage_per_rack,
+        left,
+        switch,
         power: load.server_draw() * full as f64 + trays / racks.compute as f64,
     })
 }

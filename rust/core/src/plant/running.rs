@@ -1,6 +1,7 @@
 //! Share of calendar time that a plant trains: what fails, how often, and which spares stand by.
 
-use super::terms::{Recovery, Save, SparePolicy};
+use super::stored;
+use super::terms::{Recovery, Save, SparePolicy, Terms};
 use crate::fabric::FabricDesign;
 use crate::hardware::Cluster;
 use crate::reliability::causes::{Causes, Exposed, Shares, straggler_loss};
@@ -10,7 +11,7 @@ use crate::reliability::{Checkpointing, Goodput, MemoryCopies, goodput};
 use crate::units::{Bytes, BytesPerSecond, Seconds};
 
 /// Failures of the whole job per day. Spares count: they are powered and fail like the others.
-pub(super) fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesign, servers: u64) -> Causes {
+fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesign, servers: u64) -> Causes {
     let Some(model) = recovery.failures else {
         let shares = Shares { card: 1.0, host: 0.0, nic: 0.0, software: 0.0 };
         return Causes::of(&Exposed {
@@ -33,6 +34,34 @@ pub(super) fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesig
         switches: wired.switches() as f64 + domains as f64 * cluster.domain_switches,
         per_switch_day: model.per_switch_day,
     })
+}
+
+/// What fails on a plant, and the time that trains in spite of it: neither cap nor cooling touches it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Upkeep {
+    /// Failures of the whole job per day, by cause.
+    pub causes: Causes,
+    /// Share of calendar time that trains.
+    pub time: Goodput,
+}
+
+/// That of `servers` servers on a fabric.
+///
+/// # Errors
+/// In words: a checkpoint takes longer to write than the job lives.
+pub fn upkeep(
+    cluster: &Cluster,
+    terms: &Terms,
+    wired: &FabricDesign,
+    servers: u64,
+) -> Result<Upkeep, String> {
+    let checkpoint = terms.checkpoint();
+    let causes = causes(cluster, &terms.recovery, wired, servers);
+    let recovery = stored(terms, checkpoint, servers)
+        .filter(|(_, count)| *count > 0)
+        .map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
+    let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
+    Ok(Upkeep { causes, time })
 }
 
 /// What a job on this hardware keeps, for up to `most` servers at work.
@@ -61,12 +90,7 @@ pub fn spare_rule(cluster: &Cluster, recovery: &Recovery) -> Option<SpareRule> {
 ///
 /// # Errors
 /// In words: a checkpoint takes longer to write than the job lives, so it never gets anywhere.
-pub(super) fn goodput_of(
-    recovery: &Recovery,
-    causes: &Causes,
-    size: Bytes,
-    servers: u64,
-) -> Result<Goodput, String> {
+fn goodput_of(recovery: &Recovery, causes: &Causes, size: Bytes, servers: u64) -> Result<Goodput, String> {
     let mttf = Seconds(crate::units::SECONDS_PER_DAY / causes.total());
     let bandwidth = BytesPerSecond(recovery.checkpoint_bytes_per_second);
     let write = size / bandwidth;

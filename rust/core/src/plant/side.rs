@@ -20,6 +20,12 @@ pub struct SideNetwork {
     /// Ports of the machines at the other end (storage servers, gateways) over those of the servers.
     #[serde(default)]
     pub beside: f64,
+    /// Ports of a storage server; where these are counted, they stand in for `beside`.
+    #[serde(default)]
+    pub ports_per_storage: u32,
+    /// Every flow ends at a storage server: more uplinks than their ports are never filled.
+    #[serde(default)]
+    pub to_storage: bool,
     /// Ports of every switch of the cards' network into this one.
     pub ports_per_switch: u32,
     /// Ports of every rack (power strips).
@@ -49,6 +55,8 @@ pub struct Joined {
     pub switches: u64,
     /// Racks.
     pub racks: u64,
+    /// Storage servers; none: they are not counted.
+    pub storage: Option<u64>,
 }
 
 /// A side network, counted.
@@ -68,6 +76,10 @@ pub struct SideBill {
     pub watts: Watts,
     /// Price of switches and links; none where one is not known.
     pub usd: Option<Usd>,
+    /// Of `watts`: the switches without modules.
+    pub switch_watts: Watts,
+    /// Of `usd`: the switches.
+    pub switch_usd: Option<Usd>,
 }
 
 impl SideNetwork {
@@ -77,14 +89,20 @@ impl SideNetwork {
     /// In words: such switches build no fabric.
     pub fn bill(&self, joined: &Joined) -> Result<SideBill, String> {
         let ports = self.ports(joined);
-        let counts = self.counts(ports)?;
+        let counts = self.counts(ports, self.taper(joined))?;
         let Counts { networks, switches, links } = counts;
         let (watts, usd) = self.sums(counts);
-        Ok(SideBill { name: self.name.clone(), ports, networks, switches, links, watts, usd })
+        let switch_watts = self.switch_power * switches as f64;
+        let switch_usd = price_of(switches, self.switch_price);
+        let name = self.name.clone();
+        Ok(SideBill { name, ports, networks, switches, links, watts, usd, switch_watts, switch_usd })
     }
 
-    /// Host ports of all servers, switches and racks.
+    /// Host ports of all servers, switches and racks; none of a way to storage where there is no storage.
     fn ports(&self, joined: &Joined) -> u64 {
+        if self.to_storage && joined.storage == Some(0) {
+            return 0;
+        }
         self.host_ports(joined)
             + joined.switches * u64::from(self.ports_per_switch)
             + joined.racks * u64::from(self.ports_per_rack)
@@ -97,38 +115,72 @@ impl SideNetwork {
         (watts, boxes.zip(cables).map(|(boxes, cables)| boxes + cables))
     }
 
-    /// Ports of the servers and of the machines at the other end: ceil(own · (1 + beside)), where a server has
-    /// `ports_per_server` + ceil(`ports_per_card` · cards).
+    /// Ports of the servers and of the machines at the other end: own + storage · `ports_per_storage` where storage is
+    /// counted, else ceil(own · (1 + beside)).
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of ports")]
     fn host_ports(&self, joined: &Joined) -> u64 {
-        let up = |ports: f64| (ports - 1e-9).ceil().max(0.0) as u64;
-        let by_cards = up(self.ports_per_card * joined.cards_per_server as f64);
-        let own = joined.servers * (u64::from(self.ports_per_server) + by_cards);
-        own + up(own as f64 * self.beside)
+        let own = self.own_ports(joined);
+        match self.storage_ports(joined) {
+            Some(ports) => own + ports,
+            None => own + (own as f64 * self.beside - 1e-9).ceil().max(0.0) as u64,
+        }
+    }
+
+    /// Of the servers: `ports_per_server` + ceil(`ports_per_card` · cards) each.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of ports")]
+    fn own_ports(&self, joined: &Joined) -> u64 {
+        let by_cards = (self.ports_per_card * joined.cards_per_server as f64 - 1e-9).ceil().max(0.0) as u64;
+        joined.servers * (u64::from(self.ports_per_server) + by_cards)
+    }
+
+    /// Of the storage servers, where they are counted.
+    fn storage_ports(&self, joined: &Joined) -> Option<u64> {
+        joined.storage.map(|servers| servers * u64::from(self.ports_per_storage))
+    }
+
+    /// Host ports over uplinks of a leaf: s = max(oversubscription, ports of servers / ports of storage) on the way to
+    /// storage, with two uplinks at least, else `oversubscription`.
+    ///
+    /// Every flow there starts or ends at a storage server, so the leaves never send up more than the ports of storage
+    /// take; a share of uplinks that these fill is as fast as any larger one.
+    fn taper(&self, joined: &Joined) -> f64 {
+        let two_uplinks = f64::from(self.radix.saturating_sub(2)) / 2.0;
+        match self.storage_ports(joined).filter(|ports| self.to_storage && *ports > 0) {
+            Some(ports) => {
+                (self.own_ports(joined) as f64 / ports as f64).min(two_uplinks).max(self.oversubscription)
+            }
+            None => self.oversubscription,
+        }
     }
 
     /// Separate networks, and switches and links of all of them.
     ///
     /// Where four tiers do not reach, the ports are dealt evenly over as few networks as do: storage, front end and
     /// management are routed from hall to hall, and the routers of the site, not counted here, join them.
-    fn counts(&self, ports: u64) -> Result<Counts, String> {
+    fn counts(&self, ports: u64, taper: f64) -> Result<Counts, String> {
         if ports == 0 {
             return Ok(Counts::default());
         }
-        let built = |ports: u64| {
+        let tapered = |ports: u64, top: f64| {
             design(&FabricSpec {
                 radix: self.radix,
                 ports_per_server: 1,
                 servers: ports,
                 cards_per_server: 1,
                 kind: FabricKind::LeafSpine,
-                oversubscription: self.oversubscription,
-                leaf_oversubscription: self.oversubscription,
+                oversubscription: top,
+                leaf_oversubscription: taper,
                 switch_module_ports: 1,
                 host_module_ports: 1,
                 reserved_ports: 0,
                 planes: 1,
             })
+        };
+        // A taper to what storage takes is made once, at the leaves: tiers above them hand on all of it.
+        let above = if taper > self.oversubscription { 1.0 } else { taper };
+        let built = |ports: u64| match tapered(ports, taper) {
+            Ok(found) if found.tiers.len() > 2 => tapered(ports, above),
+            found => found,
         };
         let refused = |error: FabricError| format!("{} network: {error}", self.name);
         let networks = match built(ports) {
@@ -157,20 +209,35 @@ struct Counts {
     links: u64,
 }
 
-/// The side networks counted last: the plants of one size under several coolings ask for the same.
+/// The side networks counted last, a few of each: the plants of one size ask for the same under every fabric, cap and
+/// cooling, but for the ports of switches and racks.
 #[derive(Debug, Default)]
-pub struct SideCounts(Vec<(u64, Counts)>);
+pub struct SideCounts(Vec<Recent>);
+
+/// Counts by ports and taper, the latest in turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    counts: [(u64, f64, Counts); 8],
+    next: usize,
+}
 
 impl SideCounts {
-    fn of(&mut self, index: usize, network: &SideNetwork, ports: u64) -> Result<Counts, String> {
+    fn of(&mut self, index: usize, network: &SideNetwork, joined: &Joined) -> Result<Counts, String> {
         if self.0.len() <= index {
-            self.0.resize(index + 1, (0, Counts::default()));
+            self.0.resize(index + 1, Recent::default());
         }
-        let known = &mut self.0[index];
-        if known.0 != ports {
-            *known = (ports, network.counts(ports)?);
+        let (ports, taper) = (network.ports(joined), network.taper(joined));
+        if ports == 0 {
+            return Ok(Counts::default());
         }
-        Ok(known.1)
+        let recent = &mut self.0[index];
+        if let Some((.., counts)) = recent.counts.iter().find(|held| (held.0, held.1) == (ports, taper)) {
+            return Ok(*counts);
+        }
+        let counts = network.counts(ports, taper)?;
+        recent.counts[recent.next] = (ports, taper, counts);
+        recent.next = (recent.next + 1) % recent.counts.len();
+        Ok(counts)
     }
 }
 
@@ -196,7 +263,7 @@ pub fn side_totals(
 ) -> Result<SideTotals, String> {
     let mut sum = SideTotals { switches: 0, watts: Watts::ZERO, usd: Some(Usd::ZERO) };
     for (index, network) in networks.iter().enumerate() {
-        let counts = known.of(index, network, network.ports(joined))?;
+        let counts = known.of(index, network, joined)?;
         let (watts, usd) = network.sums(counts);
         sum.switches += counts.switches;
         sum.watts += watts;
@@ -209,7 +276,8 @@ pub fn side_totals(
 mod tests {
     use super::*;
 
-    const SUPERPOD: Joined = Joined { servers: 127, cards_per_server: 8, switches: 48, racks: 38 };
+    const SUPERPOD: Joined =
+        Joined { servers: 127, cards_per_server: 8, switches: 48, racks: 38, storage: None };
 
     fn storage() -> SideNetwork {
         SideNetwork {
@@ -217,6 +285,8 @@ mod tests {
             ports_per_server: 0,
             ports_per_card: 0.25,
             beside: 66.0 / 254.0,
+            ports_per_storage: 1,
+            to_storage: true,
             ports_per_switch: 0,
             ports_per_rack: 0,
             radix: 56,
@@ -240,6 +310,32 @@ mod tests {
     }
 
     #[test]
+    fn a_storage_that_is_counted_has_its_own_ports_and_the_network_is_tapered_to_them() {
+        // Twelve servers behind 256 ports of the job, 21.3:1: leaves of 53 down and three up (54 and two would leave
+        // one of five with 52), six of them, on a spine of 18 ports.
+        let joined = Joined { servers: 128, storage: Some(12), ..SUPERPOD };
+        let bill = storage().bill(&joined).unwrap();
+        assert_eq!((bill.ports, bill.switches, bill.links), (268, 6 + 1, 268 + 6 * 3));
+        // As much storage as the reference has keeps its 4:3.
+        let reference = Joined { storage: Some(66), ..SUPERPOD };
+        assert_eq!(storage().taper(&reference), 254.0 / 66.0);
+        assert_eq!(storage().taper(&Joined { storage: Some(254), ..SUPERPOD }), 4.0 / 3.0);
+        let none = storage().bill(&Joined { storage: Some(0), ..SUPERPOD }).unwrap();
+        assert_eq!((none.ports, none.switches, none.watts), (0, 0, Watts::ZERO));
+    }
+
+    #[test]
+    fn three_tiers_to_a_small_storage_are_tapered_at_the_leaves_alone() {
+        // 5,072 ports to twelve servers: 27:1 at most, two uplinks of each leaf; all of them reach every tier above.
+        let joined = Joined { servers: 5072, cards_per_server: 4, storage: Some(12), ..SUPERPOD };
+        let bill = storage().bill(&joined).unwrap();
+        assert_eq!(bill.ports, 5084);
+        assert!(bill.switches < 130, "{}", bill.switches);
+        let reference = storage().bill(&Joined { storage: None, ..joined }).unwrap();
+        assert!(reference.switches > 3 * bill.switches);
+    }
+
+    #[test]
     fn a_ratio_that_spreads_badly_leaves_ports_free() {
         // 254 ports at 2:1 on 128: 85 down and 43 up, a prime, would take 3 + 43; 64 down and 32 up take 4 + 1.
         let front = SideNetwork { radix: 128, oversubscription: 2.0, beside: 0.0, ..storage() };
@@ -253,6 +349,7 @@ mod tests {
             ports_per_server: 1,
             ports_per_card: 0.0,
             beside: 0.0,
+            to_storage: false,
             ports_per_switch: 1,
             ports_per_rack: 3,
             radix: 48,

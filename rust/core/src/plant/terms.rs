@@ -7,7 +7,7 @@ use super::store::StorageSpec;
 use crate::cost::Depreciation;
 use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
-use crate::units::Watts;
+use crate::units::{Bytes, Watts};
 
 /// Energy price and carbon of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,9 +58,16 @@ pub struct RackCeiling {
     /// Places for racks that one such unit takes.
     #[serde(default)]
     pub cdu_racks: f64,
+    /// Heat that a unit inside a rack moves, which takes [`RackCeiling::IN_RACK_UNITS`] and no place of its own; none:
+    /// not offered.
+    #[serde(default)]
+    pub cdu_in_rack: Option<f64>,
 }
 
 impl RackCeiling {
+    /// Rack units of a coolant unit inside a rack.
+    pub const IN_RACK_UNITS: f64 = 4.0;
+
     /// Power of one rack under a cooling kind, and who sets it: the least of cooling, busway and feed.
     #[must_use]
     pub fn power(&self, cooling: Watts) -> (Watts, PowerBy) {
@@ -221,4 +228,12 @@ pub struct Terms<'a> {
     pub side_networks: &'a [SideNetwork],
     /// Storage servers; none: they are not counted.
     pub storage: Option<&'a StorageSpec>,
+}
+
+impl Terms<'_> {
+    /// Bytes of a checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self) -> Bytes {
+        Bytes(self.recovery.checkpoint_bytes_per_parameter * self.parameters)
+    }
 }

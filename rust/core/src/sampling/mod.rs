@@ -18,13 +18,14 @@ use crate::training::layout::Rule;
 
 /// Columns of the answer, in this order, per draw and design. Of a service the first one holds the highest load within its
 /// latencies, in requests per second.
-pub const OUTPUTS: [&str; 7] = [
+pub const OUTPUTS: [&str; 8] = [
     "days",
     "facility_megawatts",
     "facility_design_megawatts",
     "capex_usd",
     "tco_usd_per_year",
     "step_seconds",
+    "mfu",
     "reasons",
 ];
 
@@ -50,7 +51,7 @@ struct Request {
 /// Evaluates every design under every draw.
 ///
 /// `values` holds draws x pointers numbers, row by row. The answer holds draws x designs x [`OUTPUTS`] numbers; what is
-/// not known (a price; the step of a service) or cannot be is NaN, and `reasons` is the sum of the flags above. A target in the problem does not
+/// not known (a price; step and MFU of a service) or cannot be is NaN, and `reasons` is the sum of the flags above. A target in the problem does not
 /// count here: the caller holds days against it, with the model's own error on top.
 ///
 /// # Errors
@@ -165,16 +166,16 @@ fn trained(problem: &Problem, choice: &DesignChoice) -> Option<Row> {
     let design = evaluate(problem, choice).ok()?;
     let broken = f64::from(reasons(&design.broken_rules));
     let speed = &design.performance;
-    Some(row(speed.days, &design.facility, &design.cost, speed.step_seconds, broken))
+    Some(row(speed.days, &design.facility, &design.cost, [speed.step_seconds, speed.mfu], broken))
 }
 
 fn served(problem: &ServiceProblem, choice: &ServiceChoice) -> Option<Row> {
     let design = service::evaluate::evaluate(problem, choice).ok()?;
     let broken = f64::from(if design.over_limits.is_empty() { 0 } else { LIMITS });
-    Some(row(design.most_requests_per_second, &design.facility, &design.cost, f64::NAN, broken))
+    Some(row(design.most_requests_per_second, &design.facility, &design.cost, [f64::NAN; 2], broken))
 }
 
-fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, step: f64, broken: f64) -> Row {
+fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, timing: [f64; 2], broken: f64) -> Row {
     let unknown = |price: Option<f64>| price.unwrap_or(f64::NAN);
     [
         first,
@@ -182,7 +183,8 @@ fn row(first: f64, facility: &FacilityAnswer, cost: &CostAnswer, step: f64, brok
         facility.facility_design_megawatts,
         unknown(cost.capex_usd),
         unknown(cost.tco_usd_per_year),
-        step,
+        timing[0],
+        timing[1],
         broken,
     ]
 }

@@ -73,7 +73,7 @@ impl Variant {
             .filter(|place| place.start <= self.reaches[place.network].1)
     }
 
-    /// What a layout with so many data ranks makes of the sizes of a place, smallest first: index of the size, share of
+    /// What a layout of so many replicas makes of the sizes of a place, smallest first: index of the size, share of
     /// calendar time that trains.
     pub fn holding(&self, place: Place, replicas: u64) -> impl Iterator<Item = (usize, f64)> + '_ {
         let mut along = self.keeping.along(place.servers);
@@ -106,7 +106,7 @@ impl Variant {
         false
     }
 
-    /// The share of calendar time that trains on one size with a layout of so many active cards and data ranks.
+    /// The share of calendar time that trains on one size with a layout of so many active cards and replicas.
     #[must_use]
     pub fn goodput(&self, size: &Size, active_cards: u64, replicas: u64) -> f64 {
         let bought = size.cards / self.cards_per_server;

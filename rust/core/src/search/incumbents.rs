@@ -1,30 +1,41 @@
 //! What is known so far: the most productive layout of every size, and which sizes can still matter.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::problem::{Axis, Objective, Problem, Search};
+use crate::search::beyond::Beyond;
 use crate::search::holding::{Place, Placed, SLACK};
 use crate::search::lowest::Lowest;
-use crate::search::objective_cost;
 use crate::search::units::Best;
 use crate::search::variant::{Point, Row, Size, Variant, size_cost};
-use crate::search::work::Sink;
+use crate::search::view::Found;
+use crate::search::{best_value, objective_cost};
 
 /// The table of incumbents, one column per variant, one entry per size.
 pub struct Incumbents {
     /// Best layout by variant and size.
-    best: Vec<Vec<Slot>>,
+    pub(super) best: Vec<Vec<Slot>>,
     /// The layouts that these point at, by variant: mostly the same one for many sizes.
     layouts: Vec<Vec<Best>>,
     /// Whether a size can still be part of the answer.
-    useful: Vec<Vec<bool>>,
+    pub(super) useful: Vec<Vec<bool>>,
     /// First and last useful size by variant.
-    ranges: Vec<(usize, usize)>,
+    pub(super) ranges: Vec<(usize, usize)>,
     /// Rate below which nothing matters on any useful size from this one on, by variant and size; endless where none is
     /// useful.
-    floors: Vec<Vec<f64>>,
+    pub(super) floors: Vec<Vec<f64>>,
     /// The floors over the cards of their size, by variant: the least of any range of sizes is asked for.
-    per_card: Vec<Lowest>,
+    pub(super) per_card: Vec<Lowest>,
+    /// The least of these over the variants of a cluster together: of all of them, then of those at each power cap.
+    pub(super) together: Vec<Vec<Lowest>>,
+    /// Productive rate below which plans on other plants put a size out, by variant and size.
+    beyond: Vec<Vec<f64>>,
+    /// What tells them.
+    bounds: Beyond,
+    /// The best objective known when they were told last.
+    least: Option<f64>,
+    /// Barriers so far at which something was better, and the next at which `beyond` is looked at.
+    barriers: (u32, u32),
     /// Whether the floors of a variant lag behind what is known.
     stale: Vec<bool>,
     axes: Option<Vec<Axis>>,
@@ -33,7 +44,7 @@ pub struct Incumbents {
     /// Only the fastest plan counts: no front, and the objective is the rate.
     fastest_only: bool,
     /// Best productive rate, failures included, if only the fastest plan counts.
-    fastest: f64,
+    pub(super) fastest: f64,
     /// Least productive rate that meets the target.
     target: f64,
     /// A plan is known.
@@ -42,7 +53,7 @@ pub struct Incumbents {
 
 /// The best layout of a size: a place among the layouts of its variant ([`Slot::NONE`]: none), and its goodput there.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(super) struct Slot {
     layout: u32,
     goodput: f64,
 }
@@ -65,6 +76,15 @@ impl Incumbents {
             ranges: variants.iter().map(|variant| (0, variant.sizes.len())).collect(),
             floors: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
             per_card: vec![Lowest::default(); variants.len()],
+            together: problem
+                .clusters
+                .iter()
+                .map(|cluster| vec![Lowest::default(); cluster.power_caps.len() + 1])
+                .collect(),
+            beyond: variants.iter().map(|variant| vec![0.0; variant.sizes.len()]).collect(),
+            bounds: Beyond::new(problem, variants),
+            least: None,
+            barriers: (0, 1),
             stale: vec![false; variants.len()],
             axes: size_axes(problem),
             scalar: problem.search.front.is_empty().then(|| problem.search.clone()),
@@ -128,7 +148,7 @@ impl Incumbents {
         }
         let mut in_vain = 0;
         let mut own = None;
-        for (size, goodput) in variant.holding(place, best.layout.dp) {
+        for (size, goodput) in variant.holding(place, best.layout.replicas()) {
             if best.rate < self.floors[index][size] {
                 break;
             }
@@ -160,27 +180,84 @@ impl Incumbents {
     }
 
     /// What the next batch may rely on: sizes that cannot matter any more, and floors.
-    pub fn settle(&mut self, variants: &[Variant]) {
+    pub fn settle(&mut self, problem: &Problem, variants: &[Variant]) {
         self.prune(variants);
+        if !self.stale.contains(&true) {
+            return;
+        }
+        self.look_beyond(problem, variants);
         for (index, variant) in variants.iter().enumerate() {
-            if std::mem::take(&mut self.stale[index]) {
-                self.renew(variant, index);
-                let cards = variant.sizes.iter().map(|size| size.cards as f64);
-                self.per_card[index]
-                    .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
+            if !self.stale[index] {
+                continue;
+            }
+            self.renew(variant, index);
+            let cards = variant.sizes.iter().map(|size| size.cards as f64);
+            self.per_card[index]
+                .fill(self.floors[index].iter().zip(cards).map(|(floor, cards)| floor / cards));
+        }
+        let first = |cluster: usize| variants.partition_point(|variant| variant.cluster < cluster);
+        for cluster in 0..self.together.len() {
+            let members = first(cluster)..first(cluster + 1);
+            if members.len() > 1 && self.stale[members.clone()].contains(&true) {
+                self.join(variants, cluster, members);
             }
         }
+        self.stale.fill(false);
+    }
+
+    /// What plans on other plants ask: of a front after the first, second, fourth ... barrier at which something was
+    /// better, since it takes a pass over all sizes; without one, where the best is a better one.
+    fn look_beyond(&mut self, problem: &Problem, variants: &[Variant]) {
+        let (barrier, next) = &mut self.barriers;
+        *barrier += 1;
+        if self.bounds.is_front() {
+            if *barrier < *next {
+                return;
+            }
+            *next = 2 * *barrier;
+        }
+        let best = if self.bounds.is_best() { best_value(problem, variants, self) } else { None };
+        if self.bounds.is_best() && best == std::mem::replace(&mut self.least, best) {
+            return;
+        }
+        let mut beyond = std::mem::take(&mut self.beyond);
+        let productive = |variant, size| self.at(variant, size).map_or(0.0, |placed| placed.productive());
+        self.bounds.fill(variants, best, productive, &mut beyond);
+        self.beyond = beyond;
+        self.stale.fill(true);
+    }
+
+    /// The least floors over the cards of a size among the variants `members` of a cluster.
+    fn join(&mut self, variants: &[Variant], cluster: usize, members: Range<usize>) {
+        let sizes = &variants[members.start].sizes;
+        let mut all = vec![f64::INFINITY; sizes.len()];
+        for (cap, lowest) in self.together[cluster].iter_mut().skip(1).enumerate() {
+            let mut least = vec![f64::INFINITY; sizes.len()];
+            for index in members.clone().filter(|index| variants[*index].cap == cap) {
+                least
+                    .iter_mut()
+                    .zip(&self.floors[index])
+                    .for_each(|(least, floor)| *least = least.min(*floor));
+            }
+            let cards = sizes.iter().map(|size| size.cards as f64);
+            least.iter_mut().zip(cards).for_each(|(least, cards)| *least /= cards);
+            all.iter_mut().zip(&least).for_each(|(all, least)| *all = all.min(*least));
+            lowest.fill(least.into_iter());
+        }
+        self.together[cluster][0].fill(all.into_iter());
     }
 
     /// The floors of one variant: on a size of goodput g whose best layout makes E tokens per second of calendar time,
-    /// a rate below E / g is worse, since no layout keeps more than all; likewise one below the target's. A floor
-    /// holds for all sizes from its own on, so it is the least of theirs.
+    /// a rate below E / g is worse, since no layout keeps more than all; likewise one below the target's, or below what
+    /// plans on other plants ask ([`Beyond`]). A floor holds for all sizes from its own on, so it is the least of theirs.
     fn renew(&mut self, variant: &Variant, index: usize) {
         let mut least = f64::INFINITY;
         for (place, size) in variant.sizes.iter().enumerate().rev() {
             if self.useful[index][place] && !size.rows.is_empty() {
                 let known = self.at(index, place).map_or(0.0, |placed| placed.productive());
-                least = least.min(known.max(self.target) / size.goodput * (1.0 - SLACK));
+                least = least.min(
+                    known.max(self.target).max(self.beyond[index][place]) / size.goodput * (1.0 - SLACK),
+                );
             }
             self.floors[index][place] = least;
         }
@@ -256,7 +333,13 @@ impl Incumbents {
 
     /// Takes over plans of another search whose sizes stand at the same places, and lets only those sizes matter
     /// that `wanted` names by variant and place. On these, the layouts of smaller sizes are plans too.
-    pub fn seed(&mut self, variants: &[Variant], known: &Self, wanted: impl Fn(usize, usize) -> bool) {
+    pub fn seed(
+        &mut self,
+        problem: &Problem,
+        variants: &[Variant],
+        known: &Self,
+        wanted: impl Fn(usize, usize) -> bool,
+    ) {
         self.layouts.clone_from(&known.layouts);
         for (index, (own, column)) in self.best.iter_mut().zip(&known.best).enumerate() {
             for (size, (own, slot)) in own.iter_mut().zip(column).enumerate() {
@@ -275,7 +358,7 @@ impl Incumbents {
         }
         self.stale.fill(true);
         self.keep(variants, |_| true);
-        self.settle(variants);
+        self.settle(problem, variants);
     }
 
     /// Whether any size can still matter.
@@ -329,88 +412,4 @@ fn size_axes(problem: &Problem) -> Option<Vec<Axis>> {
     axes.extend(problem.search.weights.iter().map(|weight| weight.axis));
     axes.extend(&problem.search.front);
     (!axes.iter().any(|axis| matches!(axis, Axis::Days | Axis::TokensPerSecond))).then_some(axes)
-}
-
-/// What a unit found: by network and servers at work, the fastest layout and those that are slower but have more
-/// replicas, hence lose less with each that is given up.
-pub type Found = HashMap<(usize, u64), Vec<(Place, Best)>>;
-
-/// A unit's view: the incumbents of its variant as of the last barrier and what the unit itself found.
-pub struct View<'a> {
-    known: &'a Incumbents,
-    variant: usize,
-    /// Improvements of this unit.
-    pub found: Found,
-    /// Rate below which nothing matters for what the unit itself found, where a single size is left.
-    own_floor: f64,
-    /// The same over the cards of that size.
-    own_per_card: f64,
-}
-
-impl<'a> View<'a> {
-    /// Nothing found yet.
-    #[must_use]
-    pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
-    }
-
-    /// Whether only one size of the variant may still matter.
-    fn single(&self) -> bool {
-        let (first, last) = self.known.ranges[self.variant];
-        first == last || self.known.best[self.variant].len() == 1
-    }
-}
-
-impl Sink for View<'_> {
-    fn last_size(&self) -> Option<usize> {
-        let (first, last) = self.known.ranges[self.variant];
-        (first <= last).then_some(last)
-    }
-
-    /// Where only the fastest plan counts, a rate below the best productive rate cannot beat it (goodput is at most
-    /// 1); and none matters that is below the floor of all sizes.
-    fn floor(&self) -> f64 {
-        let least = self.known.floors[self.variant].first().copied();
-        self.known.fastest.max(least.unwrap_or(f64::INFINITY)).max(self.own_floor)
-    }
-
-    /// Exact: a layout that needs a size has at most its cards, and none larger than the one that is left; floors hold for all sizes from their own on.
-    fn out(&self, sizes: (usize, usize), per_card: f64) -> bool {
-        per_card < self.own_per_card || per_card < self.known.per_card[self.variant].between(sizes.0, sizes.1)
-    }
-
-    fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
-        // As many replicas on as many servers at a higher rate are at least as productive on every size.
-        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.dp >= replicas;
-        ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
-            && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
-    }
-
-    fn take(&mut self, variant: &Variant, place: Place, best: Best) {
-        let floors = &self.known.floors[self.variant];
-        if best.rate < floors[place.start].max(self.own_floor) {
-            return;
-        }
-        let improves = |(size, goodput): &(usize, f64)| {
-            let placed = Placed { best, goodput: *goodput };
-            self.known.useful[self.variant][*size]
-                && placed.beats(self.known.at(self.variant, *size).as_ref())
-        };
-        let mut sizes =
-            variant.holding(place, best.layout.dp).take_while(|(size, _)| best.rate >= floors[*size]);
-        let Some((size, goodput)) = sizes.find(improves) else { return };
-        if self.single() {
-            let reached = best.rate * goodput / variant.sizes[size].goodput;
-            self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
-            self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
-        }
-        let own = self.found.entry((place.network, place.servers)).or_default();
-        let no_worse = |a: &Best, b: &Best| {
-            a.layout.dp >= b.layout.dp && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
-        };
-        if !own.iter().any(|(_, other)| no_worse(other, &best)) {
-            own.retain(|(_, other)| !no_worse(&best, other));
-            own.push((place, best));
-        }
-    }
 }

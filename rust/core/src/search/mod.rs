@@ -5,6 +5,7 @@
 //! counted ([`holding`], [`incumbents`]), and merges the sizes at the end. Units of work are dealt in fixed batches; incumbents are
 //! exchanged only between batches, so that neither answers nor counts depend on the number of threads.
 
+pub mod beyond;
 pub mod choices;
 pub mod gap;
 pub mod holding;
@@ -16,9 +17,11 @@ mod plans;
 pub mod prices;
 pub mod rate;
 pub mod shapes;
+mod sizes;
 pub mod tally;
 pub mod units;
 pub mod variant;
+pub mod view;
 pub mod work;
 
 use std::time::Instant;
@@ -28,12 +31,13 @@ use rayon::prelude::*;
 use crate::error::CoreError;
 use crate::problem::{Axis, Objective, Problem, Search};
 use holding::Placed;
-use incumbents::{Incumbents, View};
+use incumbents::Incumbents;
 use neighbours::{Neighbours, neighbours};
 use plans::{Plan, Plans};
 use tally::Tally;
 use units::{Best, Tables, Unit, Units};
 use variant::{Point, Refusal, Variant, add_refusal, variants};
+use view::View;
 use work::work;
 
 /// Units between the first two barriers; each batch is twice the one before. Small, so that a first plan and good
@@ -191,7 +195,7 @@ impl Explored<'_> {
                     }
                     tally.add(&counts);
                 }
-                known.settle(variants);
+                known.settle(problem, variants);
                 done += batch.len();
                 let seconds = start.elapsed().as_secs_f64();
                 if known.found() && seconds - looked >= GAP_EVERY {
@@ -211,7 +215,7 @@ impl Explored<'_> {
 }
 
 /// What a unit found on its variants, with its counts.
-type Worked = (Vec<(usize, incumbents::Found)>, Tally);
+type Worked = (Vec<(usize, view::Found)>, Tally);
 
 /// Works through a batch of units on all cores; the results stand in the order of the units.
 fn worked(

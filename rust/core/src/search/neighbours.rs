@@ -110,7 +110,7 @@ impl Sink for Collector<'_> {
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {
         let size = &variant.sizes[self.near.size];
         let active = place.servers * variant.cards_per_server;
-        let placed = Placed { best, goodput: variant.goodput(size, active, best.layout.dp) };
+        let placed = Placed { best, goodput: variant.goodput(size, active, best.layout.replicas()) };
         if self.near.target > 0.0 && best.rate < self.near.target / placed.goodput {
             return;
         }

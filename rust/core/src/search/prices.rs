@@ -197,7 +197,7 @@ fn better(
     let mut known = Incumbents::new(relaxed, variants);
     let before = solved.cost.unwrap_or(f64::INFINITY);
     let rates: Vec<f64> = variants.iter().map(|variant| gap::card_rate(relaxed, variant)).collect();
-    known.seed(variants, &solved.known, |variant, index| {
+    known.seed(relaxed, variants, &solved.known, |variant, index| {
         let size = &variants[variant].sizes[index];
         // The best layout of a plant that was allowed before is known, unless layouts are what the step adds.
         let added = adds_layouts || solved.variants[variant].sizes.get(index) != Some(size);

@@ -56,7 +56,7 @@ impl Sink for Everything<'_> {
     }
 
     fn take(&mut self, variant: &Variant, place: Place, best: Best) {
-        let Some((index, goodput)) = variant.holding(place, best.layout.dp).next() else { return };
+        let Some((index, goodput)) = variant.holding(place, best.layout.replicas()).next() else { return };
         let size = &variant.sizes[index];
         for row in &size.rows {
             let point = Point { size, row, productive: best.rate * goodput, tokens: self.tokens };

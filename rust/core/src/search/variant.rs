@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::error::CoreError;
-use crate::evaluate::over_limits;
+use crate::hardware::Cluster;
 use crate::kernel::Kernels;
 use crate::network::Network;
-use crate::plant::side::SideCounts;
-use crate::plant::{Choice, Plant, fabric_design, keeping, plant_on};
+use crate::plant::keeping;
 use crate::problem::{Axis, Problem};
 use crate::reliability::keeping::Keeping;
-use crate::search::least::Least;
+use crate::search::sizes::{Column, columns};
 use crate::training::layer::Bench;
 
 /// One cluster with one fabric at one power cap. Cooling does not touch timing: it is a column of each size.
@@ -41,6 +38,8 @@ pub struct Variant {
     pub cards_per_server: u64,
     /// First and last lawful size of each network.
     pub reaches: Vec<(usize, usize)>,
+    /// The last lawful size, if any is.
+    pub last_lawful: Option<usize>,
     /// The best share of time that trains on any lawful size from each on.
     pub goodput_from: Vec<f64>,
     /// Place of the power cap among those of the cluster.
@@ -104,12 +103,6 @@ impl Variant {
         (0..self.networks.len()).filter(|network| self.reaches[*network].0 <= self.reaches[*network].1)
     }
 
-    /// The last lawful size, if any is.
-    #[must_use]
-    pub fn last_lawful(&self) -> Option<usize> {
-        self.reaches.iter().filter(|(first, last)| first <= last).map(|(_, last)| *last).max()
-    }
-
     /// Cards of the largest size.
     #[must_use]
     pub fn most_cards(&self) -> u64 {
@@ -117,28 +110,70 @@ impl Variant {
     }
 }
 
-/// Sizes worked out at once.
-const AT_ONCE: u64 = 8192;
-
 /// All variants of the problem with their sizes worked out.
 ///
 /// # Errors
 /// A fabric that reaches no size at all is not an error (its sizes are refused); a precision without peak is.
 pub fn variants(problem: &Problem) -> Result<Vec<Variant>, CoreError> {
     let mut found = Vec::new();
-    for (cluster_index, cluster) in problem.clusters.iter().enumerate() {
-        let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
-        let kept = keeping(cluster, &problem.reliability, most / cluster.cards_per_server + 1);
-        let kept = Arc::new(kept);
-        for fabric_index in 0..cluster.fabrics.len() {
-            for cap in 0..cluster.power_caps.len() {
-                let kept = Arc::clone(&kept);
-                found.push(variant(problem, cluster_index, fabric_index, cap, kept)?);
-            }
-        }
+    for (index, cluster) in problem.clusters.iter().enumerate() {
+        found.extend(of_cluster(problem, index, cluster)?);
     }
     number_networks(&mut found);
     Ok(found)
+}
+
+/// Those of one cluster: every fabric at every power cap.
+fn of_cluster(problem: &Problem, index: usize, cluster: &Cluster) -> Result<Vec<Variant>, CoreError> {
+    let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
+    let kept = Arc::new(keeping(cluster, &problem.reliability, most / cluster.cards_per_server + 1));
+    let caps = cluster.power_caps.iter().map(|cap| capped(problem, cluster, *cap));
+    let caps = caps.collect::<Result<Vec<(f64, Kernels)>, CoreError>>()?;
+    let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
+    let clocks: Vec<f64> = caps.iter().map(|(clock, _)| *clock).collect();
+    let mut columns =
+        columns(problem, cluster, &clocks, (first_units, most / cluster.unit_cards)).into_iter();
+    let mut found = Vec::new();
+    for fabric in 0..cluster.fabrics.len() {
+        for (cap, (_, kernels)) in caps.iter().enumerate() {
+            let Column { sizes, networks, refusals, .. } = columns.next().unwrap_or_default();
+            let (reaches, goodput_from) = reaches(&sizes, networks.len());
+            found.push(Variant {
+                cluster: index,
+                fabric,
+                power_cap: cluster.power_caps[cap],
+                domain: cluster.domain_devices(),
+                kernels: *kernels,
+                networks,
+                sizes,
+                first_units,
+                refusals,
+                keeping: Arc::clone(&kept),
+                cards_per_server: cluster.cards_per_server,
+                last_lawful: reaches
+                    .iter()
+                    .filter(|(first, last)| first <= last)
+                    .map(|(_, last)| *last)
+                    .max(),
+                reaches,
+                goodput_from,
+                cap,
+                network_ids: Vec::new(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Clock and rates of the device under a power cap.
+fn capped(problem: &Problem, cluster: &Cluster, power_cap: f64) -> Result<(f64, Kernels), CoreError> {
+    let clock = cluster
+        .card_power()
+        .clock_at_cap(power_cap)
+        .ok_or_else(|| CoreError::invalid("power_caps", "a cap is below what the card draws when idle"))?;
+    let kernels = Kernels::new(&cluster.device, problem.training.precision, clock)
+        .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
+    Ok((clock, kernels))
 }
 
 /// Numbers the distinct networks of all variants: what is costed against one of them holds for all that share it.
@@ -153,114 +188,6 @@ fn number_networks(variants: &mut [Variant]) {
             }
         }
     }
-}
-
-fn variant(
-    problem: &Problem,
-    cluster_index: usize,
-    fabric_index: usize,
-    cap: usize,
-    keeping: Arc<Keeping>,
-) -> Result<Variant, CoreError> {
-    let cluster = &problem.clusters[cluster_index];
-    let power_cap = cluster.power_caps[cap];
-    let fabric = &cluster.fabrics[fabric_index];
-    let clock = cluster
-        .card_power()
-        .clock_at_cap(power_cap)
-        .ok_or_else(|| CoreError::invalid("power_caps", "a cap is below what the card draws when idle"))?;
-    let kernels = Kernels::new(&cluster.device, problem.training.precision, clock)
-        .ok_or_else(|| CoreError::invalid("training.precision", "the chip has no peak at this precision"))?;
-    let most = problem.limits.cards_max.min(cluster.max_cards.unwrap_or(u64::MAX));
-    let first_units = problem.limits.cards_min.div_ceil(cluster.unit_cards).max(1);
-    let last_units = most / cluster.unit_cards;
-    let terms = problem.terms();
-    let at = |cooling| Choice { cluster, fabric, cooling, clock, power_cap };
-    let least: Vec<Least> = cluster.coolings.iter().map(|cooling| Least::new(problem, at(cooling))).collect();
-    let build = |known: &mut SideCounts, units: u64| {
-        let rows = Vec::with_capacity(cluster.coolings.len());
-        let mut size = Size { cards: units * cluster.unit_cards, network: 0, goodput: 1.0, rows };
-        if let Some(limit) = least.iter().map(|least| least.over(units)).reduce(Option::and).flatten() {
-            return (None, size, Some(Refused::Over(limit)));
-        }
-        let servers = units * cluster.unit_servers();
-        let wired = match fabric_design(cluster, fabric, servers) {
-            Ok(wired) => wired,
-            Err(why) => return (None, size, Some(Refused::Unbuilt("fabric".into(), why))),
-        };
-        let network = Network::new(cluster, fabric, &wired);
-        let mut refusal = None;
-        for (cooling_index, cooling) in cluster.coolings.iter().enumerate() {
-            if !cooling.holds(power_cap) {
-                refusal = Some(Refused::Over("site.hot_day"));
-                continue;
-            }
-            if let Some(limit) = least[cooling_index].over(units) {
-                refusal = Some(Refused::Over(limit));
-                continue;
-            }
-            match plant_on(&at(cooling), &terms, units, wired, known) {
-                Ok(plant) => match over_limits(problem, &plant).first() {
-                    None => {
-                        size.goodput = plant.goodput.goodput;
-                        size.rows.push(row(cooling_index, &plant));
-                    }
-                    Some(limit) => refusal = Some(Refused::Over(limit)),
-                },
-                Err(why) => {
-                    let cause = if why.starts_with("checkpoints") { "checkpoints" } else { &cooling.kind };
-                    refusal = Some(Refused::Unbuilt(cause.into(), why));
-                }
-            }
-        }
-        let refusal = if size.rows.is_empty() { refusal } else { None };
-        (Some(network), size, refusal)
-    };
-    let mut networks: Vec<Network> = Vec::new();
-    let mut sizes = Vec::new();
-    let mut refusals = Vec::new();
-    // Sizes bring a network each, of which few are distinct: not all of them are held at once.
-    let mut from = first_units;
-    while from <= last_units {
-        let to = last_units.min(from.saturating_add(AT_ONCE - 1));
-        let built: Vec<(Option<Network>, Size, Option<Refused>)> = (from..=to)
-            .collect::<Vec<u64>>()
-            .into_par_iter()
-            .with_min_len(64)
-            .map_init(SideCounts::default, build)
-            .collect();
-        for (network, mut size, refusal) in built {
-            if let Some(network) = network {
-                size.network = networks.iter().position(|known| *known == network).unwrap_or_else(|| {
-                    networks.push(network);
-                    networks.len() - 1
-                });
-            }
-            if let Some(refused) = refusal {
-                refused.add_to(&mut refusals);
-            }
-            sizes.push(size);
-        }
-        from = to + 1;
-    }
-    let (reaches, goodput_from) = reaches(&sizes, networks.len());
-    Ok(Variant {
-        cluster: cluster_index,
-        fabric: fabric_index,
-        power_cap,
-        domain: cluster.domain_devices(),
-        kernels,
-        networks,
-        sizes,
-        first_units,
-        refusals,
-        keeping,
-        cards_per_server: cluster.cards_per_server,
-        reaches,
-        goodput_from,
-        cap,
-        network_ids: Vec::new(),
-    })
 }
 
 /// First and last lawful size of each network, and the best goodput of a lawful size from each on.
@@ -281,40 +208,6 @@ fn reaches(sizes: &[Size], networks: usize) -> (Vec<(usize, usize)>, Vec<f64>) {
         reaches.into_iter().map(|reach| if reach.0 == usize::MAX { (1, 0) } else { reach }).collect(),
         goodput_from,
     )
-}
-
-/// Why one size is refused. There may be millions over a limit: they are counted without a word.
-enum Refused {
-    Over(&'static str),
-    /// Cause, and why in words.
-    Unbuilt(String, String),
-}
-
-impl Refused {
-    fn add_to(self, refusals: &mut Vec<Refusal>) {
-        let (cause, example) = match self {
-            Self::Over(limit) => {
-                if let Some(known) = refusals.iter_mut().find(|known| known.cause == limit) {
-                    known.count += 1;
-                    return;
-                }
-                (limit.to_string(), format!("over {limit}"))
-            }
-            Self::Unbuilt(cause, why) => (cause, why),
-        };
-        add_refusal(refusals, Refusal { cause, example, count: 1 });
-    }
-}
-
-fn row(cooling: usize, plant: &Plant) -> Row {
-    Row {
-        cooling,
-        facility_megawatts: plant.facility_design_day.0 / 1e6,
-        mean_megawatts: plant.facility.0 / 1e6,
-        capex_usd: plant.capex.total().map(|usd| usd.0),
-        tco_usd_per_year: plant.tco_usd_per_year.map(|usd| usd.0),
-        energy_mwh_per_year: plant.energy_mwh_per_year,
-    }
 }
 
 /// A point of the answer: a size under a cooling with the best layout found for it.

@@ -3,6 +3,7 @@
 mod candidates;
 mod costs;
 mod ranges;
+mod together;
 
 use crate::problem::Problem;
 use crate::search::choices::{Choices, States, with};
@@ -17,6 +18,8 @@ use crate::training::step::Family;
 use crate::units::Seconds;
 use candidates::{Spot, Timing};
 use costs::{Cost, Costs};
+use together::Crew;
+pub use together::Together;
 
 /// Says which candidates of a unit's variant are worth timing, and receives those that are lawful, fit and meet the
 /// target.
@@ -40,13 +43,23 @@ pub trait Sink {
 
     /// A timed candidate that meets the target on some size of its place.
     fn take(&mut self, variant: &Variant, place: Place, best: Best);
+
+    /// Whether [`Sink::out`] holds for the variants of all `sinks`, or for those of one power cap.
+    fn all_out(sinks: &[(usize, Self)], of: Together, sizes: (usize, usize), per_card: f64) -> bool
+    where
+        Self: Sized,
+    {
+        let mut asked =
+            sinks.iter().filter(|(index, _)| of.cap.is_none_or(|cap| of.variants[*index].cap == cap));
+        asked.all(|(_, sink)| sink.out(sizes, per_card))
+    }
 }
 
 /// Works through all candidates of `unit` on the variants of its cluster that `sinks` name.
 ///
-/// Order of the rules: divisibility of the family; then in bulk the batch; where there is a single variant, whole pipelines
-/// by the mean stage; memory, for all variants at once; sizes that do not matter, limits, and the rate that any network would allow; then ranges of dp by the mean and by the slowest
-/// stage; then one by one divisibility at dp, limits, target by its bound, incumbent by its bound, memory again where
+/// Order of the rules: divisibility of the family; then in bulk the batch and limits; whole pipelines by the mean stage, on all
+/// variants together and on all of a power cap ([`together`]); memory, for all variants at once; sizes that do not matter, and
+/// the rate that any network would allow; then ranges of dp by the mean and by the slowest stage; then one by one divisibility at dp, limits, target by its bound, incumbent by its bound, memory again where
 /// interleaving passes larger groups than pp, target by timing.
 pub fn work<S: Sink>(
     problem: &Problem,
@@ -63,20 +76,20 @@ pub fn work<S: Sink>(
     let devices = variants[first].most_cards() * cluster.devices_per_card;
     let on_all = sinks.len() as u64;
     let mut room = Room::new(cluster.power_caps.len());
+    let crew = Crew::new(variants, sinks, cluster.power_caps.len());
     let shapes = shapes(problem, &unit.layout, devices, tables);
     let built = sinks.iter().map(|(index, _)| &variants[*index]).find(|variant| !variant.networks.is_empty());
     let mut overlap = None;
     for switches in problem.space.switches.of_layers(&unit.layout) {
-        room.costs.forget(overlap != Some(switches.tp_overlap));
+        room.forget(overlap != Some(switches.tp_overlap));
         overlap = Some(switches.tp_overlap);
         let layout = Layout { switches, ..unit.layout };
         let choices = |staged, single| Choices::new(problem, host, &layout, staged, single);
         let lists = [false, true].map(|single| [false, true].map(|staged| choices(staged, single)));
-        let mut parts = std::mem::take(&mut room.parts);
         for (number, shape) in shapes.iter().enumerate() {
             let staged = usize::from(shape.pp > 1);
-            for (which, lists) in lists.iter().enumerate() {
-                let (part, choices) = (&shape.declared[which], &lists[staged]);
+            for (part, lists) in shape.declared.iter().zip(&lists) {
+                let choices = &lists[staged];
                 tally.enumerated += on_all * part.count * choices.total();
                 if let Some(rule) = shape.broken {
                     tally.reject(rule, on_all * part.count * choices.total());
@@ -95,47 +108,13 @@ pub fn work<S: Sink>(
                     tally.reject(Rule::Limits, on_all * part.lawful.len() as u64 * choices.lawful());
                     continue;
                 };
-                let whole = Seconds::ZERO;
-                let border = Border::default();
                 let of = Pipeline { shape, number, part: part.lawful, choices, host, tables, problem };
                 let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
-                let mut sweep = Sweep { of, variant, shape: layout, whole, border: &border, room: &mut room };
-                // Memory holds for all variants; of a single one most pipelines fall faster by their bound.
-                if let [(_, sink)] = sinks
-                    && sweep.falls_whole(sink)
-                {
-                    tally.bounded.stage += part.lawful.len() as u64 * choices.lawful();
-                    continue;
-                }
-                let border = sweep.border();
-                border.count(part.lawful.len(), choices, on_all, tally);
-                if border.first < part.lawful.len() {
-                    parts.push((number, which, border));
-                }
+                let whole = Seconds::ZERO;
+                Sweep { of, variant, shape: layout, whole, border: &Border::default(), room: &mut room }
+                    .on_all(variants, &crew, sinks, tally);
             }
         }
-        for (index, sink) in &mut *sinks {
-            let variant = &variants[*index];
-            if variant.networks.is_empty() {
-                for (number, which, border) in &parts {
-                    let (shape, lists) = (&shapes[*number], &lists[*which]);
-                    let (end, choices) =
-                        (shape.declared[*which].lawful.len(), &lists[usize::from(shape.pp > 1)]);
-                    tally.reject(Rule::Limits, border.fitting((border.first, end), choices));
-                }
-                continue;
-            }
-            let whole = room.costs.fastest(problem, variant, &layout);
-            for (number, which, border) in &parts {
-                let (shape, lists) = (&shapes[*number], &lists[*which]);
-                let (part, choices) = (shape.declared[*which].lawful, &lists[usize::from(shape.pp > 1)]);
-                let of = Pipeline { shape, number: *number, part, choices, host, tables, problem };
-                let layout = Layout { pp: shape.pp, vpp: shape.vpp, ..layout };
-                Sweep { of, variant, shape: layout, whole, border, room: &mut room }.run(sink, tally);
-            }
-        }
-        parts.clear();
-        room.parts = parts;
     }
 }
 
@@ -143,8 +122,14 @@ pub fn work<S: Sink>(
 struct Room {
     /// Costs of the layers.
     costs: Costs,
-    /// Room for the pipelines of which something fits: number, part of the dp, and what fits.
-    parts: Vec<(usize, usize, Border)>,
+    /// All layers on the device alone, at the fastest of the clocks.
+    device: Option<Seconds>,
+    /// All layers on the fastest network of all variants of a cap, by cap.
+    wholes: Vec<Seconds>,
+    /// The same of each variant.
+    by_variant: Vec<Seconds>,
+    /// Room for how many dp the lawful sizes hold.
+    held: Vec<usize>,
     /// Room for the dp that the bounds leave.
     ranges: Vec<(usize, usize)>,
     /// States that fit.
@@ -161,13 +146,23 @@ impl Room {
     fn new(caps: usize) -> Self {
         Self {
             costs: Costs::new(caps),
-            parts: Vec::new(),
+            device: None,
+            wholes: Vec::new(),
+            by_variant: Vec::new(),
+            held: Vec::new(),
             ranges: Vec::new(),
             fitting: Vec::new(),
             kept: Vec::new(),
             spots: Vec::new(),
             timings: Vec::new(),
         }
+    }
+
+    /// Forgets what depends on switches of the layers; all of it, if products do too.
+    fn forget(&mut self, products_too: bool) {
+        self.costs.forget(products_too);
+        self.device = None;
+        self.wholes.clear();
     }
 }
 
@@ -187,16 +182,25 @@ impl Border {
         fitting as u64 * choices.per_states()
     }
 
-    /// Counts those of all dp up to `end` that do not, `times` over.
-    fn count(&self, end: usize, choices: &Choices, times: u64, tally: &mut Tally) {
+    /// Counts those of all dp up to `end` that do not.
+    fn count(&self, end: usize, choices: &Choices, tally: &mut Tally) {
         if self.from.is_empty() {
-            tally.reject(Rule::Memory, times * end as u64 * choices.lawful());
+            tally.reject(Rule::Memory, end as u64 * choices.lawful());
         }
         for &(fits, hosted) in &self.from {
-            tally.reject(Rule::Memory, times * fits as u64 * choices.per_states());
-            tally.reject(Rule::HostMemory, times * (hosted - fits) as u64 * choices.per_states());
+            let (fits, hosted) = (fits.min(end), hosted.min(end));
+            tally.reject(Rule::Memory, fits as u64 * choices.per_states());
+            tally.reject(Rule::HostMemory, (hosted - fits) as u64 * choices.per_states());
         }
     }
+}
+
+/// How many dp of a pipeline some lawful size holds, and why the other candidates are refused.
+#[derive(Clone, Copy)]
+struct Held {
+    dp: usize,
+    spares: u64,
+    limits: u64,
 }
 
 /// A pipeline of a unit under all choices of a step.
@@ -226,41 +230,30 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    fn run(&mut self, sink: &mut impl Sink, tally: &mut Tally) {
-        let first = self.border.first;
+    /// The dp that lawful sizes hold, of which there are `held`.
+    fn run(&mut self, held: usize, sink: &mut impl Sink, tally: &mut Tally) {
+        self.border.count(held, self.of.choices, tally);
+        let first = self.border.first.min(held);
         // Sizes grow with dp: those that no size which may matter holds are its end.
         let all = self.variant.sizes.len();
-        let lawful = self.of.part;
+        let lawful = &self.of.part[..held];
         let to = match sink.last_size() {
-            Some(last) if last + 1 >= all => lawful.len(),
+            Some(last) if last + 1 >= all => held,
             Some(last) => lawful.partition_point(|(dp, _)| self.size(*dp).is_some_and(|index| index <= last)),
             None => 0,
         };
         let to = to.max(first);
-        tally.bounded.size += self.border.fitting((to, lawful.len()), self.of.choices);
-        let to = self.within_limits((first, to), tally);
+        tally.bounded.size += self.border.fitting((to, held), self.of.choices);
         let from = self.fast_enough(sink, (first, to), tally);
         if from == to {
             return;
         }
         let least = self.least_by_mean();
-        if self.ruled_out(sink, (from, to), least) {
+        if self.ruled_out((from, to), least, |sizes, rate| sink.out(sizes, rate)) {
             tally.bounded.stage += self.border.fitting((from, to), self.of.choices);
             return;
         }
         self.ranges(sink, (from, to), tally);
-    }
-
-    /// Whether the mean stage is too slow at every dp, all of which some lawful size holds.
-    fn falls_whole(&mut self, sink: &impl Sink) -> bool {
-        let (part, last) = (self.of.part, self.variant.last_lawful());
-        let held = self.size(part[part.len() - 1].0).zip(last).is_some_and(|(size, last)| size <= last);
-        if !held {
-            return false;
-        }
-        self.whole = self.room.costs.fastest(self.of.problem, self.variant, &self.shape);
-        let least = self.least_by_mean();
-        self.ruled_out(sink, (0, part.len()), least)
     }
 
     /// The size that `dp` needs.
@@ -270,22 +263,22 @@ impl Sweep<'_> {
         self.variant.size_for(cluster.unit_cards, active)
     }
 
-    /// The end of those of the range that some lawful size holds.
-    fn within_limits(&self, (from, to): (usize, usize), tally: &mut Tally) -> usize {
-        let last = self.variant.last_lawful();
-        let holds = |dp: u64| self.size(dp).zip(last).is_some_and(|(size, last)| size <= last);
-        let range = &self.of.part[from..to];
-        if range.last().is_none_or(|(dp, _)| holds(*dp)) {
-            return to;
+    /// How many dp some lawful size holds where `last` is the last of them.
+    fn within_limits(&self, last: Option<usize>) -> Held {
+        let (part, all) = (self.of.part, self.of.choices.lawful());
+        let Some(last) = last else {
+            return Held { dp: 0, spares: 0, limits: part.len() as u64 * all };
+        };
+        let holds = |dp: u64| self.size(dp).is_some_and(|size| size <= last);
+        if part.last().is_some_and(|(dp, _)| holds(*dp)) {
+            return Held { dp: part.len(), spares: 0, limits: 0 };
         }
-        let end = from + range.partition_point(|(dp, _)| holds(*dp));
+        let end = part.partition_point(|(dp, _)| holds(*dp));
         // Where no size holds them, those that would fit bare lack the room for their spares.
-        let sized = from + range.partition_point(|(dp, _)| self.size(*dp).is_some());
-        let bare = sized + self.of.part[sized..to].partition_point(|(dp, _)| self.fits_bare(*dp));
-        let count = |range| self.border.fitting(range, self.of.choices);
-        tally.reject(Rule::Spares, count((sized, bare)));
-        tally.reject(Rule::Limits, count((end, sized)) + count((bare, to)));
-        end
+        let sized = end + part[end..].partition_point(|(dp, _)| self.size(*dp).is_some());
+        let bare = sized + part[sized..].partition_point(|(dp, _)| self.fits_bare(*dp));
+        let limits = (part.len() - bare + sized - end) as u64 * all;
+        Held { dp: end, spares: (bare - sized) as u64 * all, limits }
     }
 
     /// Where the dp of the range begin that are fast enough for target and floor on any network.

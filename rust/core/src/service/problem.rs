@@ -159,6 +159,9 @@ pub struct ServiceProblem {
     /// Networks beside the one of the cards.
     #[serde(default)]
     pub side_networks: Vec<SideNetwork>,
+    /// Storage servers, for weights and logs; none: they are not counted.
+    #[serde(default)]
+    pub storage: Option<crate::plant::store::StorageSpec>,
     /// Pieces of the power chain; none: it is not sized.
     #[serde(default)]
     pub chain: Option<ChainSpec>,
@@ -197,7 +200,7 @@ impl ServiceProblem {
             parameters: 0.0,
             rack: self.rack,
             side_networks: &self.side_networks,
-            storage: None,
+            storage: self.storage.as_ref(),
         }
     }
 

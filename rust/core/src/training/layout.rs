@@ -97,6 +97,24 @@ impl Layout {
     pub fn devices(&self) -> u64 {
         self.tp * self.cp * self.dp * self.pp
     }
+
+    /// Copies of the model that a job can give up one at a time: data ranks, but those that hold each other's experts
+    /// stop together. Dense groups are of tp x cp devices of a stage and expert groups of ep x etp, so the least that
+    /// both leave whole is their least common multiple: tp x cp x dp / lcm(tp x cp, ep x etp).
+    #[must_use]
+    pub fn replicas(&self) -> u64 {
+        let (dense, expert) = (self.tp * self.cp, self.ep * self.etp);
+        (dense * self.dp / lcm(dense, expert)).max(1)
+    }
+}
+
+/// The least common multiple of two positive counts.
+fn lcm(a: u64, b: u64) -> u64 {
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
 }
 
 /// Why a layout is not lawful. Names are those of the plan's `search.rejected`.
@@ -324,5 +342,17 @@ mod tests {
         assert_eq!(micro_batches(&training(2048, 0.0), 100, 1), None);
         assert_eq!(micro_batches(&training(2048, 0.03), 100, 1), Some(20));
         assert_eq!(micro_batches(&training(2048, 0.02), 2000, 2), None);
+    }
+
+    #[test]
+    fn data_ranks_that_share_experts_are_one_replica() {
+        let dense = Layout { tp: 8, pp: 16, dp: 64, ..Layout::default() };
+        assert_eq!(dense.replicas(), 64);
+        // Experts over 64 devices of a stage: DeepSeek-V3 on 2,048 cards, 16 stages of 128 devices, is two copies.
+        assert_eq!(Layout { pp: 16, dp: 128, ep: 64, ..Layout::default() }.replicas(), 2);
+        // Experts inside the tensor and context group share no data ranks.
+        assert_eq!(Layout { tp: 8, cp: 2, dp: 6, ep: 2, etp: 8, ..Layout::default() }.replicas(), 6);
+        // 4 devices of a dense group, 6 of an expert group: 12 hold whole ones of both.
+        assert_eq!(Layout { tp: 4, dp: 9, ep: 6, ..Layout::default() }.replicas(), 3);
     }
 }

@@ -125,7 +125,6 @@ pub fn cluster() -> Cluster {
         server_height: 6.0,
         server_mass: None,
         servers_per_rack: None,
-        storage_management_share: 0.1,
         failures_per_server_day: 0.004,
         unit_price: Some(Usd(150_000.0)),
         max_cards: None,

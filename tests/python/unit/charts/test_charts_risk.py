@@ -11,10 +11,6 @@ from planner import api
 from planner.charts import to_svg
 from planner.charts.risk import bands, goodput, ramp, tornado
 from planner.cli.main import app
-from planner.plan.interval import curve
-from planner.problem import build
-from planner.scenario import load
-from planner.specs import SpecLibrary
 
 EXAMPLE = Path(__file__).parents[4] / "examples/llama3-405b-h100.toml"
 
@@ -23,15 +19,14 @@ def test_bands_tornado_and_goodput_of_a_plan() -> None:
     plan = planner.size(EXAMPLE)
     assert "days" in to_svg(bands(plan))
     assert plan.swings["days"][0].label.split(" ")[0] in to_svg(tornado(plan))
-    request = build(load(EXAMPLE), SpecLibrary.from_environment()).request
-    points = curve(request, plan)
-    best = max(share for _, share in points)
     assert plan.reliability is not None
+    points = plan.reliability.at_intervals
+    best = max(point.goodput for point in points)
     # The plan's own interval is the top of the curve.
     assert best <= plan.reliability.goodput * (1 + 1e-6)
-    assert points[0][1] < best
-    assert points[-1][1] < best
-    assert "goodput" in to_svg(goodput(plan, points))
+    assert points[0].goodput < best
+    assert points[-1].goodput < best
+    assert "goodput" in to_svg(goodput(plan))
 
 
 def test_the_ramp_of_deliveries() -> None:

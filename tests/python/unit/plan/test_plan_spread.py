@@ -11,7 +11,7 @@ from planner import engine
 from planner.plan import case as cases
 from planner.plan.confidence import confidence, days_allowed, on_plant
 from planner.plan.draws import normals, plain_normals
-from planner.plan.risk import DAYS, FATAL, REASONS
+from planner.plan.risk import DAYS, FATAL, MFU, REASONS
 from planner.plan.spread import DRAWS
 from planner.plan.studied import DesignStudy, study_design
 from planner.scenario import from_table
@@ -65,6 +65,18 @@ def test_four_of_five_simulated_runs_lie_inside_the_band(found: Found) -> None:
     assert 0.77 < inside < 0.83
     assert float((runs <= band.p50).mean()) == pytest.approx(0.5, abs=0.04)
     assert study.spread.drawn.matrix.shape[0] == DRAWS
+
+
+def test_utilisation_is_drawn_like_the_days(found: Found) -> None:
+    _, design, study = found
+    band = study.bands.mfu
+    assert band is not None
+    assert band.p90 <= 1.0
+    of = study.spread.drawn.of
+    other = of.draws(8192, 7, normals(of.inputs.keys, 8192, 7))
+    columns = engine.sample(of.request, [on_plant(design)], of.leaves.pointers, other.matrix)[:, 0]
+    truths = columns[:, MFU] / other.factors[:, 0]
+    assert 0.77 < float(((truths >= band.p10) & (truths <= band.p90)).mean()) < 0.83
 
 
 def test_a_plan_that_is_ninety_percent_sure_meets_the_target_in_nine_simulated_runs_of_ten(

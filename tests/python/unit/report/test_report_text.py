@@ -23,7 +23,22 @@ def test_no_other_line_is_wider_than_asked(plan: Plan, width: int) -> None:
 
 
 def test_the_memo_is_compact(plan: Plan) -> None:
-    assert len(render(plan).splitlines()) <= 85
+    read, _, annex = render(plan).partition("\nAnnex: ")
+    assert len(read.splitlines()) <= 85
+    assert "by month" not in read
+    assert "levels" in annex
+
+
+def test_the_answer_stands_on_the_first_screen(plan: Plan) -> None:
+    screen = "\n".join(render(plan).splitlines()[:12])
+    assert plan.cards is not None
+    for wanted in (
+        f"{plan.cards.total:,} x kunlun-p800",
+        "MW at the grid",
+        "of capital",
+        "of the draws half take",
+    ):
+        assert wanted in screen, wanted
 
 
 def test_the_memo_has_what_an_engineer_asks_for(plan: Plan) -> None:

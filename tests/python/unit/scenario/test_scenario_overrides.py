@@ -67,6 +67,18 @@ def test_setting_one_batch_key_drops_the_other() -> None:
     assert scenario.workload.global_batch == 1024
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["workload.batch_tokens=8Mi", "workload.batch_sequences=512"],
+        ["limits.cards.min=8", "limits.cards=512"],
+    ],
+)
+def test_overrides_of_which_one_would_silently_be_lost_are_refused(sets: list[str]) -> None:
+    with pytest.raises(ScenarioError, match=sets[0].partition("=")[0]):
+        from_table(TABLE, sets)
+
+
 def test_later_overrides_win() -> None:
     assert from_table(TABLE, ["target.days=120", "target.days=90"]).target.days == 90
 

@@ -15,6 +15,8 @@ use crate::units::Seconds;
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
     dp: u64,
+    /// See [`Layout::replicas`].
+    replicas: u64,
     micro_batches: u64,
     place: Place,
     tokens: f64,
@@ -30,7 +32,7 @@ impl Spot {
         if ceiling < self.needed {
             return Some(Cut::Target);
         }
-        (!sink.wants(self.place, self.dp, ceiling)).then_some(Cut::Bound)
+        (!sink.wants(self.place, self.replicas, ceiling)).then_some(Cut::Bound)
     }
 }
 
@@ -96,6 +98,7 @@ impl Sweep<'_> {
         for place in variant.places(active, first) {
             let mut spot = Spot {
                 dp,
+                replicas: layout.replicas(),
                 micro_batches: count,
                 place,
                 tokens,
@@ -185,7 +188,7 @@ impl Sweep<'_> {
                 layout.switches.dp_overlap = dp_overlap;
                 let exposed = family.exposed_traffic(&bench, &layout, places, traffic, passes.micro_batches);
                 let rate = spot.tokens / family.seconds(&bench, passes, *sends, exposed, update).0;
-                if rate >= spot.needed && variant.meets(problem, spot.place, spot.dp, rate) {
+                if rate >= spot.needed && variant.meets(problem, spot.place, spot.replicas, rate) {
                     met |= 1 << place;
                     sink.take(variant, spot.place, Best { rate, layout });
                 }

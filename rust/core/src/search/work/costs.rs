@@ -101,7 +101,8 @@ impl Costs {
         let at = places(layout, bench.domain);
         let groups = [(at.tensor, layout.tp), (at.context, layout.cp), (layout.etp as f64, layout.ep)]
             .map(|(stride, size)| bench.network.group(stride, size as f64));
-        let known = self.classes.iter().position(|known| *known == groups);
+        // Alike ones stand near each other mostly.
+        let known = self.classes.iter().rposition(|known| *known == groups);
         let class = known.unwrap_or(self.classes.len());
         if known.is_none() {
             self.classes.push(groups);

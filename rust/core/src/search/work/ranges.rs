@@ -68,10 +68,15 @@ impl Sweep<'_> {
     ///
     /// So it is where on every size from that of the first to that of the last degree more is asked of each card than the
     /// layouts can give: a layout has at most the cards of the smallest size that holds it.
-    pub(super) fn ruled_out(&self, sink: &impl Sink, (from, to): (usize, usize), least: Least) -> bool {
+    pub(super) fn ruled_out(
+        &self,
+        (from, to): (usize, usize),
+        least: Least,
+        out: impl Fn((usize, usize), f64) -> bool,
+    ) -> bool {
         let lawful = self.of.part;
         let sizes = self.size(lawful[from].0).zip(self.size(lawful[to - 1].0));
-        sizes.is_some_and(|sizes| sink.out(sizes, self.rate_per_card(least, lawful[from].1)))
+        sizes.is_some_and(|sizes| out(sizes, self.rate_per_card(least, lawful[from].1)))
     }
 
     /// Of a range of dp the parts that `least` does not rule out are added to `kept`, one behind the other.
@@ -82,7 +87,7 @@ impl Sweep<'_> {
         least: Least,
         kept: &mut Vec<(usize, usize)>,
     ) {
-        if from >= to || self.ruled_out(sink, (from, to), least) {
+        if from >= to || self.ruled_out((from, to), least, |sizes, rate| sink.out(sizes, rate)) {
             return;
         }
         if to - from <= FEW {
