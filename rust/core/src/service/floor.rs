@@ -1,6 +1,5 @@
 //! How far an unfinished search may be from the best: a bound that needs no layout.
 
-use crate::search::gap::share;
 use crate::service::ground::{Ground, Kind};
 use crate::service::problem::ServiceProblem;
 use crate::service::search::{Found, grounds, score, throughput};
@@ -65,5 +64,8 @@ pub fn gap(problem: &ServiceProblem, best: Option<&Found>) -> Result<Option<f64>
         }
     }
     let known = if throughput(problem) { -best.rate } else { score(problem, best) };
-    Ok(share(bound, Some(known)))
+    // A rate is a negative cost: what could be added is told as a share of what could be reached.
+    let whole = if known < 0.0 { -bound } else { known };
+    let sound = known.is_finite() && bound.is_finite() && whole > 0.0;
+    Ok(sound.then(|| ((known - bound) / whole).max(0.0)))
 }
