@@ -172,11 +172,31 @@ def _wrong_unit(text: object, unit: str, dimension: Dimension) -> str:  # noqa: 
     if dimension is Dimension.FLOPS_PER_SECOND and unit.upper().endswith(("FLOPS", "OPS")):
         operations = "FLOP/s" if "FL" in unit.upper() else "OP/s"
         return f"{_cut(text)}: write {unit[0]}{operations} for operations per second"
+    if dimension is Dimension.SECONDS and unit in _OTHER_TIMES:
+        return f"{_cut(text)}: {_OTHER_TIMES[unit]}"
     same_letters = [u for u in table if u and u.lower() == unit.lower()]
     near = same_letters or get_close_matches(unit, [u for u in table if u], n=1, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"{_cut(text)}: unit {_cut(unit)} is not a unit of {dimension.value}; {hint}known: {sample}"
 
+
+_OTHER_TIMES = {
+    "m": "m is no unit of time here: write min, or days for months",
+    "mo": "months differ in length: write days or weeks",
+    "month": "months differ in length: write days or weeks",
+    "months": "months differ in length: write days or weeks",
+    "d": "write days",
+    "w": "write weeks",
+    "y": "write years",
+    "sec": "write s",
+    "seconds": "write s",
+    "minutes": "write min",
+    "minute": "write min",
+    "hour": "write h",
+    "hours": "write h",
+    "hr": "write h",
+}
+"""Units of time that people write, and what to write instead."""
 
 _SHOW_PREFIXES = [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -145,21 +146,18 @@ class Figures:
         figures = f"{len(missing)} figures" if len(missing) > 1 else "1 figure"
         own = [item.key for item in missing if self._own_file(item.key) is not None]
         ours = [item.key for item in missing if self._own_file(item.key) is None]
-        hints = [f"add to your files:\n{self.own_snippets(own)}"] if own else []
+        hints = [f"add to your files, each line in its table:\n{self.own_snippets(own)}"] if own else []
         if ours:
             hints.append(f"supply them in a directory named by {SPEC_PATH_VARIABLE}:\n{snippets(ours)}")
         said = "that nobody published" if ours else "that your files do not give"
         raise MissingFigureError(f"{why} needs {figures} {said}:\n{listed}", hint="\n  and ".join(hints))
 
     def own_snippets(self, keys: Sequence[FigureKey]) -> str:
-        """Lines to add to files of the user's own, each under the name of its file."""
+        """Lines to add to files of the user's own, each in its table, under the name of its file."""
         files: dict[str, list[FigureKey]] = {}
         for key in sorted(keys):
             files.setdefault(self._file(key), []).append(key)
-        return "\n".join(
-            "\n".join([f"    # {file}", *(f"    {_line(key.kind, key.key)}" for key in held)])
-            for file, held in files.items()
-        )
+        return "\n".join("\n".join([f"    # {file}", *_tables(held)]) for file, held in files.items())
 
     def supply(self, keys: Sequence[FigureKey]) -> tuple[str, str]:
         """Where figures of one file go, in words, and the TOML to fill in."""
@@ -277,6 +275,22 @@ def _snippet(kind: str, spec_id: str, keys: Sequence[str]) -> str:
         else:
             lines.append(f"    {_line(kind, key)}")
     return "\n".join(lines)
+
+
+def _tables(keys: Sequence[FigureKey]) -> Iterator[str]:
+    """Lines of one file by table: keys of the file itself first, as TOML has it."""
+    tables: dict[str, list[str]] = {}
+    for kind, _, key in keys:
+        table, _, name = key.rpartition(".")
+        tables.setdefault(table, []).append(f"    {name} = {_sample(kind, key)}")
+    for table in sorted(tables):
+        if not table:
+            yield "    # above the first [table]:"
+        elif item := re.fullmatch(r"(.+)\[(\d+)\]", table):
+            yield f"    # in number {int(item[2]) + 1} of its [[{item[1]}]]:"
+        else:
+            yield f"    [{table}]"
+        yield from tables[table]
 
 
 def _line(kind: str, key: str) -> str:

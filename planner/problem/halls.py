@@ -166,7 +166,7 @@ def storage_spec(
 ) -> wire.StorageSpec | None:
     """What checkpoints and ``tokens`` of training data go to; None where the facility file has no server.
 
-    ``rate_given``: the user says how fast checkpoints are written, and the store is built for that.
+    ``rate_given``: the user says how fast checkpoints are written, and the store is built to write so.
     """
     if facility.storage is None:
         return None
@@ -182,7 +182,8 @@ def storage_spec(
         client_bytes_per_second=read("client"),
         checkpoints=read("checkpoints"),
         data_bytes=read("bytes_per_token") * tokens,
-        seconds=None if rate_given else read("write_time"),
+        seconds=read("write_time"),
+        write_given=rate_given,
         fewest=round(read("fewest")),
         power=read("power"),
         height=read("height"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from planner.problem import wire
 from planner.problem.alternatives import Alternatives
+from planner.problem.figures import Figures
 from planner.problem.halls import (
     boundary_limits,
     hall_limits,
@@ -22,6 +23,8 @@ from planner.specs import Part, Site, System
 MOST_CARDS = 1_000_000
 """Where the scenario sets no limit on cards: far beyond any cluster built."""
 SECONDS_PER_YEAR = 365 * 86400.0
+FAR = 5
+"""A tariff this many times that of the site, or less than this part of it, is remarked on."""
 _MONEY_AXES: tuple[Axis, ...] = ("capex_usd", "tco_usd_per_year")
 _MONEY_OBJECTIVES = ("capex", "tco")
 
@@ -70,12 +73,18 @@ class Surroundings(Alternatives):
         chain = self.figures.of("parts", facility)
         if choice.tariff is not None:
             tariff = choice.tariff.amount * self.figures.usd_per(choice.tariff.currency)
+            self._remark_on_tariff(site, tariff)
         else:
             tariff = sheet.price("tariff", "tariff") or 0.0
         tariff = mean_tariff(choice, tariff, self.figures)
         carbon = choice.carbon
         if carbon is None:
             carbon = sheet.need("carbon", "environment", "carbon intensity")
+        if choice.redundancy != "N+1" and facility.building is not None:
+            self.notes.append(
+                f"site.redundancy {choice.redundancy} changes the pieces of the power chain, not the price "
+                f"of the building: that is a market's, mostly for N+1, and its parts are not published"
+            )
         return wire.Site(
             tariff_usd_per_kwh=tariff,
             carbon_kg_per_kwh=carbon,
@@ -83,6 +92,16 @@ class Surroundings(Alternatives):
             ups_efficiency=chain.need("chain.ups_efficiency", "space", "uninterruptible supplies"),
             distribution_efficiency=chain.need("chain.distribution_efficiency", "space", "distribution"),
         )
+
+    def _remark_on_tariff(self, site: Site, tariff: float) -> None:
+        """A tariff (USD/kWh) that is far from the site's own is mostly one of another unit."""
+        files = Figures(self.library)
+        own = files.of("sites", site).price("tariff", "tariff")
+        if own and not 1 / FAR <= tariff / own <= FAR:
+            self.notes.append(
+                f"site.tariff is {tariff:.3g} USD/kWh, {tariff / own:,.3g} times that of {site.id} "
+                f"({own:.2g}): look at its unit"
+            )
 
     def _economics(self, facility: Part) -> wire.Economics:
         sheet, asked = self.figures.of("parts", facility), self.scenario.money

@@ -68,6 +68,7 @@ class StorageSpec(Wire):
     checkpoints: float
     data_bytes: float
     seconds: float | None = None
+    write_given: bool = False
     fewest: Unsigned
     power: float
     height: float

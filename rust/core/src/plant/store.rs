@@ -24,6 +24,9 @@ pub struct StorageSpec {
     /// Time within which a checkpoint is to be written or read; none: at the rates given.
     #[serde(default)]
     pub seconds: Option<f64>,
+    /// The user named the rate of writing: the store is built for that, whatever `seconds` asks.
+    #[serde(default)]
+    pub write_given: bool,
     /// Fewest servers: copies stand on different ones.
     pub fewest: u64,
     /// Draw of a server; the rating is taken to be the same.
@@ -47,7 +50,8 @@ impl StorageSpec {
         let up = |wanted: f64, each: f64| (wanted / each - 1e-9).ceil().max(0.0) as u64;
         let reachable = self.client_bytes_per_second * clients as f64;
         let needed = self.seconds.map_or(reachable, |seconds| reachable.min(checkpoint.0 / seconds));
-        let write = recovery.checkpoint_bytes_per_second.min(needed);
+        let write =
+            recovery.checkpoint_bytes_per_second.min(if self.write_given { reachable } else { needed });
         let read = recovery.load_bytes_per_second.unwrap_or(write).min(needed);
         let kept = self.checkpoints * checkpoint.0 + self.data_bytes;
         up(write, self.write_bytes_per_second)
@@ -98,6 +102,7 @@ mod tests {
         checkpoints: 20.0,
         data_bytes: 62e12,
         seconds: None,
+        write_given: false,
         fewest: 3,
         power: Watts(900.0),
         height: 2.0,
@@ -132,6 +137,21 @@ mod tests {
         assert!((timed.load_bytes_per_second.unwrap() - 120e9).abs() < 1.0);
         // One server of cards takes 20 GB/s, whatever stands at the other end.
         assert!((need.carried(&RECOVERY, 13, 1).checkpoint_bytes_per_second - 20e9).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_rate_of_writing_by_hand_asks_for_no_faster_reads() {
+        // 5.7 TB within a minute are 95 GB/s: twelve servers write them, three read them.
+        let given = StorageSpec { seconds: Some(60.0), write_given: true, ..SERVER };
+        let at = |rate: f64| {
+            let recovery = Recovery {
+                checkpoint_bytes_per_second: rate,
+                load_bytes_per_second: Some(900e9),
+                ..RECOVERY
+            };
+            given.servers(&recovery, Bytes(5.7e12), 2048)
+        };
+        assert_eq!([at(1e9), at(40e9), at(95e9), at(200e9)], [3, 5, 12, 25]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -275,12 +276,15 @@ def test_all_missing_figures_of_an_own_card_are_told_at_once_with_the_file_to_ed
     with pytest.raises(MissingFigureError) as caught:
         problem(bare, "hardware.systems=bare-card")
     text = str(caught.value)
+    lines = tomllib.loads((caught.value.hint or "").partition("\n")[2].replace("= ...", "= 1"))
     for key in ("memory.bandwidth", "power.tdp", "power.idle", "power.training_share"):
         assert key in caught.value.message
-        assert key in (caught.value.hint or "")
+        table, _, name = key.partition(".")
+        assert "value" in lines[table][name]
     assert "that your files do not give" in text
-    assert f"add to your files:\n    # {tmp_path / 'accelerators/bare-card.toml'}" in (
-        caught.value.hint or ""
+    assert (
+        f"add to your files, each line in its table:\n    # {tmp_path / 'accelerators/bare-card.toml'}"
+        in (caught.value.hint or "")
     )
     assert "extends" not in text
     assert "nobody published" not in text
