@@ -14,6 +14,7 @@ from planner.errors import PlannerError
 from planner.plan.model import Plan
 from planner.plan.risk_parts import SheetKey
 from planner.specs import SpecLibrary
+from planner.specs.reading import dotted
 
 TOLERANCE = 0.03
 """Half of the 80 % range of a measurement that is not repeated."""
@@ -43,6 +44,13 @@ class Sheet(BaseModel):
     precision: str
     date: str = Field(min_length=4)
     line: list[Line]
+
+
+_WRONG = {
+    "date": 'must be the day or month of the measurement, e.g. "2026-11"',
+    "measured": "must be a number above zero, in the unit of the line",
+}
+"""What is most often amiss in a sheet, in words."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +108,11 @@ def read_sheet(path: Path) -> Sheet:
         sheet = Sheet.model_validate(table)
     except ValidationError as fault:
         first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = dotted(first["loc"])
+        told = "is missing" if first["type"] == "missing" else first["msg"][:1].lower() + first["msg"][1:]
+        said = _WRONG.get(str(first["loc"][-1]), told)
         raise PlannerError(
-            first["msg"], file=str(path), key=where, hint="the sheet comes from `planner size --sheet FILE`"
+            said, file=str(path), key=where, hint="the sheet comes from `planner size --sheet FILE`"
         ) from fault
     for place, line in enumerate(sheet.line):
         if line.measured is not None and not 1 / FARTHEST < line.measured / line.expected < FARTHEST:

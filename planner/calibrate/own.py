@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.calibrate.residuals import Z90
 from planner.errors import PlannerError
 from planner.specs import SpecLibrary
 from planner.validation.files import read
@@ -140,12 +141,17 @@ def _anchor(chip: str, software: str, engines: Sequence[Engine]) -> Anchor:
     left = errors - shift
     if count > 1:
         left = np.array([error - shift_of(np.delete(errors, i)) for i, error in enumerate(errors)])
-    bounded = abs(float(np.median(errors))) > _vouched(count, experts, known, doubt)
+    middle = float(np.median(errors))
+    bounded = abs(middle) > _vouched(count, experts, known, doubt)
     if count >= CORRECT:
         each, without = _each_share(engines, _between(experts, known, doubt))
         if np.abs(np.expm1(without)).mean() < np.abs(np.expm1(left)).mean():
             u, left = each, without
     noise = WITHIN**2 * (2 if count > 1 else 3)
+    sigma = max(math.sqrt((noise + (float(left @ left) if count > 1 else 0.0)) / (count + 2)), 0.03)
+    if bounded:
+        # What is not believed stays inside the band.
+        sigma = max(sigma, abs(middle - shift) / Z90)
     return Anchor(
         efficiency=chip,
         software=software,
@@ -154,7 +160,7 @@ def _anchor(chip: str, software: str, engines: Sequence[Engine]) -> Anchor:
         factor=math.exp(float(np.median(_errors(engines, u) - errors))),
         before=float(np.mean(np.abs(np.expm1(errors)))),
         after=float(np.mean(np.abs(np.expm1(left)))),
-        sigma=max(math.sqrt((noise + (float(left @ left) if count > 1 else 0.0)) / (count + 2)), 0.03),
+        sigma=sigma,
         rates={name: math.exp(float(u[0] + own)) for name, own in zip(RATES, u[1:], strict=True)},
         bounded=bounded,
     )

@@ -252,12 +252,17 @@ def _put_spread(text: str, found: Shipped, mine: list[bool]) -> str:
     return re.sub(r"^spread = .*$", lambda _: lines, text, count=1, flags=re.M)
 
 
-def folds_file(found: Shipped, doubts: Mapping[str, float], domestic: NDArray[np.float64]) -> str:
+def folds_file(
+    found: Shipped,
+    doubts: Mapping[str, float],
+    lags: Mapping[str, float],
+    domestic: NDArray[np.float64],
+) -> str:
     """cv.json: step seconds predicted by fits that had not seen the row's group.
 
     Args:
         found: the fit.
-        doubts: of open fields (`planner.calibrate.open_fields`).
+        doubts, lags: of open fields (`planner.calibrate.open_fields`).
         domestic: ln errors of the runs on Chinese chips (`planner.calibrate.priors.as_domestic_plans`).
     """
     rows = {}
@@ -286,6 +291,7 @@ def folds_file(found: Shipped, doubts: Mapping[str, float], domestic: NDArray[np
             "the group, but one run of it with the same software anchors": _score_of_rows(anchored(found)),
         },
         "open_fields": dict(doubts),
+        "open_lags": dict(lags),
         "parameters": {
             p.name: round(float(u), 6) for p, u in zip(found.model.parameters, found.fit.u, strict=True)
         },

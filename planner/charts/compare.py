@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from planner.charts.style import PALETTE, WIDTH, Drawn, data, empty, titled
+from planner.charts.style import FEW, PALETTE, WIDTH, Drawn, data, empty, titled
 from planner.plan.compare import Comparison, Contender
 
 STEPS = ("advertised", "matrix engine", "kernel", "step", "goodput")
@@ -73,7 +73,7 @@ def measures(comparison: Comparison) -> Drawn:
             .mark_bar(color=PALETTE[0])
             .encode(
                 y=alt.Y("system:N", sort=order, title=None, axis=axis, scale=alt.Scale(domain=order)),
-                x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=3, format=",.3~r")),
+                x=alt.X("value:Q", title=None, axis=FEW),
             )
             .properties(width=110, height=24 * len(order))
         )
@@ -104,7 +104,7 @@ def latencies(comparison: Comparison) -> Drawn:
         .mark_bar(color=PALETTE[2])
         .encode(
             y=alt.Y("system:N", sort=order, title=None),
-            x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=3, format=",.3~r")),
+            x=alt.X("value:Q", title=None, axis=FEW),
             tooltip=["system:N", "what:N", alt.Tooltip("value:Q", format=",.4g")],
         )
         .properties(width=150, height=24 * len(order))

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from planner.charts.style import HEIGHT, PALETTE, WIDTH, Drawn, Row, data, empty, headed, titled, words
+from planner.charts.style import (
+    HEIGHT,
+    PALETTE,
+    SPACED,
+    WIDTH,
+    Drawn,
+    Row,
+    data,
+    empty,
+    headed,
+    titled,
+    words,
+)
 from planner.plan.model import Plan
 
 AXIS_WORDS = {
@@ -37,7 +49,7 @@ def front(plan: Plan) -> Drawn:
         alt.Chart(data(rows))
         .mark_point(filled=True, size=70, opacity=0.85)
         .encode(
-            x=alt.X(f"{x}:Q", title=AXIS_WORDS.get(x, x), scale=alt.Scale(zero=False)),
+            x=alt.X(f"{x}:Q", title=AXIS_WORDS.get(x, x), axis=SPACED, scale=alt.Scale(zero=False)),
             y=alt.Y(f"{y}:Q", title=AXIS_WORDS.get(y, y), scale=alt.Scale(zero=False)),
             color=alt.Color("cooling:N", scale=alt.Scale(range=list(PALETTE)), title="cooling"),
             shape=alt.Shape("system:N", title="system"),

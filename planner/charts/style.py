@@ -11,6 +11,11 @@ WIDTH, HEIGHT = 420, 240
 PALETTE = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0")
 """Colours that stay apart in print and for most colour-blind readers, largest part first."""
 
+SPACED = alt.Axis(labelOverlap="greedy", labelSeparation=8)
+"""Numbers that would touch are left out."""
+FEW = alt.Axis(tickCount=3, format=",.3~r", labelOverlap="greedy", labelSeparation=8)
+"""Of a narrow chart."""
+
 Row = Mapping[str, object]
 
 
@@ -20,7 +25,7 @@ def data(rows: Sequence[Row]) -> alt.InlineData:
 
 
 def words(name: str) -> str:
-    """``storage_and_management_watts`` as people write it."""
+    """``side_networks_watts`` as people write it."""
     for unit in ("_usd", "_watts", "_megawatts", "_seconds", "_bytes"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")

@@ -183,10 +183,10 @@ def _shipped(output: Path | None, cv: bool, library: object) -> None:
     files = [(f"efficiency/{name}", text) for name, text in write.efficiency_files(found, library).items()]
     files += [(f"software/{name}", text) for name, text in write.software_files(found).items()]
     if cv:
-        doubts = open_fields.measured_doubts(library, found)
+        doubts, lags = open_fields.measured_doubts(library, found)
         typer.echo("a field left open adds: " + ", ".join(f"{name} {d:.3f}" for name, d in doubts.items()))
         files.append(
-            ("cases/cv.json", write.folds_file(found, doubts, priors.as_domestic_plans(found, library)))
+            ("cases/cv.json", write.folds_file(found, doubts, lags, priors.as_domestic_plans(found, library)))
         )
     written = write.write(output, files)
     typer.echo(f"wrote {len(written)} files below {output}")

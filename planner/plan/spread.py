@@ -114,11 +114,13 @@ class Spread:
         self, choice: wire.DesignChoice, design: Wire, others: Bands, target_days: float | None
     ) -> Bands:
         """The bands of a design: what ``others`` (one figure at a time) say of it, mended by the draws."""
-        columns, speed = self.columns(choice), design["performance"]
-        days = self._days(choice, CANNOT_RUN)
+        speed, days = design["performance"], self._days(choice, CANNOT_RUN)
+        # Where it cannot run there is no step to tell of: `runs` says how often that is.
+        running = np.isfinite(days)
+        columns = self.columns(choice)[running]
         work = speed["tokens_per_second"] * speed["step_seconds"]
         drawn = {
-            "days": days[np.isfinite(days)],
+            "days": days[running],
             "step_seconds": columns[:, STEP],
             "mfu": columns[:, MFU],
             "tokens_per_second": work / columns[:, STEP],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from planner.errors import SpecError
@@ -217,7 +217,7 @@ def _scale_up(system: System, figures: Figures) -> wire.ScaleUpSpec | None:
 
 
 def media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire.Medium, ...]:
-    """Copper first, then active optical cables, then the fabric's own modules: the order of their prices.
+    """Copper, active optical cables, the fabric's own modules, those of long reach: by their price.
 
     Modules reach no farther than either of them and their fibre.
     """
@@ -254,7 +254,33 @@ def media(fabric: Fabric, library: SpecLibrary, figures: Figures) -> tuple[wire.
                 price=_beside(sheet, "price", figures),
             )
         )
-    return tuple(found)
+    return (*found, *_long(fabric, found[-1] if known else None, library, figures))
+
+
+def _long(
+    fabric: Fabric, usual: wire.Medium | None, library: SpecLibrary, figures: Figures
+) -> Iterator[wire.Medium]:
+    """Modules at both ends of links between switches that the usual ones do not reach, on the same fibre.
+
+    Draw and price of the core are those of the usual modules; what the long ones take besides stands here.
+    """
+    if usual is None:
+        return
+    near = library.part(fabric.transceiver_switch)
+    base = figures.of("parts", near)
+    for name in fabric.long_reach:
+        part = library.part(name)
+        sheet = figures.of("parts", part)
+        watts = 2 * sheet.need("power", "space", "power") / (part.ports or 1)
+        watts -= 2 * base.need("power", "space", "power") / (near.ports or 1)
+        prices = _beside(sheet, "price", figures), _beside(base, "price", figures), usual.price
+        usd = None
+        if prices[0] is not None and prices[1] is not None and prices[2] is not None:
+            usd = prices[2] + 2 * prices[0] / (part.ports or 1) - 2 * prices[1] / (near.ports or 1)
+        reach = sheet.need("reach", "space", "reach")
+        yield usual.model_copy(
+            update={"cable": part.id, "reach": reach, "power": usual.power + watts, "price": usd}
+        )
 
 
 def _beside(sheet: Sheet, key: str, figures: Figures) -> float | None:

@@ -60,6 +60,10 @@ class SoftwareProfile(SpecFile):
     precision: Literal["bf16", "fp8"] = Field(
         default="bf16", description="where a run does not say and the chip can"
     )
+    fp4_since: Text | None = Field(
+        default=None,
+        description="year-month from which runs that do not say take 4 bits where the chip can",
+    )
     sequence_parallel: bool = Field(default=True, description="where a run does not say and tp is above 1")
     fused_expert_bias: bool = Field(
         default=False, description="biases and clamped activations of experts are part of their kernels"

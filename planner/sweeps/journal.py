@@ -160,7 +160,7 @@ def write_meta(path: Path, meta: Mapping[str, Any]) -> None:
 
 def unwritable(path: Path, fault: OSError, rows: int | None = None) -> PlannerError:
     """The error for a file that cannot be written; ``rows`` stand in it safely."""
-    safe = f"; {rows:,} rows stand in it" if rows else ""
+    safe = f"; at least {rows:,} rows stand in it" if rows else ""
     # Part of a chunk may stand there even where no whole chunk does: what is whole of it counts.
     hint = "give another place with -o" if rows is None else "mend that, then go on with --resume"
     return PlannerError(f"cannot be written: {fault.strerror}{safe}", file=str(path), hint=hint)

@@ -114,6 +114,8 @@ class Desk:
             )
         notes: list[str] = []
         precision = self._precision(row, notes)
+        if row.precision is None and precision == "fp4":
+            row = row.model_copy(update={"block_scaled": True})
         try:
             shape = self._architecture(row.model)
             system = self.library.resolve_hardware(self._hardware_name(row))
@@ -228,9 +230,10 @@ class Desk:
     def _precision(self, row: Row, notes: list[str]) -> str:
         if row.precision is None:
             found = profile_of_run(row.framework, row.software_date)
-            chosen = found.precision if found else "bf16"
-            if chosen != "bf16" and not self._has_peak(row, chosen):
-                chosen = "bf16"
+            wanted: list[str] = [found.precision] if found else []
+            if found and found.fp4_since and (row.software_date or "") >= found.fp4_since:
+                wanted.insert(0, "fp4")
+            chosen = next((name for name in wanted if name == "bf16" or self._has_peak(row, name)), "bf16")
             notes.append(f"precision not given: {chosen}")
             return chosen
         if row.precision not in ("bf16", "fp8", "fp4"):

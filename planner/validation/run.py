@@ -14,6 +14,7 @@ from planner.software import SoftwareProfile
 from planner.specs import Efficiency, SpecLibrary
 from planner.validation.files import Cases, read
 from planner.validation.later import as_answer, planned_rows
+from planner.validation.open_fields import lag
 from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
 from planner.validation.rows import LATER, SHIPPED, CaseFileError, Row
@@ -128,7 +129,7 @@ def _notes(found: Prediction) -> tuple[str, ...]:
 
 
 def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | None) -> Case:
-    central = found.predicted if found else None
+    central = found.predicted * math.exp(lag(row, found.engine.ready.experts)) if found else None
     shown = fold if fold is not None and central is not None else central
     ready = found.engine.ready if found else None
     low = high = None

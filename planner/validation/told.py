@@ -33,6 +33,8 @@ NOT_BLIND = [
     "  not fitted, but its runs are in the fit of the chip since;",
     "- one own run vouches for two standard deviations at most: introduced when two odd rows of",
     "  torchtitan spoiled what one run anchors (between one and three deviations it hardly matters);",
+    "- submissions to MLPerf Training since 5.1 that do not print a precision are read as four bits on",
+    "  chips that can, as most that print it are: taken up when such rows came out far too slow;",
     "- Megatron-LM since mid-2024 sends a token to a server once (its own DeepEP runs say so): taken",
     "  up when runs read later were seen; no row of the fit crosses servers with it;",
     "- chips without runs are lowered to the median share that training reaches of measured products",

@@ -91,7 +91,7 @@ def _references(library: Library) -> Iterator[Finding]:
 
 def _cables_and_networks(library: Library) -> Iterator[Finding]:
     for fabric in library.of("fabrics", Fabric):
-        for key in ("copper", "active_optical"):
+        for key in ("copper", "active_optical", "long_reach"):
             for place, name in enumerate(getattr(fabric.spec, key)):
                 yield from _refers(library, fabric, f"{key}[{place}]", name, "parts")
     for owner in library.of("parts", Part):

@@ -33,6 +33,10 @@ class Fabric(SpecFile):
     active_optical: list[str] = Field(
         default=[], description="ids of active optical cables in parts/ for its ports, shortest first"
     )
+    long_reach: list[str] = Field(
+        default=[],
+        description="ids of switch-side modules in parts/ for links beyond the usual one, shortest first",
+    )
     oversubscription: list[float] = Field(
         default=[1.0], description="of the top tier, usual first; the search may choose among them"
     )

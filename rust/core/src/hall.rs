@@ -1,7 +1,7 @@
 //! Where racks stand, and how long the cables between them are.
 //!
 //! Racks stand in rows in the order of the servers. The leaves of a group stand in network racks in the middle of the
-//! racks they serve, spines and cores in the middle of all. A cable climbs out of its rack, runs along and across the
+//! racks they serve, the spines of a pod in the middle of its leaves, what joins everything in the middle of all. A cable climbs out of its rack, runs along and across the
 //! rows (Manhattan distance) and climbs into the other; some slack is added, and the next length that is sold is taken.
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use crate::fabric::FabricDesign;
 
 /// Lengths in which cables are sold, in metres.
 const SOLD: [u64; 16] = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 150, 200, 300, 500, 1000];
+
+/// Racks of one kind of switch that are told apart.
+const MOST_RACKS: usize = 1000;
 
 /// The floor of a hall.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,35 +136,79 @@ pub fn cable_rows(design: &FabricDesign, packing: &Packing, geometry: &Geometry)
     plan.host_links(design.links[0].count, geometry, &mut sorted);
     let [leaves, spines, cores, supers] =
         [0, 1, 2, 3].map(|tier| design.tiers.get(tier).map_or(0, |tier| tier.switches));
+    let pods = plan.pods(design);
     if let Some(link) = design.links.get(1) {
-        let spine_racks = plan.centre(0, spines);
         let mut whole = Whole::default();
-        for rack in &plan.leaf_racks {
-            for (place, held) in &spine_racks {
-                let share =
-                    link.count as f64 * (rack.leaves as f64 / leaves as f64) * (*held as f64 / spines as f64);
-                sorted.add(link.name, geometry.cable(rack.place, *place), whole.take(share));
-            }
+        for pod in &pods {
+            let links = link.count as f64 * (held(&pod.leaves) / leaves as f64);
+            join((link.name, links), (&pod.leaves, &pod.spines), geometry, &mut sorted, &mut whole);
         }
         sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
     }
-    for (link, below, lower, upper) in
-        [(design.links.get(2), 0, spines, cores), (design.links.get(3), spines, cores, supers)]
-    {
-        let Some(link) = link else { continue };
+    // Spines stand in their pods only where something joins these.
+    let core_racks = plan.centre(0, cores);
+    if let Some(link) = design.links.get(2) {
         let mut whole = Whole::default();
-        let above = plan.centre(below + lower, upper);
-        for (from, held) in &plan.centre(below, lower) {
-            for (to, over) in &above {
-                let share = link.count as f64 * (*held as f64 / lower as f64) * (*over as f64 / upper as f64);
-                sorted.add(link.name, geometry.cable(*from, *to), whole.take(share));
-            }
+        for pod in &pods {
+            let links = link.count as f64 * (held(&pod.spines) / spines as f64);
+            join((link.name, links), (&pod.spines, &core_racks), geometry, &mut sorted, &mut whole);
         }
+        sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
+    }
+    if let Some(link) = design.links.get(3) {
+        let mut whole = Whole::default();
+        let above = plan.centre(cores, supers);
+        join((link.name, link.count as f64), (&core_racks, &above), geometry, &mut sorted, &mut whole);
         sorted.add(link.name, geometry.cable(0.0, 0.0), link.count - whole.given);
     }
     let order = |link: &str| design.links.iter().position(|tier| tier.name == link);
     sorted.rows.sort_by_key(|row| (order(row.link), row.metres));
     sorted.rows
+}
+
+/// Racks of one kind of switch: their places and what they hold.
+type Held = Vec<(f64, u64)>;
+
+/// Leaves that meet in spines of their own, or all leaves.
+#[derive(Default)]
+struct Pod {
+    leaves: Held,
+    spines: Held,
+}
+
+/// Switches in all.
+fn held(racks: &[(f64, u64)]) -> f64 {
+    racks.iter().map(|(_, switches)| *switches).sum::<u64>() as f64
+}
+
+/// Neighbours together where there are more racks than [`MOST_RACKS`]: each handful stands at its middle, which moves a
+/// cable of kilometres by less than a row.
+fn coarse(racks: &[(f64, u64)]) -> Held {
+    racks
+        .chunks(racks.len().div_ceil(MOST_RACKS).max(1))
+        .map(|few| {
+            let middle = few.iter().map(|(place, _)| place).sum::<f64>() / few.len() as f64;
+            (middle, few.iter().map(|(_, switches)| switches).sum())
+        })
+        .collect()
+}
+
+/// Links spread evenly over all pairs of two kinds of switches.
+fn join(
+    (name, links): (&'static str, f64),
+    (lower, upper): (&Held, &Held),
+    geometry: &Geometry,
+    sorted: &mut Sorted,
+    whole: &mut Whole,
+) {
+    let each = links / (held(lower) * held(upper));
+    let upper = coarse(upper);
+    for (from, below) in &coarse(lower) {
+        for (to, above) in &upper {
+            let share = each * (*below * *above) as f64;
+            sorted.add(name, geometry.cable(*from, *to), whole.take(share));
+        }
+    }
 }
 
 /// The order of the racks.
@@ -257,14 +304,56 @@ impl Floor {
         sorted.add("host-leaf", geometry.cable(0.0, 0.0), count - whole.given);
     }
 
+    /// The leaves of every pod with its spines in their middle; with two tiers all leaves, and the spines in the middle of
+    /// the hall. All pods but the last are full.
+    fn pods(&self, design: &FabricDesign) -> Vec<Pod> {
+        let Some(spine) = design.tiers.get(1) else { return Vec::new() };
+        let all = design.tiers[0].switches;
+        let per_pod = match design.pods {
+            Some(pods) => pods.leaves,
+            None if design.tiers.len() > 2 => spine.down_ports,
+            None => all,
+        };
+        let count = all.div_ceil(per_pod.max(1));
+        let mut pods: Vec<Pod> = (0..count).map(|_| Pod::default()).collect();
+        let mut next = 0;
+        for rack in &self.leaf_racks {
+            // A rack may lie across two pods.
+            let end = next + rack.leaves;
+            while next < end {
+                let pod = next / per_pod;
+                let upto = end.min((pod + 1) * per_pod);
+                pods[usize::try_from(pod).unwrap_or(0)].leaves.push((rack.place, upto - next));
+                next = upto;
+            }
+        }
+        let mut left = spine.switches;
+        let each = spine.switches.div_ceil(count);
+        for pod in &mut pods {
+            let spines = design.pods.map_or(each, |pods| pods.spines).min(left);
+            left -= spines;
+            let middle = match (count, pod.leaves.first(), pod.leaves.last()) {
+                (2.., Some((first, _)), Some((last, _))) => libm::floor(f64::midpoint(*first, *last)),
+                _ => self.middle,
+            };
+            pod.spines = self.standing(middle, 0, spines);
+        }
+        pods
+    }
+
     /// Racks in the middle of the hall that hold switches `from` to `from + count`: their places and what they hold.
-    fn centre(&self, from: u64, count: u64) -> Vec<(f64, u64)> {
+    fn centre(&self, from: u64, count: u64) -> Held {
+        self.standing(self.middle, from, count)
+    }
+
+    /// Racks from `middle` on that hold switches `from` to `from + count`.
+    fn standing(&self, middle: f64, from: u64, count: u64) -> Held {
         let per_rack = self.packing.switches_per_rack;
         let (mut held, mut racks) = (Vec::new(), from / per_rack);
         let mut next = from;
         while next < from + count {
             let end = ((racks + 1) * per_rack).min(from + count);
-            held.push((self.middle + racks as f64, end - next));
+            held.push((middle + racks as f64, end - next));
             next = end;
             racks += 1;
         }
@@ -317,6 +406,15 @@ mod tests {
     #[test]
     fn lengths_are_those_sold() {
         assert_eq!([0.4, 2.0, 2.1, 51.0, 1400.0].map(sold_length), [1, 2, 3, 100, 2000]);
+    }
+
+    #[test]
+    fn many_racks_are_taken_in_handfuls_that_hold_as_many_switches() {
+        let racks: Held = (0..2500).map(|place| (f64::from(place), 3)).collect();
+        let few = coarse(&racks);
+        assert_eq!((few.len(), few[0], few[833]), (834, (1.0, 9), (2499.0, 3)));
+        assert!((held(&few) - 7500.0).abs() < 1e-9);
+        assert_eq!(coarse(&racks[..1000]), racks[..1000]);
     }
 
     #[test]

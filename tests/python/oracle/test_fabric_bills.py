@@ -157,3 +157,28 @@ def test_supernodes_are_counted_whole() -> None:
     assert bill.scale_up is not None
     assert (bill.nic_ports, bill.scale_up.domains) == (1152, 3)
     assert api.fabric("dgx-h100", cards=1001).cards == 1008
+
+
+def test_spines_stand_with_their_pod_and_only_cores_in_the_middle_of_the_hall() -> None:
+    # 16,384 cards are eight pods of 64 leaves, 64 racks of four servers each: within a pod no leaf is farther
+    # from its spines than two rows of twenty racks, (4 + 6 + 11.4) m and a tenth; cores are beyond many rows.
+    bill = api.fabric("dgx-h100", cards=16_384)
+    longest = {line.link: line.metres for line in bill.cable_lines}
+    assert longest["leaf-spine"] <= 30
+    assert longest["spine-core"] > longest["leaf-spine"]
+
+
+def test_links_beyond_the_usual_modules_take_those_of_500_metres_and_2_kilometres() -> None:
+    bill = api.fabric("kunlun-p800-64", cards=1_000_000)
+    by_cable = {line.cable: line.metres for line in bill.cable_lines}
+    assert by_cable["fibre-smf"] == 100
+    assert by_cable["osfp-800g-twin-dr4-500m"] == 500
+    assert by_cable["osfp-800g-twin-fr4"] == 2000
+    media = {total.cable: total for total in bill.media}
+    near, far = media["fibre-smf"], media["osfp-800g-twin-dr4-500m"]
+    assert near.usd is not None
+    assert far.usd is not None
+    # Two halves of a twin module at 17 W each draw the same; each end costs 50 USD more.
+    assert far.watts / far.links == pytest.approx(near.watts / near.links)
+    assert far.usd / far.links == pytest.approx(2 * 500 + 130)
+    assert sum(total.links for total in bill.media) == bill.cables

@@ -93,7 +93,7 @@ def test_slips_on_a_sheet_are_told_by_their_line(plan: Plan, tmp_path: Path) -> 
     refused(filled(plan, {}), "nothing is filled in")
     refused(filled(plan, {"power": 0.3}), "of the board power")
     refused(filled(plan, {"memory": 0.9}).replace('key = "gemm"', 'key = "gem"'), "gemm")
-    refused("line = 3", "Field required|valid list")
+    refused("line = 3", "is missing|valid list")
     refused("not toml", "no TOML")
     with pytest.raises(PlannerError, match="needs a plan with draws"):
         sheet_text(planner.size(QUESTION))

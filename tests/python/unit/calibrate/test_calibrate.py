@@ -60,6 +60,8 @@ def test_one_run_that_is_far_off_is_believed_in_part_and_two_that_agree_are(tmp_
     # Two standard deviations, 2 x hypot(0.05, 0.045) = 0.1345, of the 0.1823 = ln 1.2; of them 0.5525.
     assert one.factor == pytest.approx(math.exp(0.5525 * 0.1345), rel=1e-3)
     assert one.bounded
+    # The band reaches the run all the same.
+    assert one.sigma * Z90 == pytest.approx(math.log(1.2) - 0.5525 * 0.1345, rel=1e-3)
     (two,) = anchors(SpecLibrary.from_environment(), cases(tmp_path, slow, {**slow, "id": "again"}))
     assert two.factor == pytest.approx(1.2 ** (0.005 / 0.007025), rel=1e-3)
     assert not two.bounded

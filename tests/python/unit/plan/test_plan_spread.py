@@ -9,10 +9,12 @@ import pytest
 
 from planner import engine
 from planner.plan import case as cases
+from planner.plan.account import Bands
+from planner.plan.bands import OUTPUTS
 from planner.plan.confidence import confidence, days_allowed, on_plant
 from planner.plan.draws import normals, plain_normals
-from planner.plan.risk import DAYS, FATAL, MFU, REASONS
-from planner.plan.spread import DRAWS
+from planner.plan.risk import CANNOT_RUN, DAYS, FATAL, MFU, REASONS
+from planner.plan.spread import DRAWS, Spread
 from planner.plan.studied import DesignStudy, study_design
 from planner.scenario import from_table
 from planner.specs import SpecLibrary
@@ -102,3 +104,19 @@ def test_a_plan_that_is_ninety_percent_sure_meets_the_target_in_nine_simulated_r
     assert 0.885 < (truth(study, bought) <= allowed).mean() < 0.95
     # A probability that the plan has anyway costs nothing.
     assert confidence(case.request, design, study.spread, 0.05, size).cards == design["cards"]["total"]  # type: ignore[union-attr]
+
+
+def test_draws_that_cannot_run_take_no_band_away() -> None:
+    # Steps of 1 to 96 s; in four more draws the layout does not fit into memory and nothing is known.
+    columns = np.full((100, 16), np.nan)
+    columns[:96] = np.arange(1.0, 97.0)[:, None]
+    columns[:, REASONS] = [0.0] * 96 + [float(CANNOT_RUN)] * 4
+    spread = Spread(drawn=None, _known={"design": columns})  # type: ignore[arg-type, dict-item]
+    nothing = Bands(**dict.fromkeys(OUTPUTS), requests_per_second=None)
+    design = {"performance": {"tokens_per_second": 10.0, "step_seconds": 2.0}}
+    bands = spread.bands("design", design, nothing, None)  # type: ignore[arg-type]
+    assert bands.runs == pytest.approx(0.96)
+    assert bands.step_seconds is not None
+    assert bands.step_seconds.p50 == pytest.approx(48.5, abs=0.6)
+    assert bands.tokens_per_second is not None
+    assert bands.facility_megawatts is not None

@@ -187,6 +187,23 @@ def test_what_a_row_leaves_open_widens_its_band(tmp_path: Path) -> None:
     assert width(stated) < width(open_batch) < width(open_precision)
 
 
+def test_an_open_layout_is_not_taken_to_run_like_the_fastest(tmp_path: Path) -> None:
+    left = {**ROW, "tp": None, "pp": None, "dp": None}
+    (found,) = run(tmp_path, left)["cases"]
+    tp, pp = (next(n for n in found["notes"] if n.startswith(key)).split()[-1] for key in ("tp", "pp"))
+    stated = {**ROW, "tp": int(tp), "pp": int(pp), "dp": 8 // int(tp) // int(pp)}
+    (same,) = run(tmp_path, stated)["cases"]
+    assert found["predicted"] == pytest.approx(same["predicted"] * math.exp(0.02))
+
+
+def test_a_precision_that_is_not_printed_is_that_of_most_submissions(tmp_path: Path) -> None:
+    row = {**ROW, "framework": "nemo-mlperf", "precision": None, "tp": 1, "dp": 8}
+    dated = [("nvidia-b200-hgx", "2025-12", "fp4"), ("nvidia-b200-hgx", "2025-05", "fp8")]
+    for chip, date, precision in [*dated, ("nvidia-h100-sxm", "2025-12", "fp8")]:
+        (case,) = run(tmp_path, {**row, "hardware": chip, "software_date": date})["cases"]
+        assert f"precision not given: {precision}" in case["notes"]
+
+
 def test_a_word_for_recomputation_that_is_not_known_leaves_the_other_rows_answered(tmp_path: Path) -> None:
     odd, good = run(tmp_path, {**ROW, "recompute": "sometimes"}, {**ROW, "id": "b"})["cases"]
     assert not odd["answered"]
