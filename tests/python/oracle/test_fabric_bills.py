@@ -8,6 +8,7 @@ import planner
 from planner import api
 from planner.errors import EngineError, SpecError
 from planner.plan.bill import FabricBill
+from planner.specs import SpecLibrary
 
 
 def _parts(bill: FabricBill) -> dict[str, int]:
@@ -72,6 +73,29 @@ def test_an_atlas_950_has_128_compute_and_32_interconnect_cabinets() -> None:
     assert guess is not None
     assert guess.modules == pytest.approx(2 * 8192 * 420 / 100, rel=1e-3)
     assert guess.modules_low < 12 * 8192 < guess.modules_high
+
+
+@pytest.mark.parametrize(
+    ("system", "cards", "cabinets", "exaflops", "petabytes"),
+    [
+        # Announced: super-pods of 8,192 and 15,488 cards, and 64 of the first; FP8, and bandwidth both ways.
+        ("atlas-950-superpod", 8192, (128, 32), 8, 16.3),
+        ("atlas-950-superpod", 524_288, (8192, 2048), 524, 1043),
+        ("atlas-960-superpod", 15_488, (176, 44), 30, 34),
+    ],
+)
+def test_announced_super_pods_of_huawei_come_out_of_their_cards(
+    system: str, cards: int, cabinets: tuple[int, int], exaflops: float, petabytes: float
+) -> None:
+    library = SpecLibrary()
+    bill = api.fabric(system, cards=cards)
+    assert (bill.cards, bill.compute_racks, bill.interconnect_racks) == (cards, *cabinets)
+    card = library.accelerator(library.system(system).accelerator)
+    peak, links = card.peak_advertised.fp8, card.links.scale_up_bandwidth_two_way_advertised
+    assert peak is not None
+    assert links is not None
+    assert cards * peak.value / 1e18 == pytest.approx(exaflops, rel=0.04)
+    assert cards * links.value / 1e15 == pytest.approx(petabytes, rel=0.01)
 
 
 def test_an_nvl72_has_18_switch_chips_on_copper() -> None:
