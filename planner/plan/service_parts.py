@@ -98,6 +98,7 @@ class CostPerMillion(Part):
 
     load: float
     usd: float | None
+    tco_usd_per_year: float | None = Field(default=None, description="of a year at that load")
 
 
 class TradePoint(Part):

@@ -58,6 +58,8 @@ pub struct CostPerMillion {
     pub load: f64,
     /// US dollars; none: some prices are not known.
     pub usd: Option<f64>,
+    /// Cost of a year at that load.
+    pub tco_usd_per_year: Option<f64>,
 }
 
 impl ServiceDesign {

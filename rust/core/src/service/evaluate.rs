@@ -147,7 +147,7 @@ pub fn design(
     if !over_limits.is_empty() {
         broken.push("limits");
     }
-    let cost_of = |load: f64| {
+    let million = |load: f64| {
         let year = match pools_at(field, way, most * load) {
             Some(pools) => {
                 let watts = all_cards(ground, &pools, built.cards);
@@ -155,7 +155,9 @@ pub fn design(
             }
             None => built.tco_usd_per_year,
         };
-        year.map(|usd| usd.0 / (most * output * load * SECONDS_PER_YEAR / 1e6))
+        let tokens = most * output * load * SECONDS_PER_YEAR / 1e6;
+        let tco_usd_per_year = year.map(|usd| usd.0);
+        CostPerMillion { load, usd: tco_usd_per_year.map(|usd| usd / tokens), tco_usd_per_year }
     };
     let design_of_instance = fabric_design(cluster, ground.fabric, built.servers.max(2));
     let network = design_of_instance
@@ -198,7 +200,7 @@ pub fn design(
         output_tokens_per_second_per_card: per_card,
         most_tokens_per_second_per_card: most * output / active as f64,
         draw: service_draw(field, way, &built, problem.mean_rate(rate)),
-        cost_per_million: LOADS.iter().map(|&load| CostPerMillion { load, usd: cost_of(load) }).collect(),
+        cost_per_million: LOADS.iter().map(|&load| million(load)).collect(),
         simulated: None,
         broken_rules: broken,
         over_limits,
