@@ -49,6 +49,14 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, metavar="N", help="Threads of the search; default: all cores."),
 ]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        help='End the search after this time, e.g. "10 s", with the best so far and its gap to the best.',
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Samples = Annotated[
     int,
@@ -102,6 +110,11 @@ SheetFile = Annotated[
 def overrides(sets: list[str] | None, threads: int | None) -> list[str]:
     """The ``--set`` texts with the number of threads put in."""
     return [*(sets or []), *([f"search.threads={threads}"] if threads is not None else [])]
+
+
+def limited(sets: list[str] | None, time_limit: str | None) -> list[str]:
+    """The ``--set`` texts with the time limit of the search put in."""
+    return [*(sets or []), *([f"search.time_limit={time_limit}"] if time_limit is not None else [])]
 
 
 def command_line(verb: str, scenario: Path, sets: list[str] | None, more: Mapping[str, object]) -> str:

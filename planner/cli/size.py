@@ -21,6 +21,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     samples: common.Samples = 0,
     confidence: common.PlanFor = None,
     sheet: common.SheetFile = None,
+    time_limit: common.TimeLimit = None,
 ) -> None:
     """Find the cluster that meets a target, or the most that limits allow.
 
@@ -32,6 +33,7 @@ def size(  # noqa: PLR0917 (the command line names them)
     """
     from planner import api  # noqa: PLC0415 (keeps --help fast)
 
+    sets = common.limited(sets, time_limit)
     sets_and_threads = common.overrides(sets, threads)
     if space:
         typer.echo(api.space(scenario, set=sets_and_threads).model_dump_json(indent=2))

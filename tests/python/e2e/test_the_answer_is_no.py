@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import planner
 from planner.errors import PlannerError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def table(model: str, system: str, **limits: Any) -> dict[str, Any]:
@@ -82,3 +88,15 @@ def test_the_shortest_time_limit_still_gives_a_plan_and_how_far_it_may_be_from_t
     assert plan.feasible
     assert plan.search.bound_gap is not None
     assert plan.search.bound_gap >= 0
+
+
+def test_the_time_limit_of_the_command_line_is_that_of_the_scenario(tmp_path: Path) -> None:
+    scenario = ROOT / "examples" / "cloudmatrix-384.toml"
+    words = [sys.executable, "-P", "-m", "planner", "size", str(scenario), "-q", "--json", "--time-limit"]
+    refused = subprocess.run([*words, "0 s"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "search.time_limit" in refused.stderr
+    whole = subprocess.run([*words, "10 min"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    plan = json.loads(whole.stdout)
+    assert plan["complete"]
+    assert "search.time_limit=10 min" in plan["provenance"]["command"]

@@ -123,9 +123,9 @@ impl Incumbents {
     ///
     /// Every layout goes onto all sizes that hold it, up to where nothing larger can be improved by its rate (the floors,
     /// renewed whenever as many sizes were looked at in vain as there are). The order does not change the outcome.
-    pub fn merge(&mut self, variants: &[Variant], index: usize, found: Found) {
+    pub fn merge(&mut self, variants: &[Variant], index: usize, found: &Found) {
         let variant = &variants[index];
-        let mut plans: Vec<(Place, Best)> = found.into_values().flatten().collect();
+        let mut plans: Vec<(Place, Best)> = found.plans().collect();
         plans.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate).then(a.1.layout.cmp(&b.1.layout)));
         let mut in_vain = 0;
         for (place, best) in plans {

@@ -191,7 +191,7 @@ impl Explored<'_> {
                 size = (size * 2).min(largest);
                 for (found, counts) in worked(problem, variants, self.units, self.tables, batch, known) {
                     for (variant, found) in found {
-                        known.merge(variants, variant, found);
+                        known.merge(variants, variant, &found);
                     }
                     tally.add(&counts);
                 }

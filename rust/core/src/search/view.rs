@@ -7,10 +7,116 @@ use crate::search::incumbents::Incumbents;
 use crate::search::units::Best;
 use crate::search::variant::Variant;
 use crate::search::work::{Sink, Together};
+use crate::training::layout::Layout;
 
-/// What a unit found: by network and servers at work, the fastest layout and those that are slower but have more
-/// replicas, hence lose less with each that is given up.
-pub type Found = HashMap<(usize, u64), Vec<(Place, Best)>>;
+/// What a unit found on one variant: by network and servers at work, the fastest layout and those that are slower but have
+/// more replicas, hence lose less with each that is given up.
+///
+/// A batch holds this of every unit on every variant at once, so a layout is kept apart from its dp: the candidates of a
+/// unit have few others.
+#[derive(Default)]
+pub struct Found {
+    by_place: HashMap<(u32, u32), Few>,
+    /// With a dp of one, each once in a row.
+    layouts: Vec<Layout>,
+}
+
+/// One layout mostly.
+enum Few {
+    One(Kept),
+    More(Vec<Kept>),
+}
+
+#[derive(Clone, Copy)]
+struct Kept {
+    rate: f64,
+    dp: u32,
+    /// See [`Layout::replicas`].
+    replicas: u32,
+    /// Place among the layouts.
+    layout: u32,
+    /// First size of its place.
+    start: u32,
+}
+
+impl Few {
+    fn all(&self) -> &[Kept] {
+        match self {
+            Self::One(kept) => std::slice::from_ref(kept),
+            Self::More(kept) => kept,
+        }
+    }
+}
+
+impl Found {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_place.is_empty()
+    }
+
+    /// What was found, in no order.
+    pub fn plans(&self) -> impl Iterator<Item = (Place, Best)> + '_ {
+        self.by_place.iter().flat_map(move |(&(network, servers), few)| {
+            few.all().iter().map(move |kept| {
+                let place = Place {
+                    network: network as usize,
+                    servers: u64::from(servers),
+                    start: kept.start as usize,
+                };
+                (place, self.best(kept))
+            })
+        })
+    }
+
+    fn best(&self, kept: &Kept) -> Best {
+        let layout = Layout { dp: u64::from(kept.dp), ..self.layouts[kept.layout as usize] };
+        Best { rate: kept.rate, layout }
+    }
+
+    /// Whether a layout on as many servers with as many replicas is faster than `ceiling`.
+    fn beats(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
+        let few = self.by_place.get(&key(place));
+        few.is_some_and(|few| {
+            few.all().iter().any(|kept| kept.rate > ceiling && u64::from(kept.replicas) >= replicas)
+        })
+    }
+
+    /// Takes a layout unless one that is there is no worse; drops those that it is no worse than.
+    fn add(&mut self, place: Place, best: Best) {
+        let alone = Layout { dp: 1, ..best.layout };
+        if self.layouts.last() != Some(&alone) {
+            self.layouts.push(alone);
+        }
+        let layout = small(self.layouts.len() - 1);
+        let (dp, replicas) = (small(best.layout.dp), small(best.layout.replicas()));
+        let kept = Kept { rate: best.rate, dp, replicas, layout, start: small(place.start) };
+        let no_worse = |a: &Best, b: &Best| {
+            a.layout.replicas() >= b.layout.replicas()
+                && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
+        };
+        let Some(few) = self.by_place.get(&key(place)) else {
+            self.by_place.insert(key(place), Few::One(kept));
+            return;
+        };
+        if few.all().iter().any(|other| no_worse(&self.best(other), &best)) {
+            return;
+        }
+        let others = few.all().iter().filter(|other| !no_worse(&best, &self.best(other)));
+        let all: Vec<Kept> = others.copied().chain([kept]).collect();
+        let few = if all.len() == 1 { Few::One(kept) } else { Few::More(all) };
+        self.by_place.insert(key(place), few);
+    }
+}
+
+fn key(place: Place) -> (u32, u32) {
+    (small(place.network), small(place.servers))
+}
+
+/// A count far below 2^32: ranks, servers, places.
+fn small<T: TryInto<u32>>(count: T) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
+}
 
 /// A unit's view: the incumbents of its variant as of the last barrier and what the unit itself found.
 pub struct View<'a> {
@@ -28,7 +134,7 @@ impl<'a> View<'a> {
     /// Nothing found yet.
     #[must_use]
     pub fn new(known: &'a Incumbents, variant: usize) -> Self {
-        Self { known, variant, found: Found::new(), own_floor: 0.0, own_per_card: 0.0 }
+        Self { known, variant, found: Found::default(), own_floor: 0.0, own_per_card: 0.0 }
     }
 
     /// Whether only one size of the variant may still matter.
@@ -58,9 +164,8 @@ impl Sink for View<'_> {
 
     fn wants(&self, place: Place, replicas: u64, ceiling: f64) -> bool {
         // As many replicas on as many servers at a higher rate are at least as productive on every size.
-        let beaten = |(_, own): &(Place, Best)| own.rate > ceiling && own.layout.replicas() >= replicas;
         ceiling >= self.known.floors[self.variant][place.start].max(self.own_floor)
-            && self.found.get(&(place.network, place.servers)).is_none_or(|own| !own.iter().any(beaten))
+            && !self.found.beats(place, replicas, ceiling)
     }
 
     /// Of several variants by the least of their floors; what the unit itself found is not looked at.
@@ -93,14 +198,6 @@ impl Sink for View<'_> {
             self.own_floor = self.own_floor.max(reached * (1.0 - SLACK));
             self.own_per_card = self.own_floor / variant.sizes[size].cards as f64;
         }
-        let own = self.found.entry((place.network, place.servers)).or_default();
-        let no_worse = |a: &Best, b: &Best| {
-            a.layout.replicas() >= b.layout.replicas()
-                && (a.rate > b.rate || (a.rate == b.rate && a.layout <= b.layout))
-        };
-        if !own.iter().any(|(_, other)| no_worse(other, &best)) {
-            own.retain(|(_, other)| !no_worse(&best, other));
-            own.push((place, best));
-        }
+        self.found.add(place, best);
     }
 }

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod plants;
 mod surroundings;
 mod twin;
 mod variations;
