@@ -13,6 +13,7 @@ from planner.calibrate.serving_parameters import SGLANG, TENSORRT, VLLM, paramet
 from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.layouts import UnanswerableError
+from planner.validation.serving_in_step import excess, step_doubts
 from planner.validation.serving_predict import Battery, Tables, refusal, seconds
 from planner.validation.serving_request import ServingDesk, ServingReady
 from planner.validation.serving_rows import ServingRow
@@ -33,6 +34,7 @@ class ShippedServing:
         folds: row id -> times of its figures by the fit without its group.
         new_chip: the same by the fit without its chip family.
         new_stack: the same by the fit without any run of its framework.
+        doubts: row id -> what running in step adds to the spread of its figures (`step_doubts`).
     """
 
     model: ServingModel
@@ -42,23 +44,37 @@ class ShippedServing:
     new_chip: dict[str, tuple[float | None, ...]]
     new_stack: dict[str, tuple[float | None, ...]]
     in_fit: dict[str, tuple[float | None, ...]]
+    doubts: dict[str, tuple[float, ...]]
     rows: tuple[ServingRow, ...]
     date: str
 
     def fold_errors(
         self, wanted: Callable[[ServingReady], bool] = lambda _: True
     ) -> list[tuple[ServingReady, float]]:
-        """(row, ln(predicted/measured)) of first figures of rows that say what ran, group left out."""
+        """(row, |ln(predicted/measured)| beyond what running in step explains) of first figures of rows that
+        say what ran, group left out."""
         return [
-            (item, error)
+            (item, self._beyond(item, place, error))
             for item, place, error in errors_of(self.ready, self.folds)
             if place == 0 and stated(item) and wanted(item)
         ]
 
+    def _beyond(self, item: ServingReady, place: int, error: float) -> float:
+        return excess(error, self.doubts[item.row.id][place], Z90)
+
+    def _spread(self, wanted: Callable[[ServingReady, int], bool]) -> float:
+        """Standard deviation of ln(time) of the figures ``wanted`` (row and place of the figure)."""
+        errors = [
+            self._beyond(item, place, error)
+            for item, place, error in errors_of(self.ready, self.folds)
+            if wanted(item, place)
+        ]
+        return float(np.quantile(errors, 0.8) / Z90)
+
     def new_chip_errors(self, known_software: bool) -> list[float]:
         """The same by fits without the chip's family; ``known_software``: of stacks in the fit of others."""
         return [
-            error
+            self._beyond(item, place, error)
             for item, place, error in errors_of(self.ready, self.new_chip)
             if place == 0 and stated(item) and (not known_software or item.software.id in MAIN)
         ]
@@ -66,42 +82,32 @@ class ShippedServing:
     @property
     def unstated_spread(self) -> float:
         """Standard deviation of ln(time) where the row does not say what ran."""
-        errors = [
-            abs(error)
-            for item, place, error in errors_of(self.ready, self.folds)
-            if place == 0 and item.row.completeness is None and (item.row.unstated or item.row.doubtful)
-        ]
-        return float(np.quantile(errors, 0.8) / Z90)
+        return self._spread(
+            lambda item, place: (
+                place == 0 and item.row.completeness is None and bool(item.row.unstated or item.row.doubtful)
+            )
+        )
 
     @property
     def apart_spread(self) -> float:
         """The same of pools apart whose instances are stated, or known from a recipe."""
-        errors = [
-            abs(error)
-            for item, place, error in errors_of(self.ready, self.folds)
-            if place == 0 and item.row.phase == "disaggregated" and stated(item)
-        ]
-        return float(np.quantile(errors, 0.8) / Z90)
+        return self._spread(
+            lambda item, place: place == 0 and item.row.phase == "disaggregated" and stated(item)
+        )
 
     @property
     def queue_spread(self) -> float:
         """The same of times to the first token that hold a queue."""
-        errors = [
-            abs(error)
-            for item, place, error in errors_of(self.ready, self.folds)
-            if item.figures[place].quantity == "ttft" and item.row.queued and stated(item)
-        ]
-        return float(np.quantile(errors, 0.8) / Z90)
+        return self._spread(lambda item, place: _first(item, place) and item.row.queued)
 
     @property
     def first_token_spread(self) -> float:
         """The same of times to the first token of one batch at a time."""
-        errors = [
-            abs(error)
-            for item, place, error in errors_of(self.ready, self.folds)
-            if item.figures[place].quantity == "ttft" and not item.row.queued and stated(item)
-        ]
-        return float(np.quantile(errors, 0.8) / Z90)
+        return self._spread(lambda item, place: _first(item, place) and not item.row.queued)
+
+
+def _first(item: ServingReady, place: int) -> bool:
+    return item.figures[place].quantity == "ttft" and stated(item)
 
 
 def prepared(desk: ServingDesk) -> list[ServingReady]:
@@ -176,7 +182,11 @@ def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
         new_stack.setdefault(name, values)
     rows = tuple(read().inference)
     today = dt.date.today().strftime("%Y-%m")
-    return ShippedServing(model, found, tuple(ready), folds, new_chip, new_stack, in_fit, rows, today)
+    battery = Battery(desk, ready)
+    doubts = dict(
+        zip((item.row.id for item in ready), step_doubts(battery, model.tables(found.u)), strict=True)
+    )
+    return ShippedServing(model, found, tuple(ready), folds, new_chip, new_stack, in_fit, doubts, rows, today)
 
 
 def times(

@@ -349,7 +349,7 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "tokens_per_joule": rate / (facility.facility_megawatts * MEGA),
             "capex_usd": cost.capex_usd if cost else None,
             "tco_usd_per_year": year,
-            "usd_per_million_tokens": None if year is None else year / (rate * SECONDS_PER_YEAR) * 1e6,
+            "usd_per_million_tokens": _a_million(plan, year, rate),
             "power_cap": plan.power_cap,
             "cooling": facility.cooling,
             "layout": " + ".join(layouts) or None,
@@ -363,6 +363,13 @@ def _filled(contender: Contender, plan: Plan, rate: float, band: Band | None) ->
             "days_with_port": port.days_to_finish if port else None,
         }
     )
+
+
+def _a_million(plan: Plan, year: float | None, rate: float) -> float | None:
+    """USD for a million tokens: of a service those at full load, whose energy is that of full load too."""
+    if plan.serving is not None:
+        return plan.serving.cost_per_million[0].usd
+    return None if year is None else year / (rate * SECONDS_PER_YEAR) * 1e6
 
 
 def _service_terms(plan: Plan, rate: float) -> ServiceTerms | None:

@@ -33,8 +33,8 @@ from planner.plan.service_told import (
 
 Wire = Mapping[str, Any]
 CUT_SHORT = (
-    "the search was cut short: hardware, formats, caps and fabrics that it did not come to may do better, by "
-    "how much is not known; what was not simulated rests on the closed forms"
+    "the search was cut short: hardware, formats, caps and fabrics that it did not come to may do better, "
+    "{best}; what was not simulated rests on the closed forms"
 )
 
 
@@ -72,7 +72,11 @@ def service_plan(
         priced = design
         prices = case.timed("prices", lambda: prices_of(case.request, priced))
     if not result["complete"]:
-        case.notes.append(CUT_SHORT)
+        gap = result["search"]["bound_gap"]
+        best = "by how much is not known"
+        if gap is not None:
+            best = f"by at most {100.0 * gap:.0f} % (a bound, not a plan)"
+        case.notes.append(CUT_SHORT.format(best=best))
     proof = evidence_of(case, basis, used, studied)
     cards = None
     if design:
@@ -124,7 +128,7 @@ def service_plan(
         layout=None,
         performance=None,
         memory=None,
-        serving=service_of(case, result, design, prices) if design else None,
+        serving=service_of(result, design, prices) if design else None,
         bands=studied.bands if studied else None,
         swings=studied.swings if studied else {},
         confidence=sure,
@@ -147,6 +151,7 @@ def service_plan(
             rejected=dict(sorted(result["search"]["rejected"].items())),
             bounded=0,
             timed=result["search"]["timed"],
+            bound_gap=result["search"]["bound_gap"],
         ),
         space=service_space(case),
         figures=[figures.record(item, case.library, ()) for item in used],

@@ -96,11 +96,20 @@ class Draws:
         A slower model carries less and has less room in its latencies (`ServiceTarget.slowed`).
         """
         latencies = self.request.target.latencies
+        mean = self.request.target.mean_requests_per_second
+        loads = {"requests_per_second": load, "mean_requests_per_second": mean}
+        busier = {name: rate for name, rate in loads.items() if rate is not None}
         columns = self.rates(
             choice,
             load,
-            np.column_stack([self.matrix, *(wanted.seconds / self.factor for wanted in latencies.values())]),
-            tuple(f"/target/{name}/seconds" for name in latencies),
+            np.column_stack(
+                [
+                    self.matrix,
+                    *(wanted.seconds / self.factor for wanted in latencies.values()),
+                    *(rate * self.factor for rate in busier.values()),
+                ]
+            ),
+            (*(f"/target/{name}/seconds" for name in latencies), *(f"/target/{name}" for name in busier)),
         )
         columns[:, RATE] /= self.factor
         return columns

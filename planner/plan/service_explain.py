@@ -162,7 +162,7 @@ def _money(plan: Plan) -> Iterator[ExplainedFigure]:
             f"usd_per_million_at_{row.load:.0%}".rstrip("%"), row.usd, "USD", "cost",
             "cost of a year x 10^6 / (load x most requests/s x tokens of a request x seconds of a year)",
             {
-                "tco_usd_per_year": cost.tco_usd_per_year,
+                "tco_usd_per_year": row.tco_usd_per_year,
                 "load": row.load,
                 "most_requests_per_second": served.most_requests_per_second,
                 "tokens_of_a_request": tokens,

@@ -98,6 +98,7 @@ class CostPerMillion(Part):
 
     load: float
     usd: float | None
+    tco_usd_per_year: float | None = Field(default=None, description="of a year at that load")
 
 
 class TradePoint(Part):
@@ -199,7 +200,7 @@ class PoolDraw(Part):
 
 
 class ServiceEnergy(Part):
-    """What the service draws at its mean load; the plant is sized for cards that draw as in training."""
+    """What the service draws at its mean load; energy, carbon and cost of the plan are those of this load."""
 
     requests_per_second: float = Field(description="the mean load")
     pools: list[PoolDraw]
@@ -212,7 +213,7 @@ class ServiceEnergy(Part):
     energy_mwh_per_year_high: float
     carbon_tonnes_per_year: float
     energy_usd_per_year: float | None
-    tco_usd_per_year: float | None = Field(description="with this energy in the place of cost.year's")
+    tco_usd_per_year: float | None
 
 
 class Service(Part):

@@ -151,7 +151,7 @@ def pool_of(item: Wire) -> ServicePool:
     )
 
 
-def service_of(case: ServiceCase, result: Wire, design: Wire, prices: list[ServicePrice]) -> Service:
+def service_of(result: Wire, design: Wire, prices: list[ServicePrice]) -> Service:
     """What the service of ``design`` does, and the other services of the search."""
 
     def latency(found: Wire | None) -> Latency | None:
@@ -176,7 +176,7 @@ def service_of(case: ServiceCase, result: Wire, design: Wire, prices: list[Servi
             Refuted(service=_summary(row["service"]), simulated=_simulated_of(row["simulated"]))
             for row in result.get("refuted", ())
         ],
-        energy=energy_of(design, case.problem.mean_rate, case.request.served.kind == "generic"),
+        energy=energy_of(design),
         cost_per_million=[CostPerMillion(**row) for row in design["cost_per_million"]],
         trade=[
             TradePoint(

@@ -105,7 +105,7 @@ def without_hall(  # noqa: PLR0917
         power_caps=hardware.power_caps or (1.0,),
         servers_per_rack=system.rack.servers_per_rack,
         max_cards=system.max_cards,
-        phase_shares=_phase_shares(facility, figures),
+        phase_shares=_phase_shares(facility, figures, serves),
         **body,
     )
 
@@ -194,15 +194,15 @@ def _body(item: Alternative, building: Part, figures: Figures, serves: bool) -> 
     }
 
 
-def _phase_shares(building: Part, figures: Figures) -> wire.PhaseShares | None:
-    """Draw of cards by phase with its ranges: shown beside the mean draw, never behind a total."""
+def _phase_shares(building: Part, figures: Figures, serves: bool) -> wire.PhaseShares | None:
+    """Draw of cards by phase with its ranges: what services draw; of training only shown beside the mean."""
     if building.phase_draw is None:
         return None
     sheet = figures.of("parts", building)
     shares = {}
     for name in ("compute", "memory", "communication"):
         known = getattr(building.phase_draw, name)
-        value = sheet.need(f"phase_draw.{name}", "space", f"draw of a card in {name}")
+        value = sheet.need(f"phase_draw.{name}", "power" if serves else "space", f"draw of a card in {name}")
         low, high = (value if end is None else end for end in (known.low, known.high))
         shares[name] = wire.Share(value=value, low=min(low, value), high=max(high, value))
     return wire.PhaseShares(**shares)

@@ -31,7 +31,7 @@ LARGEST_EXPERT_GROUP = 320
 """Data-parallel ranks that the default space looks at: the largest that was published (CloudMatrix)."""
 
 SERVICE_CAVEATS = (
-    "plant and limits on power are for cards that draw as in training; what the load draws stands apart",
+    "racks are packed for cards that draw as in training; power, energy and cost are those of the load",
 )
 """What every answer about a service rests on beside its figures."""
 
@@ -120,7 +120,7 @@ class _ServiceBuilder(_Builder):
         request = serving_wire.ServiceRequest(
             served=self._served(architecture, trace),
             constants=constants,
-            target=self._target(peak, availability),
+            target=self._target((mean, peak), availability),
             limits=limits,
             rack=rack,
             side_networks=side,
@@ -328,13 +328,15 @@ class _ServiceBuilder(_Builder):
         return serving_wire.Availability(share=share, repair_seconds=repair + restart)
 
     def _target(
-        self, peak: float | None, availability: serving_wire.Availability | None
+        self, rates: tuple[float | None, float | None], availability: serving_wire.Availability | None
     ) -> serving_wire.ServiceTarget:
+        mean, peak = rates
         target = self.scenario.target
         first = target.latency if isinstance(self.scenario.workload, GenericWorkload) else target.ttft
         wanted = self.scenario.objective != "throughput" or self.scenario.target.any
         return serving_wire.ServiceTarget(
             requests_per_second=peak if wanted else None,
+            mean_requests_per_second=mean,
             ttft=_latency(first),
             tpot=_latency(target.tpot) if self._goes_on() else None,
             tokens_per_second_per_card=target.tokens_per_second_per_card,

@@ -270,6 +270,7 @@ class ServiceTarget(Wire):
     """What the service must do."""
 
     requests_per_second: float | None
+    mean_requests_per_second: float | None = None
     ttft: LatencyTarget | None = None
     tpot: LatencyTarget | None = None
     tokens_per_second_per_card: float | None = None
@@ -284,9 +285,11 @@ class ServiceTarget(Wire):
         latency T exactly where the model carries f r within T / f.
         """
         rate, yielded = self.requests_per_second, self.tokens_per_second_per_card
+        mean = self.mean_requests_per_second
         return self.model_copy(
             update={
                 "requests_per_second": None if rate is None else rate * factor,
+                "mean_requests_per_second": None if mean is None else mean * factor,
                 "tokens_per_second_per_card": None if yielded is None else yielded * factor,
                 **{name: latency.over(factor) for name, latency in self.latencies.items()},
             }

@@ -14,8 +14,8 @@ from planner.report.phrases import LABELS
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     (
-        r"plant and limits on power are for cards that draw as in training; what the load draws stands apart",
-        "设施与功率上限按训练功耗设计，负载下的功耗另列",
+        r"racks are packed for cards that draw as in training; power, energy and cost are those of the load",
+        "机柜按训练功耗排布，功率、能耗与成本按该负载计",
     ),
     (r"(\S+) is left out(?: for (\S+))?: its PUE of (\S+) is above (\S+) \(the legal limit of (\S+)\)",
      r"\2 不采用 \1：PUE \3 高于 \5 的法定上限 \4"),

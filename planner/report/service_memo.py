@@ -254,8 +254,7 @@ def _powered(plan: Plan) -> Iterator[Row]:
         f"{number(found.it_megawatts * 1e3)} kW ({number(found.it_megawatts_low * 1e3)}-"
         f"{number(found.it_megawatts_high * 1e3)}), {number(found.energy_mwh_per_year / 1e3)} GWh a year "
         f"({number(found.energy_mwh_per_year_low / 1e3)}-{number(found.energy_mwh_per_year_high / 1e3)})"
-        + ("" if found.energy_usd_per_year is None else f", {usd(found.energy_usd_per_year)}")
-        + "; all else here is sized for cards that draw as in training",
+        + ("" if found.energy_usd_per_year is None else f", {usd(found.energy_usd_per_year)}"),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from planner.validation.serving_weak import weak_spots
+
 Part = Mapping[str, Any]
 COLUMNS = (
     ("n", "n"), ("answered", "answered"), ("groups", "groups"), ("abs_error_p50", "P50"), ("mape", "mean"),
@@ -57,7 +59,10 @@ def section(answer: Part) -> list[str]:
         "by a fit that has not seen its group (rows: one source, model and machine; points: one model,",
         "system and framework). Times are compared: of rates, seconds per token and card. One score per row:",
         "its throughput, else the rate of its pool, else time per output token; the table of figures counts",
-        f"all. The fit has {parts.get('effective_parameters')} effective parameters; none belongs to a",
+        "all. A band is the spread of the framework on groups that neither the fit nor it had seen, and in",
+        "closed loops what hangs on how far requests run in step, which no row says",
+        "(`planner/validation/serving_in_step.py`).",
+        f"The fit has {parts.get('effective_parameters')} effective parameters; none belongs to a",
         "model, a run or a pair of framework and model.",
         "",
         *_markdown(rows({"all rows and points": total}, "Serving")),
@@ -82,7 +87,15 @@ def section(answer: Part) -> list[str]:
             "",
         ]
     out += ["## Serving: other tools", "", *_peers(parts), ""]
-    out += ["## Serving: not answered", "", *_reasons(answer), "", "## Serving: weak spots", "", *WEAK]
+    out += [
+        "## Serving: not answered",
+        "",
+        *_reasons(answer),
+        "",
+        "## Serving: weak spots",
+        "",
+        *weak_spots(answer),
+    ]
     return [*out, "", "## Serving: what cross-validation does not cover", "", *NOT_BLIND]
 
 
@@ -145,27 +158,3 @@ PEERS = [
     "its own on Ascend, InferSim is 15 % off DeepSeek's profile on H800. None prints a band.",
 ]
 """What other tools reach; with the figures of this one."""
-
-WEAK = [
-    "- Most disaggregated points do not say how many instances they ran, and none says whether tokens were",
-    "  drafted: pairs of points with equal columns differ by two in TPOT. The benchmark's published recipes",
-    '  tell most of them apart; where several fit ("one of several recipes") nobody can, and where none is',
-    "  known the time to the first token, which holds a queue, is not answered.",
-    "- Time to first token of a closed loop depends on how far requests stay in step, on the benchmark's",
-    "  first burst and on the scheduler; `bunching` of the profile is one number for that.",
-    "- Bands of SGLang (x/: 1.32) and of TensorRT-LLM since 1.1 (1.29) are wider than those of other stacks",
-    "  on known chips (1.11 to 1.16): groups left out of the fit are off by more there.",
-    "- Eager stacks (vLLM of 2023, tutorials on Ascend): bound by the host, one number per profile.",
-    "- Concurrency of offline results is what fits in memory by our count: reserve and format of the cache",
-    "  are guessed.",
-    "- Offline results of one source disagree with each other by more than a law of chips can follow:",
-    "  Llama 4 Scout on four H200 is printed 2.3 times as fast as on four H100 at 128/2048 tokens, and is",
-    "  predicted 47 % too slow there, 31 % too fast on H100 at 128/4096.",
-    "- Points of one pool may hold drafts too: DeepSeek-R1 in TensorRT-LLM on eight H200 with spread experts",
-    "  is printed at 19 and at 32 ms per token at equal columns (64 requests, 1024/8192), two weeks apart.",
-    '  Such points ("drafts not stated") are predicted without, in a wider band, and are not fitted on.',
-    "- Nine points of gpt-oss-120b on H100 are printed at 512 requests with the time per token of 4 to 64;",
-    "  for 512 two to fourteen times as long is predicted. They alone make near two points of the mean of",
-    "  points.",
-    "- Llama 3.1 8B in SGLang at hundreds of requests comes out a third too fast: its host cannot keep up.",
-]

@@ -12,8 +12,9 @@ from typing import Any
 from planner.software.serving import ServingProfile, serving_constants
 from planner.specs import SpecLibrary
 from planner.validation.score import Case, by
+from planner.validation.serving_in_step import step_doubts
 from planner.validation.serving_measured import figures
-from planner.validation.serving_predict import ServingPrediction, predictions
+from planner.validation.serving_predict import Battery, ServingPrediction, predictions, shipped_tables
 from planner.validation.serving_request import ServingDesk
 from planner.validation.serving_rows import SHIPPED_INFERENCE, ServingRow
 
@@ -87,15 +88,18 @@ def serving_cases(
     left_out: Mapping[str, Sequence[float | None]] | None = None,
 ) -> list[Case]:
     """The cases of serving rows; ``left_out``: see `folds`, shown in place of the library's predictions."""
-    found, reasons = predictions(ServingDesk(library, models), rows)
+    desk = ServingDesk(library, models)
+    found, reasons = predictions(desk, rows)
     known = {item.ready.row.id: item for item in found}
+    battery = Battery(desk, [item.ready for item in found])
+    doubts = dict(zip(known, step_doubts(battery, shipped_tables(desk)), strict=True))
     cases: list[Case] = []
     for row in rows:
         item = known.get(row.id)
         if item is None:
             cases.append(_unanswered(row, reasons[row.id]))
         else:
-            cases += _cases(row, item, (left_out or {}).get(row.id))
+            cases += _cases(row, item, (left_out or {}).get(row.id), doubts[row.id])
     return cases
 
 
@@ -130,7 +134,9 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
     )
 
 
-def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None) -> list[Case]:
+def _cases(
+    row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None, doubts: Sequence[float]
+) -> list[Case]:
     usual = serving_sigma(item.ready.family, item.ready.software)
     if row.phase == "disaggregated" or row.drafts_open:
         usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
@@ -140,6 +146,7 @@ def _cases(row: ServingRow, item: ServingPrediction, fold: Sequence[float | None
         shown = fold[place] if fold is not None and place < len(fold) and fold[place] else central
         first = figure.quantity == "ttft"
         sigma = max(usual, first_token_spread(row.queued)) if first else usual
+        sigma = math.hypot(sigma, doubts[place])
         per_card = (row.in_flight or 1.0) / item.ready.cards
         out.append(
             Case(

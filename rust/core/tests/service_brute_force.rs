@@ -7,6 +7,7 @@ use common::{dense_model, moe_model};
 use planner_core::draw::{PhaseShares, Share};
 use planner_core::problem::Objective;
 use planner_core::service::evaluate::{NamedPool, ServiceChoice, evaluate};
+use planner_core::service::floor::least_seconds;
 use planner_core::service::ground::{Candidate, Ground, Place, Roles};
 use planner_core::service::problem::{LatencyTarget, Served, ServiceProblem};
 use planner_core::service::search::search;
@@ -120,6 +121,11 @@ fn by_loops(asked: &ServiceProblem) -> Option<Built> {
     best
 }
 
+fn place_of(best: &planner_core::service::answer::ServiceDesign) -> Place {
+    let cap = usize::from(best.power_cap < 1.0);
+    Place { cluster: best.cluster, fabric: best.fabric_index, cap, precision: best.precision_index }
+}
+
 /// Whole instances by counting up, for every layout together and every pair of layouts apart.
 fn pools(asked: &ServiceProblem, ground: &Ground, rate: f64) -> Vec<(Option<NamedPool>, NamedPool)> {
     let found: Vec<Candidate> = instances(asked)
@@ -194,6 +200,9 @@ fn the_search_finds_what_plain_loops_find_on_many_random_problems() {
                     "case {case}, {objective:?}: {choice_score} by the search, {slow:?} by loops"
                 );
                 assert!(best.over_limits.is_empty());
+                let ground = Ground::new(&asked, place_of(best)).unwrap().unwrap();
+                let least = least_seconds(&ground) * best.requests_per_second;
+                assert!(least <= best.cards.active as f64, "case {case}: {least} devices by the bound");
             }
             (None, None) => no += 1,
             (fast, slow) => panic!("case {case}, {objective:?}: search {:?}, loops {slow:?}", fast.is_some()),

@@ -3,6 +3,7 @@
 //! Everything here depends on the hardware, its fabric, cooling and cap, and the number of units, never on the
 //! parallel layout: the search works it out once per size and times layouts against it.
 
+mod drawn;
 mod packing;
 mod running;
 pub mod side;

@@ -9,6 +9,7 @@ use crate::evaluate::design::{
 };
 use crate::fabric::FabricKind;
 use crate::service::simulated::Simulated;
+use crate::service::watts::ServiceDraw;
 use crate::serving::answer::Verdict;
 use crate::serving::case::{Instance, Mode, Precisions};
 use crate::serving::memory::ServingMemory;
@@ -57,13 +58,15 @@ pub struct CostPerMillion {
     pub load: f64,
     /// US dollars; none: some prices are not known.
     pub usd: Option<f64>,
+    /// Cost of a year at that load.
+    pub tco_usd_per_year: Option<f64>,
 }
 
 impl ServiceDesign {
-    /// Says that no more than `rate` is known to be carried: a simulation refuted what the closed forms say.
+    /// Says that no more than `rate` is carried: a simulation refuted what the closed forms say, or a limit on power is
+    /// met.
     pub fn hold_to(&mut self, rate: f64) {
         let share = rate / self.most_requests_per_second;
-        self.closed_requests_per_second = Some(self.most_requests_per_second);
         self.most_requests_per_second = rate;
         self.most_tokens_per_second_per_card *= share;
         for cost in &mut self.cost_per_million {
@@ -127,6 +130,8 @@ pub struct ServiceDesign {
     pub most_tokens_per_second_per_card: f64,
     /// Prefill instances per decode instance; none: together.
     pub prefill_per_decode: Option<f64>,
+    /// What it draws at its mean load; none: shares by phase are not known.
+    pub draw: Option<ServiceDraw>,
     /// Cost at full, half and 30 % load.
     pub cost_per_million: Vec<CostPerMillion>,
     /// What a simulation of it measured; none: not simulated.
@@ -228,6 +233,9 @@ pub struct ServiceCounts {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Operating points worked out.
     pub timed: u64,
+    /// Of a search that was cut short: the share by which its answer could still be improved, by a bound that needs no
+    /// layout.
+    pub bound_gap: Option<f64>,
 }
 
 /// `service-result/1`.

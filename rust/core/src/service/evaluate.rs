@@ -14,6 +14,7 @@ use crate::service::ground::{Candidate, Ground, Place, Roles};
 use crate::service::problem::{Served, ServiceProblem};
 use crate::service::simulated::{Effort, simulate};
 use crate::service::sizes::{Field, Group, Way};
+use crate::service::watts::{Drawn, all_cards, pools_at, service_draw};
 use crate::serving::answer::Verdict;
 use crate::serving::case::Instance;
 use crate::serving::exchange::serving_network;
@@ -130,6 +131,7 @@ pub fn design(
     let built = plant(&at, &problem.terms(), units).map_err(|why| CoreError::invalid("design", why))?;
     let (most, prefill_binds) = field.capacity(way);
     let rate = rate.unwrap_or(most);
+    let built = Drawn::new(field, way, rate).on(ground, &at, built);
     let told = Told::new(field, way, rate, most);
     let active = way.devices.div_ceil(cluster.devices_per_card);
     let mut over_limits = exceeded(&problem.limits, &built);
@@ -145,8 +147,18 @@ pub fn design(
     if !over_limits.is_empty() {
         broken.push("limits");
     }
-    let tco = built.tco_usd_per_year.map(|usd| usd.0);
-    let cost_of = |load: f64| tco.map(|usd| usd / (most * output * load * SECONDS_PER_YEAR / 1e6));
+    let million = |load: f64| {
+        let year = match pools_at(field, way, most * load) {
+            Some(pools) => {
+                let watts = all_cards(ground, &pools, built.cards);
+                built.clone().drawing(&at, &problem.terms(), watts, watts).tco_usd_per_year
+            }
+            None => built.tco_usd_per_year,
+        };
+        let tokens = most * output * load * SECONDS_PER_YEAR / 1e6;
+        let tco_usd_per_year = year.map(|usd| usd.0);
+        CostPerMillion { load, usd: tco_usd_per_year.map(|usd| usd / tokens), tco_usd_per_year }
+    };
     let design_of_instance = fabric_design(cluster, ground.fabric, built.servers.max(2));
     let network = design_of_instance
         .map(|tiers| network_answer(&serving_network(cluster, ground.fabric, &tiers, &problem.constants)))
@@ -187,7 +199,8 @@ pub fn design(
         output_tokens_per_second: rate * output,
         output_tokens_per_second_per_card: per_card,
         most_tokens_per_second_per_card: most * output / active as f64,
-        cost_per_million: LOADS.iter().map(|&load| CostPerMillion { load, usd: cost_of(load) }).collect(),
+        draw: service_draw(field, way, &built, problem.mean_rate(rate)),
+        cost_per_million: LOADS.iter().map(|&load| million(load)).collect(),
         simulated: None,
         broken_rules: broken,
         over_limits,

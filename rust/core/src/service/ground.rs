@@ -46,13 +46,29 @@ pub struct Ground<'a> {
     /// Clock at the cap.
     pub clock: f64,
     software: ServingSoftware,
-    kind: Kind<'a>,
+    /// What is served.
+    pub kind: Kind<'a>,
 }
 
+/// What is served on a ground.
 #[allow(clippy::large_enum_variant)] // one per ground
-enum Kind<'a> {
-    Model { model: &'a Model, rates: Rates, question: Question },
-    Generic { item: &'a GenericItem, rate: f64 },
+pub enum Kind<'a> {
+    /// A language model.
+    Model {
+        /// The model.
+        model: &'a Model,
+        /// Rates of a device.
+        rates: Rates,
+        /// The question, of one device.
+        question: Question,
+    },
+    /// Items that each run on one device.
+    Generic {
+        /// An item.
+        item: &'a GenericItem,
+        /// FLOP/s that large batches reach.
+        rate: f64,
+    },
 }
 
 /// An instance layout on a ground, with its best operating points.

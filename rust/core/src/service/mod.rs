@@ -3,12 +3,15 @@
 pub mod answer;
 pub mod confirm;
 pub mod evaluate;
+pub mod floor;
 pub mod generic;
 pub mod ground;
 pub mod problem;
 pub mod search;
 pub mod simulated;
+pub mod sized;
 pub mod sizes;
 pub mod trade;
 pub mod traffic;
 pub mod verdict;
+pub mod watts;

@@ -39,6 +39,9 @@ pub struct Availability {
 pub struct ServiceTarget {
     /// Requests (or items) per second at the peak, headroom included; none: as many as the limits allow.
     pub requests_per_second: Option<f64>,
+    /// The mean over a year, for energy; none: the service runs at that load all year.
+    #[serde(default)]
+    pub mean_requests_per_second: Option<f64>,
     /// Time to the first token (generic: of the whole item).
     pub ttft: Option<LatencyTarget>,
     /// Time per output token.
@@ -181,6 +184,12 @@ pub struct ServiceProblem {
 }
 
 impl ServiceProblem {
+    /// The load that energy is counted at, of a service built for `rate`.
+    #[must_use]
+    pub fn mean_rate(&self, rate: f64) -> f64 {
+        self.target.mean_requests_per_second.map_or(rate, |mean| mean.min(rate))
+    }
+
     /// What the plant needs.
     #[must_use]
     pub fn terms(&self) -> Terms<'_> {
@@ -223,6 +232,7 @@ impl ServiceProblem {
             _ => Ok(()),
         };
         positive("target.requests_per_second", self.target.requests_per_second)?;
+        positive("target.mean_requests_per_second", self.target.mean_requests_per_second)?;
         positive("target.tokens_per_second_per_card", self.target.tokens_per_second_per_card)?;
         for (key, latency) in [("target.ttft", self.target.ttft), ("target.tpot", self.target.tpot)] {
             positive(key, latency.map(|latency| latency.seconds))?;

@@ -1,48 +1,30 @@
 //! The search for a service: exact over grounds (cluster, fabric, cap, formats), coolings, layouts, pools.
 //!
-//! On one ground and cooling everything bought grows with the purchase units, so the fewest units are best under
-//! every objective at a given load, and the highest load inside the limits uses the most units that they allow.
+//! On one ground and cooling everything bought grows with the purchase units, so the fewest units are best at a given load
+//! under every objective that hangs on what is bought, and the highest load inside the limits uses the most units that
+//! they allow. Watts hang on what the cards do too: where they matter, all ways are kept of which no other takes as few
+//! units and draws as little ([`crate::service::watts::thrifty`]).
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::error::CoreError;
-use crate::plant::{Choice, Plant, plant};
 use crate::problem::{Axis, Objective};
 use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceResult, ServiceSummary};
 use crate::service::confirm::{Confirmation, confirm};
 use crate::service::evaluate::{design, inside, output_tokens};
+use crate::service::floor::gap;
 use crate::service::ground::{Ground, Place};
 use crate::service::problem::ServiceProblem;
-use crate::service::sizes::{Field, Way};
+use crate::service::sized::on_field;
+use crate::service::sizes::Field;
 use crate::service::trade::trade;
 use crate::service::verdict::{binding, cut_short, nearest, unconfirmed};
+use crate::service::watts::limited;
+
+pub use crate::service::sized::{Found, loaded, smaller, throughput, trusted};
 
 const FRONT_POINTS: usize = 50;
 const RUNNERS_UP: usize = 8;
-/// Layouts that are looked at beside one that a simulation refuted.
-const MOST_SMALLER: usize = 256;
-
-/// One found service.
-#[derive(Clone)]
-pub struct Found {
-    /// Index into the fields.
-    pub field: usize,
-    /// Index into the cluster's coolings.
-    pub cooling: usize,
-    /// Pools.
-    pub way: Way,
-    /// Requests per second that it is sized for.
-    pub rate: f64,
-    /// What is bought.
-    pub plant: Plant,
-    /// By how much it is stronger than the closed forms say it must be; 1 before any simulation.
-    pub strain: f64,
-    /// How often a simulation refuted a service on its ground before.
-    pub refutations: u32,
-    /// The step of `strain` that led to it.
-    pub jump: f64,
-}
 
 /// How far a search is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,8 +102,10 @@ pub fn watched(
         complete &= goes_on;
         goes_on
     });
+    let bound_gap = if complete { None } else { gap(problem, good.first())? };
     let mut answer = answered(problem, &ours, good, bad, (confirmation, counts))?;
     answer.complete = complete;
+    answer.search.bound_gap = bound_gap.filter(|_| answer.feasible);
     if !complete && !answer.feasible {
         answer.nearest = answer.nearest.map(|nearest| cut_short(nearest, grounds));
     }
@@ -207,7 +191,8 @@ fn count(counts: &mut ServiceCounts, field: &Field) {
 }
 
 /// All grounds, in order: fabrics of one clock and set of formats follow one another.
-fn grounds(problem: &ServiceProblem) -> Vec<Place> {
+#[must_use]
+pub fn grounds(problem: &ServiceProblem) -> Vec<Place> {
     let mut found = Vec::new();
     for (cluster, hardware) in problem.clusters.iter().enumerate() {
         for cap in 0..hardware.power_caps.len() {
@@ -230,128 +215,6 @@ fn field<'a>(
     Ok(Ground::new(problem, place)?.map(|ground| Field::new(ground, before.iter().find(twin))))
 }
 
-/// Whether the most load inside the limits is asked for, and not the least that carries a load.
-#[must_use]
-pub fn throughput(problem: &ServiceProblem) -> bool {
-    problem.target.requests_per_second.is_none() || problem.search.objective == Objective::Throughput
-}
-
-/// The service of `way` on at least `units`, for `rate`.
-fn at_units(index: usize, field: &Field, cooling: usize, way: Way, rate: f64) -> Option<Found> {
-    let least = field.ground.problem.limits.cards_min.div_ceil(field.ground.cluster.unit_cards);
-    let units = way.units.max(least);
-    let built = build(field, cooling, units)?;
-    Some(Found {
-        field: index,
-        cooling,
-        way: Way { units, ..way },
-        rate,
-        plant: built,
-        strain: 1.0,
-        refutations: 0,
-        jump: 1.0,
-    })
-}
-
-/// The smallest service of a ground for each cooling that the closed forms let carry `strain` times the load.
-#[must_use]
-pub fn loaded(problem: &ServiceProblem, index: usize, field: &Field, strain: f64) -> Vec<Found> {
-    let Some(rate) = problem.target.requests_per_second else { return Vec::new() };
-    let Some(way) = field.best(rate * strain) else { return Vec::new() };
-    (0..field.ground.cluster.coolings.len())
-        .filter_map(|cooling| at_units(index, field, cooling, way, rate))
-        .map(|found| Found { strain, ..found })
-        .collect()
-}
-
-/// The smallest services on a ground, of any layouts, that the closed forms let carry the load with fewer units than
-/// `below`.
-#[must_use]
-pub fn smaller(problem: &ServiceProblem, index: usize, field: &Field, below: u64) -> Vec<Found> {
-    let Some(rate) = problem.target.requests_per_second.filter(|_| below > 1) else { return Vec::new() };
-    let mut ways = field.ways_within(rate, below - 1);
-    ways.sort_unstable();
-    ways.truncate(MOST_SMALLER);
-    let coolings = 0..field.ground.cluster.coolings.len();
-    let of = |way: &Way| {
-        coolings.clone().filter_map(|at| at_units(index, field, at, *way, rate)).collect::<Vec<_>>()
-    };
-    ways.iter().flat_map(of).collect()
-}
-
-/// The best service of a ground for each cooling.
-fn on_field(problem: &ServiceProblem, index: usize, field: &Field) -> Vec<Found> {
-    if !throughput(problem) {
-        return loaded(problem, index, field, 1.0);
-    }
-    trusted(problem, index, field, &|_| f64::INFINITY)
-}
-
-/// The service with the most load inside the limits for each cooling; `most`: what the layouts of a way are trusted with.
-#[must_use]
-pub fn trusted(
-    problem: &ServiceProblem,
-    index: usize,
-    field: &Field,
-    most: &dyn Fn(&Way) -> f64,
-) -> Vec<Found> {
-    let coolings = 0..field.ground.cluster.coolings.len();
-    let mut known: BTreeMap<u64, Option<(f64, Way)>> = BTreeMap::new();
-    coolings
-        .filter_map(|cooling| {
-            let units = most_units(problem, field, cooling)?;
-            let (rate, way) = (*known.entry(units).or_insert_with(|| field.most_of(units, most)))?;
-            let strain = if most(&way).is_finite() { field.capacity(&way).0 / rate } else { 1.0 };
-            at_units(index, field, cooling, way, rate).map(|found| Found { strain, ..found })
-        })
-        .collect()
-}
-
-fn build(field: &Field, cooling: usize, units: u64) -> Option<Plant> {
-    let ground = &field.ground;
-    let at = Choice {
-        cluster: ground.cluster,
-        fabric: ground.fabric,
-        cooling: &ground.cluster.coolings[cooling],
-        clock: ground.clock,
-        power_cap: ground.cluster.power_caps[ground.place.cap],
-    };
-    if !at.cooling.holds(at.power_cap) {
-        return None;
-    }
-    if ground.cluster.max_cards.is_some_and(|most| units * ground.cluster.unit_cards > most) {
-        return None;
-    }
-    plant(&at, &ground.problem.terms(), units).ok()
-}
-
-/// The most units that the limits allow, by halving: what is bought grows with the units.
-fn most_units(problem: &ServiceProblem, field: &Field, cooling: usize) -> Option<u64> {
-    let fits = |units: u64| {
-        build(field, cooling, units).is_some_and(|built| {
-            let small = problem.limits.cards_min > built.cards;
-            small || inside(problem, &built)
-        })
-    };
-    let ceiling = problem.limits.cards_max / field.ground.cluster.unit_cards;
-    if ceiling == 0 || !fits(1) {
-        return None;
-    }
-    if fits(ceiling) {
-        return Some(ceiling);
-    }
-    let (mut low, mut high) = (1, ceiling);
-    while high - low > 1 {
-        let middle = low.midpoint(high);
-        if fits(middle) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    Some(low)
-}
-
 /// Whether a service keeps the limits, carries the load asked for and yields enough per card.
 #[must_use]
 pub fn lawful(problem: &ServiceProblem, found: &Found) -> bool {
@@ -362,7 +225,8 @@ pub fn lawful(problem: &ServiceProblem, found: &Found) -> bool {
 }
 
 /// Smaller is better; unknown prices come last.
-fn score(problem: &ServiceProblem, found: &Found) -> f64 {
+#[must_use]
+pub fn score(problem: &ServiceProblem, found: &Found) -> f64 {
     let built = &found.plant;
     let tokens = found.rate * output_tokens(problem);
     match problem.search.objective {
@@ -400,11 +264,14 @@ pub fn told(problem: &ServiceProblem, fields: &[Field], found: &Found) -> Result
     if !throughput(problem) {
         return at(problem.target.requests_per_second);
     }
-    if found.strain <= 1.0 {
+    if found.strain <= 1.0 && !limited(&problem.limits) {
         return at(None);
     }
     let mut told = at(Some(found.rate))?;
+    let closed = told.most_requests_per_second;
     told.hold_to(found.rate);
+    // Otherwise it is a limit on power that holds the load down.
+    told.closed_requests_per_second = (found.strain > 1.0).then_some(closed);
     Ok(told)
 }
 

@@ -93,6 +93,12 @@ pub fn instances(problem: &ServiceProblem) -> Vec<Instance> {
 }
 
 impl<'a> Field<'a> {
+    /// A ground of which no layout is looked at.
+    #[must_use]
+    pub fn bare(ground: Ground<'a>) -> Self {
+        Self { ground, candidates: Vec::new(), enumerated: 0, rejected: BTreeMap::new() }
+    }
+
     /// All candidates of `ground`; `like`: the field of another fabric at the same clock and formats.
     #[must_use]
     pub fn new(ground: Ground<'a>, like: Option<&Field>) -> Self {

@@ -131,6 +131,19 @@ impl Rates {
         })
     }
 
+    /// The rate that no matrix product exceeds, whatever its class and shape.
+    #[must_use]
+    pub fn fastest(&self) -> FlopsPerSecond {
+        let classes = [self.attention_products, self.dense_products, self.expert_products, self.head];
+        classes.into_iter().fold(FlopsPerSecond(0.0), FlopsPerSecond::max)
+    }
+
+    /// The rate at which keys and values are read.
+    #[must_use]
+    pub fn cache_rate(&self) -> BytesPerSecond {
+        self.cache
+    }
+
     /// A product [m, k] x [k, n]: tc = 2 m k n / rate, tm = (weights + operands + 16-bit result) / (B share).
     #[must_use]
     pub fn product(

@@ -112,6 +112,7 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
         },
         constants: constants(),
         target: ServiceTarget {
+            mean_requests_per_second: None,
             requests_per_second: rate,
             ttft: Some(LatencyTarget { seconds: 1.5, quantile: 0.9 }),
             tpot: Some(LatencyTarget { seconds: 0.03, quantile: 0.5 }),

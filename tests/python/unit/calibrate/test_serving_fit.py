@@ -108,11 +108,11 @@ def test_the_spread_holds_four_fifths_of_the_errors() -> None:
     assert spread_of(errors) * 1.2816 == pytest.approx(0.4, abs=0.01)
 
 
-def test_a_group_of_many_rows_weighs_no_more_in_the_spread_than_one_of_twelve() -> None:
-    errors = [0.1] * 60 + [0.5] * 96
+def test_a_group_of_many_rows_weighs_no_more_in_the_spread_than_one_of_forty() -> None:
+    errors = [0.1] * 200 + [0.5] * 320
     assert spread_of(errors) * 1.2816 == pytest.approx(0.5)
-    # Five groups of 12 rows at 0.1 against one of 96 rows at 0.5 that counts as 12: 60 of 72 lie at 0.1.
-    groups = [name for name in "abcde" for _ in range(12)] + ["f"] * 96
+    # Five groups of 40 rows at 0.1 against one of 320 rows at 0.5 that counts as 40: 200 of 240 lie at 0.1.
+    groups = [name for name in "abcde" for _ in range(40)] + ["f"] * 320
     assert spread_of(errors, groups) * 1.2816 == pytest.approx(0.1)
 
 

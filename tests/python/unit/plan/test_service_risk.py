@@ -33,7 +33,9 @@ def test_a_draw_of_a_service_is_the_evaluation_of_its_rebuilt_problem() -> None:
     draws = draws_of(case, design)
     assert draws.leaves.approximate == ()
     columns = draws.of(choice, design["requests_per_second"])
-    for place in (0, 31):
+    # In some draws the model does not fit.
+    fitting = [int(place) for place in np.flatnonzero(columns[:, RATE] > 0.0)]
+    for place in (fitting[0], fitting[-1]):
         values = {item.place: float(column[place]) for item, column in draws.values}
         request = build_service(case.problem.scenario, case.library, values).request
         slower = draws.factor[place]
