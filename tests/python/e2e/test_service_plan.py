@@ -58,7 +58,9 @@ def test_a_service_is_a_plan_with_pools_costs_and_bands() -> None:
         assert sum(pool.performance.breakdown.values()) == pytest.approx(pool.performance.step_seconds)
     costs = [row.usd for row in service.cost_per_million]
     assert costs[0] is not None
-    assert costs[1] == pytest.approx(2 * costs[0])
+    assert costs[1] is not None
+    # Cards at half load draw less: a little under twice as much a token.
+    assert 1.8 * costs[0] < costs[1] < 2.0 * costs[0]
     assert plan.bands is not None
     band = plan.bands.requests_per_second
     assert band is not None
