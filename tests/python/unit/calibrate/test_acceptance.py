@@ -72,8 +72,10 @@ def test_a_chip_measured_as_expected_is_planned_with_narrower_bands(plan: Plan, 
     sheet.write_text(filled(plan, ratios), encoding="utf-8")
     own = tmp_path / "own"
     write(own, accepted(read_sheet(sheet), SpecLibrary.from_environment(), sheet.name).files)
-    again = planner.size(QUESTION, samples=64, library=SpecLibrary([shipped_directory(), own]))
-    days = [item.bands.days for item in (plan, again) if item.bands]
+    # Failures and software weigh more than what a sheet measures: few draws would not tell the bands apart.
+    libraries = (SpecLibrary([shipped_directory()]), SpecLibrary([shipped_directory(), own]))
+    plans = [planner.size(QUESTION, samples=1024, library=library) for library in libraries]
+    days = [item.bands.days for item in plans if item.bands]
     assert days[0] is not None
     assert days[1] is not None
     assert days[1].p90 / days[1].p10 < days[0].p90 / days[0].p10
