@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from planner.plan.compare import Contender
 
 
+MOSTLY_AT_WORK = 0.75
+"""With a smaller share of its cards at work a contender is told to lose by the steps that it is sold in."""
+
+
 def rate_words(item: Contender) -> str:
     """What the rate of a contender counts: items of a generic service have no tokens."""
     generic = item.service is not None and item.service.tpot_seconds is None
@@ -76,9 +80,12 @@ def _yields(own: Contender, best: Contender) -> str:
     cards = (own.cards or 1) / (best.cards or 1)
     each = (own.tokens_per_second or 0.0) / (best.tokens_per_second or 1.0) / cards
     sides = [(item.tokens_per_second or 0.0) / (item.cards or 1) for item in (own, best)]
+    at_work = own.service.active_cards if own.service else None
+    idle = at_work is not None and own.cards is not None and at_work < MOSTLY_AT_WORK * own.cards
+    whole = f"; {at_work:,} of its {own.cards:,} cards are at work, it is sold in such steps" if idle else ""
     return (
         f"x{each:.2f} a card ({number(sides[0])} against {number(sides[1])} {rate_words(own)}), "
-        f"x{cards:.2f} the cards ({own.cards:,} against {best.cards:,})"
+        f"x{cards:.2f} the cards ({own.cards:,} against {best.cards:,}){whole}"
     )
 
 

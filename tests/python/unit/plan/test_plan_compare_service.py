@@ -8,8 +8,8 @@ import pytest
 
 from planner import api
 from planner.plan.account import Band
-from planner.plan.compare import Comparison, Contender
-from planner.plan.compare_why import level_with
+from planner.plan.compare import Comparison, Contender, ServiceTerms
+from planner.plan.compare_why import level_with, why_behind
 from planner.report.compare import QUALITY, render
 
 CHAT: dict[str, Any] = {
@@ -67,6 +67,18 @@ def test_it_says_that_quality_is_not_judged_and_names_latencies(comparison: Comp
     assert "20 requests/s, TTFT 2 s" in text
 
 
+def terms(active: int) -> ServiceTerms:
+    return ServiceTerms(
+        mode="aggregated",
+        requests_per_second=20.0,
+        active_cards=active,
+        tokens_per_second_per_card=10.0,
+        ttft_seconds=1.0,
+        tpot_seconds=0.04,
+        usd_per_million=[],
+    )
+
+
 def test_the_same_load_is_no_tie_where_a_card_yields_twice_as_much() -> None:
     def one(system: str, cards: int) -> Contender:
         return Contender(
@@ -84,6 +96,11 @@ def test_the_same_load_is_no_tie_where_a_card_yields_twice_as_much() -> None:
         )
 
     few, many = one("few", 10), one("many", 20)
+    # Sold by the hundred, a fifth of them at work: that is told, and not where most are.
+    whole = one("whole", 100).model_copy(update={"service": terms(20)})
+    assert why_behind(whole, few).endswith("20 of its 100 cards are at work, it is sold in such steps")
+    most = one("most", 25).model_copy(update={"service": terms(20)})
+    assert "at work" not in why_behind(most, few)
     # 80-120 tokens/s a card against 40-60.
     assert level_with(few, [few, many], by_cards=True) == []
     assert level_with(few, [few, many], by_cards=False) == ["many"]
