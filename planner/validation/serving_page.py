@@ -144,6 +144,10 @@ NOT_BLIND = [
     "  source, but was looked for where rows were off;",
     "- each fold takes three linearised steps from the fit of all rows instead of a fit of its own (five",
     "  groups fitted anew came out within one point of mean error);",
+    "- that bands allow for requests in step and out of step, and that a group weighs as up to 40 figures in",
+    "  a spread (of 12, 40 and all the nearest to 80 %): chosen by the coverage of these rows;",
+    "- a rate of products measured on a chip is its ceiling: taken up when MI300X came out too fast; the",
+    "  stored predictions of its rows, which are not scored, are older than that;",
     "- two profiles share factors from two groups only (`deepseek-2025`, `cloudmatrix-infer-2025`).",
 ]
 
