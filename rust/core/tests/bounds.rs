@@ -3,7 +3,7 @@
 
 mod common;
 
-use planner_core::problem::{Limits, Problem};
+use planner_core::problem::{Axis, Limits, Objective, Problem};
 use planner_core::search::holding::Place;
 use planner_core::search::incumbents::Incumbents;
 use planner_core::search::tally::Tally;
@@ -11,6 +11,7 @@ use planner_core::search::units::{Best, Tables, Unit, Units};
 use planner_core::search::variant::{Variant, variants};
 use planner_core::search::view::View;
 use planner_core::search::work::{Sink, Together, work};
+use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
 use planner_core::training::schedule::Schedule;
 use planner_core::units::Seconds;
@@ -204,7 +205,7 @@ fn hold(v: &Single) -> [f64; 2] {
     let count = laid.variants.len();
     let seen = laid.witnessed(&vec![0.0; count]);
     // Whoever asks for a rate gets every layout that has it: what bounds cut in bulk is slower.
-    for quantile in [0.3, 0.9, 1.0] {
+    for quantile in [0.0, 0.3, 0.9, 1.0] {
         let floor = |(_, witness): &(usize, Witness)| {
             let mut rates: Vec<f64> = witness.taken.iter().map(|(.., best)| best.rate).collect();
             rates.sort_by(f64::total_cmp);
@@ -297,6 +298,76 @@ fn variants_together_put_out_what_each_of_them_does() {
         known.settle(&laid.problem, &laid.variants);
     }
     assert!(cut > asked / 2, "only {cut} of {asked} ranges had a floor");
+}
+
+/// Searches whose answers are made of plans on many plants: objective, front, cards at least.
+const ANSWERS: [(Objective, &[Axis], u64); 7] = [
+    (Objective::Throughput, &[Axis::TokensPerSecond, Axis::FacilityMegawatts, Axis::CapexUsd], 1),
+    (Objective::Days, &[Axis::Days, Axis::TcoUsdPerYear], 1),
+    (Objective::Cards, &[Axis::TokensPerSecond, Axis::FacilityMegawatts], 1),
+    (Objective::Throughput, &[], 1),
+    (Objective::Energy, &[], 1),
+    (Objective::TokensPerJoule, &[], 1),
+    // One size is left.
+    (Objective::Throughput, &[Axis::TokensPerSecond], 64),
+];
+
+/// What is known at any moment never puts out a plan of the answer, neither by a floor of its size nor by plans on other
+/// plants nor by what a unit itself found. Without failures nothing is kept back, so floors are as high as they may be.
+#[test]
+fn no_plan_of_the_answer_is_out_at_any_time() {
+    for (objective, front, cards_min) in ANSWERS {
+        let mut problem = common::problem();
+        problem.target.days = None;
+        problem.limits = Limits::cards(cards_min, 64);
+        problem.search.objective = objective;
+        problem.search.front = front.to_vec();
+        problem.clusters[0].power_caps = vec![0.7, 1.0];
+        problem.clusters[0].fabrics.push(common::fabric(3.0));
+        problem.space.tp = vec![1, 2, 4, 8];
+        let answer = search(&problem, &mut |_| true).unwrap();
+        let laid = Laid::new(problem);
+        // Without axes only the best plan counts.
+        let of_front = answer.front.into_iter().filter(|_| !front.is_empty());
+        let plans: Vec<Found> = answer.best.into_iter().chain(of_front).collect();
+        assert!(!plans.is_empty());
+        let mut known = Incumbents::new(&laid.problem, &laid.variants);
+        for unit in laid.all() {
+            let views = (0..laid.variants.len()).map(|index| (index, View::new(&known, index)));
+            let mut views: Vec<(usize, View)> = views.collect();
+            work(&laid.problem, &laid.variants, &laid.tables, &unit, &mut views, &mut Tally::default());
+            for plan in &plans {
+                laid.is_wanted(plan, &views[plan.variant].1);
+            }
+            let found: Vec<_> = views.into_iter().map(|(index, view)| (index, view.found)).collect();
+            for (index, found) in found {
+                known.merge(&laid.variants, index, &found);
+            }
+            known.settle(&laid.problem, &laid.variants);
+        }
+        for plan in &plans {
+            laid.is_wanted(plan, &View::new(&known, plan.variant));
+        }
+    }
+}
+
+impl Laid {
+    /// Asserts that a view would still look at a plan.
+    fn is_wanted(&self, plan: &Found, view: &View) {
+        let variant = &self.variants[plan.variant];
+        let cluster = &self.problem.clusters[0];
+        let layout = plan.best.layout;
+        let active = layout.devices() / cluster.devices_per_card;
+        let first = variant.size_for(cluster.unit_cards, active).unwrap();
+        let own = variant.sizes.iter().find(|size| size.cards == plan.cards).unwrap();
+        let place = variant.places(active, first).find(|place| place.network == own.network).unwrap();
+        let rate = plan.best.rate;
+        assert!(view.floor() <= rate, "{} is asked of {plan:?}", view.floor());
+        assert!(view.wants(place, layout.replicas(), rate), "not wanted: {plan:?}");
+        let per_card = rate / variant.sizes[first].cards as f64 * (1.0 + 1e-9);
+        assert!(!view.out((first, first), per_card), "out: {plan:?}");
+        assert!(view.last_size().is_some_and(|last| last >= first), "no size is left for {plan:?}");
+    }
 }
 
 /// The least rate that is not out.
