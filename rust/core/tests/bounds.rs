@@ -8,12 +8,17 @@ use planner_core::search::holding::Place;
 use planner_core::search::incumbents::Incumbents;
 use planner_core::search::tally::Tally;
 use planner_core::search::units::{Best, Tables, Unit, Units};
-use planner_core::search::variant::{Variant, variants};
+use planner_core::search::variant::{Variant, bench, variants};
 use planner_core::search::view::View;
 use planner_core::search::work::{Sink, Together, work};
 use planner_core::search::{Found, search};
 use planner_core::training::layout::{Layout, Recompute};
+use planner_core::training::memory::LocalParameters;
+use planner_core::training::pieces::pieces;
 use planner_core::training::schedule::Schedule;
+use planner_core::training::stages::stages;
+use planner_core::training::step::{Family, filled};
+use planner_core::training::switches::places;
 use planner_core::units::Seconds;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -205,12 +210,11 @@ fn hold(v: &Single) -> [f64; 2] {
     let count = laid.variants.len();
     let seen = laid.witnessed(&vec![0.0; count]);
     // Whoever asks for a rate gets every layout that has it: what bounds cut in bulk is slower.
-    for quantile in [0.0, 0.3, 0.9, 1.0] {
+    for tenth in [0, 3, 9, 10] {
         let floor = |(_, witness): &(usize, Witness)| {
             let mut rates: Vec<f64> = witness.taken.iter().map(|(.., best)| best.rate).collect();
             rates.sort_by(f64::total_cmp);
-            let place = (quantile * rates.len() as f64) as usize;
-            rates.get(place.min(rates.len().saturating_sub(1))).copied().unwrap_or(0.0)
+            rates.get((rates.len() * tenth / 10).min(rates.len().saturating_sub(1))).copied().unwrap_or(0.0)
         };
         let floors: Vec<f64> = seen.iter().map(floor).collect();
         for ((of, (_, all)), (_, some)) in (0..).zip(&seen).zip(&laid.witnessed(&floors)) {
@@ -234,6 +238,29 @@ proptest! {
     #[test]
     fn no_plan_is_faster_than_a_bound_that_it_was_held_against(v in single()) {
         hold(&v);
+    }
+
+    /// To the bit: stages that another one outdoes are left out of both.
+    #[test]
+    fn gradient_traffic_and_update_are_those_of_the_slowest_of_all_stages(v in single(), tied in any::<bool>()) {
+        let mut problem = problem(&v);
+        problem.model.tied_embeddings = tied;
+        let laid = Laid::new(problem);
+        let bench = bench(&laid.problem, &laid.variants[0], 0);
+        let (tp, pp, vpp) = v.degrees;
+        let base = Layout { tp, pp, vpp, micro_batch: v.micro_batch, schedule: v.schedule, ..Layout::default() };
+        let dealt = stages(&laid.problem.model, pp, vpp, &base.stage_layers);
+        let fewer = filled(&laid.problem.model, &base, &dealt);
+        let all = fewer.iter().map(|(stage, own)| (*stage, LocalParameters { outdone: false, ..*own })).collect();
+        let pieces = pieces(&bench, &base);
+        let of = |stages| Family::with_stages(base, pieces, stages);
+        let (fewer, all) = (of(fewer), of(all));
+        for (sharding, dp) in (0..4).flat_map(|sharding| [1, 2, 7, 24].map(|dp| (sharding, dp))) {
+            let layout = Layout { sharding, dp, ..base };
+            let places = places(&layout, bench.domain);
+            prop_assert_eq!(fewer.traffic(&bench, &layout, &places, 3.0), all.traffic(&bench, &layout, &places, 3.0));
+            prop_assert_eq!(fewer.update(&bench, &layout), all.update(&bench, &layout));
+        }
     }
 }
 
