@@ -133,7 +133,7 @@ pub(super) fn add_context_traffic(bench: &Bench, layout: &Layout, sizes: &Sizes,
 
 /// How much more of a network port the kernels of a hierarchical dispatch reach than a general collective does.
 ///
-/// DeepEP prints 43 to 58 GB/s per card between servers of 50 GB/s ports (<https://github.com/deepseek-ai/DeepEP>,
+/// `DeepEP` prints 43 to 58 GB/s per card between servers of 50 GB/s ports (<https://github.com/deepseek-ai/DeepEP>,
 /// 2025); the share of its port that a collective reaches is fitted at a little over half.
 const DISPATCH_KERNELS: f64 = 1.5;
 
