@@ -241,6 +241,9 @@ class Space(Part):
         default=False,
         description="only layouts that use every device, with equal stages, chunks and micro-batches",
     )
+    memory_headroom: float = Field(
+        default=0.0, description="share of a device's usable memory that plans leave free, where any does"
+    )
     objective: str
 
 

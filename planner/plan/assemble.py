@@ -292,6 +292,7 @@ def space(request: Wire) -> Space:
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
         layout={name: list(values) for name, values in choices.items() if values},
         factorized=factorized,
+        memory_headroom=request["search"]["memory_headroom"],
         objective=request["search"]["objective"],
     )
 

@@ -46,6 +46,11 @@ def solve(case: Case) -> Plan:
     search = case.request.search.model_copy(update={"prices": True})
     result = case.search(case.request.model_copy(update={"search": search}))
     design = result["best"]
+    if design is not None and result["memory_headroom"] < search.memory_headroom:
+        case.notes.append(
+            f"no layout leaves {search.memory_headroom:.0%} of the memory free (search.memory_headroom): this one "
+            "fills more, and may not fit where allocators fragment"
+        )
     if design is None:
         result = case.timed("racks", lambda: nearest_in_other_racks(case, result))
     if design is None and case.problem.scenario.target.any and result["complete"]:

@@ -279,6 +279,7 @@ class _Builder(Surroundings):
             time_limit_seconds=asked.time_limit,
             threads=asked.threads,
             similar=alike(calibrations),
+            memory_headroom=asked.memory_headroom,
         )
 
     def _climate(self, hall: Hall, clusters: Sequence[wire.Cluster], annual: Mapping[str, float]) -> Climate:

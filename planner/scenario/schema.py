@@ -155,6 +155,11 @@ class Search(Frozen):
         default=None, min_length=1, max_length=4, description="axes of the Pareto front, at most four"
     )
     time_limit: DurationSeconds | None = Field(default=None, description="seconds; then the best so far")
+    memory_headroom: Annotated[Share, Field(lt=1)] = Field(
+        default=0.05,
+        description="share of a card's usable memory that `size` leaves free, less where nothing else fits; "
+        "a layout of your own may fill it",
+    )
     confidence: Share = Field(default=0.9, gt=0.5, lt=1, description='of the "90 % sure needs" figure')
     seed: WholeOrZero = Field(
         default=0, description="of the sampling behind the bands, and of the simulation of a service"

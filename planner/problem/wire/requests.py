@@ -40,6 +40,7 @@ class Search(Wire):
     time_limit_seconds: float | None
     threads: Unsigned | None
     similar: float = 0.02
+    memory_headroom: float = 0.0
     prices: bool = False
     runners_up: Unsigned = 5
 

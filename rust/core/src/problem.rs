@@ -17,6 +17,7 @@ use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
 use crate::training::split::StageSplit;
+use crate::units::Bytes;
 use crate::workload::{Software, Training};
 
 /// Degrees beyond this are slips of the pen; with [`MOST_RANKS`] it keeps every product below 2^64.
@@ -239,6 +240,12 @@ impl Problem {
         cluster.software.as_ref().unwrap_or(&self.software)
     }
 
+    /// Memory of a device of `cluster` that a plan may fill.
+    #[must_use]
+    pub fn room(&self, cluster: &Cluster) -> Bytes {
+        cluster.device.memory * (1.0 - self.search.memory_headroom)
+    }
+
     /// What the plant needs.
     #[must_use]
     pub fn terms(&self) -> Terms<'_> {
@@ -287,6 +294,10 @@ impl Problem {
         if !(0.0..1.0).contains(&self.training.batch_tolerance) {
             let message = format!("must be 0 or more and below 1, not {}", self.training.batch_tolerance);
             return Err(CoreError::invalid("training.batch_tolerance", message));
+        }
+        if !(0.0..1.0).contains(&self.search.memory_headroom) {
+            let message = format!("must be 0 or more and below 1, not {}", self.search.memory_headroom);
+            return Err(CoreError::invalid("search.memory_headroom", message));
         }
         for (key, count) in [
             ("model.layers", self.model.layers),

@@ -25,7 +25,7 @@ use crate::service::problem::ServiceProblem;
 use crate::serving::answer::{ServingAnswer, Setting, answer};
 use crate::serving::case::{Constants, Family, Question, ServingSoftware};
 use crate::supply::{SupplyInputs, supply};
-use crate::training::layout::Layout;
+use crate::training::layout::{Layout, Rule};
 
 /// A request to evaluate one design.
 #[derive(Debug, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ struct Answer {
     margin: Option<f64>,
     prices: Option<Vec<prices::PriceAnswer>>,
     search: Counts,
+    /// Share of a device's memory that the search left free: less than asked for where nothing else fits.
+    memory_headroom: f64,
 }
 
 fn read<'a, T: Deserialize<'a>>(request: &'a [u8]) -> Result<T, CoreError> {
@@ -177,7 +179,20 @@ pub fn rate_json(request: &[u8], seconds: f64) -> Result<Vec<u8>, CoreError> {
     pool.install(|| evaluation_rate(&problem, seconds)).and_then(|rate| write(&rate))
 }
 
+/// The answer; where no plan leaves the memory free that it should, one that fills it is better than none.
 fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
+    let roomy = size_within(problem, progress)?;
+    let refused = roomy.search.rejected.get(Rule::Memory.name()).is_some_and(|count| *count > 0);
+    if roomy.feasible || !roomy.complete || problem.search.memory_headroom <= 0.0 || !refused {
+        return Ok(roomy);
+    }
+    let mut full = problem.clone();
+    full.search.memory_headroom = 0.0;
+    let tight = size_within(&full, progress)?;
+    Ok(if tight.feasible { tight } else { roomy })
+}
+
+fn size_within(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Answer, CoreError> {
     let start = Instant::now();
     let solved = solved(problem, progress)?;
     let prices =
@@ -201,6 +216,7 @@ fn size(problem: &Problem, progress: &mut dyn FnMut(Progress) -> bool) -> Result
         margin,
         prices,
         search: counts(&outcome),
+        memory_headroom: problem.search.memory_headroom,
     })
 }
 

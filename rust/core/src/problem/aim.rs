@@ -73,6 +73,9 @@ pub struct Search {
     pub threads: Option<usize>,
     /// Layouts within this share of the best rate count as similar.
     pub similar: f64,
+    /// Share of a device's memory that a plan leaves free, 0 to less than 1; evaluating a design does not ask for it.
+    #[serde(default)]
+    pub memory_headroom: f64,
     /// Also tell what one more of each thing that binds is worth.
     #[serde(default)]
     pub prices: bool,

@@ -376,7 +376,7 @@ impl Sweep<'_> {
         let count = whole_groups(&self.shape, count);
         let pieces = &self.cost(0).pieces;
         let least = passing_memory(problem.software_of(cluster), &shape, &stage, pieces, count).total();
-        least * (1.0 - ROUNDING) > cluster.device.memory
+        least * (1.0 - ROUNDING) > problem.room(cluster)
     }
 
     /// The fitting states of one dp that still fit where interleaving must pass `count` in groups larger than pp: that
@@ -389,13 +389,14 @@ impl Sweep<'_> {
         }
         let (problem, variant, shape) = (self.of.problem, self.variant, self.shape);
         let each = (self.of.choices.overlaps.len() * self.of.choices.sends.len()) as u64;
-        let device = &problem.clusters[variant.cluster].device;
+        let cluster = &problem.clusters[variant.cluster];
+        let (device, room) = (&cluster.device, problem.room(cluster));
         let bench = bench(problem, variant, 0);
         let (networks, sends) = (self.of.choices.networks[0], self.of.choices.sends[0]);
         let family = self.family(0);
         fitting.retain(|states| {
             family.set_step(&with(&shape, *states, networks, sends));
-            let over = family.memory(&bench, dp, count).total() > device.memory;
+            let over = family.memory(&bench, dp, count).total() > room;
             let there = device.host_memory.filter(|_| family.offloads());
             let over_host = there.is_some_and(|there| family.host_memory(&bench, dp, count) > there);
             if over {
@@ -414,7 +415,8 @@ impl Sweep<'_> {
     /// micro-batches, hence those in flight, do not. So the border is found by halving.
     fn first_that_fits(&mut self, lawful: &[(u64, u64)], states: States) -> (usize, usize) {
         let (problem, variant) = (self.of.problem, self.variant);
-        let device = &problem.clusters[variant.cluster].device;
+        let cluster = &problem.clusters[variant.cluster];
+        let (device, room) = (&cluster.device, problem.room(cluster));
         // Memory does not depend on the network: any of them will do.
         let bench = bench(problem, variant, 0);
         let layout = with(&self.shape, states, self.of.choices.networks[0], self.of.choices.sends[0]);
@@ -422,8 +424,7 @@ impl Sweep<'_> {
         let whole = |pair: &(u64, u64)| whole_groups(&shape, pair.1);
         let family = self.family(0);
         family.set_step(&layout);
-        let fits =
-            lawful.partition_point(|pair| family.memory(&bench, pair.0, whole(pair)).total() > device.memory);
+        let fits = lawful.partition_point(|pair| family.memory(&bench, pair.0, whole(pair)).total() > room);
         let Some(there) = device.host_memory.filter(|_| family.offloads()) else { return (fits, fits) };
         let over = |pair: &(u64, u64)| family.host_memory(&bench, pair.0, whole(pair)) > there;
         (fits, fits + lawful[fits..].partition_point(over))

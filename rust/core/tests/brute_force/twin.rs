@@ -107,8 +107,10 @@ fn brute_force(problem: &Problem) -> Vec<Design> {
                                 cards: Some(units * unit),
                                 layout,
                             };
+                            let room = problem.room(cluster).0;
                             if let Ok(design) = evaluate(problem, &choice)
                                 && design.broken_rules.is_empty()
+                                && design.memory.per_device_bytes <= room
                             {
                                 found.push(design);
                             }

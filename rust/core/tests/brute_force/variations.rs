@@ -254,6 +254,7 @@ pub fn build(v: &Variation) -> Problem {
     }
     let cluster = &mut problem.clusters[0];
     cluster.device.memory.0 = v.memory;
+    problem.search.memory_headroom = if v.batch.is_multiple_of(3) { 0.2 } else { 0.0 };
     cluster.devices_per_card = v.dies;
     cluster.cards_per_server = v.server;
     cluster.unit_cards = v.unit * v.server / 8;

@@ -285,6 +285,7 @@ pub fn problem() -> Problem {
             time_limit_seconds: None,
             threads: None,
             similar: 0.02,
+            memory_headroom: 0.0,
             prices: false,
             runners_up: 5,
         },
