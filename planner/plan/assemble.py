@@ -292,7 +292,7 @@ def space(request: Wire) -> Space:
         clusters=[_alternative(cluster) for cluster in request["clusters"]],
         layout={name: list(values) for name, values in choices.items() if values},
         factorized=factorized,
-        memory_headroom=request["search"]["memory_headroom"],
+        memory_headroom=request["search"].get("memory_headroom", 0.0),
         objective=request["search"]["objective"],
     )
 

@@ -155,8 +155,8 @@ def _judged(case: Case, asked: wire.Request, result: Wire, found: Wire, best: Wi
     memory, free = design["memory"], asked.search.memory_headroom
     if memory["per_device_bytes"] > (1.0 - free) * memory["capacity_bytes"]:
         case.notes.append(
-            f"fills more than {1.0 - free:.0%} of the memory, which size leaves aside while others leave room "
-            "(search.memory_headroom)"
+            f"fills more than {1.0 - free:.0%} of the memory, which size leaves aside while others leave "
+            "room (search.memory_headroom)"
         )
     return _plan(case, asked, result, design, best, behind)
 
