@@ -48,8 +48,8 @@ def solve(case: Case) -> Plan:
     design = result["best"]
     if design is not None and result["memory_headroom"] < search.memory_headroom:
         case.notes.append(
-            f"no layout leaves {search.memory_headroom:.0%} of the memory free (search.memory_headroom): this "
-            "one fills more, and may not fit where allocators fragment"
+            f"no layout leaves {search.memory_headroom:.0%} of the memory free (search.memory_headroom): "
+            "this one fills more, and may not fit where allocators fragment"
         )
     if design is None:
         result = case.timed("racks", lambda: nearest_in_other_racks(case, result))
