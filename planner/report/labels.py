@@ -201,6 +201,7 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("memory nearly full", "显存将满"),
     ("the serving model's own error", "推理模型自身误差"),
     ("the model's own error", "模型自身误差"),
+    ("a team and machine without runs", "无实测记录的团队与机器"),
     ("draw of a card in communication", "通信时单卡功耗"),
     ("draw of a card in products", "矩阵乘时单卡功耗"),
     ("draw of a card in compute", "计算时单卡功耗"),
