@@ -15,6 +15,7 @@ from planner.problem.figures import Figures
 from planner.problem.halls import (
     cards_within,
     chain_spec,
+    hall_specs,
     rack_ceiling,
     side_networks,
     storage_spec,
@@ -164,6 +165,7 @@ class _Builder(Surroundings):
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        halls = hall_specs(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
         stored = storage_spec(
             hall.facility,
@@ -193,6 +195,7 @@ class _Builder(Surroundings):
             limits=limits,
             chain=chain,
             rack=rack,
+            halls=halls,
             side_networks=side,
             storage=stored,
             clusters=clusters,

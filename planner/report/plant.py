@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.plant_parts import CapPoint, Cost, Facility, HotDay, PhaseDraw, PowerChain
+from planner.plan.plant_parts import CapPoint, Cost, Facility, HallUse, HotDay, PhaseDraw, PowerChain
 from planner.plan.shown import counted, number, percent, power, rate, usd
 from planner.report.shares import shares
 
@@ -15,6 +15,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     """The same load at the transformers, at the supplies and by part, and the chain that carries it."""
+    for each in hall.halls:
+        yield each.name, _hall(each)
     if hall.transformer_megawatts is not None and hall.ups_megawatts is not None:
         contracted = hall.nameplate_intake_megawatts
         rated = "" if contracted is None else f"; nameplate at the intake {power(contracted)}"
@@ -42,6 +44,17 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.chain is not None:
         yield f"chain, {hall.chain.redundancy}", _chain(hall, hall.chain)
         yield "heat", _heat(hall, hall.chain)
+
+
+def _hall(hall: HallUse) -> str:
+    """``40 servers, 10 a rack, in 6 of 8 racks; IT 410 kW, PUE 1.25; full: racks``."""
+    if hall.holds_none is not None:
+        return f"holds none: {hall.holds_none}"
+    if not hall.servers:
+        return f"empty; {counted(hall.racks_room, 'rack')} free"
+    words = f"{counted(hall.servers, 'server')}, {hall.servers_per_rack} a rack, in {hall.racks.total} of "
+    words += f"{counted(hall.racks_room, 'rack')}; IT {power(hall.it_megawatts)}, PUE {hall.pue:.2f}"
+    return words if hall.full is None else f"{words}; full by {hall.full.replace('_', ' ')}"
 
 
 def by_phase(hall: Facility) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,7 @@ class Floor(Frozen):
     row_pitch: Length = Field(description="from a row to the next, aisle included")
     racks_per_row: Count
     rack_depth: Length
+    hall_gap: Length | None = Field(default=None, description="between the rows of one hall and the next")
     riser: Length = Field(description="cable from a port to the tray above its rack")
     slack: Fraction = Field(description="cable over the way")
 

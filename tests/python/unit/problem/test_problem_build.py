@@ -156,12 +156,20 @@ def test_halls_bound_racks_heat_weight_and_transformers(library: SpecLibrary) ->
     assert facility.chain
     assert facility.floor
     assert facility.rack_frame
-    assert (limits.racks, limits.liquid_watts, limits.air_watts) == (150, 6e6, 2e6)
+    first, second = request.halls
+    assert (first.racks, first.liquid_watts, first.air_watts) == (100, 4e6, 1e6)
+    assert (second.racks, second.liquid_watts, second.air_watts) == (50, 2e6, 1e6)
     # 3 of 4 x 2,500 and both of 2,000 kVA at the power factor.
-    assert limits.transformer_watts == pytest.approx(11.5e6 * facility.chain.power_factor.value)
+    assert first.transformer_watts == pytest.approx(7.5e6 * facility.chain.power_factor.value)
+    assert second.transformer_watts == pytest.approx(4e6 * facility.chain.power_factor.value)
     floor = facility.floor.rack_pitch.value * facility.floor.rack_depth.value
-    assert request.rack.watts == 40e3
-    assert request.rack.kilograms == pytest.approx(1200 * floor - facility.rack_frame.value)
+    assert (first.rack.watts, second.rack.watts) == (60e3, 40e3)
+    assert first.rack.kilograms == pytest.approx(1200 * floor - facility.rack_frame.value)
+    # What each hall takes is its own: nothing bounds them together.
+    assert (limits.racks, limits.liquid_watts, limits.transformer_watts) == (None, None, None)
+    only = problem(library, 'site.hall=[{racks = 100, rack_power = "60 kW", liquid_power = "4 MW"}]').request
+    assert (only.halls, only.limits.racks, only.limits.liquid_watts) == ((), 100, 4e6)
+    assert only.rack.watts == 60e3
 
 
 def test_lower_caps_are_searched_where_power_is_limited(library: SpecLibrary) -> None:
