@@ -12,6 +12,7 @@ from typing import Any
 
 from planner.software import SoftwareProfile
 from planner.specs import Efficiency, SpecLibrary
+from planner.validation import judged
 from planner.validation.files import Cases, read
 from planner.validation.later import as_answer, planned_rows
 from planner.validation.open_fields import lag
@@ -95,6 +96,7 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
 
         answer |= about_fit()
         answer["later"] = read_later(library)
+        answer["judged"] = read_judged(library)
         answer["sampler"] = committed()
         answer["inference"] |= about_serving_fit()
     return answer
@@ -106,6 +108,16 @@ def read_later(library: SpecLibrary) -> dict[str, Any]:
     own = training_cases(cases, library, {})
     planned = training_cases(replace(cases, training=tuple(planned_rows(cases, library))), library, {})
     return as_answer(own, planned)
+
+
+def read_judged(library: SpecLibrary) -> dict[str, Any]:
+    """The runs collected to judge the model."""
+    found = read(judged.JUDGED)
+    cases = [
+        *training_cases(found, library, {}),
+        *serving_cases(library, found.inference, found.models, {}),
+    ]
+    return judged.as_answer(cases, judged.table())
 
 
 def training_cases(found: Cases, library: SpecLibrary, left_out: Mapping[str, float]) -> list[Case]:
