@@ -480,6 +480,10 @@ def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire
     building = facility.price("building", "price per watt")
     if building is not None and kind in LIQUID:
         building *= 1.0 + facility.need("liquid_premium", "cost", "premium of liquid cooling")
+    if building is not None and hall.choice.redundancy in hall.facility.redundancy:
+        building *= facility.need(
+            f"redundancy.{hall.choice.redundancy}", "cost", f"price of a building at {hall.choice.redundancy}"
+        )
     return wire.CoolingOption(
         kind=kind,
         pue=min(air.pue for air in known),

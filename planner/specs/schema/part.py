@@ -229,6 +229,9 @@ class Part(SpecFile):
         default=None, description="server power supply and VRM loss share"
     )
     rack_limits: dict[str, Power] = Field(default={}, description="practical power per rack by cooling kind")
+    redundancy: dict[Literal["N", "2N"], Count] = Field(
+        default={}, description="price of the building over that at N+1"
+    )
     fan_saving: dict[str, Fraction] = Field(
         default={}, description="share of fan power saved by cooling kind"
     )

@@ -94,6 +94,20 @@ def test_money_is_in_dollars_by_the_library_s_rates(library: SpecLibrary) -> Non
     )
 
 
+def test_redundancy_has_a_price_of_its_own(library: SpecLibrary) -> None:
+    facility = library.part("facility-cn")
+
+    def price(*sets: str) -> float:
+        room = problem(library, *sets).request.clusters[0].coolings[-1]
+        assert room.building_usd_per_watt is not None
+        return room.building_usd_per_watt
+
+    usual = price()
+    assert price('site.redundancy="N+1"') == usual
+    assert price('site.redundancy="2N"') == pytest.approx(usual * facility.redundancy["2N"].value)
+    assert price('site.redundancy="N"') == pytest.approx(usual * facility.redundancy["N"].value)
+
+
 def test_cooling_kinds_are_those_of_system_and_site(library: SpecLibrary) -> None:
     kinds = [room.kind for room in problem(library, "limits.pue=2").request.clusters[0].coolings]
     assert kinds == list(library.system("kunlun-p800-8").cooling)
