@@ -16,9 +16,11 @@ from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.port import less_stable, port_errors
 from planner.plan.spread import Spread, spread_of
 from planner.problem import Figure, Rebuilding, wire
+from planner.problem.alternatives import Calibration
 from planner.scenario import Scenario
 from planner.scenario.limits import CardLimit
 from planner.software import SoftwareProfile
+from planner.software.elsewhere import elsewhere
 
 Wire = Mapping[str, Any]
 
@@ -35,6 +37,7 @@ def all_errors(case: Case, design: Wire | None = None) -> list[list[ModelError]]
         [
             ModelError(f"the model's own error ({family.efficiency})", family.residual),
             ModelError(f"software ({software.id})", spread(case, software)),
+            *_elsewhere(case, family),
             *_port_errors(case, place, design),
             *_memory_error(design if design and design["cluster"] == place else None),
         ]
@@ -80,6 +83,7 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStud
     errors = [
         ModelError("the model's own error", calibration.residual),
         ModelError(f"software ({software.id})", spread(case, software)),
+        *_elsewhere(case, calibration),
         *_port_errors(case, design["cluster"], design),
         *_memory_error(design),
     ]
@@ -117,6 +121,15 @@ def spread(case: Case, software: SoftwareProfile) -> float:
     """Spread between sources that use the software, that of experts for a mixture of experts."""
     wide = software.spread_experts if case.problem.architecture.moe is not None else None
     return (wide or software.spread).value
+
+
+def _elsewhere(case: Case, calibration: Calibration) -> list[ModelError]:
+    """What a machine that no run of the fit is from adds; nothing where its own runs anchor the figures."""
+    if calibration.own_runs:
+        return []
+    return [
+        ModelError("a team and machine without runs", elsewhere(case.problem.architecture.moe is not None))
+    ]
 
 
 def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:
