@@ -38,6 +38,7 @@ NAMES: dict[str, str] = {
     "limits.facility_watts": "电网侧功率",
     "limits.it_watts": "IT 功率",
     "limits.nameplate_watts": "铭牌功率",
+    "limits.halls": "各机房",
     "limits.racks": "机柜",
     "site.hall": "机房机柜承载",
     "site.hot_day": "炎热设计日冷却允许的功率",

@@ -10,7 +10,7 @@ import pytest
 from planner.specs import SpecLibrary
 from planner.validation.files import read
 from planner.validation.judged import SIDES, as_answer, judged_lines, table
-from planner.validation.rows import LATER
+from planner.validation.rows import LATER, SHIPPED
 from planner.validation.run import read_judged, training_cases
 
 FILE = table()
@@ -74,3 +74,19 @@ def test_development_and_held_back_are_told_apart(tmp_path: Any) -> None:
     assert any(line.startswith("| training, held back |") and "-5.0 % | 100.0 % |" in line for line in shown)
     assert any(line.startswith("| T1 | a table | development | 1 |") for line in shown)
     assert not any("serving" in line for line in shown if line.startswith("|"))
+
+
+def test_no_run_stands_in_another_file_under_another_name() -> None:
+    """The same cards, batch and figure elsewhere would be a run that the makers have seen."""
+
+    def signs(row: dict[str, Any]) -> set[tuple[Any, ...]]:
+        run = tuple(row.get(name) for name in ("hardware", "cards", "seq_len", "global_batch", "tp", "pp"))
+        return {
+            (*run, name, value) for name, value in row["measured"].items() if isinstance(value, float | int)
+        }
+
+    seen = set()
+    for path in (SHIPPED, LATER):
+        for row in json.loads(path.read_text(encoding="utf-8"))["training"]:
+            seen |= signs(row)
+    assert [row["id"] for row in FILE["training"] if signs(row) & seen] == []
