@@ -90,6 +90,12 @@ class Shipped:
             total = shrunk(robust(np.array(errors)), len(groups), pool)
         return math.sqrt(max(total**2 - USUAL**2, LEAST_SPREAD**2))
 
+    def elsewhere(self, experts: bool) -> float:
+        """What runs of a kind are off by without their framework, beyond that without their group."""
+        kind = np.array([e.ready.experts == experts for e in self.model.engines])
+        known, unknown = robust(self.folds[kind]), robust(self.new_framework[kind])
+        return math.sqrt(max(unknown**2 - known**2, 0.0))
+
     def residual(self, family: str) -> float:
         """Of a chip family: with the spreads of the software, its bands hold 80 % of runs left out.
 

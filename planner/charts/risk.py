@@ -24,7 +24,7 @@ NAMES = {
 
 
 def bands(plan: Plan) -> Drawn:
-    """P10 to P90 of every output over its P50; of draws where there are some, else one figure at a time."""
+    """P10 to P90 of every output over its P50."""
     found = dict(plan.risk.bands) if plan.risk is not None else {}
     if not found and plan.bands is not None:
         found = {name: getattr(plan.bands, name) for name in NAMES if hasattr(plan.bands, name)}
@@ -42,7 +42,9 @@ def bands(plan: Plan) -> Drawn:
         .encode(x=alt.X("p10:Q", title="over the median", scale=alt.Scale(zero=False)), x2="p90:Q", y=y)
     )
     ticks = alt.Chart(data(rows)).mark_tick(color="black", thickness=2, size=22).encode(x="p50:Q", y=y)
-    how = "one figure at a time" if plan.risk is None else f"{plan.risk.samples:,} draws"
+    how = "draws of all ranges together" if plan.risk is None else f"{plan.risk.samples:,} draws"
+    if plan.serving is not None and plan.risk is None:
+        how = "one figure at a time, in quadrature"
     return alt.layer(bars, ticks).properties(
         title=titled("P10 to P90", how), width=WIDTH, height=max(60, 32 * len(rows))
     )
@@ -96,9 +98,19 @@ def goodput(plan: Plan) -> Drawn:
     )
 
 
+def _stock(plan: SupplyPlan) -> dict[str, float]:
+    """What is there when the order is placed."""
+    stock = next((item for item in plan.figures if item.key == "stock"), None)
+    if stock is None:
+        return {"p10": 0.0, "p50": 0.0, "p90": 0.0}
+    most = float(plan.cards)
+    ends = {"p10": stock.low, "p50": stock.value, "p90": stock.high}
+    return {name: min(float(value), most) for name, value in ends.items()}
+
+
 def ramp(plan: SupplyPlan) -> Drawn:
     """Cards that have arrived by month, P10 to P90."""
-    rows = [{"month": 0.0, "p10": 0.0, "p50": 0.0, "p90": 0.0}]
+    rows = [{"month": 0.0, **_stock(plan)}]
     rows += [{"month": p.month, "p10": p.p10, "p50": p.p50, "p90": p.p90} for p in plan.phases]
     x = alt.X("month:Q", title="months from the order")
     area = (

@@ -209,6 +209,9 @@ def _tell(found: Shipped) -> None:
     typer.echo(f"chip families that the fit had not seen: {told}")
     typer.echo(f"chips without runs: shares over {rest.slower:.3f}, spread of ln(time) {rest.spread:.3f}")
     typer.echo(f"effective parameters: {found.fit.effective:.1f} of {len(found.model.parameters)}")
+    typer.echo(
+        f"an unknown source adds: dense {found.elsewhere(False):.3f}, experts {found.elsewhere(True):.3f}"
+    )
     for name, errors in (
         ("in the fit", found.errors),
         ("group left out", found.folds),

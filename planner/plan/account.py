@@ -63,6 +63,16 @@ class Swing(Part):
     at_high: float = Field(description="relative change of the output with the input at its high")
 
 
+class Sureness(Part):
+    """A cluster that is not sure enough: how sure it is, and when it would be."""
+
+    cards: int
+    met: float = Field(description="share of the draws in which it meets the target")
+    days: float | None = Field(
+        description="days that it keeps to with the probability asked for; null: it fits in too few draws"
+    )
+
+
 class Confidence(Part):
     """The answer to: and to be 90 % sure?"""
 
@@ -74,6 +84,9 @@ class Confidence(Part):
     system: str | None
     days_p50: float | None = Field(description="median of the days of that cluster")
     facility_megawatts: float | None
+    nearest: Sureness | None = Field(
+        default=None, description="where `cards` is null: of the clusters tried the one most often in time"
+    )
 
 
 class Estimate(Part):

@@ -43,6 +43,8 @@ class Case(Clocked):
     samples: int = 0
     """Draws of everything uncertain; 0: one figure at a time."""
     plan_for: float | None = None
+    unsure: str | None = None
+    """Why there is no plan for that probability."""
     """Plan for the cards that meet the target with this probability, not for the central answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from planner.plan.account import Confidence
+from planner.plan.account import Confidence, Sureness
 from planner.problem import wire
 
 RELAXED = 4
@@ -34,6 +34,9 @@ class Slow(Protocol):
     def runs(self, choice: wire.DesignChoice) -> float:
         """Share of the draws in which a design can run at all."""
 
+    def met(self, choice: wire.DesignChoice, days: float) -> float:
+        """Share of the draws in which a design takes so many days at most, inside all limits."""
+
     def slowed(
         self, choice: wire.DesignChoice, probability: float, reach: float, unfit: wire.DesignChoice | None
     ) -> tuple[wire.Request, float]:
@@ -59,7 +62,7 @@ def confidence(
     allowed = days_allowed(request)
     if allowed is None:
         return None
-    best, tried = _sure(request, design, allowed, slow, probability, size)
+    best, tried, seen = _sure(request, design, allowed, slow, probability, size)
     return Confidence(
         probability=probability,
         cards=None if best is None else best["cards"]["total"],
@@ -67,18 +70,28 @@ def confidence(
         system=None if best is None else best["system"],
         days_p50=None if best is None else slow.days(on_plant(best), 0.5),
         facility_megawatts=None if best is None else best["facility"]["facility_megawatts"],
+        nearest=None if best is not None else _nearest(seen, allowed, slow, probability),
     )
+
+
+def _nearest(seen: Sequence[Wire], allowed: float, slow: Slow, probability: float) -> Sureness:
+    """Of the designs looked at, the one most often in time; of equal ones that with the fewest cards."""
+    rows = [(slow.met(on_plant(design), allowed), -design["cards"]["total"], design) for design in seen]
+    met, _, design = max(rows, key=lambda row: row[:2])
+    days = slow.days(on_plant(design), probability)
+    return Sureness(cards=design["cards"]["total"], met=met, days=days if math.isfinite(days) else None)
 
 
 def _sure(  # noqa: PLR0917
     request: wire.Request, design: Wire, allowed: float, slow: Slow, probability: float, size: Size
-) -> tuple[Wire | None, int]:
-    """The smallest design found that keeps to ``allowed`` days in so many draws, and the most cards tried."""
+) -> tuple[Wire | None, int, list[Wire]]:
+    """The smallest design that keeps to ``allowed`` days in so many draws, the most cards tried, all seen."""
     central = on_plant(design)
     own = slow.days(central, probability)
     if own <= allowed:
-        return design, design["cards"]["total"]
+        return design, design["cards"]["total"], [design]
     best: Wire | None = None
+    seen = [design]
     reach, tried = 1.0, design["cards"]["total"]
     # Draws without memory for a design take from those in which it may be slow: few are left to them.
     least = 1.0 - (1.0 - probability) / 4.0
@@ -87,9 +100,14 @@ def _sure(  # noqa: PLR0917
         plant, factor = slow.slowed(central, probability, reach, unfit)
         asked = _asked(request, plant, design, allowed / factor)
         tried = asked.limits.cards_max
-        found = size(asked)["best"]
+        answer = size(asked)
+        found = answer["best"]
         if found is None:
+            # The fastest of those sizes where all goes that badly: nothing comes nearer.
+            near = (answer["nearest"] or {}).get("design")
+            seen += [near] if near and near["cards"]["total"] <= tried else []
             break
+        seen.append(found)
         taken = slow.days(on_plant(found), probability)
         if taken <= allowed and (best is None or found["cards"]["total"] < best["cards"]["total"]):
             best = found
@@ -102,7 +120,7 @@ def _sure(  # noqa: PLR0917
         fallen = math.log(own / taken) if math.isfinite(own) else 0.0
         wanted = math.log(own / (allowed * AIMED)) / fallen if fallen > 0.0 else 1.2
         reach *= min(max(wanted, 0.5), 1.5)
-    return best, tried
+    return best, tried, seen
 
 
 def on_plant(design: Wire) -> wire.DesignChoice:

@@ -55,13 +55,10 @@ def median(values: Floats) -> float:
     return float(np.percentile(values, 50, method="inverted_cdf"))
 
 
-def phase_ends(drawn: Mapping[str, Floats], cards: int) -> list[float]:
-    """Ends of the phases: months up to when all cards are there (P50), at most `MOST_PHASES`."""
-    names = ("packages_per_month", "stock", "lead_time", "ramp")
-    middle = {name: np.array([median(drawn[name])]) for name in names}
-    middle["packages_per_month"] = np.maximum(middle["packages_per_month"], 1e-9)
-    last = float(months_until(middle, cards)[0])
-    steps = max(1, math.ceil(last))
+def phase_ends(months: Floats) -> list[float]:
+    """Ends of the phases: months up to when half of the draws have all cards, at most `MOST_PHASES`."""
+    last = median(months)
+    steps = max(1, math.ceil(last)) if math.isfinite(last) else MOST_PHASES
     stride = math.ceil(steps / MOST_PHASES)
     return [float(month) for month in range(stride, steps + stride, stride)]
 
@@ -76,7 +73,7 @@ def phases_of(
     """Deliveries, and training on what has arrived: a phase runs on the cards there at its begin."""
     seconds = SECONDS_PER_MONTH
     phases, done, finished, before, rate = [], 0.0, None, 0.0, 0.0
-    for month in phase_ends(drawn, cards):
+    for month in phase_ends(months):
         arrived = percentiles(np.minimum(arrived_by(drawn, month), cards))
         assert arrived is not None
         made = rate * (month - before) * seconds

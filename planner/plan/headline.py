@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
-from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary
+from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary, Sureness
 from planner.plan.names import rule_words
 from planner.plan.parts import Cards, Limits, Performance, Target
 from planner.plan.shown import days, percent, rate, spread
@@ -13,6 +14,8 @@ from planner.plan.shown import days, percent, rate, spread
 NAMED_ESTIMATES = 3
 SAME = 0.03
 """A median so near to the central answer is not told beside it."""
+LIKELY = 0.5
+"""Shares of the draws from which a target is rather met than missed."""
 GRADES = {
     "A": "runs on this chip, no timing estimated",
     "B": "runs on this chip, some estimates",
@@ -46,15 +49,20 @@ class Facts:
     """The share of draws in which the design fits; its days are banded over these."""
     met: float | None = None
     """The share of draws in which the design meets the target."""
+    unsure: str | None = None
+    """Why there is no plan for the probability asked for."""
 
 
 def headline(facts: Facts) -> str:
     """One line, parts joined by middle dots."""
     parts = [facts.warning] if facts.warning else []
-    parts += [_answer(facts), _grade(facts.evidence)]
+    answer = _answer(facts)
+    if facts.unsure is not None:
+        answer = f"No: {facts.unsure}: {answer}"
+    parts += [answer, _grade(facts.evidence)]
     estimates = _estimates(facts.evidence)
     parts += [estimates] if estimates else []
-    sure = _sure(facts.confidence)
+    sure = _sure(facts.confidence) if facts.unsure is None else ""
     parts += [sure] if sure else []
     if not facts.complete:
         parts.append("search not complete")
@@ -69,7 +77,9 @@ def _answer(facts: Facts) -> str:
     cards = f"{facts.cards.total:,} {facts.chip}"
     took = _took(facts, facts.performance.days)
     if facts.target.days is not None:
-        return f"{cards} meet {days(facts.target.days)}: {took}{_in_time(facts)}"
+        if not _shifted(facts.days, facts.performance.days):
+            return f"{cards} meet {days(facts.target.days)}: {took}{_in_time(facts)}"
+        return f"{cards} meet {days(facts.target.days)} {_stated(facts, facts.days, facts.performance.days)}"
     if facts.target.tokens_per_second is not None:
         # The target counts calendar time, so failures are taken off.
         reached = rate(facts.performance.tokens_per_second * facts.performance.goodput)
@@ -80,9 +90,26 @@ def _answer(facts: Facts) -> str:
 def _took(facts: Facts, central: float) -> str:
     """Days of the central figures with the band; the median of the draws too, where it is another number."""
     text, band = days(central), facts.days
-    if band is not None and abs(band.p50 / central - 1.0) > SAME:
-        text += f" at the central figures, {days(band.p50)} in the median"
+    if _shifted(band, central):
+        text += f" if every figure is as stated, {days(band.p50)} in the median of the draws"
     return text + spread(band, facts.runs)
+
+
+def _shifted(band: Band | None, central: float) -> TypeGuard[Band]:
+    """Whether the median of the draws is another number than the central answer."""
+    return band is not None and abs(band.p50 / central - 1.0) > SAME
+
+
+def _stated(facts: Facts, band: Band, central: float) -> str:
+    """Met by the central figures is not yet met: how often it is, and what to expect."""
+    exact = "" if days(central) == days(facts.target.days or central) else f" ({days(central)})"
+    stated, middle = f"if every figure is as stated{exact}", f"{days(band.p50)}{spread(band, facts.runs)}"
+    if facts.met is None:
+        return f"{stated}; {middle} in the median of the draws"
+    often = f"in {percent(facts.met, 0)} of the draws of all ranges: half take up to {middle}"
+    if facts.met >= LIKELY:
+        return f"{often}, {days(central)} if every figure is as stated"
+    return f"{stated}, but only {often}"
 
 
 def _in_time(facts: Facts) -> str:
@@ -182,7 +209,26 @@ def _estimates(evidence: Evidence) -> str:
 def _sure(confidence: Confidence | None) -> str:
     if confidence is None:
         return ""
-    share = f"{confidence.probability:.0%}".replace("%", " %")
+    share = sure_share(confidence.probability)
     if confidence.cards is None:
-        return f"{share} sure: none within the limits, up to {confidence.cards_tried:,} cards"
+        near = "" if confidence.nearest is None else f"; {surest(confidence.nearest, share)}"
+        return f"{share} sure: none up to {confidence.cards_tried:,} cards{near}"
     return f"{share} sure needs {confidence.cards:,} cards"
+
+
+def sure_share(probability: float) -> str:
+    """0.9 -> ``90 %``."""
+    return f"{100.0 * probability:g} %"
+
+
+def surest(near: Sureness, share: str) -> str:
+    """How sure at most, and what date would be sure enough."""
+    when = "at no date" if near.days is None else f"in {days(near.days)}"
+    return f"at best {percent(near.met, 0)} with {near.cards:,}, {share} {when}"
+
+
+def unsure(probability: float, tried: int, near: Sureness | None) -> str:
+    """Why there is no plan for a probability, and what comes nearest."""
+    share = sure_share(probability)
+    best = "" if near is None else f"; {surest(near, share)}"
+    return f"no cluster up to {tried:,} cards meets the target with {share} certainty{best}"

@@ -185,6 +185,8 @@ def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best:
     except EngineError as fault:
         # Storage too slow for a failure rate is no fault of the layout, nor of ours.
         hint = STORAGE_HINT if "checkpoints:" in fault.message else fault.hint
+        if "design.layout." in fault.message:
+            hint = "no such layout can be built at all: change it, or leave it out to have it chosen"
         raise ScenarioError(fault.message, file="--layout", hint=hint) from fault
     taken = ", ".join(f"{name} {layout[name]}" for name in layout if name not in named)
     case.notes.append(f"no lawful layout has what --layout names; dimensions left open are taken as {taken}")

@@ -26,9 +26,12 @@ else:
 EXACT = 1e-9
 
 
-def numbers(request: Asked) -> dict[str, float]:
-    """JSON pointer -> number, of every float of a request."""
-    return dict(_walk("", request.model_dump(by_alias=True)))
+def numbers(request: Asked, unlike: Asked | None = None) -> dict[str, float]:
+    """JSON pointer -> number, of every float of a request; where given, without what ``unlike`` shares."""
+    fields = set(type(request).model_fields)
+    if unlike is not None:
+        fields = {name for name in fields if getattr(request, name) is not getattr(unlike, name)}
+    return dict(_walk("", request.model_dump(by_alias=True, include=fields)))
 
 
 def _walk(path: str, item: Any) -> Iterator[tuple[str, float]]:
@@ -135,8 +138,9 @@ def leaves_of(request: Asked, figures: Sequence[tuple[Uncertain, float]], rebuil
     middle = numbers(request)
     effects: dict[str, list[_Effect]] = {}
     for figure, centre in figures:
-        ends = [numbers(rebuild({figure.place: value})) for value in (figure.low, figure.high)]
-        for pointer, number in middle.items():
+        ends = [numbers(rebuild({figure.place: value}), request) for value in (figure.low, figure.high)]
+        for pointer in middle.keys() & (ends[0].keys() | ends[1].keys()):
+            number = middle[pointer]
             low, high = (end.get(pointer, number) for end in ends)
             if low != number or high != number:
                 effects.setdefault(pointer, []).append(_Effect(figure, centre, (low, number, high)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.errors import ScenarioError
 from planner.scenario.split import split_of
+from planner.scenario.vocabulary import PRINTED_SCHEDULES
 
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
 RECOMPUTE = ("none", "attention", "selective", "full")
@@ -28,6 +29,8 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
 }
 """Switches and their words; without words: true or false."""
 SPLIT = "stage_layers"
+FOLLOWS = ("micro_batches", "micro_batch_group", "global_batch_sequences", "offload", "overlap")
+"""Entries of a plan's layout that follow from the others, or from the software."""
 KEYS = (*DEGREES, *WORDS, *FROM_ZERO, "sequence_parallel", SPLIT, *SWITCHES)
 
 Named = dict[str, Any]
@@ -35,7 +38,7 @@ Named = dict[str, Any]
 
 
 def parse(layout: str | Mapping[str, Any]) -> Named:
-    """Read a named layout.
+    """Read a named layout, or the ``layout`` of a plan as it stands.
 
     Raises:
         ScenarioError: an unknown dimension (with the nearest), one given twice, or an impossible value.
@@ -48,10 +51,16 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
                 raise _fault(f"{text!r} is not of the form NAME=VALUE", "e.g. --layout tp=8,pp=16,dp=64")
             pairs.append((key, value))
     else:
-        pairs = [(key, value if key == SPLIT else str(value)) for key, value in layout.items()]
+        whole = {**layout, **layout.get("switches", {})}
+        empty = () if layout.get(SPLIT) else (SPLIT,)
+        left = (*FOLLOWS, "switches", *empty) if "switches" in layout else ()
+        pairs = [
+            (key, value if key == SPLIT else str(value)) for key, value in whole.items() if key not in left
+        ]
     if not pairs:
         raise _fault("names nothing", "e.g. --layout tp=8,pp=16,dp=64")
     named: Named = {}
+    chunked = False
     for written, value in pairs:
         key = written.replace("-", "_")
         if key not in KEYS:
@@ -61,6 +70,9 @@ def parse(layout: str | Mapping[str, Any]) -> Named:
         if key in named:
             raise _fault(f"{key} is given twice", "keep one")
         named[key] = _value(key, value)
+        chunked = chunked or (key == "schedule" and value.lower() == "interleaved-1f1b")
+    if chunked and named.get("vpp") == 1:
+        raise _fault("schedule=interleaved-1f1b needs vpp above 1", "leave one of them out")
     if (split := named.get(SPLIT)) and named.setdefault("pp", len(split)) != len(split):
         raise _fault(
             f"{SPLIT} deals layers to {len(split)} stages, pp is {named['pp']}", "leave one of them out"
@@ -77,6 +89,7 @@ def _value(key: str, text: Any) -> Any:
     word = text.lower()
     known = WORDS.get(key, SWITCHES.get(key, ()))
     if known:
+        word = PRINTED_SCHEDULES.get(word, word) if key == "schedule" else word
         if word not in known:
             raise _fault(f"{key}: {text!r} is unknown", f"one of {', '.join(known)}")
         return word

@@ -6,6 +6,7 @@ many cards a draw needs is found anew in every draw (`fewest`); some draws are a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from planner import engine
 from planner.lazy import np
 from planner.plan import worth
-from planner.plan.account import Band
+from planner.plan.account import Band, Sureness
 from planner.plan.bands import Study
 from planner.plan.confidence import days_allowed
 from planner.plan.drawn import Drawn
@@ -81,6 +82,22 @@ def surest(sampled: Sampled, request: wire.Request, probability: float) -> int |
     )
 
 
+def nearest(sampled: Sampled, request: wire.Request, probability: float) -> Sureness | None:
+    """The candidate most often in time, of equal ones that with the fewest cards; None without a target."""
+    limit = days_allowed(request)
+    if limit is None:
+        return None
+    share = sampled.meets(request).mean(axis=0)
+    place = min(range(len(share)), key=lambda place: (-share[place], sampled.candidates[place].cards or 0))
+    days = np.sort(np.where(sampled.works[:, place], sampled.column(DAYS)[:, place], np.inf))
+    taken = float(days[min(math.ceil(probability * len(days)), len(days)) - 1])
+    return Sureness(
+        cards=sampled.candidates[place].cards or 0,
+        met=float(share[place]),
+        days=taken if math.isfinite(taken) else None,
+    )
+
+
 def indices_of(sampled: Sampled, place: int, study: Study, seed: int) -> list[Index]:
     """Sobol indices of ln(days) of one candidate."""
     of, choice = sampled.drawn.of, sampled.candidates[place]
@@ -121,6 +138,7 @@ def risk(  # noqa: PLR0917
         probability=probability,
         cards=None if sure is None else sampled.candidates[sure].cards,
         cards_tried=max(choice.cards or 0 for choice in sampled.candidates),
+        nearest=nearest(sampled, request, probability) if sure is None else None,
         planned_for=planned_for,
         indices={"days": indices_of(sampled, place, study, seed)},
         check=checked(sampled.drawn, found, limit) if found and limit is not None else None,

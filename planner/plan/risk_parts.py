@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from planner.plan.account import Band
+from planner.plan.account import Band, Sureness
 from planner.plan.parts import Part
 
 
@@ -78,6 +78,9 @@ class Risk(Part):
     probability: float = Field(description="asked for")
     cards: int | None = Field(description="fewest cards that meet the target with it; null: none tried do")
     cards_tried: int
+    nearest: Sureness | None = Field(
+        default=None, description="where none does: of the designs tried the one most often in time"
+    )
     planned_for: bool = Field(description="the plan itself is that of these cards (--confidence)")
     indices: dict[Literal["days", "requests_per_second"], list[Index]]
     check: Check | None

@@ -21,6 +21,7 @@ from planner.plan.parts import Layout
 from planner.plan.placed import place_of
 from planner.plan.studied import all_errors
 from planner.problem import wire
+from planner.scenario.vocabulary import PRINTED_SCHEDULES
 
 By = Literal["tokens_per_second", "days", "tco_usd_per_year", "capex_usd"]
 COLUMNS: Mapping[By, int] = {
@@ -104,6 +105,5 @@ def choice_of(request: wire.Request, plan: Plan) -> wire.DesignChoice:
 def layout_of(layout: Layout) -> wire.LayoutOfDesign:
     """A plan's layout as the engine takes it: a plan words the plain schedules by what they come to."""
     named = layout.model_dump(include=set(wire.LayoutOfDesign.model_fields))
-    if layout.schedule in ("none", "interleaved-1f1b"):
-        named["schedule"] = "1f1b"
+    named["schedule"] = PRINTED_SCHEDULES.get(layout.schedule, layout.schedule)
     return wire.LayoutOfDesign.model_validate(named)

@@ -18,7 +18,7 @@ from planner.plan.case import Case
 from planner.plan.confidence import confidence, days_allowed
 from planner.plan.drawn import inputs_of, prepared
 from planner.plan.fewest import families_of, fewest
-from planner.plan.headline import Facts, headline
+from planner.plan.headline import Facts, headline, sure_share, unsure
 from planner.plan.interval import curve
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
@@ -78,12 +78,16 @@ def sampled_plan(case: Case, result: Wire, design: Wire) -> Plan:
         surest = risks.surest(drawn, case.request, case.plan_for)
         if surest is None:
             tried = max(choice.cards or 0 for choice in candidates)
-            case.notes.append(
-                f"no design up to {tried:,} cards meets the target with {case.plan_for:.0%}: the central plan"
-            )
+            near = risks.nearest(drawn, case.request, case.plan_for)
+            case.unsure = unsure(case.plan_for, tried, near)
         else:
             place = surest
+            needed, most = candidates[place].cards or 0, case.request.limits.cards_max
+            if needed > most:
+                share = sure_share(case.plan_for)
+                case.unsure = f"{share} sure needs {needed:,} cards, over the limit of {most:,}"
             design = engine.evaluate(wire.EvaluateRequest(problem=case.request, design=candidates[place]))
+        case.notes += [case.unsure] if case.unsure else []
     probability = case.plan_for or problem.scenario.search.confidence
     studied = case.timed("bands", lambda: study_design(case, design, _used(case, design)))
     found = case.timed(
@@ -171,6 +175,7 @@ def _sampled_confidence(found: Risk, design: Wire | None) -> Confidence | None:
         system=design["system"] if found.cards is not None else None,
         days_p50=None,
         facility_megawatts=None,
+        nearest=found.nearest,
     )
 
 
@@ -232,9 +237,10 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         cause=case.cause,
         runs=studied.bands.runs if studied else None,
         met=_met(answer),
+        unsure=case.unsure,
     )
     return Plan(
-        feasible=result["feasible"],
+        feasible=result["feasible"] and case.unsure is None,
         complete=result["complete"],
         question=facts.question,
         binding=list(result["binding"]),

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, figures
-from planner.plan.bands import ModelError, Study, Uncertain, study
+from planner.plan.bands import ModelError, Study, study
 from planner.plan.case import Case
 from planner.plan.evidence import slower_when_tight
 from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.port import less_stable, port_errors
 from planner.plan.spread import Spread, spread_of
-from planner.problem import Figure, build, wire
+from planner.problem import Figure, Rebuilding, wire
+from planner.problem.alternatives import Calibration
 from planner.scenario import Scenario
 from planner.scenario.limits import CardLimit
 from planner.software import SoftwareProfile
+from planner.software.elsewhere import elsewhere
 
 Wire = Mapping[str, Any]
 
@@ -35,6 +37,7 @@ def all_errors(case: Case, design: Wire | None = None) -> list[list[ModelError]]
         [
             ModelError(f"the model's own error ({family.efficiency})", family.residual),
             ModelError(f"software ({software.id})", spread(case, software)),
+            *_elsewhere(case, family),
             *_port_errors(case, place, design),
             *_memory_error(design if design and design["cluster"] == place else None),
         ]
@@ -80,53 +83,53 @@ def study_design(case: Case, design: Wire, used: Sequence[Figure]) -> DesignStud
     errors = [
         ModelError("the model's own error", calibration.residual),
         ModelError(f"software ({software.id})", spread(case, software)),
+        *_elsewhere(case, calibration),
         *_port_errors(case, design["cluster"], design),
         *_memory_error(design),
     ]
-    rebuilt = _rebuilding(case, plant)
-
-    def moved(figure: Uncertain, value: float) -> Wire | None:
-        try:
-            request = rebuilt({figure.place: value})
-            result: Wire = engine.evaluate(wire.EvaluateRequest(problem=request, design=choice))
-        except EngineError as fault:
-            if fault.exit_code == EXIT_BUG:
-                raise
-            # The end of a range may make a plant that cannot be built: a finding, not a failure.
-            return None
-        return result
-
-    found = study(design, figures.uncertain(used), moved, errors)
-    drawn = spread_of(case.problem, rebuilt({}), used, errors, rebuilt, case.problem.scenario.search.seed)
+    rebuilt = Rebuilding(plant, case.library)
+    moving = figures.uncertain(used)
+    ends = [(item.place, value) for item in moving for value in (item.low, item.high)]
+    designs = dict(zip(ends, _evaluated(case, [rebuilt(dict([end])) for end in ends], choice), strict=True))
+    found = study(design, moving, lambda item, value: designs[item.place, value], errors)
+    seed = case.problem.scenario.search.seed
+    drawn = spread_of(case.problem, rebuilt.central, used, errors, rebuilt, seed)
     found.bands = drawn.bands(choice, design, found.bands, case.problem.request.target.days)
     return DesignStudy(**vars(found), spread=drawn)
+
+
+def _evaluated(case: Case, requests: Sequence[wire.Request], choice: wire.DesignChoice) -> list[Wire | None]:
+    """A design under many requests; None where it cannot be built: a finding, not a failure."""
+    asked = [wire.EvaluateRequest(problem=request, design=choice) for request in requests]
+    found: list[Wire | None] = []
+    for answer in engine.evaluate_many(asked, case.request.search.threads or 0):
+        if isinstance(answer, EngineError) and answer.exit_code == EXIT_BUG:
+            raise answer
+        found.append(None if isinstance(answer, EngineError) else answer)
+    return found
 
 
 def draws_of(case: Case, design: Wire, errors: Sequence[ModelError], seed: int) -> Spread:
     """Draws of a design's plant and of ``errors``; other plants have the same draws of what they share."""
     names = (design["cluster"], design["fabric"]["id"], design["facility"]["cooling"])
     used = [figure for figure in case.problem.figures if figure.used_by(*names)]
-    rebuilt = _rebuilding(case, only_this(case, design)[0])
-    return spread_of(case.problem, rebuilt({}), used, errors, rebuilt, seed)
-
-
-def _rebuilding(case: Case, plant: Scenario) -> Callable[[Mapping[Any, float]], wire.Request]:
-    """The request of a plant with some figures at other values; none is built twice."""
-    known: dict[tuple[tuple[Any, float], ...], wire.Request] = {}
-
-    def rebuilt(values: Mapping[Any, float]) -> wire.Request:
-        place = tuple(values.items())
-        if place not in known:
-            known[place] = build(plant, case.library, values).request
-        return known[place]
-
-    return rebuilt
+    rebuilt = Rebuilding(only_this(case, design)[0], case.library)
+    return spread_of(case.problem, rebuilt.central, used, errors, rebuilt, seed)
 
 
 def spread(case: Case, software: SoftwareProfile) -> float:
     """Spread between sources that use the software, that of experts for a mixture of experts."""
     wide = software.spread_experts if case.problem.architecture.moe is not None else None
     return (wide or software.spread).value
+
+
+def _elsewhere(case: Case, calibration: Calibration) -> list[ModelError]:
+    """What a machine that no run of the fit is from adds; nothing where its own runs anchor the figures."""
+    if calibration.own_runs:
+        return []
+    return [
+        ModelError("a team and machine without runs", elsewhere(case.problem.architecture.moe is not None))
+    ]
 
 
 def only_this(case: Case, design: Wire) -> tuple[Scenario, wire.DesignChoice]:

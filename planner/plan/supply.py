@@ -340,9 +340,8 @@ def phase_cards(
     card = library.accelerator(system.accelerator)
     drawn = drawn_supply(supply_inputs(library, card, given), 0, causes_of(library, card))
     unit = unit_cards(system)
-    counts = {
-        int(min(median(arrived_by(drawn, month)), cards)) // unit * unit for month in phase_ends(drawn, cards)
-    }
+    ends = phase_ends(months_until(drawn, cards))
+    counts = {int(min(median(arrived_by(drawn, month)), cards)) // unit * unit for month in ends}
     return sorted(count for count in counts | {cards // unit * unit} if count > 0)
 
 

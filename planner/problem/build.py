@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from planner.architectures import Architecture
 from planner.problem import wire
 from planner.problem.alternatives import Calibration, alike
 from planner.problem.climate import months, water_months
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
-from planner.problem.figures import Figures
+from planner.problem.figures import Figures, Parts
 from planner.problem.halls import (
     cards_within,
     chain_spec,
@@ -26,9 +27,10 @@ from planner.problem.surroundings import Surroundings, refuse_broken_units
 from planner.problem.workload import model, software, training
 from planner.scenario import Scenario
 from planner.scenario.limits import CardLimit
+from planner.scenario.vocabulary import Axis
 from planner.software import SoftwareProfile, default_profile, profile
 from planner.software.age import years_between
-from planner.specs import SpecLibrary, System
+from planner.specs import Site, SpecLibrary, System
 from planner.specs.check import refuse_impossible
 from planner.specs.library import shipped
 from planner.specs.reading import shown_path
@@ -146,34 +148,76 @@ def build(
     return _Builder(scenario, Figures(library, figures)).problem(no_estimates)
 
 
+class Rebuilding:
+    """One question put again and again with other values of its figures: what they do not reach is kept."""
+
+    def __init__(self, scenario: Scenario, library: SpecLibrary) -> None:
+        """Ask it once with every figure as its file has it; errors as for `build`."""
+        self._scenario, self._library = scenario, library
+        self._parts: Parts = {}
+        self._known: dict[tuple[tuple[FigureKey, float], ...], wire.Request] = {}
+        self.central = self({})
+
+    def __call__(self, figures: Mapping[FigureKey, float]) -> wire.Request:
+        """The request of ``build(scenario, library, figures)``; the files have values for all of them."""
+        place = tuple(figures.items())
+        if place not in self._known:
+            read = Figures(self._library, figures, self._parts)
+            self._known[place] = _Builder(self._scenario, read).asked().request
+        return self._known[place]
+
+
+@dataclass
+class _Asked:
+    """A request, with what of its making a problem tells."""
+
+    request: wire.Request
+    architecture: Architecture
+    softwares: tuple[SoftwareProfile, ...]
+    calibrations: tuple[Calibration, ...]
+    dropped_axes: tuple[Axis, ...]
+    climate: Callable[[], Climate]
+
+
 class _Builder(Surroundings):
     def problem(self, no_estimates: bool) -> Problem:
-        scenario, figures = self.scenario, self.figures
-        architecture = self._architecture()
-        systems = self._systems()
-        profiles = [self._software(system) for system in systems]
-        site = self._named("site.id", lambda: self.library.site(scenario.site.id))
+        asked, figures = self.asked(), self.figures
+        if no_estimates:
+            refuse_estimates(figures.used)
+        return Problem(
+            scenario=self.scenario,
+            library=self.library,
+            request=asked.request,
+            figures=figures.used,
+            architecture=asked.architecture,
+            softwares=asked.softwares,
+            calibrations=asked.calibrations,
+            dropped_axes=asked.dropped_axes,
+            missing_prices=figures.missing_prices,
+            notes=tuple(self.notes),
+            _hashes=lambda: figures.spec_hashes,
+            _climate=asked.climate,
+        )
+
+    def asked(self) -> _Asked:
+        """The request; what is made of figures is a part, for others to be put together from."""
+        figures, part = self.figures, self.figures.part
+        architecture = part("architecture", self._architecture)
+        systems = part("systems", self._systems)
+        profiles = part("profiles", lambda: tuple(self._software(system) for system in systems))
+        site = self._named("site.id", lambda: self.library.site(self.scenario.site.id))
         self._housed(site)
         scenario = self.scenario
-        hall = Hall(site, scenario.site, self._facility(site))
-        clusters, calibrations = self._clusters(systems, hall)
-        wired = model(architecture)
-        limits = self._limits(systems, site, hall.facility)
-        reliability = self._reliability()
-        economics = self._economics(hall.facility)
-        prices = self._site(site, hall.facility)
-        chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
-        rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
-        side = side_networks(hall.facility, figures)
-        stored = storage_spec(
-            hall.facility,
-            figures,
-            scenario.workload.tokens,
-            rate_given=scenario.reliability.checkpoint_bandwidth is not None,
+        hall = part("hall", lambda: Hall(site, scenario.site, self._facility(site)))
+        bare, calibrations = part("clusters", lambda: self._clusters(systems, hall), systems, hall)
+        wired = part("model", lambda: model(architecture), architecture)
+        limits = part("limits", lambda: self._limits(systems, site, hall.facility))
+        around = self._around(site, hall)
+        tools = part(
+            "tools",
+            lambda: tuple(self._tools(item, index, architecture) for index, item in enumerate(profiles)),
         )
-        rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
-        tools = [self._tools(item, index, architecture) for index, item in enumerate(profiles)]
-        clusters = _equipped(clusters, tools)
+        clusters = part("equipped", lambda: _equipped(bare, tools), bare, tools)
         if scenario.limits.cards is None or scenario.limits.cards.highest is None:
             most = cards_within(limits, clusters, figures.of("parts", hall.facility))
             limits = limits.model_copy(update={"cards_max": most})
@@ -181,52 +225,60 @@ class _Builder(Surroundings):
             self._judge_files()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()
-        front, dropped = self._front()
-        run = training(scenario.workload)
+        front, dropped = part("front", self._front)
+        run = part("training", lambda: training(scenario.workload))
+        layouts = part(
+            "space",
+            lambda: space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
+            limits,
+            clusters,
+        )
+        goal = wire.Target(days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second)
         request = wire.Request(
             model=wired,
             training=run,
             software=tools[0],
-            target=wire.Target(
-                days=scenario.target.days, tokens_per_second=scenario.target.tokens_per_second
-            ),
+            target=goal,
             limits=limits,
-            chain=chain,
-            rack=rack,
-            side_networks=side,
-            storage=stored,
             clusters=clusters,
-            site=prices,
-            economics=economics,
-            reliability=reliability,
-            space=space(wired, run, limits.cards_max, clusters, scenario.layout, profiles[0].schedule),
-            search=wire.Search(
-                objective=scenario.objective,
-                weights=tuple(
-                    wire.Weight(axis=axis, weight=weight)
-                    for axis, weight in (scenario.search.weights or {}).items()
-                ),
-                front=front,
-                time_limit_seconds=scenario.search.time_limit,
-                threads=scenario.search.threads,
-                similar=alike(calibrations),
-            ),
+            space=layouts,
+            search=self._search(front, calibrations),
+            **around,
         )
-        if no_estimates:
-            refuse_estimates(figures.used)
-        return Problem(
-            scenario=scenario,
-            library=self.library,
-            request=request,
-            figures=figures.used,
-            architecture=architecture,
-            softwares=tuple(profiles),
-            calibrations=calibrations,
-            dropped_axes=dropped,
-            missing_prices=figures.missing_prices,
-            notes=tuple(self.notes),
-            _hashes=lambda: figures.spec_hashes,
-            _climate=partial(self._climate, hall, clusters, rooms),
+        rooms = {room.kind: room.pue for cluster in clusters for room in cluster.coolings}
+        climate = partial(self._climate, hall, clusters, rooms)
+        return _Asked(request, architecture, profiles, calibrations, dropped, climate)
+
+    def _around(self, site: Site, hall: Hall) -> dict[str, Any]:
+        """The fields of a request about the building, the money and what fails."""
+        figures, facility = self.figures, hall.facility
+        scenario, sheet = self.scenario, figures.of("parts", facility)
+        made: dict[str, Callable[[], Any]] = {
+            "reliability": self._reliability,
+            "economics": lambda: self._economics(facility),
+            "site": lambda: self._site(site, facility),
+            "chain": lambda: chain_spec(scenario.site, sheet),
+            "rack": lambda: rack_ceiling(scenario.site.hall, sheet),
+            "side_networks": lambda: side_networks(facility, figures),
+            "storage": lambda: storage_spec(
+                facility,
+                figures,
+                scenario.workload.tokens,
+                rate_given=scenario.reliability.checkpoint_bandwidth is not None,
+            ),
+        }
+        return {name: figures.part(name, make) for name, make in made.items()}
+
+    def _search(self, front: tuple[Axis, ...], calibrations: Sequence[Calibration]) -> wire.Search:
+        asked = self.scenario.search
+        weights = (asked.weights or {}).items()
+        return wire.Search(
+            objective=self.scenario.objective,
+            weights=tuple(wire.Weight(axis=axis, weight=weight) for axis, weight in weights),
+            front=front,
+            time_limit_seconds=asked.time_limit,
+            threads=asked.threads,
+            similar=alike(calibrations),
         )
 
     def _climate(self, hall: Hall, clusters: Sequence[wire.Cluster], annual: Mapping[str, float]) -> Climate:

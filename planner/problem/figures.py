@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar, cast
 
 from planner.errors import MissingFigureError, PlannerError
 from planner.problem.evidence import (
@@ -35,11 +37,38 @@ class Missing:
     label: str
 
 
+_T = TypeVar("_T")
+
+
+class _Part(NamedTuple):
+    """Something made of figures, with the keys it read and the objects it was made of."""
+
+    made: object
+    read: frozenset[FigureKey]
+    of: tuple[object, ...]
+
+
+Parts = dict[Hashable, _Part]
+"""What a question was put together from with every figure as its file has it."""
+
+
 class Figures:
     """All figures of a problem: sheets to read them from, overrides, and what is missing."""
 
-    def __init__(self, library: SpecLibrary, overrides: Mapping[FigureKey, float] | None = None) -> None:
-        """``overrides``: values (base units) that stand in for those of the files."""
+    def __init__(
+        self,
+        library: SpecLibrary,
+        overrides: Mapping[FigureKey, float] | None = None,
+        parts: Parts | None = None,
+    ) -> None:
+        """Read from ``library``.
+
+        Args:
+            library: the spec files.
+            overrides: values (base units) that stand in for those of the files.
+            parts: filled where nothing is overridden; else parts of the same question that are made anew only
+                where they read a figure that is.
+        """
         self.library = library
         self.missing: dict[FigureKey, Missing] = {}
         self._missing_prices: dict[FigureKey, Missing] = {}
@@ -47,6 +76,32 @@ class Figures:
         self._used: dict[FigureKey, Figure] = {}
         self._sheets: dict[tuple[str, str], Sheet] = {}
         self._scope = Scope()
+        self._parts = parts
+        self._reading: list[set[FigureKey]] = []
+
+    def part(self, name: Hashable, make: Callable[[], _T], *of: object) -> _T:
+        """What ``make`` makes of figures and of the objects ``of``, which are never changed.
+
+        The same question with other values of some figures gets a part back as it was where it read none of
+        them and is made of the very same objects.
+        """
+        if self._parts is None:
+            return make()
+        known = self._parts.get(name)
+        if known is not None:
+            same = len(known.of) == len(of) and all(map(operator.is_, known.of, of))
+            if same and known.read.isdisjoint(self._overrides):
+                return cast("_T", known.made)
+            return make()
+        if self.overridden:
+            return make()
+        self._reading.append(set())
+        try:
+            made = make()
+        finally:
+            read = self._reading.pop()
+        self._parts[name] = _Part(made, frozenset(read), of)
+        return made
 
     def of(self, kind: str, spec: SpecFile) -> Sheet:
         """The figures of one file."""
@@ -71,6 +126,8 @@ class Figures:
 
     def take(self, key: FigureKey, quantity: Quantity | None, label: str, role: Role) -> float | None:
         """Record a figure and give its value in use."""
+        for read in self._reading:
+            read.add(key)
         if quantity is None:
             return self._overrides.get(key)
         known = self._used.get(key)

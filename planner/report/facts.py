@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from planner.plan.account import Band
+from planner.plan.account import Band, Confidence
 from planner.plan.headline import SAME
 from planner.plan.model import Plan
 from planner.plan.shown import ALL, number, percent, scaled, signed_percent
@@ -197,11 +197,22 @@ def _trained(plan: Plan, words: Words) -> Iterator[Fact]:
     sure = plan.confidence
     if sure is not None:
         said = (
-            words("confidence_none", cards=f"{sure.cards_tried:,}")
+            _not_sure(sure, words)
             if sure.cards is None
             else words("confidence_value", cards=f"{sure.cards:,}")
         )
         yield words("confidence", share=percent(sure.probability, 0)), said
+
+
+def _not_sure(sure: Confidence, words: Words) -> str:
+    """That no cluster is sure enough, and what comes nearest."""
+    told, near = words("confidence_none", cards=f"{sure.cards_tried:,}"), sure.nearest
+    if near is None:
+        return told
+    best = words("confidence_nearest", cards=f"{near.cards:,}", share=percent(near.met, 0))
+    if near.days is None:
+        return told + best
+    return told + best + words("confidence_days", share=percent(sure.probability, 0), days=number(near.days))
 
 
 def _money(plan: Plan, words: Words) -> Iterator[Fact]:

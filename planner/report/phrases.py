@@ -230,9 +230,14 @@ PHRASES: dict[str, tuple[str, str]] = {
     "confidence": ("to be {share} sure", "达到 {share} 把握"),
     "confidence_value": ("{cards} cards", "需 {cards} 张卡"),
     "confidence_none": (
-        "no cluster within the limits (up to {cards} cards)",
-        "约束内（至 {cards} 张卡）无法达到",
+        "no cluster up to {cards} cards",
+        "至 {cards} 张卡均无法达到",
     ),
+    "confidence_nearest": (
+        "; at best {share}, with {cards} cards",
+        "；最高为 {share}（{cards} 张卡）",
+    ),
+    "confidence_days": (", {share} in {days} days", "，该规模 {days} 天内可达 {share}"),
     "capex": ("capital", "投资"),
     "energy_cost": ("electricity of a year", "年电费"),
     "tco": ("cost of a year", "年总成本"),
@@ -280,7 +285,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "all_parts": ("sum", "合计"),
     "headline_days": ("{days} days (P10-P90 {low}-{high})", "{days} 天（P10–P90：{low}–{high}）"),
     "headline_days_median": (
-        "{days} days at the central figures, {middle} in the median (P10-P90 {low}-{high})",
+        "{days} days if every figure is as stated, {middle} in the median of the draws "
+        "(P10-P90 {low}-{high})",
         "按各项取中值 {days} 天，抽样中位数 {middle} 天（P10–P90：{low}–{high}）",
     ),
     "headline_met": ("in time in {share} of the draws", "按期概率 {share}"),

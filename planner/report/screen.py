@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from planner.plan.headline import SAME
 from planner.plan.names import limit_words
 from planner.plan.shown import days, number, power, usd
 
 if TYPE_CHECKING:
+    from planner.plan.account import Band
     from planner.plan.model import Plan
     from planner.report.memo import Row, Section
 
@@ -40,10 +42,17 @@ def short(plan: Plan) -> Iterator[Row]:
         yield (
             "time",
             f"{days(plan.performance.days)} if every figure is as stated; of the draws half take up to "
-            f"{days(band.p50)}, one in ten more than {days(band.p90)}",
+            f"{days(band.p50)}, one in ten more than {days(band.p90)}{_why(plan.performance.days, band)}",
         )
     if plan.binding:
         yield "bound by", ", ".join(limit_words(item) for item in plan.binding)
+
+
+def _why(central: float, band: Band) -> str:
+    """Why the median is another number than the central answer."""
+    if band.p50 < central * (1.0 + SAME):
+        return ""
+    return " (most ranges reach further to the slow side than to the fast, and losses multiply)"
 
 
 def arranged(sections: Sequence[Section]) -> list[Section]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from planner.scenario.split import Split, splits_of
 from planner.scenario.values import WholeOrZero, as_list
-from planner.scenario.vocabulary import Degrees, Ranks, Recompute, Schedule, Tiers, Truths
+from planner.scenario.vocabulary import Degrees, Ranks, Recompute, Schedule, Tiers, Truths, schedules
 from planner.specs.quantity import Frozen
 
 
@@ -45,7 +45,7 @@ class LayoutChoice(Frozen):
     recompute_layers: Annotated[tuple[WholeOrZero, ...], BeforeValidator(as_list)] | None = Field(
         default=None, min_length=1, description="layers of a chunk that recompute; 0, the default: all"
     )
-    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(as_list)] | None = Field(
+    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(schedules)] | None = Field(
         default=None, min_length=1, description="default: that of the software profile, mostly 1f1b"
     )
     cp_kind: Annotated[tuple[Literal["ring", "all-to-all"], ...], BeforeValidator(as_list)] | None = Field(

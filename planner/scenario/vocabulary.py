@@ -13,6 +13,8 @@ from planner.specs.quantity import Frozen, Text
 Precision = Literal["bf16", "fp8", "fp4"]
 Recompute = Literal["none", "attention", "selective", "full"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
+PRINTED_SCHEDULES = {"interleaved-1f1b": "1f1b", "none": "1f1b"}
+"""What plans call 1f1b where stages have several chunks, and where there is no pipeline."""
 Tier = Literal["ranks", "scale-up", "scale-out"]
 FabricKind = Literal[
     "rail-optimised", "leaf-spine", "multi-plane", "dragonfly", "slim-fly", "full-mesh", "torus"
@@ -38,3 +40,8 @@ Ranks = Annotated[tuple[Cards, ...], Field(min_length=1), BeforeValidator(as_lis
 def table_of(key: str) -> Callable[[Any], Any]:
     """A plain value in place of a table stands for its ``key``."""
     return lambda data: data if data is None or isinstance(data, dict | Frozen) else {key: data}
+
+
+def schedules(value: Any) -> Any:
+    """Schedules as a list, with those that only plans name in our words."""
+    return [PRINTED_SCHEDULES.get(word, word) if isinstance(word, str) else word for word in as_list(value)]

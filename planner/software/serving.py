@@ -7,6 +7,7 @@ factors of chip families.
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -171,12 +172,24 @@ def default_serving_profile(vendor: str) -> ServingProfile:
 
 
 @cache
-def serving_profile_of_run(framework: str | None, date: str | None = None) -> ServingProfile | None:
-    """The profile for a published run; the latest one where several cover it, None where none does."""
+def serving_profile_of_run(
+    framework: str | None, date: str | None = None, vendor: str | None = None
+) -> ServingProfile | None:
+    """The profile for a published run; the latest one where several cover it, None where none does.
+
+    vLLM on cards of a ``vendor`` with a port of its own is that port, unless a profile names it more closely.
+    """
     if framework is None:
         return None
-    found = [item for item in serving_profiles() if item.covers(framework, date)]
-    return max(found, key=lambda item: (item.named_in(framework), item.since, item.id), default=None)
+    port = _PORTS.get((vendor or "").casefold())
+    names = {framework} if port is None else {framework, _VLLM.sub(port, framework)}
+    found = [(item, name) for item in serving_profiles() for name in names if item.covers(name, date)]
+    best = max(found, key=lambda it: (it[0].named_in(it[1]), it[0].since, it[0].id), default=None)
+    return None if best is None else best[0]
+
+
+_VLLM = re.compile(r"^vllm(?!-)", re.IGNORECASE)
+_PORTS = {"amd": "vllm-rocm", "huawei": "vllm-ascend"}
 
 
 @cache

@@ -88,8 +88,8 @@ def _why(cases: Sequence[Part], dense: Sequence[float]) -> str:
     slowest = max(cases, key=lambda case: case["error"] or 0.0, default=None)
     if slowest is not None and slowest["id"].endswith("-fsdp") and slowest["error"] > SLOW:
         told += (
-            " Fully sharded experts across servers come out slowest: their traffic is taken to be hidden no "
-            "better than that of dense models, which the run's rate contradicts."
+            " Fully sharded experts across servers come out slowest: at the rate that the fit finds their "
+            "gathers alone take longer than the run did."
         )
     return told
 

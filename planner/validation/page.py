@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.validation.causes import Runs, causes
 from planner.validation.files import read
+from planner.validation.judged import judged_lines
 from planner.validation.later import later_lines, open_lines
 from planner.validation.peers import others
 from planner.validation.serving_page import section, serving_rows_of
@@ -208,6 +209,10 @@ def page(answer: Part) -> str:
         "Shipped rows that leave too much open to be scored, predicted with what fits:",
         "",
         *open_lines(training, rows),
+        "",
+        "## Judged by runs that its makers had not seen",
+        "",
+        *judged_lines(answer["judged"]),
         "",
         "## What cross-validation does not cover",
         "",

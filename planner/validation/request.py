@@ -131,7 +131,7 @@ class Desk:
         if "overlap paths off" in (row.metric_definition or "").lower():
             tools = tools.model_copy(update=dict.fromkeys(OVERLAPS, 0.0))
             notes.append("overlap of traffic switched off, as the row says")
-        if "balance" in (row.metric_definition or "").lower():
+        if _evenly_routed(row):
             # Benchmarks that force the router to spread tokens evenly leave no expert waiting.
             tools = tools.model_copy(update={"imbalance_exponent": 0.0})
         age = years_between(self._released(system), date)
@@ -308,6 +308,16 @@ class Desk:
         if needed:
             raise SpecError(f"nobody published the {', '.join(needed)}")
         return built, efficiency, figures
+
+
+EVENLY = ("forced balance", "force-balance", "force load balanc", "forced to be even", "balanced routing")
+"""What rows say where the router was made to spread tokens evenly."""
+
+
+def _evenly_routed(row: Row) -> bool:
+    """Whether a row says that its router was made to spread tokens evenly."""
+    said = f"{row.metric_definition or ''} {row.note or ''}".lower()
+    return "balance" in (row.metric_definition or "").lower() or any(words in said for words in EVENLY)
 
 
 def _before_megatron_core(row: Row) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from planner.errors import PlannerError
 from planner.scenario.split import split_of
+from planner.scenario.vocabulary import PRINTED_SCHEDULES
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "cases" / "training.json"
 LATER = SHIPPED.with_name("later.json")
@@ -93,8 +94,8 @@ def _split(value: Any) -> Any:
 
 
 _SCHEDULES = {
-    "interleaved": "1f1b", "interleaved-1f1b": "1f1b", "vpp": "1f1b", "zb": "zero-bubble",
-    "zb-h1": "zero-bubble", "zerobubble": "zero-bubble", "dual-pipe": "dualpipe",
+    **PRINTED_SCHEDULES, "interleaved": "1f1b", "vpp": "1f1b", "zb": "zero-bubble", "zb-h1": "zero-bubble",
+    "zerobubble": "zero-bubble", "dual-pipe": "dualpipe",
 }  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from planner.software import SoftwareProfile
+from planner.software.elsewhere import elsewhere
 from planner.specs import Efficiency, SpecLibrary
+from planner.validation import judged
 from planner.validation.files import Cases, read
 from planner.validation.later import as_answer, planned_rows
 from planner.validation.open_fields import lag
@@ -95,6 +97,7 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
 
         answer |= about_fit()
         answer["later"] = read_later(library)
+        answer["judged"] = read_judged(library)
         answer["sampler"] = committed()
         answer["inference"] |= about_serving_fit()
     return answer
@@ -106,6 +109,16 @@ def read_later(library: SpecLibrary) -> dict[str, Any]:
     own = training_cases(cases, library, {})
     planned = training_cases(replace(cases, training=tuple(planned_rows(cases, library))), library, {})
     return as_answer(own, planned)
+
+
+def read_judged(library: SpecLibrary) -> dict[str, Any]:
+    """The runs collected to judge the model."""
+    found = read(judged.JUDGED)
+    cases = [
+        *training_cases(found, library, {}),
+        *serving_cases(library, found.inference, found.models, {}),
+    ]
+    return judged.as_answer(cases, judged.table())
 
 
 def training_cases(found: Cases, library: SpecLibrary, left_out: Mapping[str, float]) -> list[Case]:
@@ -136,7 +149,10 @@ def _case(row: Row, found: Prediction | None, reason: str | None, fold: float | 
     if ready is not None and shown is not None:
         precision = ready.request.problem.training.precision
         known = sigma_ln(ready.efficiency, ready.software, ready.experts, precision)
-        sigma = math.hypot(known, ready.doubt)
+        # Groups of the shipped file were left out of fits that knew others of their sources; rows of no
+        # source that the fit knows are predicted worse.
+        new = elsewhere(ready.experts) if fold is None and not ready.efficiency.own_runs else 0.0
+        sigma = math.hypot(known, ready.doubt, new)
         low, high = shown * math.exp(-Z90 * sigma), shown * math.exp(Z90 * sigma)
     memory = found.design["memory"] if found else None
     return Case(

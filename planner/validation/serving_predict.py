@@ -116,7 +116,11 @@ def seconds(answers: Answers, row: ServingRow, figure: Figure) -> float | None:
     load = answers.get("load")
     if load is None:
         first, token = answers["prompts"]["step_seconds"], answers["tokens"]["tpot_seconds"]
-        times = {"ttft": first, "tpot": token, "latency": first + token * max((row.osl or 1.0) - 1.0, 0.0)}
+        whole = first + token * max((row.osl or 1.0) - 1.0, 0.0)
+        times = {"ttft": first, "tpot": token, "latency": whole}
+        if row.in_flight and row.osl and row.cards:
+            # One batch after the other: its tokens in the time that it takes, on all cards.
+            times["throughput"] = whole * row.cards / (row.in_flight * row.osl)
         return times.get(figure.quantity)
     if figure.quantity in _RATES:
         rate = load[_RATES[figure.quantity]]

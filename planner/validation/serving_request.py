@@ -177,7 +177,7 @@ class ServingDesk:
         return _together(row, layout, pool, software, common, notes), cards, notes, software
 
     def _profile(self, row: ServingRow, vendor: str, notes: list[str]) -> ServingProfile:
-        found = serving_profile_of_run(row.framework, row.software_date)
+        found = serving_profile_of_run(row.framework, row.software_date, vendor)
         if found is None:
             found = default_serving_profile(vendor)
             notes.append(f"no profile of framework {row.framework!r}: {found.id}")

@@ -15,9 +15,15 @@ pub enum Phases {
     Pipelined,
 }
 
-/// Steps to reach `members`: recursive doubling, log2 n, which beats the ring's n-1 everywhere.
+/// Steps to reach `members` (at least 1): recursive doubling, log2 n rounded up, which beats the ring's n-1 everywhere.
+///
+/// Read off the exponent, since a search asks this for every candidate: n lies in [2^e, 2^(e+1)).
 fn steps(members: f64) -> f64 {
-    libm::ceil(libm::log2(members))
+    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    const BIAS: u64 = 1023;
+    let bits = members.to_bits();
+    let power_of_two = bits << (u64::BITS - FRACTION_BITS) == 0;
+    ((bits >> FRACTION_BITS).saturating_sub(BIAS) + u64::from(!power_of_two)) as f64
 }
 
 fn combine(phases: Phases, total: Seconds, term: Seconds) -> Seconds {
@@ -36,8 +42,7 @@ pub fn all_gather(group: &Group, total: Bytes, phases: Phases) -> Seconds {
     let mut transfer = Seconds::ZERO;
     let mut latency = Seconds::ZERO;
     for span in group.spans() {
-        let share = (span.members - 1.0) / span.members;
-        transfer = combine(phases, transfer, carried * share / span.bandwidth);
+        transfer = combine(phases, transfer, carried * span.lacking / span.bandwidth);
         latency += span.latency * steps(span.members);
         carried = carried / span.members;
     }
@@ -130,6 +135,20 @@ mod tests {
         // 16 ranks in 2 servers: half of 160 bytes crosses at 10, 7/16 stays at 100.
         let group = network(false).group(1.0, 16.0);
         assert!((all_to_all(&group, Bytes(160.0), (1.0, 1.0)).0 - 8.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn steps_are_the_logarithm_rounded_up() {
+        let textbook = |members: f64| libm::ceil(libm::log2(members));
+        for members in (1..=1 << 20).map(f64::from) {
+            assert_eq!(steps(members), textbook(members), "{members}");
+            // Groups that fill their last domain in part have a broken number of members outside.
+            for inside in [3.0, 8.0, 48.0, 384.0] {
+                let outside = (members / inside).max(1.0);
+                assert_eq!(steps(outside), textbook(outside), "{members} / {inside}");
+            }
+        }
+        assert_eq!([1.0, 1.5, 2.0, 5.0, 8.0].map(steps), [0.0, 1.0, 1.0, 3.0, 3.0]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub const MAX_LEVELS: usize = 8;
 pub struct Span {
     /// Subgroups joined at this level (at least 1; 1 costs nothing).
     pub members: f64,
+    /// Of what all of them hold, the share that one of them lacks: (n-1)/n.
+    pub lacking: f64,
     /// One way per device for this group.
     pub bandwidth: BytesPerSecond,
     /// Per step.
@@ -123,6 +125,7 @@ impl Network {
     pub fn group(&self, stride: f64, size: f64) -> Group {
         let nothing = Span {
             members: 1.0,
+            lacking: 0.0,
             bandwidth: BytesPerSecond(f64::INFINITY),
             latency: Seconds::ZERO,
             reduction: None,
@@ -136,6 +139,7 @@ impl Network {
             if members > 1.0 {
                 *span = Span {
                     members,
+                    lacking: (members - 1.0) / members,
                     bandwidth: level.bandwidth * links,
                     latency: level.latency,
                     reduction: level.reduction,

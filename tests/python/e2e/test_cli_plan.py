@@ -153,6 +153,14 @@ def test_evaluate_says_how_far_a_named_layout_is_behind(scenario: Path) -> None:
     assert plan["comparison"]["behind_best"] == pytest.approx(behind)
 
 
+def test_a_layout_that_cannot_be_built_at_all_is_no_bug_of_ours(scenario: Path) -> None:
+    result = run("evaluate", scenario, "--layout", "tp=8,pp=500")
+    assert result.returncode == 2
+    assert "more stages than the model has layers" in result.stderr
+    assert "change it" in result.stderr
+    assert "bug" not in result.stderr
+
+
 def test_evaluate_says_which_rule_a_layout_breaks(scenario: Path) -> None:
     done = run("evaluate", scenario, "--layout", "tp=3,pp=1", "--cards", 24)
     assert done.returncode == 1

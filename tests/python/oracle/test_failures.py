@@ -46,6 +46,22 @@ def test_llama_3_is_interrupted_419_times_in_54_days_and_works_over_90_percent()
     assert 0.85 < found["goodput"] < tuned["goodput"]
 
 
+def test_a_checkpoint_holds_14_bytes_a_parameter_at_a_published_rate() -> None:
+    # BF16 weights 2, FP32 master 4, Adam 8; BLOOM-176B wrote 2.3 TB (13.1), MaxText counts 12.
+    found = design(["hardware.systems=dgx-h100"])
+    parameters = 405.85e9
+    assert found["checkpoint_bytes"] == pytest.approx(14 * parameters, rel=1e-3)
+    assert 12.0 <= 2.3e12 / 176e9 <= 14.0
+    # 18 clusters wrote at 50 to 200 GB/s for the whole job; BLOOM at 57.5.
+    library = SpecLibrary.from_environment()
+    figures = {figure.key: figure.quantity for figure in build(load(LLAMA), library).figures}
+    rate = next(item for key, item in figures.items() if "checkpoint_bandwidth" in str(key))
+    assert rate.low is not None
+    assert rate.high is not None
+    assert rate.low <= 57.5e9 <= rate.high
+    assert (rate.low, rate.high) == (50e9, 200e9)
+
+
 def test_without_a_spare_a_job_goes_on_smaller() -> None:
     found = design(["hardware.systems=dgx-h100", "reliability.spares=as-given"])
     spares = found["spares"]

@@ -46,6 +46,8 @@ pub struct LocalParameters {
     pub largest_layer: f64,
     /// Of all layers, without embedding and head.
     pub layers: f64,
+    /// Another stage of the pipeline has as many of each kind: its gradient traffic and its update take as long at least.
+    pub outdone: bool,
 }
 
 /// Parameters of one layer on one device.
@@ -92,7 +94,7 @@ pub fn local_parameters(model: &Model, layout: &Layout, stage: &Stage) -> LocalP
         LayerKind::Moe => moe_layer + experts,
         LayerKind::Dense => dense_layer,
     };
-    LocalParameters { dense, expert: stage.moe * experts, largest_layer, layers }
+    LocalParameters { dense, expert: stage.moe * experts, largest_layer, layers, outdone: false }
 }
 
 /// Costs of the pieces a stage is made of.

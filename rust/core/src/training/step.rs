@@ -310,7 +310,7 @@ impl Family {
     #[must_use]
     pub fn memory(&self, bench: &Bench, dp: u64, micro_batches: u64) -> Memory {
         let layout = self.layout_at(dp);
-        let mut fullest = Memory::default();
+        let (mut fullest, mut most) = (Memory::default(), Bytes::ZERO);
         for (stage, parameters) in &*self.stages {
             let memory = stage_memory(
                 bench.training,
@@ -321,8 +321,9 @@ impl Family {
                 &self.pieces,
                 micro_batches,
             );
-            if memory.total() > fullest.total() {
-                fullest = memory;
+            let total = memory.total();
+            if total > most {
+                (fullest, most) = (memory, total);
             }
         }
         fullest
@@ -383,6 +384,12 @@ impl Family {
         steady + one * (2.0 * (layout.pp - 1) as f64)
     }
 
+    /// Parameters of the stages among which the one is whose traffic and update take longest: both never fall with
+    /// parameters of either kind, in rounded numbers too.
+    fn heaviest(&self) -> impl Iterator<Item = &LocalParameters> {
+        self.stages.iter().map(|(_, parameters)| parameters).filter(|parameters| !parameters.outdone)
+    }
+
     /// Gradient and parameter traffic of the slowest stage, hidden or not. It depends on sharding and places.
     #[must_use]
     pub fn traffic(&self, bench: &Bench, layout: &Layout, places: &Places, micro_batches: f64) -> Seconds {
@@ -393,7 +400,7 @@ impl Family {
         let training = bench.training;
         let copies = layout.schedule.copies();
         let mut traffic = Seconds::ZERO;
-        for (_, parameters) in &*self.stages {
+        for parameters in self.heaviest() {
             let over = |bytes: f64| {
                 let gather =
                     |group, count: f64| all_gather(group, Bytes(bytes * copies * count), Phases::Pipelined);
@@ -425,7 +432,7 @@ impl Family {
     pub fn update(&self, bench: &Bench, layout: &Layout) -> Seconds {
         let expert_ranks = (layout.tp * layout.cp * layout.dp) as f64 / (layout.ep * layout.etp) as f64;
         let mut update = Seconds::ZERO;
-        for (_, parameters) in &*self.stages {
+        for parameters in self.heaviest() {
             let shards = if layout.sharding == 0 { 1.0 } else { (layout.cp * layout.dp) as f64 };
             let expert_shards = if layout.sharding == 0 { 1.0 } else { expert_ranks.max(1.0) };
             let owned = parameters.dense / shards + parameters.expert / expert_shards;
@@ -471,7 +478,18 @@ impl Family {
 /// Stages with the parameters of each on one device, which only the degrees of `layout` decide.
 #[must_use]
 pub fn filled(model: &Model, layout: &Layout, stages: &[Stage]) -> Arc<[(Stage, LocalParameters)]> {
-    stages.iter().map(|stage| (*stage, local_parameters(model, layout, stage))).collect()
+    let mut all: Vec<_> =
+        stages.iter().map(|stage| (*stage, local_parameters(model, layout, stage))).collect();
+    for place in 0..all.len() {
+        let own = all[place].1;
+        let as_many = |other: &LocalParameters| other.dense >= own.dense && other.expert >= own.expert;
+        // Of stages alike one stays: those outdone before are no reason.
+        all[place].1.outdone = all
+            .iter()
+            .enumerate()
+            .any(|(index, (_, other))| index != place && !other.outdone && as_many(other));
+    }
+    all.into()
 }
 
 /// What stragglers and jitter add to a step, as a share of it: so much per doubling of the devices above 8.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from planner.plan.account import Band, Comparison, Confidence, Estimate, Evidence, Nearest, Summary
-from planner.plan.headline import Facts, headline
+from planner.plan.account import Band, Comparison, Confidence, Estimate, Evidence, Nearest, Summary, Sureness
+from planner.plan.headline import Facts, headline, unsure
 from planner.plan.parts import Cards, LayoutCore, Limits, Performance, Target
 
 LAYOUT = LayoutCore(
@@ -73,11 +73,24 @@ def test_limits_alone_lead_with_the_days() -> None:
 def test_a_median_that_is_not_the_central_answer_is_told_beside_it() -> None:
     line = headline(facts(days=Band(p10=140.2, p50=201, p90=332)))
     assert line.startswith(
-        "22,016 Kunlun P800 meet 180 days: 176 days at the central figures, 201 days in the median "
-        "(P10-P90 140-332) · "
+        "22,016 Kunlun P800 meet 180 days if every figure is as stated (176 days); 201 days "
+        "(P10-P90 140-332) in the median of the draws · "
     )
     # 2.8 % off: the same number to a reader.
     assert "median" not in headline(facts(days=Band(p10=140.2, p50=181, p90=232)))
+
+
+def test_how_often_a_target_is_met_is_told_beside_what_every_figure_as_stated_says() -> None:
+    seldom = facts(days=Band(p10=140.2, p50=201, p90=332), met=0.224, performance=performance(179.8))
+    assert headline(seldom).startswith(
+        "22,016 Kunlun P800 meet 180 days if every figure is as stated, but only in 22 % of the draws of all "
+        "ranges: half take up to 201 days (P10-P90 140-332) · "
+    )
+    often = replace(seldom, met=0.6)
+    assert headline(often).startswith(
+        "22,016 Kunlun P800 meet 180 days in 60 % of the draws of all ranges: half take up to 201 days "
+        "(P10-P90 140-332), 180 days if every figure is as stated · "
+    )
 
 
 def test_a_rate_is_met_in_tokens() -> None:
@@ -122,7 +135,21 @@ def test_nobody_can_be_sure_is_said() -> None:
     sure = Confidence(
         probability=0.9, cards=None, cards_tried=120000, system=None, days_p50=None, facility_megawatts=None
     )
-    assert headline(facts(confidence=sure)).endswith("90 % sure: none within the limits, up to 120,000 cards")
+    assert headline(facts(confidence=sure)).endswith("90 % sure: none up to 120,000 cards")
+    near = Sureness(cards=71_872, met=0.768, days=336.2)
+    line = headline(facts(confidence=sure.model_copy(update={"nearest": near})))
+    assert line.endswith("none up to 120,000 cards; at best 77 % with 71,872, 90 % in 336 days")
+    never = sure.model_copy(update={"nearest": near.model_copy(update={"days": None})})
+    assert headline(facts(confidence=never)).endswith("at best 77 % with 71,872, 90 % at no date")
+
+
+def test_a_probability_that_nothing_reaches_is_a_no_with_what_comes_nearest() -> None:
+    why = unsure(0.9, 120_000, Sureness(cards=71_872, met=0.768, days=336.2))
+    line = headline(facts(unsure=why))
+    assert line.startswith(
+        "No: no cluster up to 120,000 cards meets the target with 90 % certainty; at best 77 % with 71,872, "
+        "90 % in 336 days: 22,016 Kunlun P800 meet 180 days"
+    )
 
 
 def comparison(**changes: Any) -> Comparison:

@@ -51,3 +51,38 @@ def test_more_cards_than_the_scenario_allows_are_answered_and_told() -> None:
     assert beyond.cards is not None
     assert beyond.cards.total == 128
     assert not any("limits.cards" in risk for risk in beyond.evidence.risks)
+
+
+TRAINING = ("cloudmatrix-384", "kunlun-30k", "llama3-405b-h100", "power-20mw")
+
+
+def _layouts(found: object) -> list[dict[str, object]]:
+    """Every layout somewhere in an answer."""
+    inside = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    mine = [found] if isinstance(found, dict) and {"tp", "schedule"} <= set(found) else []
+    return [*mine, *(layout for item in inside for layout in _layouts(item))]
+
+
+@pytest.mark.parametrize("example", TRAINING)
+def test_every_layout_that_a_plan_prints_is_read_back(example: str) -> None:
+    plan = pl.size(f"examples/{example}.toml")
+    printed = _layouts(plan.model_dump(mode="json"))
+    assert printed
+    for layout in printed:
+        named = parse(layout)
+        assert {key: named[key] for key in ("tp", "pp", "vpp", "dp")} == {
+            key: layout[key] for key in ("tp", "pp", "vpp", "dp")
+        }
+        assert named["schedule"] in ("1f1b", "zero-bubble", "dualpipe")
+    assert plan.layout is not None
+    words = f"{plan.layout.short()},schedule={plan.layout.schedule}"
+    assert parse(words)["schedule"] == parse(plan.layout.model_dump())["schedule"]
+    again = pl.evaluate(f"examples/{example}.toml", layout=words, cards=plan.cards.total)
+    assert again.performance is not None
+    assert plan.performance is not None
+    assert again.performance.step_seconds == plan.performance.step_seconds
+
+
+def test_an_interleaved_schedule_of_one_chunk_contradicts_itself() -> None:
+    with pytest.raises(ScenarioError, match="vpp above 1"):
+        parse("pp=4,vpp=1,schedule=interleaved-1f1b")

@@ -143,6 +143,34 @@ def test_planning_for_a_probability_buys_more_cards_that_meet_it(scenario: Path)
     assert sure.risk.cards == sure.cards.total
 
 
+def test_a_probability_out_of_reach_is_a_no_that_names_what_comes_nearest(scenario: Path) -> None:
+    hard = {"target.days": 5, "limits.cards": 16384}
+    plan = planner.size(scenario, samples=128, confidence=0.99, set=hard)
+    assert not plan.feasible
+    assert plan.risk is not None
+    assert plan.risk.cards is None
+    near = plan.risk.nearest
+    assert near is not None
+    assert plan.confidence is not None
+    assert plan.confidence.nearest == near
+    assert plan.headline.startswith("No: no cluster up to")
+    # The nearest is surer than the central plan; asked for no more than it reaches, the answer is yes.
+    assert plan.risk.met is not None
+    assert plan.risk.met < near.met < 0.99
+    assert near.days is not None
+    assert near.days > 5
+    sure = planner.size(scenario, samples=128, confidence=near.met, set=hard | {"limits.cards": near.cards})
+    assert sure.feasible
+    assert sure.risk is not None
+    assert sure.risk.met is not None
+    assert sure.risk.met >= near.met
+    capped = planner.size(
+        scenario, samples=128, confidence=near.met, set=hard | {"limits.cards": near.cards // 2}
+    )
+    assert not capped.feasible
+    assert "over the limit of" in capped.headline
+
+
 def test_a_probability_needs_a_target_and_lies_between_0_and_1(scenario: Path) -> None:
     with pytest.raises(PlannerError, match="between 0 and 1"):
         planner.size(scenario, confidence=1.5)

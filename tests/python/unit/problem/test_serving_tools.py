@@ -117,6 +117,21 @@ def test_frameworks_of_runs_are_known_by_name_and_date() -> None:
     assert serving_profile_of_run("sglang", "2023-01") is None
 
 
+@pytest.mark.parametrize(
+    ("vendor", "date", "expected"),
+    [
+        ("AMD", "2025-08", "vllm-rocm-2025"),
+        ("AMD", "2024-11", "vllm-rocm-2024"),
+        ("Huawei", "2025-06", "vllm-ascend-eager-2025"),
+        ("NVIDIA", "2025-06", "vllm-2025"),
+    ],
+)
+def test_vllm_on_cards_with_a_port_of_their_own_is_that_port(vendor: str, date: str, expected: str) -> None:
+    found = serving_profile_of_run("vLLM 0.10.0", date, vendor)
+    assert found is not None
+    assert found.id == expected
+
+
 def test_an_unknown_profile_is_told_with_the_nearest() -> None:
     """A slip of the pen gets a guess."""
     with pytest.raises(SpecError) as fault:

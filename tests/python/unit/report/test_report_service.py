@@ -181,7 +181,12 @@ def test_why_not_is_told_in_chinese_part_by_part(english: str, said: str) -> Non
         ("memory is 97 % full: above 92 % allocators thrash and steps slow down", "显存已用 97%"),
         ("the halls of guizhou (2) bound the plan", "现有机房（2 个）"),
         ("dgx-h100 is left out: its cards come from US, not from CN (limits.origin)", "产自 US"),
-        ("no design up to 30,000 cards meets the target with 90%: the central plan", "至 30,000 张卡"),
+        (
+            "no cluster up to 30,000 cards meets the target with 90 % certainty; at best 77 % with 29,000, "
+            "90 % in 321 days",
+            "至 30,000 张卡",
+        ),
+        ("90 % sure needs 35,000 cards, over the limit of 30,000", "需 35,000 张卡，超过上限 30,000"),
     ],
 )
 def test_notes_and_risks_are_told_in_chinese(english: str, said: str) -> None:

@@ -58,6 +58,16 @@ def test_a_row_is_one_score_and_its_other_figures_stand_beside_it(tmp_path: Path
     assert first["low"] < first["predicted"] < first["high"]
 
 
+def test_a_rate_at_fixed_batch_is_the_tokens_of_the_batch_in_its_time(tmp_path: Path) -> None:
+    note = "latency at fixed batch"
+    time = {**ROW, "id": "time", "note": note, "measured": {"e2e_ms": 20_000.0}}
+    rate = {**ROW, "id": "rate", "note": note, "measured": {"output_tokens_per_s_total": 1_600.0}}
+    first, second = run(tmp_path, time, rate)["cases"]
+    assert second["metric"] == "output_tokens_per_s_total"
+    # 32 requests of 1,024 tokens in the time of the batch, on two cards.
+    assert second["predicted"] == pytest.approx(first["predicted"] * 2 / (32 * 1024))
+
+
 def test_a_prediction_carries_mode_and_concurrency(tmp_path: Path) -> None:
     (case, *_) = run(tmp_path, ROW)["cases"]
     assert (case["mode"], case["concurrency"]) == ("mixed", 32)

@@ -85,7 +85,8 @@ def test_a_run_that_does_not_fit_in_equal_stages_is_read_with_fewer_layers_on_th
 def test_where_stages_cannot_be_dealt_gradients_are_taken_to_be_short(desk: Desk) -> None:
     # One stage of a 20-billion model with 32-bit gradients needs 88 of 79 GiB.
     row = {"hardware": "nvidia-h100-sxm", "model": "nemo-gpt3-20b", "seq_len": 2048, "micro_batch": 4}
-    row |= {"tp": 2, "dp": 32, "framework": "nemo", "software_date": "2024-07", "sequence_parallel": True}
+    row |= {"tp": 2, "dp": 32, "framework": "megatron-lm", "software_date": "2024-07"}
+    row |= {"sequence_parallel": True}
     found = read(desk, **row)
     assert any("16-bit" in note for note in found.engine.ready.notes)
     assert found.predicted == read(desk, **row, gradient_bytes=2).predicted
