@@ -292,6 +292,10 @@ def folds_file(
         },
         "open_fields": dict(doubts),
         "open_lags": dict(lags),
+        "elsewhere": {
+            "dense": round(found.elsewhere(False), 3),
+            "experts": round(found.elsewhere(True), 3),
+        },
         "parameters": {
             p.name: round(float(u), 6) for p, u in zip(found.model.parameters, found.fit.u, strict=True)
         },

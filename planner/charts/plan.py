@@ -97,12 +97,15 @@ def power(plan: Plan) -> Drawn:
     """Where the power goes, in megawatts at the grid over the year."""
     if plan.facility is None:
         return empty("Power", "there is no plan")
-    parts = {words(name): watts / 1e6 for name, watts in plan.facility.power.items()}
+    small = plan.facility.facility_megawatts < 1.0
+    unit, watts_each = ("kW", 1e3) if small else ("MW", 1e6)
+    parts = {words(name): watts / watts_each for name, watts in plan.facility.power.items()}
     title = titled(
         "Power at the grid, annual mean",
-        f"{plan.facility.facility_megawatts:.4g} MW, of them {plan.facility.it_megawatts:.4g} MW of IT",
+        f"{plan.facility.facility_megawatts * 1e6 / watts_each:.4g} {unit}, of them "
+        f"{plan.facility.it_megawatts * 1e6 / watts_each:.4g} {unit} of IT",
     )
-    return _bars(parts, "MW", title)
+    return _bars(parts, unit, title)
 
 
 def caps(plan: Plan) -> Drawn:
@@ -257,9 +260,12 @@ def sketch(tiers: Sequence[tuple[str, int]], links: Sequence[int], subtitle: str
 
 def overview(plan: Plan) -> Drawn:
     """All charts of a plan on one page."""
-    charts = [front(plan)]
-    if plan.facility is not None:
-        charts += [power(plan), caps(plan), cost(plan), racks(plan), fabric(plan)]
+    facility = plan.facility
+    # Services have no front and no curve of caps: a chart that says nothing is left out.
+    charts = [front(plan)] if plan.front or facility is None else []
+    if facility is not None:
+        curve = [caps(plan)] if len(facility.caps) > 1 else []
+        charts += [power(plan), *curve, cost(plan), racks(plan), fabric(plan)]
     page: Drawn = (
         alt.vconcat(*charts)
         .resolve_scale(color="independent", shape="independent")

@@ -28,6 +28,7 @@ from planner.plan.plant_parts import (
     Fabric,
     FabricPart,
     Facility,
+    HallUse,
     Link,
     NetworkLevel,
     Racks,
@@ -169,14 +170,31 @@ def network(design: Wire) -> list[NetworkLevel]:
 def facility(design: Wire, site: str | None) -> Facility:
     """Building, power and cooling of a design."""
     found = design["facility"]
-    mine = ("site", "racks", "power", "elevations", "pue_by_month", "wue_by_month", "hot_day", "caps")
+    mine = (
+        "site",
+        "racks",
+        "power",
+        "elevations",
+        "pue_by_month",
+        "wue_by_month",
+        "hot_day",
+        "caps",
+        "halls",
+    )
     names = [name for name in Facility.model_fields if name not in mine]
     return Facility(
         site=site,
         power={f"{name}_watts": float(watts) for name, watts in found["power"].items()},
         racks=Racks(**{name: found["racks"][name] for name in Racks.model_fields}),
+        halls=[_hall(hall) for hall in found["halls"]],
         **{name: found[name] for name in names},
     )
+
+
+def _hall(found: Wire) -> HallUse:
+    """What one of several halls holds."""
+    own = {name: found[name] for name in HallUse.model_fields if name != "racks"}
+    return HallUse(racks=Racks(**found["racks"], total=found["racks_total"]), **own)
 
 
 def cost(design: Wire) -> Cost:

@@ -41,6 +41,7 @@ _LIMITS = {
     "limits.nameplate_intake_watts": "power at the grid intake on the design day, nameplate",
     "limits.liquid_watts": "heat that the halls' liquid takes",
     "limits.air_watts": "heat that the halls' air takes",
+    "limits.halls": "the halls",
     "limits.racks": "racks",
     "site.hot_day": "what cooling holds cards at on the hot design day",
     "site.hall": "what a rack of the halls carries",

@@ -10,6 +10,7 @@ from planner.plan.case import Case
 Wire = Mapping[str, Any]
 LIMIT = "site.hall"
 """What such a design is over."""
+_LIMITS = ("watts", "busway_watts", "kilograms", "units", "ports")
 
 
 def nearest_in_other_racks(case: Case, result: Wire) -> Wire:
@@ -21,13 +22,15 @@ def nearest_in_other_racks(case: Case, result: Wire) -> Wire:
         case: the question.
         result: ``result/1`` without a best design.
     """
-    nearest, rack = result["nearest"], case.request.rack
-    held = (rack.watts, rack.busway_watts, rack.kilograms, rack.units, rack.ports)
+    nearest, halls = result["nearest"], case.request.halls
+    racks = [case.request.rack, *(hall.rack for hall in halls)]
+    held = [getattr(rack, name) for rack in racks for name in _LIMITS]
     if nearest is None or nearest["design"] is not None or all(limit is None for limit in held):
         return result
-    lifted = dict.fromkeys(("watts", "busway_watts", "kilograms", "units", "ports"))
-    free = rack.model_copy(update=lifted)
-    found = case.search(case.request.model_copy(update={"rack": free}), "racks")
+    lifted = dict.fromkeys(_LIMITS)
+    free, *each = (rack.model_copy(update=lifted) for rack in racks)
+    others = tuple(hall.model_copy(update={"rack": rack}) for hall, rack in zip(halls, each, strict=True))
+    found = case.search(case.request.model_copy(update={"rack": free, "halls": others}), "racks")
     design = found["best"] or (found["nearest"] or {}).get("design")
     if design is None:
         return result

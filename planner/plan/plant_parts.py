@@ -310,6 +310,7 @@ class Facility(Part):
         default=0, description="for checkpoints and training data; of a service: for weights and logs"
     )
     racks: Racks
+    halls: list[HallUse] = Field(default=[], description="where there are several, in the order they fill")
     servers: int
     rack_kilowatts: float = Field(description="draw of a full compute rack, with its switch trays")
     cooling: str
@@ -331,6 +332,27 @@ class Facility(Part):
     def _power_adds_up(self) -> Self:
         leaves_sum(self.power, self.facility_megawatts * 1e6, "facility.power")
         return self
+
+
+class HallUse(Part):
+    """What one of several halls holds."""
+
+    name: str
+    servers: int
+    servers_per_rack: int | None = Field(description="null: it takes no server of this kind")
+    rack_bound: str | None = None
+    racks: Racks
+    racks_room: int = Field(description="places for racks of all kinds")
+    it_megawatts: float
+    liquid_megawatts: float = Field(description="heat while all cards draw their board power")
+    air_megawatts: float = Field(description="heat while all cards draw their board power")
+    transformer_megawatts: float
+    pue: float = Field(description="annual mean at its supply temperature")
+    full: Literal["racks", "liquid_power", "air_power", "transformers", "floor_area"] | None = Field(
+        default=None, description="which of its limits a server, or scale-up domain, more would exceed"
+    )
+    holds_none: str | None = Field(default=None, description="why it takes no server of this kind")
+    over: str | None = Field(default=None, description="where no hall takes all servers: what is exceeded")
 
 
 class DatedPrice(Part):

@@ -361,7 +361,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
             update={
                 "caps": cap_curve(case.request, design),
                 "elevations": elevations(facility, design, cluster),
-                "pue_by_month": list(climate.pue_by_month.get(facility.cooling, ())),
+                "pue_by_month": _about(climate.pue_by_month.get(facility.cooling, ()), facility.pue),
                 "wue_by_month": list(climate.wue_by_month.get(facility.cooling, ())),
                 "hot_day": hot_day(case.request, design, climate.hot_days.get(facility.cooling)),
             }
@@ -369,6 +369,15 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
         "cost": rated(assemble.cost(design), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
+
+
+def _about(months: Sequence[float], mean: float) -> list[float]:
+    """PUE of the months about ``mean``: where halls differ that of the plan is not that of any of them."""
+    shift = mean - sum(months) / len(months) if months else 0.0
+    return [month + shift if abs(shift) > ROUNDING else month for month in months]
+
+
+ROUNDING = 1e-9
 
 
 def _question(scenario: Scenario) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from planner import engine
@@ -42,6 +42,8 @@ def wired(
         facility=library.part(f"facility-{country.lower()}"),
         storage_servers=racks["storage_servers"],
     )
+    if racks["halls"]:
+        request = _over_halls(request, racks["halls"], library, f"facility-{country.lower()}")
     found = engine.fabric(request)
     return fabric.model_copy(
         update={
@@ -55,6 +57,21 @@ def wired(
             "side_networks": [SideNetwork(**side) for side in found["side_networks"]],
         }
     )
+
+
+def _over_halls(
+    request: wire.DetailRequest, halls: Sequence[Mapping[str, Any]], library: SpecLibrary, facility: str
+) -> wire.DetailRequest:
+    """With the servers of each hall in its own racks and the way from hall to hall."""
+    sheet = Figures(library).of("parts", library.part(facility))
+    gap = sheet.need("floor.hall_gap", "space", "way between halls")
+    standing = tuple(
+        wire.HallPacking(servers=hall["servers"], servers_per_rack=hall["servers_per_rack"])
+        for hall in halls
+        if hall["servers"]
+    )
+    floor = request.geometry.model_copy(update={"hall_gap": gap})
+    return request.model_copy(update={"halls": standing, "geometry": floor})
 
 
 def _valued(part: FabricPart, option: wire.FabricOption) -> FabricPart:

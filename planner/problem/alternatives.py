@@ -139,12 +139,17 @@ class Alternatives(Question):
     def _capped_by_heat(self, built: wire.Cluster) -> wire.Cluster:
         """With the caps that its coolings hold on the hot design day: searched beside the others."""
         caps = list(built.power_caps)
-        for cooling in built.coolings:
-            warm = cooling.heat_cap < max(built.power_caps) and cooling.heat_cap not in caps
-            if warm and cooling.heat_cap * built.card_tdp > built.card_idle:
-                caps.append(cooling.heat_cap)
+        held = [
+            (cooling, cap)
+            for cooling in built.coolings
+            for cap in dict.fromkeys((cooling.heat_cap, *(air.heat_cap for air in cooling.halls)))
+        ]
+        for cooling, cap in held:
+            warm = cap < max(built.power_caps) and cap not in caps
+            if warm and cap * built.card_tdp > built.card_idle:
+                caps.append(cap)
                 self.notes.append(
-                    f"{cooling.kind} holds cards of {built.system} at {cooling.heat_cap:.1%} of board power "
+                    f"{cooling.kind} holds cards of {built.system} at {cap:.1%} of board power "
                     f"on the hot design day: that cap is searched too (site.hot_day)"
                 )
         return built.model_copy(update={"power_caps": tuple(caps)})

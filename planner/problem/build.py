@@ -16,6 +16,7 @@ from planner.problem.figures import Figures, Parts
 from planner.problem.halls import (
     cards_within,
     chain_spec,
+    hall_specs,
     rack_ceiling,
     side_networks,
     storage_spec,
@@ -259,6 +260,7 @@ class _Builder(Surroundings):
             "site": lambda: self._site(site, facility),
             "chain": lambda: chain_spec(scenario.site, sheet),
             "rack": lambda: rack_ceiling(scenario.site.hall, sheet),
+            "halls": lambda: hall_specs(scenario.site.hall, sheet),
             "side_networks": lambda: side_networks(facility, figures),
             "storage": lambda: storage_spec(
                 facility,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.problem import wire
@@ -70,7 +70,7 @@ def halls_of(site: Site, choice: SiteChoice, figures: Figures) -> tuple[Hall, ..
         }
         known |= {key: f"{known[key]!r} W" for key in watts if known[key] is not None}
         plain = {key: getattr(hall, key) for key in plain_keys}
-        found.append(Hall.model_validate({**plain, **known}))
+        found.append(Hall.model_validate({"name": hall.name, **plain, **known}))
     return tuple(found)
 
 
@@ -86,41 +86,67 @@ class HallLimits:
 
 
 def hall_limits(halls: Sequence[Hall], chain: Sheet) -> HallLimits:
-    """Sums over the halls; a figure that a hall leaves out does not bind at all."""
-    if not halls:
+    """Those of the only hall; several are filled one by one (`hall_specs`), and bound nothing together."""
+    if len(halls) != 1:
         return HallLimits()
-    transformers = None
-    if all(hall.transformers is not None for hall in halls):
-        factor = chain.need("chain.power_factor", "power", "power factor")
-        kva = sum(hall.usable_transformers * (hall.transformer_kva or 0.0) for hall in halls)
-        transformers = kva * 1e3 * factor
+    (hall,) = halls
     return HallLimits(
-        racks=sum(hall.racks for hall in halls),
-        transformer_watts=transformers,
-        liquid_watts=_sum(hall.liquid_power for hall in halls),
-        air_watts=_sum(hall.air_power for hall in halls),
-        floor_m2=_sum(hall.floor_area for hall in halls),
+        racks=hall.racks,
+        transformer_watts=_transformer_watts(hall, chain),
+        liquid_watts=hall.liquid_power,
+        air_watts=hall.air_power,
+        floor_m2=hall.floor_area,
+    )
+
+
+def _transformer_watts(hall: Hall, chain: Sheet) -> float | None:
+    """What the transformers of a hall carry when the redundant ones stand by."""
+    if hall.transformers is None:
+        return None
+    factor = chain.need("chain.power_factor", "power", "power factor")
+    return hall.usable_transformers * (hall.transformer_kva or 0.0) * 1e3 * factor
+
+
+def hall_specs(halls: Sequence[Hall], facility: Sheet) -> tuple[wire.HallSpec, ...]:
+    """Several halls, each with racks of its own; of one hall nothing."""
+    if len(halls) < 2:
+        return ()
+    return tuple(
+        wire.HallSpec(
+            name=hall.name or f"hall {place}",
+            racks=hall.racks,
+            rack=_ceiling(hall, facility),
+            liquid_watts=hall.liquid_power,
+            air_watts=hall.air_power,
+            transformer_watts=_transformer_watts(hall, facility),
+            floor_m2=hall.floor_area,
+        )
+        for place, hall in enumerate(halls, 1)
     )
 
 
 def rack_ceiling(halls: Sequence[Hall], facility: Sheet) -> wire.RackCeiling:
-    """What a rack of the weakest hall takes: any rack may stand in any hall.
+    """What a rack of the only hall takes; of several halls what their racks have in common."""
+    return _ceiling(halls[0] if len(halls) == 1 else None, facility)
+
+
+def _ceiling(hall: Hall | None, facility: Sheet) -> wire.RackCeiling:
+    """What a rack of a hall takes.
 
     Kilograms = floor load x width x depth of a rack - its frame. A busway is shared evenly by its racks.
     """
-    loads = [hall.floor_load for hall in halls if hall.floor_load is not None]
     kilograms = None
-    if loads:
+    if hall is not None and hall.floor_load is not None:
         area = facility.need("floor.rack_pitch", "space", "width of a rack") * facility.need(
             "floor.rack_depth", "space", "depth of a rack"
         )
-        kilograms = max(min(loads) * area - facility.need("rack_frame", "space", "empty rack"), 0.0)
+        kilograms = max(hall.floor_load * area - facility.need("rack_frame", "space", "empty rack"), 0.0)
     return wire.RackCeiling(
-        watts=least(*(hall.rack_power for hall in halls)),
-        busway_watts=least(*(hall.busway_share for hall in halls)),
+        watts=hall and hall.rack_power,
+        busway_watts=hall and hall.busway_share,
         kilograms=kilograms,
-        units=least(*(hall.rack_units for hall in halls)),
-        ports=min((hall.rack_ports for hall in halls if hall.rack_ports is not None), default=None),
+        units=hall and hall.rack_units,
+        ports=hall and hall.rack_ports,
         floor_per_rack=facility.need("floor.rack_pitch", "space", "width of a rack")
         * facility.need("floor.row_pitch", "space", "pitch of rows"),
         cdu=facility.need("chain.cdu", "space", "coolant distribution unit"),
@@ -255,8 +281,3 @@ def cards_within(limits: wire.Limits, clusters: Sequence[wire.Cluster], chain: S
 def least(*values: float | None) -> float | None:
     """The smallest of those that are known."""
     return min((value for value in values if value is not None), default=None)
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)

@@ -10,7 +10,7 @@ from planner.errors import MissingFigureError, SpecError
 from planner.problem import wire
 from planner.problem.evidence import USABLE_FRACTION, FigureKey, Scope, short_name
 from planner.problem.figures import Figures, Sheet
-from planner.problem.heat import heat_cap_of, room
+from planner.problem.heat import heat_cap_of, rooms_of
 from planner.scenario.schema import Hardware
 from planner.scenario.site import SiteChoice
 from planner.specs import SPEC_PATH_VARIABLE, Accelerator, Efficiency, Fabric, Part, Site, System
@@ -464,19 +464,36 @@ def _rack_limit(kind: str, item: Alternative, hall: Hall, figures: Figures) -> f
 def _cooling(kind: str, item: Alternative, hall: Hall, figures: Figures) -> wire.CoolingOption:
     site = figures.of("sites", hall.site)
     facility = figures.of("parts", hall.facility)
-    found = room(kind, hall.site, hall.choice, hall.facility, figures)
+    rooms = rooms_of(kind, hall.site, hall.choice, hall.facility, figures)
+    airs = tuple(
+        wire.HallAir(
+            pue=found.pue,
+            pue_design_day=found.pue_design_day,
+            wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
+            chilled_share=found.chilled,
+            # A kind does not work at every supply: such a hall holds nothing of it.
+            heat_cap=heat_cap_of(found, hall.choice) if works else 0.0,
+        )
+        for found, works in rooms
+    )
+    known = [air for air, (_, works) in zip(airs, rooms, strict=True) if works] or list(airs)
     building = facility.price("building", "price per watt")
     if building is not None and kind in LIQUID:
         building *= 1.0 + facility.need("liquid_premium", "cost", "premium of liquid cooling")
+    if building is not None and hall.choice.redundancy in hall.facility.redundancy:
+        building *= facility.need(
+            f"redundancy.{hall.choice.redundancy}", "cost", f"price of a building at {hall.choice.redundancy}"
+        )
     return wire.CoolingOption(
         kind=kind,
-        pue=found.pue,
-        pue_design_day=found.pue_design_day,
-        wue=site.want(f"cooling.{kind}.wue", "environment", f"water with {kind}"),
+        pue=min(air.pue for air in known),
+        pue_design_day=min(air.pue_design_day for air in known),
+        wue=known[0].wue,
         rack_limit=_rack_limit(kind, item, hall, figures),
         fan_saving=facility.need(f"fan_saving.{kind}", "power", f"fan saving of {kind}"),
         building_usd_per_watt=building,
         liquid_share=facility.need(f"liquid_share.{kind}", "space", f"share of heat into liquid with {kind}"),
-        chilled_share=found.chilled,
-        heat_cap=heat_cap_of(found, hall.choice),
+        chilled_share=min(air.chilled_share for air in known),
+        heat_cap=max(air.heat_cap for air in known),
+        halls=airs if len(airs) > 1 else (),
     )

@@ -115,7 +115,7 @@ def room(  # noqa: PLR0917
     if inlet is None:
         chilled = 1.0 if choice.chillers else 0.0
         return Room(annual, max(design, annual), 0.0, chilled, None)
-    asked = _supply(choice) if supply is None else supply
+    asked = _supply(kind, choice) if supply is None else supply
     _refuse(kind, asked)
     shift = 0.0 if asked is None else asked - inlet.planned
     year, day, chilled = _difference(kind, site, facility, sheet, inlet, shift, choice.chillers)
@@ -133,15 +133,30 @@ def warmest(kind: str) -> float:
 _LIQUID_KINDS = ("cold-plate", "immersion")
 
 
-def _supply(choice: SiteChoice) -> float | None:
-    """One plant cools all halls: the coldest supply asked for."""
+def _supply(kind: str, choice: SiteChoice) -> float | None:
+    """The coldest supply asked for at which the kind works: that with the highest PUE."""
     known = [hall.supply_temperature for hall in choice.hall if hall.supply_temperature is not None]
-    return min(known, default=None)
+    return min((supply for supply in known if _holds_at(kind, supply)), default=min(known, default=None))
+
+
+def rooms_of(
+    kind: str, site: Site, choice: SiteChoice, facility: Part, figures: Figures
+) -> list[tuple[Room, bool]]:
+    """The room of a kind in each hall at its own supply, and whether the kind works there."""
+    if len(choice.hall) < 2:
+        return [(room(kind, site, choice, facility, figures), True)]
+    found = []
+    for hall in choice.hall:
+        works = _holds_at(kind, hall.supply_temperature)
+        at = hall if works else hall.model_copy(update={"supply_temperature": None})
+        own = choice.model_copy(update={"hall": (at,)})
+        found.append((room(kind, site, own, facility, figures), works))
+    return found
 
 
 def takes(kind: str, choice: SiteChoice) -> bool:
-    """Whether the model of a kind holds at the supply of the halls."""
-    return _holds_at(kind, _supply(choice))
+    """Whether the model of a kind holds at the supply of some hall."""
+    return not choice.hall or any(_holds_at(kind, hall.supply_temperature) for hall in choice.hall)
 
 
 def _holds_at(kind: str, asked: float | None) -> bool:
@@ -261,7 +276,7 @@ def nearest_lawful(  # noqa: PLR0917
         inlet = _inlet(kind, facility, figures.of("parts", facility))
         if inlet is None or choice.pue is not None:
             continue
-        degrees = math.ceil(_supply(choice) or inlet.planned)
+        degrees = math.ceil(_supply(kind, choice) or inlet.planned)
         while degrees < min(warmest(kind), inlet.limit):
             degrees += 1
             pue = room(kind, site, choice, facility, figures, supply=float(degrees)).pue

@@ -21,14 +21,6 @@ from planner.scenario import Scenario
 from planner.specs import SPEC_PATH_VARIABLE, Part, Site, System
 
 _T = TypeVar("_T")
-_RACK_KEYS = {
-    "rack_power": "rack power",
-    "busway_share": "busway power of a rack",
-    "rack_units": "rack units",
-    "rack_ports": "ports of a rack",
-    "floor_load": "floor load",
-    "supply_temperature": "supply temperature",
-}
 """What a hall says of its racks, in words."""
 
 
@@ -138,14 +130,6 @@ class Question:
     def _hall_notes(self) -> None:
         """What the halls are taken to be where that is not exact."""
         halls = self.scenario.site.hall
-        differing = [
-            words for key, words in _RACK_KEYS.items() if len({getattr(hall, key) for hall in halls}) > 1
-        ]
-        if differing:
-            self.notes.append(
-                f"halls differ in {', '.join(differing)}: any rack may stand in any hall, so "
-                "all are held to the weakest, which takes more racks than packing each hall by its own would"
-            )
         if any(hall.floor_load is not None for hall in halls):
             unweighed = [system.id for system in self._systems() if system.rack.server_mass is None]
             if unweighed:

@@ -14,7 +14,7 @@ from planner.problem.alternatives import Calibration
 from planner.problem.build import _Builder
 from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates, refuse_estimates
 from planner.problem.figures import Figures
-from planner.problem.halls import chain_spec, rack_ceiling, side_networks, storage_spec
+from planner.problem.halls import chain_spec, hall_specs, rack_ceiling, side_networks, storage_spec
 from planner.problem.hardware import Hall
 from planner.problem.trace import Trace, read_trace
 from planner.problem.workload import model
@@ -110,6 +110,7 @@ class _ServiceBuilder(_Builder):
         prices = self._site(site, hall.facility)
         chain = chain_spec(scenario.site, figures.of("parts", hall.facility))
         rack = rack_ceiling(scenario.site.hall, figures.of("parts", hall.facility))
+        halls = hall_specs(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
         # Weights and logs: as many storage servers as copies need.
         stored = storage_spec(hall.facility, figures, 0.0, rate_given=False)
@@ -124,6 +125,7 @@ class _ServiceBuilder(_Builder):
             target=self._target((mean, peak), availability),
             limits=limits,
             rack=rack,
+            halls=halls,
             side_networks=side,
             storage=stored,
             chain=chain,

@@ -16,6 +16,7 @@ from planner.problem.wire import (
     ChainSpec,
     Cluster,
     Economics,
+    HallSpec,
     Limits,
     Model,
     RackCeiling,
@@ -386,6 +387,7 @@ class ServiceRequest(Wire):
     target: ServiceTarget
     limits: Limits
     rack: RackCeiling = RackCeiling()
+    halls: tuple[HallSpec, ...] = ()
     side_networks: tuple[SideNetwork, ...] = ()
     storage: StorageSpec | None = None
     chain: ChainSpec | None = None

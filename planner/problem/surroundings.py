@@ -80,11 +80,6 @@ class Surroundings(Alternatives):
         carbon = choice.carbon
         if carbon is None:
             carbon = sheet.need("carbon", "environment", "carbon intensity")
-        if choice.redundancy != "N+1" and facility.building is not None:
-            self.notes.append(
-                f"site.redundancy {choice.redundancy} changes the pieces of the power chain, not the price "
-                f"of the building: that is a market's, mostly for N+1, and its parts are not published"
-            )
         return wire.Site(
             tariff_usd_per_kwh=tariff,
             carbon_kg_per_kwh=carbon,

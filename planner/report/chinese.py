@@ -31,8 +31,6 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"front without (.+): nobody published the (.+)", r"前沿不含 \1：未公布 \2"),
     (r"site\.tariff is (\S+) USD/kWh, (\S+) times that of (\S+) \((\S+)\): look at its unit",
      r"site.tariff 为 \1 USD/kWh，是 \3（\4）的 \2 倍：请核对单位"),
-    (r"site\.redundancy (\S+) changes the pieces of the power chain, not the price of the building: .+",
-     r"site.redundancy \1 只改变供电设备的数量，不改变机房造价：造价取市场价（多为 N+1），其分项未公布"),
     (r"answers are of one token: target\.tpot limits nothing", r"回答只有一个词元：target.tpot 不构成约束"),
     (r"(\S+) lists no bf16 peak: its fp16 peak is used", r"\1 未列 bf16 峰值，按 fp16 峰值计"),
     (r"(\S+) has no (\S+) peak: not considered with it", r"\1 没有 \2 峰值，不以该精度参与比较"),

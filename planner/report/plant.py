@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from planner.plan.plant_parts import CapPoint, Cost, Facility, HotDay, PhaseDraw, PowerChain
+from planner.plan.plant_parts import CapPoint, Cost, Facility, HallUse, HotDay, PhaseDraw, PowerChain
 from planner.plan.shown import counted, number, percent, power, rate, usd
 from planner.report.shares import shares
 
-SMALL_LOAD = 0.3
-"""Of one transformer: below it, units of this size are not what would be bought."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     """The same load at the transformers, at the supplies and by part, and the chain that carries it."""
+    for each in hall.halls:
+        yield each.name, _hall(each)
     if hall.transformer_megawatts is not None and hall.ups_megawatts is not None:
         contracted = hall.nameplate_intake_megawatts
         rated = "" if contracted is None else f"; nameplate at the intake {power(contracted)}"
@@ -40,8 +40,19 @@ def boundaries(hall: Facility) -> Iterator[tuple[str, str]]:
     if hall.hot_day is not None:
         yield "hot day", _hot_day(hall.hot_day)
     if hall.chain is not None:
-        yield f"chain, {hall.chain.redundancy}", _chain(hall, hall.chain)
+        yield f"chain, {hall.chain.redundancy}", _chain(hall.chain)
         yield "heat", _heat(hall, hall.chain)
+
+
+def _hall(hall: HallUse) -> str:
+    """``40 servers, 10 a rack, in 6 of 8 racks; IT 410 kW, PUE 1.25; full: racks``."""
+    if hall.holds_none is not None:
+        return f"holds none: {hall.holds_none}"
+    if not hall.servers:
+        return f"empty; {counted(hall.racks_room, 'rack')} free"
+    words = f"{counted(hall.servers, 'server')}, {hall.servers_per_rack} a rack, in {hall.racks.total} of "
+    words += f"{counted(hall.racks_room, 'rack')}; IT {power(hall.it_megawatts)}, PUE {hall.pue:.2f}"
+    return words if hall.full is None else f"{words}; full by {hall.full.replace('_', ' ')}"
 
 
 def by_phase(hall: Facility) -> Iterator[tuple[str, str]]:
@@ -99,24 +110,15 @@ def _hot_day(day: HotDay) -> str:
     )
 
 
-def _chain(hall: Facility, chain: PowerChain) -> str:
+def _chain(chain: PowerChain) -> str:
     feeds = f"{chain.feeds} feed" + ("s" if chain.feeds > 1 else "")
     return (
         f"{counted(chain.transformers, 'transformer')} of {number(chain.transformer_kva)} kVA on {feeds}, "
-        f"{chain.ups_modules:,} supplies of {number(chain.ups_module_kilowatts)} kW for "
+        f"{counted(chain.ups_modules, 'UPS module')} of {number(chain.ups_module_kilowatts)} kW for "
         f"{number(chain.ups_minutes)} min, {counted(chain.generators, 'generator')} of "
         f"{power(chain.generator_megawatts)}; cards that stop at once swing "
-        f"{power(chain.ramp_megawatts)}{_smaller(hall, chain)}"
+        f"{power(chain.ramp_megawatts)}"
     )
-
-
-def _smaller(hall: Facility, chain: PowerChain) -> str:
-    """Units are of the sizes of large sites; a load that does not fill one wants others."""
-    share = (hall.transformer_megawatts or 0.0) * 1e3 / chain.transformer_kva
-    if not 0.0 < share < SMALL_LOAD:
-        return ""
-    filled = percent(share, 0)
-    return f"; counted in units of large sites: smaller ones carry a load of {filled} of a transformer"
 
 
 def _heat(hall: Facility, chain: PowerChain) -> str:

@@ -17,6 +17,7 @@ MOST_PUE = 4.0
 class Hall(Frozen):
     """A hall that stands already, or is designed: what it takes bounds what is put into it."""
 
+    name: Text | None = Field(default=None, description="for people; default: hall 1, hall 2, ...")
     racks: Whole = Field(description="racks of all kinds")
     rack_power: Watts | None = Field(default=None, description="of the feed of one rack: breakers")
     busway_power: Watts | None = Field(default=None, description="of a busway, shared evenly by its racks")

@@ -15,6 +15,7 @@ from planner.problem.wire.base import (
 from planner.problem.wire.detail import (
     DetailRequest,
     Geometry,
+    HallPacking,
     Medium,
     ScaleUpSpec,
 )
@@ -24,6 +25,7 @@ from planner.problem.wire.hardware import (
     Device,
     Efficiency,
     FabricOption,
+    HallAir,
     PhaseShares,
     ScaleUpLevel,
     Share,
@@ -42,6 +44,7 @@ from planner.problem.wire.plant import (
     ChainSpec,
     Economics,
     FailureModel,
+    HallSpec,
     Limits,
     PeerMemory,
     RackCeiling,
@@ -83,6 +86,9 @@ __all__ = [
     "FailureModel",
     "Geometry",
     "Gqa",
+    "HallAir",
+    "HallPacking",
+    "HallSpec",
     "LayoutOfDesign",
     "Limits",
     "Medium",

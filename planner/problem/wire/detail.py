@@ -28,6 +28,14 @@ class Geometry(Wire):
     racks_per_row: Unsigned
     riser: float
     slack: float
+    hall_gap: float = 0.0
+
+
+class HallPacking(Wire):
+    """The servers of one of several halls."""
+
+    servers: Unsigned
+    servers_per_rack: Unsigned
 
 
 class Medium(Wire):
@@ -53,6 +61,7 @@ class DetailRequest(Wire):
     storage_servers: Unsigned | None = None
     servers_per_rack: Unsigned
     switches_per_rack: Unsigned
+    halls: tuple[HallPacking, ...] = ()
     geometry: Geometry
     media: tuple[Medium, ...] = ()
 

@@ -91,6 +91,16 @@ class FabricOption(Wire):
     nic_power: float = 0.0
 
 
+class HallAir(Wire):
+    """A cooling kind at the supply temperature of one of several halls."""
+
+    pue: float
+    pue_design_day: float
+    wue: float | None
+    chilled_share: float
+    heat_cap: float
+
+
 class CoolingOption(Wire):
     """One cooling kind at the site."""
 
@@ -104,6 +114,7 @@ class CoolingOption(Wire):
     liquid_share: float = 0.0
     chilled_share: float = 0.0
     heat_cap: float = 1.0
+    halls: tuple[HallAir, ...] = ()
 
 
 class Cluster(Wire):

@@ -39,6 +39,18 @@ class RackCeiling(Wire):
     cdu_in_rack: float | None = None
 
 
+class HallSpec(Wire):
+    """One of several halls, with racks and limits of its own."""
+
+    name: str
+    racks: Unsigned
+    rack: RackCeiling
+    liquid_watts: float | None = None
+    air_watts: float | None = None
+    transformer_watts: float | None = None
+    floor_m2: float | None = None
+
+
 class SideNetwork(Wire):
     """A network beside the one of the cards."""
 

@@ -13,6 +13,7 @@ from planner.problem.wire.layouts import LayoutOfDesign, Space
 from planner.problem.wire.plant import (
     ChainSpec,
     Economics,
+    HallSpec,
     Limits,
     RackCeiling,
     Reliability,
@@ -55,6 +56,7 @@ class Request(Wire):
     target: Target
     limits: Limits
     rack: RackCeiling = RackCeiling()
+    halls: tuple[HallSpec, ...] = ()
     side_networks: tuple[SideNetwork, ...] = ()
     storage: StorageSpec | None = None
     chain: ChainSpec | None = None

@@ -34,6 +34,7 @@ class Floor(Frozen):
     row_pitch: Length = Field(description="from a row to the next, aisle included")
     racks_per_row: Count
     rack_depth: Length
+    hall_gap: Length | None = Field(default=None, description="between the rows of one hall and the next")
     riser: Length = Field(description="cable from a port to the tray above its rack")
     slack: Fraction = Field(description="cable over the way")
 
@@ -228,6 +229,9 @@ class Part(SpecFile):
         default=None, description="server power supply and VRM loss share"
     )
     rack_limits: dict[str, Power] = Field(default={}, description="practical power per rack by cooling kind")
+    redundancy: dict[Literal["N", "2N"], Count] = Field(
+        default={}, description="price of the building over that at N+1"
+    )
     fan_saving: dict[str, Fraction] = Field(
         default={}, description="share of fan power saved by cooling kind"
     )

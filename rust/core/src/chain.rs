@@ -102,6 +102,23 @@ pub struct Chain {
     pub ramp_megawatts: f64,
 }
 
+/// The least preferred number (series R10 of ISO 3, in which transformers are rated by IEC 60076-1) that is no less
+/// than `load`.
+fn preferred(load: f64) -> f64 {
+    const R10: [f64; 11] = [1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0, 10.0];
+    if load <= 0.0 {
+        return 0.0;
+    }
+    let decade = libm::pow(10.0, libm::floor(libm::log10(load)));
+    R10.iter().map(|step| step * decade).find(|rating| *rating >= load * (1.0 - 1e-9)).unwrap_or(load)
+}
+
+/// The size of a piece: that of large sites, or where one such would not be filled the least preferred one that carries
+/// `load`. Without a load it is that of large sites.
+fn rating(load: f64, large: f64) -> f64 {
+    if load > 0.0 { preferred(load).min(large) } else { large }
+}
+
 /// Pieces of size `each` for `load`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of machines")]
 fn pieces(load: f64, each: f64) -> u64 {
@@ -123,22 +140,26 @@ pub fn flow(heat: Watts, capacity: f64, kelvins: f64) -> f64 {
     heat.0 / (capacity * kelvins)
 }
 
-/// Sizes the chain: ceil(load / piece) pieces plus the redundant ones; a transformer is planned for `loading` of its
+/// Sizes the chain: ceil(load / piece) pieces plus the redundant ones, smaller where one of a large site would not be filled; a transformer is planned for `loading` of its
 /// rating at the power factor. Coolant units always have one to spare.
 #[must_use]
 pub fn chain(spec: &ChainSpec, load: &ChainLoad) -> Chain {
-    let transformer = spec.transformer * spec.power_factor * spec.loading;
+    let derated = spec.power_factor * spec.loading;
+    let transformer_rating = rating(load.intake.0 / derated, spec.transformer);
+    let transformer = transformer_rating * derated;
+    let ups_module = rating(load.ups.0, spec.ups_module.0);
+    let generator = rating(load.intake.0, spec.generator.0);
     let installed = |load: Watts, each: f64| spec.redundancy.installed(pieces(load.0, each).max(1));
     Chain {
         redundancy: spec.redundancy,
         feeds: if spec.redundancy == Redundancy::Double { 2 } else { 1 },
         transformers: installed(load.intake, transformer),
-        transformer_kva: spec.transformer / 1e3,
-        ups_modules: installed(load.ups, spec.ups_module.0),
-        ups_module_kilowatts: spec.ups_module.0 / 1e3,
+        transformer_kva: transformer_rating / 1e3,
+        ups_modules: installed(load.ups, ups_module),
+        ups_module_kilowatts: ups_module / 1e3,
         ups_minutes: spec.ups_ride_through.0 / 60.0,
-        generators: installed(load.intake, spec.generator.0),
-        generator_megawatts: spec.generator.0 / 1e6,
+        generators: installed(load.intake, generator),
+        generator_megawatts: generator / 1e6,
         cdus: coolant_units(load.liquid, spec.cdu),
         liquid_litres_per_second: flow(load.liquid, WATER, spec.liquid_rise),
         liquid_rise_kelvin: spec.liquid_rise,
@@ -181,6 +202,25 @@ mod tests {
         assert_eq!((found.transformers, found.ups_modules, found.generators, found.cdus), (12, 15, 11, 14));
         let double = chain(&ChainSpec { redundancy: Redundancy::Double, ..PIECES }, &load);
         assert_eq!((double.transformers, double.feeds), (22, 2));
+    }
+
+    #[test]
+    fn a_small_room_takes_the_next_preferred_size_and_a_large_one_the_usual() {
+        let small = ChainLoad {
+            intake: Watts(310e3),
+            ups: Watts(260e3),
+            liquid: Watts::ZERO,
+            air: Watts(250e3),
+            chilled: Watts::ZERO,
+            ramp: Watts(90e3),
+        };
+        // 310 / (0.96 · 0.8) = 404 kVA -> 500; 260 -> 315 kW; 310 -> 315 kW; one of each and one to spare.
+        let found = chain(&PIECES, &small);
+        assert_eq!((found.transformers, found.ups_modules, found.generators), (2, 2, 2));
+        assert!((found.transformer_kva - 500.0).abs() < 1e-9);
+        assert!((found.ups_module_kilowatts - 315.0).abs() < 1e-9);
+        assert!((found.generator_megawatts - 0.315).abs() < 1e-9);
+        assert_eq!([99.0, 100.0, 101.0, 2600.0].map(preferred), [100.0, 100.0, 125.0, 3150.0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::fabric::direct::{DirectDesign, DirectKind, direct};
 use crate::fabric::scale_up::{ScaleUpDesign, ScaleUpSpec, scale_up};
 use crate::fabric::{FabricDesign, FabricKind, FabricSpec, LinkTier, Reach, Tier, Transceivers, design};
-use crate::hall::{CableRow, Geometry, Packing, cable_rows, scale_up_rows};
+use crate::hall::{CableRow, Geometry, HallPacking, Packing, cable_rows, scale_up_rows};
 use crate::hardware::{Cluster, FabricOption};
 use crate::network::Network;
 use crate::plant::side::{Joined, SideBill, SideNetwork};
@@ -55,6 +55,9 @@ pub struct DetailRequest {
     pub servers_per_rack: u64,
     /// Switches in a full network rack.
     pub switches_per_rack: u64,
+    /// Several halls, in the order of their servers; empty: one.
+    #[serde(default)]
+    pub halls: Vec<HallPacking>,
     /// Floor.
     pub geometry: Geometry,
     /// Ways to bridge a distance, the cheapest first.
@@ -292,6 +295,7 @@ impl Shape {
             servers_per_rack: request.servers_per_rack.max(1),
             switches_per_rack: request.switches_per_rack.max(1),
             interconnect_share: interconnect as f64 / compute_racks as f64,
+            halls: request.halls.clone(),
         };
         let kind = match cluster.fabrics[0].kind {
             FabricKind::RailOptimised => "rail-optimised",

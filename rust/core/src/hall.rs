@@ -28,6 +28,9 @@ pub struct Geometry {
     pub riser: f64,
     /// Slack over the way.
     pub slack: f64,
+    /// Metres between the rows of one hall and those of the next.
+    #[serde(default)]
+    pub hall_gap: f64,
 }
 
 impl Geometry {
@@ -47,6 +50,13 @@ impl Geometry {
         (2.0 * self.riser + across + along) * (1.0 + self.slack)
     }
 
+    /// The place at which the next hall begins: the next row, and as many more as its distance takes.
+    fn next_hall(&self, place: f64) -> f64 {
+        let per_row = self.racks_per_row as f64;
+        let rows = (place / per_row).ceil() + (self.hall_gap / self.row_pitch).ceil();
+        rows * per_row
+    }
+
     /// Floor of `racks` racks with their aisles, in m²: racks · pitch · row pitch. White space, no plant rooms.
     #[must_use]
     pub fn white_space(&self, racks: u64) -> f64 {
@@ -55,7 +65,7 @@ impl Geometry {
 }
 
 /// How machines are packed into racks.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Packing {
     /// Servers in all.
     pub servers: u64,
@@ -65,6 +75,34 @@ pub struct Packing {
     pub switches_per_rack: u64,
     /// Racks of scale-up interconnect for each compute rack.
     pub interconnect_share: f64,
+    /// Several halls in the order of their servers; empty: one.
+    pub halls: Vec<HallPacking>,
+}
+
+/// The servers of one of several halls.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HallPacking {
+    /// In the hall.
+    pub servers: u64,
+    /// In a full rack of it.
+    pub servers_per_rack: u64,
+}
+
+impl Packing {
+    /// The first server of every compute rack, and the hall in which it stands.
+    fn racks(&self) -> Vec<(u64, usize)> {
+        let one = [HallPacking { servers: self.servers, servers_per_rack: self.servers_per_rack }];
+        let halls = if self.halls.is_empty() { &one[..] } else { &self.halls };
+        let mut before = 0;
+        let mut racks = Vec::new();
+        for (place, hall) in halls.iter().enumerate() {
+            let each = hall.servers_per_rack.max(1);
+            racks.extend((0..hall.servers.div_ceil(each)).map(|rack| (before + rack * each, place)));
+            before += hall.servers;
+        }
+        racks
+    }
 }
 
 /// Cables of one length between two tiers.
@@ -132,7 +170,7 @@ struct LeafRack {
 #[must_use]
 pub fn cable_rows(design: &FabricDesign, packing: &Packing, geometry: &Geometry) -> Vec<CableRow> {
     let mut sorted = Sorted::default();
-    let plan = Floor::of(design, packing);
+    let plan = Floor::of(design, packing, geometry);
     plan.host_links(design.links[0].count, geometry, &mut sorted);
     let [leaves, spines, cores, supers] =
         [0, 1, 2, 3].map(|tier| design.tiers.get(tier).map_or(0, |tier| tier.switches));
@@ -214,6 +252,8 @@ fn join(
 /// The order of the racks.
 struct Floor {
     packing: Packing,
+    /// First server and hall of every compute rack.
+    racks: Vec<(u64, usize)>,
     /// Servers that share a network rack of leaves.
     block: u64,
     /// Network racks of leaves, in order; of a block they stand side by side.
@@ -225,7 +265,7 @@ struct Floor {
 }
 
 impl Floor {
-    fn of(design: &FabricDesign, packing: &Packing) -> Self {
+    fn of(design: &FabricDesign, packing: &Packing, geometry: &Geometry) -> Self {
         let leaves = design.tiers[0].switches;
         let group_servers = design.reach[0].servers.max(1);
         let groups = packing.servers.div_ceil(group_servers).max(1);
@@ -233,10 +273,11 @@ impl Floor {
         let shared = (packing.switches_per_rack / per_group).max(1);
         let block = group_servers * shared;
         let racks_per_block = (per_group * shared).div_ceil(packing.switches_per_rack).max(1);
-        let compute_racks = packing.servers.div_ceil(packing.servers_per_rack);
+        let racks = packing.racks();
         let stretch = 1.0 + packing.interconnect_share;
         let mut floor = Self {
-            packing: *packing,
+            packing: packing.clone(),
+            racks: racks.clone(),
             block,
             leaf_racks: Vec::new(),
             racks_per_block: usize::try_from(racks_per_block).unwrap_or(1),
@@ -248,11 +289,14 @@ impl Floor {
         let mut next = 0;
         for number in 0..packing.servers.div_ceil(block) {
             // Racks whose first server is in this block; half of them stand before its network racks.
-            let end = ((number + 1) * block).div_ceil(packing.servers_per_rack).min(compute_racks);
+            let end = racks.partition_point(|(first, _)| *first < (number + 1) * block);
             let before = next + (end - next) / 2;
             for index in next..end {
                 if index == before {
                     floor.place_leaves(&mut place, &mut left, racks_per_block, per_group * shared);
+                }
+                if index > 0 && racks[index].1 != racks[index - 1].1 {
+                    place = geometry.next_hall(place);
                 }
                 floor.compute.push(place);
                 place += stretch;
@@ -280,12 +324,11 @@ impl Floor {
 
     /// Links of servers to the leaves of their block; those of other machines start beside the leaves.
     fn host_links(&self, count: u64, geometry: &Geometry, sorted: &mut Sorted) {
-        let per_rack = self.packing.servers_per_rack;
         let each = count as f64 / self.packing.servers as f64;
         let mut whole = Whole::default();
         for (index, place) in self.compute.iter().enumerate() {
-            let first = index as u64 * per_rack;
-            let last = (first + per_rack).min(self.packing.servers);
+            let first = self.racks[index].0;
+            let last = self.racks.get(index + 1).map_or(self.packing.servers, |(next, _)| *next);
             // A rack may lie across two blocks.
             let mut server = first;
             while server < last {
@@ -392,8 +435,14 @@ pub fn scale_up_rows(
 mod tests {
     use super::*;
 
-    const HALL: Geometry =
-        Geometry { rack_pitch: 0.6, row_pitch: 3.0, racks_per_row: 20, riser: 2.0, slack: 0.1 };
+    const HALL: Geometry = Geometry {
+        rack_pitch: 0.6,
+        row_pitch: 3.0,
+        racks_per_row: 20,
+        riser: 2.0,
+        slack: 0.1,
+        hall_gap: 0.0,
+    };
 
     #[test]
     fn a_cable_climbs_twice_and_runs_along_and_across() {

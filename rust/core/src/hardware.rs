@@ -177,9 +177,32 @@ pub struct CoolingOption {
     /// Share of board power at which cards stay cool enough on the hottest days that the plan has to hold on.
     #[serde(default = "crate::fabric::level")]
     pub heat_cap: f64,
+    /// In each of several halls, in their order; empty: alike everywhere. Of several the figures above are the best of
+    /// any, which is what bounds rest on.
+    #[serde(default)]
+    pub halls: Vec<HallAir>,
+}
+
+/// How a cooling kind runs at the supply temperature of one hall; the fields are those of [`CoolingOption`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct HallAir {
+    pub pue: f64,
+    pub pue_design_day: f64,
+    pub wue: Option<f64>,
+    pub chilled_share: f64,
+    pub heat_cap: f64,
 }
 
 impl CoolingOption {
+    /// The figures where all halls are alike.
+    #[must_use]
+    pub fn air(&self) -> HallAir {
+        let Self { pue, pue_design_day, wue, chilled_share, heat_cap, .. } = *self;
+        HallAir { pue, pue_design_day, wue, chilled_share, heat_cap }
+    }
+
     /// Whether cards capped at `power_cap` of their board power stay cool enough.
     #[must_use]
     pub fn holds(&self, power_cap: f64) -> bool {

@@ -13,7 +13,7 @@ use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::plant::side::SideNetwork;
-use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
+use crate::plant::{Economics, HallSpec, RackCeiling, Recovery, Site, Terms};
 use crate::training::layout::{Layout, Recompute};
 use crate::training::schedule::{ContextKind, Schedule};
 use crate::training::split::StageSplit;
@@ -209,6 +209,9 @@ pub struct Problem {
     /// What one rack of the halls takes.
     #[serde(default)]
     pub rack: RackCeiling,
+    /// Several halls, in the order in which they are filled; empty: one, whose limits stand in `limits`.
+    #[serde(default)]
+    pub halls: Vec<HallSpec>,
     /// Networks beside the one of the cards.
     #[serde(default)]
     pub side_networks: Vec<SideNetwork>,
@@ -247,6 +250,7 @@ impl Problem {
             economics: self.economics,
             recovery: self.reliability,
             rack: self.rack,
+            halls: &self.halls,
             side_networks: &self.side_networks,
             storage: self.storage.as_ref(),
             parameters: self.model.trained_parameters(),

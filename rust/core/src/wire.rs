@@ -306,6 +306,12 @@ fn binding(problem: &Problem, best: &Design) -> (Vec<String>, Option<f64>) {
         ("limits.liquid_watts", near(limits.liquid_watts, best.facility.liquid_heat_megawatts * megawatt)),
         ("limits.air_watts", near(limits.air_watts, best.facility.air_heat_megawatts * megawatt)),
         // Racks are few and whole: a hall with no place for one more is full.
+        // Several halls are full when none takes a server, or a scale-up domain, more.
+        (
+            "limits.halls",
+            !best.facility.halls.is_empty()
+                && best.facility.halls.iter().all(|hall| hall.full.is_some() || hall.holds_none.is_some()),
+        ),
         ("limits.racks", limits.racks.is_some_and(|most| full(best.facility.racks.total, most as f64, 1.0))),
         (
             "limits.floor_m2",

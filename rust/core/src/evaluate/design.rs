@@ -7,6 +7,7 @@ use crate::cost::{Capex, YearlyCost};
 use crate::draw::PhaseDraw;
 use crate::fabric::{FabricKind, LinkTier, Tier, Transceivers};
 use crate::facility::{ItPower, RackBound, Racks};
+use crate::plant::HallUse;
 use crate::reliability::causes::Causes;
 use crate::training::layout::{Layout, Rule};
 use crate::training::memory::Memory;
@@ -104,6 +105,7 @@ pub struct FacilityAnswer {
     pub storage_per_rack: u64,
     pub storage_height: f64,
     pub racks: RacksAnswer,
+    pub halls: Vec<HallUse>,
     pub servers: u64,
     pub rack_kilowatts: f64,
     pub cooling: String,

@@ -14,10 +14,12 @@ pub fn over_words(
     facility: &FacilityAnswer,
     cost: &CostAnswer,
 ) -> String {
+    let halls = || facility.halls.iter().filter_map(|hall| hall.over.clone()).collect::<Vec<_>>().join("; ");
     let told = |name: &&str| match amounts(name, limits, cards, facility, cost) {
         Some((taken, limit, unit)) => {
             format!("{name} (takes {}{unit}, limit {}{unit})", short(taken), short(limit))
         }
+        None if *name == "limits.halls" => format!("{name} ({})", halls()),
         None => (*name).to_string(),
     };
     let alone = names.len() == 1;

@@ -200,6 +200,18 @@ pub struct Racks {
 }
 
 impl Racks {
+    /// These and `others`.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self {
+            compute: self.compute + others.compute,
+            network: self.network + others.network,
+            interconnect: self.interconnect + others.interconnect,
+            cooling: self.cooling + others.cooling,
+            storage: self.storage + others.storage,
+        }
+    }
+
     /// All racks.
     #[must_use]
     pub fn total(&self) -> u64 {

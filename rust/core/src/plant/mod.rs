@@ -4,24 +4,29 @@
 //! parallel layout: the search works it out once per size and times layouts against it.
 
 mod drawn;
+mod halls;
 mod packing;
 mod running;
 pub mod side;
 pub mod store;
 mod terms;
 
+pub use halls::{HallUse, most_servers};
 pub use packing::{rated_server, servers_per_rack};
 pub use running::{Upkeep, keeping, spare_rule, upkeep};
-pub use terms::{Economics, FailureModel, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms};
+pub use terms::{
+    Economics, FailureModel, HallSpec, PeerMemory, RackCeiling, Recovery, Save, Site, SparePolicy, Terms,
+};
 
 use crate::cost::{Capex, YearlyCost, building_price, energy_price, price_of};
 use crate::fabric::{FabricDesign, FabricSpec, design};
 use crate::facility::{ItLoad, ItPower, RackBound, Racks, energy_per_year, facility_power, water_per_year};
-use crate::hardware::{Cluster, CoolingOption, FabricOption};
+use crate::hardware::{Cluster, CoolingOption, FabricOption, HallAir};
 use crate::reliability::Goodput;
 use crate::reliability::causes::Causes;
 use crate::units::{Bytes, Usd, Watts};
-use packing::{cdus, packed};
+use halls::{Fill, filled};
+use packing::{Stood, packed};
 use side::{Joined, SideCounts, side_totals};
 use store::StorageSpec;
 
@@ -73,6 +78,10 @@ pub struct Plant {
     pub storage_height: f64,
     /// Racks.
     pub racks: Racks,
+    /// What each of several halls holds; empty: there is one.
+    pub halls: Vec<HallUse>,
+    /// PUE, WUE and chillers, of several halls the mean over where the load stands.
+    pub air: HallAir,
     /// Which limit holds the servers of a rack down.
     pub rack_bound: RackBound,
     /// Floor of all racks with their aisles, in m²; none where that of one is not known.
@@ -166,44 +175,35 @@ pub fn plant_on(
     (wired, upkeep): (FabricDesign, &Result<Upkeep, String>),
     known: &mut SideCounts,
 ) -> Result<Plant, String> {
-    let Choice { cluster, fabric, cooling, clock, .. } = *choice;
+    let Choice { cluster, cooling, clock, .. } = *choice;
     let cards = units * cluster.unit_cards;
     let servers = units * cluster.unit_servers();
     let domains = cards.div_ceil(cluster.domain_cards);
     let card_power = cluster.card_power().draw(clock);
-    let mut load = ItLoad {
-        servers,
-        cards_per_server: cluster.cards_per_server,
-        card: card_power,
-        host: cluster.host_power,
-        fans: cluster.fan_power,
-        fan_saving: cooling.fan_saving,
-        conversion_loss: None,
-        domains,
-        domain: cluster.domain_power,
-        switches: wired.switches(),
-        switch: fabric.switch_power,
-        switch_modules: wired.transceivers.switch_side,
-        switch_module: fabric.switch_module_power,
-        host_modules: wired.transceivers.host_side,
-        host_module: fabric.host_module_power,
-        nics: 0,
-        nic: Watts::ZERO,
-        side_networks: Watts::ZERO,
-        storage: Watts::ZERO,
-    };
+    let mut load = it_load(choice, &wired, (units, card_power));
     let checkpoint = terms.checkpoint();
     let storage = stored(terms, checkpoint, servers);
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
     }
-    let stood = packed(choice, &load, domains, (&terms.rack, storage))?;
+    let one = match terms.halls.len() {
+        0 | 1 => Some(packed(choice, &load, domains, (&terms.rack, storage))?),
+        _ => None,
+    };
+    let fill = |load: &ItLoad, it: Watts, switches: u64| {
+        let peak = peak_it(choice, it, card_power, cards);
+        filled(choice, terms, &Fill { load, storage, it, peak, switches, cards })
+    };
+    let before = match &one {
+        Some(one) => one.racks,
+        None => fill(&load, load.draw().total(), wired.switches())?.racks,
+    };
     // Racks that the side networks themselves, storage and coolant add have no ports in the management network.
     let joined = Joined {
         servers,
         cards_per_server: cluster.cards_per_server,
         switches: wired.switches(),
-        racks: stood.racks.total() - stood.racks.storage,
+        racks: before.compute + before.network + before.interconnect,
         storage: storage.map(|(_, count)| count),
     };
     let side = side_totals(terms.side_networks, &joined, known)?;
@@ -212,10 +212,13 @@ pub fn plant_on(
     let it = power.total();
     let liquid_heat = it * cooling.liquid_share;
     let peak_it = peak_it(choice, it, card_power, cards);
-    let coolant = cdus(peak_it * cooling.liquid_share, &terms.rack);
-    let coolant = (coolant, peak_it * cooling.liquid_share);
-    let racks = stood.with(wired.switches() + side.switches, coolant, &terms.rack);
-    let facility = facility_power(it, cooling.pue);
+    let switches = wired.switches() + side.switches;
+    let stood = match one {
+        Some(one) => one.stood(switches, peak_it * cooling.liquid_share, &terms.rack, cooling.air()),
+        None => fill(&load, it, switches)?,
+    };
+    let Stood { racks, air, .. } = stood;
+    let facility = facility_power(it, air.pue);
     let energy = energy_per_year(facility);
     let it_energy = energy_per_year(it);
     // A capped server cannot draw more than its rating less what the cap takes from the cards.
@@ -227,7 +230,7 @@ pub fn plant_on(
     let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let Upkeep { causes, time } = upkeep.clone()?;
-    let facility_design_day = facility_power(it, cooling.pue_design_day);
+    let facility_design_day = facility_power(it, air.pue_design_day);
     Ok(Plant {
         cards,
         servers,
@@ -244,7 +247,7 @@ pub fn plant_on(
         peak_it,
         power,
         nameplate,
-        nameplate_intake: nameplate.map(|watts| facility_power(watts, cooling.pue_design_day)),
+        nameplate_intake: nameplate.map(|watts| facility_power(watts, air.pue_design_day)),
         servers_per_rack: stood.servers_per_rack,
         switches_per_rack: stood.switches_per_rack,
         storage_servers: storage.map_or(0, |(_, count)| count),
@@ -254,8 +257,10 @@ pub fn plant_on(
         white_space: (terms.rack.floor_per_rack > 0.0)
             .then(|| terms.rack.floor_per_rack * racks.total() as f64),
         racks,
+        halls: stood.halls,
+        air,
         energy_mwh_per_year: energy.0 / 1000.0,
-        water_m3_per_year: cooling.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
+        water_m3_per_year: air.wue.map(|wue| water_per_year(it_energy, wue).0 / 1000.0),
         carbon_tonnes_per_year: energy.0 * terms.site.carbon_kg_per_kwh / 1000.0,
         energy_usd_per_year: bill,
         tco_usd_per_year: year.total(),
@@ -265,6 +270,32 @@ pub fn plant_on(
         causes,
         checkpoint,
     })
+}
+
+/// What draws power of `units` purchase units of cards of `card` watts, before storage and side networks.
+fn it_load(choice: &Choice, wired: &FabricDesign, (units, card): (u64, Watts)) -> ItLoad {
+    let Choice { cluster, fabric, cooling, .. } = *choice;
+    ItLoad {
+        servers: units * cluster.unit_servers(),
+        cards_per_server: cluster.cards_per_server,
+        card,
+        host: cluster.host_power,
+        fans: cluster.fan_power,
+        fan_saving: cooling.fan_saving,
+        conversion_loss: None,
+        domains: (units * cluster.unit_cards).div_ceil(cluster.domain_cards),
+        domain: cluster.domain_power,
+        switches: wired.switches(),
+        switch: fabric.switch_power,
+        switch_modules: wired.transceivers.switch_side,
+        switch_module: fabric.switch_module_power,
+        host_modules: wired.transceivers.host_side,
+        host_module: fabric.host_module_power,
+        nics: 0,
+        nic: Watts::ZERO,
+        side_networks: Watts::ZERO,
+        storage: Watts::ZERO,
+    }
 }
 
 /// Storage servers, where they are counted. One server alone keeps its data and checkpoints on its own drives.

@@ -1,6 +1,7 @@
 //! Servers, switches and coolant units of a plant in racks.
 
 use super::Choice;
+use super::halls::HallUse;
 use super::store::StorageSpec;
 use super::terms::RackCeiling;
 use crate::chain::coolant_units;
@@ -8,6 +9,7 @@ use crate::facility::{
     ItLoad, Machine, RACK_UNITS, RESERVED_RACK_UNITS, RackBound, RackLimits, Racks, interconnect_racks,
     racks_for,
 };
+use crate::hardware::HallAir;
 use crate::units::Watts;
 
 /// How machines stand in racks.
@@ -27,7 +29,36 @@ pub(super) struct Packed {
     pub(super) power: Watts,
 }
 
+/// Racks of a whole plant, in one hall or several.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stood {
+    pub(super) racks: Racks,
+    pub(super) servers_per_rack: u64,
+    pub(super) bound: RackBound,
+    pub(super) switches_per_rack: u64,
+    pub(super) storage_per_rack: u64,
+    pub(super) power: Watts,
+    pub(super) air: HallAir,
+    pub(super) halls: Vec<HallUse>,
+}
+
 impl Packed {
+    /// The plant in one hall, with `switches` in all and `liquid` heat.
+    pub(super) fn stood(self, switches: u64, liquid: Watts, ceiling: &RackCeiling, air: HallAir) -> Stood {
+        let racks = self.with(switches, (cdus(liquid, ceiling), liquid), ceiling);
+        let Self { servers_per_rack, bound, switches_per_rack, storage_per_rack, power, .. } = self;
+        Stood {
+            racks,
+            servers_per_rack,
+            bound,
+            switches_per_rack,
+            storage_per_rack,
+            power,
+            air,
+            halls: Vec::new(),
+        }
+    }
+
     /// All racks, with those that `switches` in all and `units` of coolant for `liquid` heat take. What is left of the
     /// only rack of servers takes all of them where it can, as a small cluster is built.
     pub(super) fn with(&self, switches: u64, (units, liquid): (u64, Watts), ceiling: &RackCeiling) -> Racks {

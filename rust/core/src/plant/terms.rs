@@ -81,6 +81,38 @@ impl RackCeiling {
     }
 }
 
+/// One of several halls: what it takes, and what one of its racks does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HallSpec {
+    /// Name for people.
+    pub name: String,
+    /// Places for racks of all kinds.
+    pub racks: u64,
+    /// One of them.
+    pub rack: RackCeiling,
+    /// Heat that the liquid loop takes.
+    #[serde(default)]
+    pub liquid_watts: Option<f64>,
+    /// Heat that the air takes.
+    #[serde(default)]
+    pub air_watts: Option<f64>,
+    /// What the transformers carry on the design day.
+    #[serde(default)]
+    pub transformer_watts: Option<f64>,
+    /// White space, aisles included.
+    #[serde(default)]
+    pub floor_m2: Option<f64>,
+}
+
+impl HallSpec {
+    /// Its racks and no other limit: what would be asked of it.
+    pub fn widen(&mut self) {
+        self.racks = u64::MAX;
+        (self.liquid_watts, self.air_watts, self.transformer_watts, self.floor_m2) = (None, None, None, None);
+    }
+}
+
 /// Terms on which capital is spread over years.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,8 +254,10 @@ pub struct Terms<'a> {
     pub recovery: Recovery,
     /// Parameters of the model that is trained.
     pub parameters: f64,
-    /// Racks of the halls.
+    /// Racks of the hall, or what racks of all halls have in common.
     pub rack: RackCeiling,
+    /// Halls with racks of their own; fewer than two: `rack` and the limits of the problem say it all.
+    pub halls: &'a [HallSpec],
     /// Networks beside the one of the cards.
     pub side_networks: &'a [SideNetwork],
     /// Storage servers; none: they are not counted.

@@ -2,7 +2,7 @@
 
 use crate::cost::building_price;
 use crate::facility::{facility_power, racks_for};
-use crate::plant::{Choice, rated_server, servers_per_rack};
+use crate::plant::{Choice, most_servers, rated_server, servers_per_rack};
 use crate::problem::{Limits, Problem};
 use crate::units::{Usd, Watts};
 
@@ -20,6 +20,8 @@ pub struct Least<'a> {
     server: Option<Watts>,
     /// Servers that a rack takes; none: not one, which the plant says in words.
     per_rack: Option<u64>,
+    /// Servers that several halls could hold with nothing else in them; none: there is one.
+    held: Option<u64>,
 }
 
 impl<'a> Least<'a> {
@@ -33,7 +35,11 @@ impl<'a> Least<'a> {
             installation: problem.economics.installation_share,
             card: choice.cluster.card_power().draw(choice.clock),
             server: choice.cluster.server_nameplate.map(|_| rated_server(&choice)),
-            per_rack: servers_per_rack(&choice, &problem.rack).ok().map(|(servers, _)| servers),
+            per_rack: match problem.halls.len() {
+                0 | 1 => servers_per_rack(&choice, &problem.rack).ok().map(|(servers, _)| servers),
+                _ => None,
+            },
+            held: (problem.halls.len() > 1).then(|| most_servers(&choice, &problem.halls)),
             choice,
         }
     }
@@ -67,6 +73,7 @@ impl<'a> Least<'a> {
             ("limits.transformer_watts", over(limits.transformer_watts, Some(transformer))),
             ("limits.ups_watts", over(limits.ups_watts, Some(drawn.0 / self.distribution_efficiency))),
             ("limits.nameplate_intake_watts", over(limits.nameplate_intake_watts, rated.map(intake))),
+            ("limits.halls", self.held.is_some_and(|most| most > 0 && servers > most)),
             ("limits.racks", limits.racks.zip(racks).is_some_and(|(limit, least)| least > limit)),
             ("limits.capex_usd", over(limits.capex_usd, price)),
         ]

@@ -7,7 +7,7 @@ use crate::error::CoreError;
 use crate::hardware::Cluster;
 use crate::model::Model;
 use crate::plant::side::SideNetwork;
-use crate::plant::{Economics, RackCeiling, Recovery, Site, Terms};
+use crate::plant::{Economics, HallSpec, RackCeiling, Recovery, Site, Terms};
 use crate::precision::Precision;
 use crate::problem::{Axis, Limits, Objective};
 use crate::service::traffic::Traffic;
@@ -156,6 +156,9 @@ pub struct ServiceProblem {
     /// What one rack of the halls takes.
     #[serde(default)]
     pub rack: RackCeiling,
+    /// Several halls, in the order in which they are filled; empty: one, whose limits stand in `limits`.
+    #[serde(default)]
+    pub halls: Vec<HallSpec>,
     /// Networks beside the one of the cards.
     #[serde(default)]
     pub side_networks: Vec<SideNetwork>,
@@ -199,6 +202,7 @@ impl ServiceProblem {
             recovery: self.reliability,
             parameters: 0.0,
             rack: self.rack,
+            halls: &self.halls,
             side_networks: &self.side_networks,
             storage: self.storage.as_ref(),
         }

@@ -7,6 +7,7 @@ use crate::error::CoreError;
 use crate::evaluate::design::Design;
 use crate::evaluate::evaluate;
 use crate::evaluate::over::{grouped, over_words, short};
+use crate::plant::HallSpec;
 use crate::problem::Problem;
 use crate::search::{Outcome, Progress, search};
 use crate::training::layout::Rule;
@@ -62,6 +63,7 @@ pub fn nearest(problem: &Problem, outcome: &Outcome) -> Result<Nearest, CoreErro
     relaxed.search.objective = crate::problem::Objective::Cards;
     relaxed.limits =
         crate::problem::Limits::cards(1, (problem.limits.cards_max.saturating_mul(16)).min(1_000_000));
+    relaxed.halls.iter_mut().for_each(HallSpec::widen);
     if let Some(found) = search(&relaxed, &mut silent)?.best {
         let design = evaluate(problem, &choice(&found))?;
         let why = format!(

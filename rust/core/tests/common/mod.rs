@@ -85,6 +85,7 @@ pub fn cooling(kind: &str, pue: f64, usd_per_watt: f64) -> CoolingOption {
         building_usd_per_watt: Some(usd_per_watt),
         liquid_share: if kind == "cold-plate" { 0.8 } else { 0.0 },
         heat_cap: 1.0,
+        halls: Vec::new(),
         chilled_share: 0.2,
     }
 }
@@ -253,6 +254,7 @@ pub fn problem() -> Problem {
             distribution_efficiency: 0.98,
         },
         rack: RackCeiling::default(),
+        halls: Vec::new(),
         side_networks: Vec::new(),
         storage: None,
         chain: None,

@@ -120,6 +120,7 @@ pub fn problem(model: Model, rate: Option<f64>) -> ServiceProblem {
         },
         limits: Limits::cards(1, 100_000),
         rack: RackCeiling::default(),
+        halls: Vec::new(),
         storage: None,
         side_networks: Vec::new(),
         chain: None,

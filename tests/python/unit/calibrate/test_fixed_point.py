@@ -11,6 +11,7 @@ import pytest
 
 from planner.calibrate.fit import Model, next_step
 from planner.calibrate.run import shipped_model
+from planner.software.elsewhere import elsewhere
 from planner.specs import SpecLibrary
 from planner.validation.open_fields import DOUBTS, LAGS
 from planner.validation.run import OUT_OF_FOLD
@@ -53,6 +54,11 @@ def test_the_doubts_about_open_fields_are_those_of_the_runs(committed: dict[str,
     assert list(committed["open_fields"]) == list(DOUBTS)
     for name, found in committed["open_fields"].items():
         assert DOUBTS[name] == pytest.approx(found, abs=0.01), name
+
+
+def test_what_an_unknown_source_adds_is_that_of_the_runs(committed: dict[str, Any]) -> None:
+    assert elsewhere(False) == pytest.approx(committed["elsewhere"]["dense"], abs=0.005)
+    assert elsewhere(True) == pytest.approx(committed["elsewhere"]["experts"], abs=0.005)
 
 
 def test_what_the_fastest_choice_for_an_open_field_is_too_fast_by_is_that_of_the_runs(

@@ -94,6 +94,20 @@ def test_money_is_in_dollars_by_the_library_s_rates(library: SpecLibrary) -> Non
     )
 
 
+def test_redundancy_has_a_price_of_its_own(library: SpecLibrary) -> None:
+    facility = library.part("facility-cn")
+
+    def price(*sets: str) -> float:
+        room = problem(library, *sets).request.clusters[0].coolings[-1]
+        assert room.building_usd_per_watt is not None
+        return room.building_usd_per_watt
+
+    usual = price()
+    assert price('site.redundancy="N+1"') == usual
+    assert price('site.redundancy="2N"') == pytest.approx(usual * facility.redundancy["2N"].value)
+    assert price('site.redundancy="N"') == pytest.approx(usual * facility.redundancy["N"].value)
+
+
 def test_cooling_kinds_are_those_of_system_and_site(library: SpecLibrary) -> None:
     kinds = [room.kind for room in problem(library, "limits.pue=2").request.clusters[0].coolings]
     assert kinds == list(library.system("kunlun-p800-8").cooling)
@@ -125,12 +139,20 @@ def test_halls_bound_racks_heat_weight_and_transformers(library: SpecLibrary) ->
     assert facility.chain
     assert facility.floor
     assert facility.rack_frame
-    assert (limits.racks, limits.liquid_watts, limits.air_watts) == (150, 6e6, 2e6)
+    first, second = request.halls
+    assert (first.racks, first.liquid_watts, first.air_watts) == (100, 4e6, 1e6)
+    assert (second.racks, second.liquid_watts, second.air_watts) == (50, 2e6, 1e6)
     # 3 of 4 x 2,500 and both of 2,000 kVA at the power factor.
-    assert limits.transformer_watts == pytest.approx(11.5e6 * facility.chain.power_factor.value)
+    assert first.transformer_watts == pytest.approx(7.5e6 * facility.chain.power_factor.value)
+    assert second.transformer_watts == pytest.approx(4e6 * facility.chain.power_factor.value)
     floor = facility.floor.rack_pitch.value * facility.floor.rack_depth.value
-    assert request.rack.watts == 40e3
-    assert request.rack.kilograms == pytest.approx(1200 * floor - facility.rack_frame.value)
+    assert (first.rack.watts, second.rack.watts) == (60e3, 40e3)
+    assert first.rack.kilograms == pytest.approx(1200 * floor - facility.rack_frame.value)
+    # What each hall takes is its own: nothing bounds them together.
+    assert (limits.racks, limits.liquid_watts, limits.transformer_watts) == (None, None, None)
+    only = problem(library, 'site.hall=[{racks = 100, rack_power = "60 kW", liquid_power = "4 MW"}]').request
+    assert (only.halls, only.limits.racks, only.limits.liquid_watts) == ((), 100, 4e6)
+    assert only.rack.watts == 60e3
 
 
 def test_lower_caps_are_searched_where_power_is_limited(library: SpecLibrary) -> None:

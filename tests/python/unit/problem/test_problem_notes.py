@@ -31,8 +31,6 @@ def notes(library: SpecLibrary, **site: str) -> list[str]:
     ("site", "told"),
     [
         ({"tariff": "30 USD/kWh"}, "look at its unit"),
-        ({"redundancy": "2N"}, "not the price of the building"),
-        ({"redundancy": "N"}, "not the price of the building"),
     ],
 )
 def test_what_is_doubtful_or_has_no_price_is_remarked_on(
