@@ -56,6 +56,10 @@ class ServiceTerms(Part):
         description="at the percentile of the target, simulated where that confirms it; generic: latency"
     )
     tpot_seconds: float | None = Field(description="at the percentile of the target")
+    over_ttft: bool = Field(
+        default=False, description="TTFT is over its target, by less than a short run is sure of"
+    )
+    over_tpot: bool = Field(default=False, description="the same of TPOT")
     usd_per_million: list[CostPerMillion] = Field(
         description="output tokens (generic: items), at shares of the most the service could do"
     )
@@ -384,10 +388,16 @@ def _service_terms(plan: Plan, rate: float) -> ServiceTerms | None:
         requests_per_second=served.most_requests_per_second,
         active_cards=plan.cards.active,
         tokens_per_second_per_card=rate / plan.cards.total,
-        ttft_seconds=ran.ttft_quantile_seconds if ran else ttft,
-        tpot_seconds=ran.tpot_quantile_seconds if ran else tpot,
+        ttft_seconds=(first := ran.ttft_quantile_seconds if ran else ttft),
+        tpot_seconds=(tokens := ran.tpot_quantile_seconds if ran else tpot),
+        over_ttft=_over(first, plan.target.ttft_seconds),
+        over_tpot=_over(tokens, plan.target.tpot_seconds),
         usd_per_million=served.cost_per_million,
     )
+
+
+def _over(found: float | None, wanted: float | None) -> bool:
+    return found is not None and wanted is not None and found > wanted * (1.0 + 1e-3)
 
 
 def _scaled(band: Band | None, factor: float) -> Band | None:

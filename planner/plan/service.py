@@ -15,6 +15,7 @@ from planner.plan.service_bands import ServiceStudy
 from planner.plan.service_case import ServiceCase, chip_of, used_of
 from planner.plan.service_evidence import evidence_of, maturity
 from planner.plan.service_headline import ServiceFacts, refuted, service_headline
+from planner.plan.service_notes import notes_on
 from planner.plan.service_parts import ServicePrice
 from planner.plan.service_prices import prices_of
 from planner.plan.service_slow import confidence_of
@@ -77,6 +78,8 @@ def service_plan(
         if gap is not None:
             best = f"by at most {100.0 * gap:.0f} % (a bound, not a plan)"
         case.notes.append(CUT_SHORT.format(best=best))
+    if design:
+        case.notes += notes_on(case.request, design)
     proof = evidence_of(case, basis, used, studied)
     cards = None
     if design:

@@ -130,6 +130,13 @@ class ServiceSummary(Part):
     tco_usd_per_year: float | None
 
 
+class Stronger(Part):
+    """A service of as many cards as the answer that could carry more; the answer draws less at the load."""
+
+    service: ServiceSummary
+    most_requests_per_second: float = Field(description="by the closed forms")
+
+
 class Simulated(Part):
     """What a seeded simulation of the service measured, request by request and step by step."""
 
@@ -243,6 +250,9 @@ class Service(Part):
     cost_per_million: list[CostPerMillion]
     trade: list[TradePoint]
     front: list[ServiceSummary]
+    stronger: Stronger | None = Field(
+        default=None, description="of as many cards the service that carries most; null: hardly more"
+    )
     runners_up: list[ServiceSummary]
     prices: list[ServicePrice] = Field(
         default=[], description="what a step of each constraint is worth; only where a load is asked for"

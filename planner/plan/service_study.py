@@ -70,10 +70,18 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Service
         update={"cluster": 0, "fabric": 0, "cooling": 0, "cap": 0}
     )
 
-    def moved(figure: Uncertain, value: float) -> Wire | None:
+    def question(figure: Uncertain, value: float) -> serving_wire.EvaluateServiceRequest:
         request = build_service(plant, case.library, {figure.place: value}).request
         request = request.model_copy(update={"target": loaded, "search": request.search.unsimulated()})
-        return _evaluated(request, choice)
+        return serving_wire.EvaluateServiceRequest(problem=request, design=choice)
+
+    ends = [(figure, value) for figure in moving(used) for value in (figure.low, figure.high)]
+    # All at once: the core works on as many as there are processors.
+    answers = engine.evaluate_services([question(*end) for end in ends], threads=0)
+    known = {(figure.key, value): answer for (figure, value), answer in zip(ends, answers, strict=True)}
+
+    def moved(figure: Uncertain, value: float) -> Wire | None:
+        return _answered(known[figure.key, value])
 
     def slowed(factor: float) -> Wire | None:
         return _evaluated(base.model_copy(update={"target": loaded.slowed(factor)}), choice)
@@ -85,14 +93,20 @@ def study_of(case: ServiceCase, design: Wire, used: Sequence[Figure]) -> Service
     return scaled_rates(found, design["most_requests_per_second"] / closed)
 
 
-def _evaluated(request: serving_wire.ServiceRequest, choice: serving_wire.ServiceChoice) -> Wire | None:
+def _answered(answer: Wire | EngineError) -> Wire | None:
     """The service; None where the problem cannot even be stated or it does not fit."""
-    try:
-        return engine.evaluate_service(serving_wire.EvaluateServiceRequest(problem=request, design=choice))
-    except EngineError as fault:
-        if fault.exit_code == EXIT_BUG:
-            raise
-        return None
+    if not isinstance(answer, EngineError):
+        return answer
+    if answer.exit_code == EXIT_BUG:
+        raise answer
+    return None
+
+
+def _evaluated(request: serving_wire.ServiceRequest, choice: serving_wire.ServiceChoice) -> Wire | None:
+    (answer,) = engine.evaluate_services(
+        [serving_wire.EvaluateServiceRequest(problem=request, design=choice)], threads=1
+    )
+    return _answered(answer)
 
 
 def moving(used: Sequence[Figure]) -> list[Uncertain]:

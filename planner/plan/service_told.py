@@ -25,6 +25,7 @@ from planner.plan.service_parts import (
     ServiceSummary,
     ServiceWorkload,
     Simulated,
+    Stronger,
     TradePoint,
     precision_name,
 )
@@ -189,6 +190,7 @@ def service_of(result: Wire, design: Wire, prices: list[ServicePrice]) -> Servic
             for row in result["trade"]
         ],
         front=[_summary(row) for row in result["front"]],
+        stronger=_stronger(result.get("stronger")),
         runners_up=[_summary(row) for row in result["runners_up"]],
         prices=prices,
     )  # fmt: skip
@@ -200,6 +202,13 @@ def _simulated(found: Wire | None) -> Simulated | None:
 
 def _simulated_of(found: Wire) -> Simulated:
     return Simulated(**found)
+
+
+def _stronger(found: Wire | None) -> Stronger | None:
+    if found is None:
+        return None
+    most = found["most_requests_per_second"]
+    return Stronger(service=_summary(found["service"]), most_requests_per_second=most)
 
 
 def _summary(row: Wire) -> ServiceSummary:

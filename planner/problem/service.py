@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from planner.architectures import Architecture
 from planner.errors import ScenarioError
@@ -265,16 +266,15 @@ class _ServiceBuilder(_Builder):
         return ("bf16", *sorted(products - {"bf16"}))
 
     def _refuse_unknown_precisions(self, clusters: Sequence[wire.Cluster]) -> None:
-        """A format that no chip asked for computes with is a slip; one that some lack rules those out."""
+        """Formats that a chip cannot compute are left out on it; where none is left on any, it is a slip."""
         workload = self.scenario.workload
+        key = "workload.precisions"
         if isinstance(workload, GenericWorkload):
-            wanted = {"workload.precision": {workload.precision}}
+            key, wanted = "workload.precision", [{workload.precision}]
         else:
-            wanted = {
-                f"workload.precisions[{place}]": {_precisions(choice).dense_products}
-                for place, choice in enumerate(workload.precisions)
-            }
-        for key, precisions in wanted.items():
+            wanted = [{_precisions(choice).dense_products} for choice in workload.precisions]
+        unknown = []
+        for precisions in wanted:
             lacking = [
                 item.accelerator
                 for item in clusters
@@ -282,18 +282,25 @@ class _ServiceBuilder(_Builder):
             ]
             name = ", ".join(sorted(precisions))
             if len(lacking) == len(clusters):
-                known = [
-                    each
-                    for each in ("bf16", "fp8", "int8", "fp4")
-                    if any(getattr(self.library.accelerator(c.accelerator).peak, each) for c in clusters)
-                ]
-                raise self.scenario.origin.error(
-                    key.split("[", maxsplit=1)[0],
-                    f"{', '.join(dict.fromkeys(lacking))} has no {name} peak",
-                    f"known there: {', '.join(known)}; or weights in {name} with 16-bit products: "
-                    '{ weights = "' + name + '", activations = "bf16" }',
-                )
+                unknown.append(name)
             self.notes += [f"{chip} has no {name} peak: not considered with it" for chip in lacking]
+        if len(unknown) == len(wanted):
+            self._refuse_precisions(key, unknown, clusters)
+
+    def _refuse_precisions(
+        self, key: str, names: Sequence[str], clusters: Sequence[wire.Cluster]
+    ) -> NoReturn:
+        cards = [self.library.accelerator(item.accelerator) for item in clusters]
+        known = [
+            each for each in ("bf16", "fp8", "int8", "fp4") if any(getattr(card.peak, each) for card in cards)
+        ]
+        first = names[0]
+        raise self.scenario.origin.error(
+            key,
+            f"{', '.join(dict.fromkeys(card.id for card in cards))} has no {', '.join(names)} peak",
+            f"known there: {', '.join(known)}; or weights in {first} with 16-bit products: "
+            '{ weights = "' + first + '", activations = "bf16" }',
+        )
 
     def _rates(self, trace: Trace | None) -> tuple[float | None, float | None]:
         """Mean and peak requests per second, headroom in the peak."""

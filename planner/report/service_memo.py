@@ -366,6 +366,10 @@ def _binds(plan: Plan) -> Iterator[Row]:
     idle = [service_step(price) for price in found.prices if price not in gaining]
     if idle:
         yield "no gain from", "; ".join(idle)
+    if found.stronger is not None:
+        most = found.stronger.most_requests_per_second
+        more = f"could carry {number(most)} a second by the closed forms, at more power"
+        yield "as many cards", f"{more}: {_row(found.stronger.service)}"
     for row in found.runners_up[:4]:
         yield "other", _row(row)
     if found.trade:

@@ -97,6 +97,22 @@ def test_evaluate_says_what_a_cluster_serves_and_whether_that_is_enough() -> Non
     assert short.headline.startswith("No:")
 
 
+def test_of_a_whitelist_what_the_chip_lacks_is_left_out_and_said() -> None:
+    """An H100 has no 4-bit peak: asked for 4 and 8 bits it serves with 8."""
+    plan = planner.size(_changed(workload={"precisions": ["fp4", "fp8"]}))
+    assert plan.feasible
+    assert plan.serving is not None
+    assert plan.serving.precision is not None
+    assert plan.serving.precision["dense_products"] == "fp8"
+    assert any("no fp4 peak: not considered" in note for note in plan.notes)
+
+
+def test_cached_prefixes_are_said_to_need_a_place() -> None:
+    """A share of the prompts found in a cache is taken as given: what holds it is not bought."""
+    plan = planner.size(_changed(workload={"prefix_hit": 0.5}))
+    assert any("50 % of prompt tokens" in note and "neither sized nor bought" in note for note in plan.notes)
+
+
 def test_an_impossible_latency_names_the_best_reachable() -> None:
     """The answer is no, with the latency that binds."""
     plan = planner.size(_changed(target={"tpot": "0.1 ms"}))

@@ -185,6 +185,15 @@ pub struct ServiceSummary {
     pub tco_usd_per_year: Option<f64>,
 }
 
+/// A service of as many cards as the answer that could carry more: the answer draws less at the load.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stronger {
+    /// The service.
+    pub service: ServiceSummary,
+    /// The most that it carries by the closed forms.
+    pub most_requests_per_second: f64,
+}
+
 /// A service that the closed forms put first and a simulation refuted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Refuted {
@@ -255,6 +264,8 @@ pub struct ServiceResult {
     pub refuted: Vec<Refuted>,
     /// The best of other kinds.
     pub runners_up: Vec<ServiceSummary>,
+    /// Of as many cards as the best, the one that carries most, if that is more by [`crate::service::sized::WORTH_TELLING`].
+    pub stronger: Option<Stronger>,
     /// Trade between users' speed and cards' yield, on the ground of the best.
     pub trade: Vec<TradePoint>,
     /// When the answer is no.

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use crate::error::CoreError;
 use crate::problem::{Axis, Objective};
-use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceResult, ServiceSummary};
+use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceResult, ServiceSummary, Stronger};
 use crate::service::confirm::{Confirmation, confirm};
 use crate::service::evaluate::{design, inside, output_tokens};
 use crate::service::floor::gap;
 use crate::service::ground::{Ground, Place};
 use crate::service::problem::ServiceProblem;
-use crate::service::sized::on_field;
+use crate::service::sized::{on_field, stronger};
 use crate::service::sizes::Field;
 use crate::service::trade::trade;
 use crate::service::verdict::{binding, cut_short, nearest, unconfirmed};
@@ -145,6 +145,9 @@ fn answered(
         front: front(problem, fields, &good),
         refuted: confirmation.refuted,
         runners_up: runners_up(fields, &good),
+        stronger: best
+            .and_then(|item| stronger(problem, &fields[item.field], item))
+            .map(|(item, most)| Stronger { service: summary(fields, &item), most_requests_per_second: most }),
         // Searches for a number of cards alone, which ask for no front, are many: the trade would be half of their time.
         trade: best
             .filter(|_| !problem.search.front.is_empty())

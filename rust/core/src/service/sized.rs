@@ -12,6 +12,9 @@ use crate::service::watts::{Drawn, limited, matter, thrifty};
 /// Layouts that are looked at beside one that a simulation refuted.
 const MOST_SMALLER: usize = 256;
 
+/// Times the load of the answer from which another of as many cards is told.
+pub const WORTH_TELLING: f64 = 1.02;
+
 /// One found service.
 #[derive(Clone)]
 pub struct Found {
@@ -104,6 +107,21 @@ pub fn smaller(problem: &ServiceProblem, index: usize, field: &Field, below: u64
     ways.sort_unstable();
     ways.truncate(MOST_SMALLER);
     ways.into_iter().flat_map(|way| with_coolings(index, field, way, rate)).collect()
+}
+
+/// Of as many cards as `own`, with its cooling, the service that carries most, and how much that is; none where that
+/// is hardly more.
+#[must_use]
+pub fn stronger(problem: &ServiceProblem, field: &Field, own: &Found) -> Option<(Found, f64)> {
+    if throughput(problem) {
+        return None;
+    }
+    let way = field.best(own.rate).filter(|way| way.units <= own.way.units)?;
+    let most = field.capacity(&way).0;
+    let drawn = Drawn::new(field, &way, own.rate);
+    let found = at_units(own.field, field, own.cooling, way, (own.rate, &drawn))?;
+    let more = most > field.capacity(&own.way).0 * WORTH_TELLING && found.plant.cards == own.plant.cards;
+    (more && inside(problem, &found.plant)).then_some((found, most))
 }
 
 /// The best service of a ground for each cooling.

@@ -38,8 +38,8 @@ pub struct Group {
     pub instances: u64,
 }
 
-/// One way to carry a rate. The derived order is the rule for ties: fewest units, then fewest devices at work, then
-/// together before apart, then the order of the space.
+/// One way to carry a rate. The derived order: fewest units, then fewest devices at work, then together before apart,
+/// then the order of the space. Of ways with equal units [`Field::best`] takes the one that carries most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     /// Purchase units.
@@ -163,13 +163,35 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The best way to carry `rate` requests per second; exact over the candidates.
+    /// The best way to carry `rate` requests per second, exact over the candidates: the fewest units, of those the most
+    /// load that it could carry, since what is bought is the same.
     #[must_use]
     pub fn best(&self, rate: f64) -> Option<Way> {
-        self.best_of(rate, &|_| f64::INFINITY)
+        let best: Cell<Option<(Way, f64)>> = Cell::new(None);
+        let worth = |units: u64| best.get().is_none_or(|(known, _)| units <= known.units);
+        self.each_way(rate, &worth, &mut |way| {
+            let Some((known, most)) = best.get() else {
+                return best.set(Some((way, self.capacity(&way).0)));
+            };
+            if way.units > known.units || (way.units == known.units && self.most_together(&way) < most) {
+                return;
+            }
+            let own = self.capacity(&way).0;
+            if way.units < known.units || own > most || (own == most && way < known) {
+                best.set(Some((way, own)));
+            }
+        });
+        best.get().map(|(way, _)| way)
     }
 
-    /// As [`Self::best`], of the ways whose layouts are trusted with `rate`; `most`: how much a way is.
+    /// What the pool that decodes carries: no less than the way does.
+    fn most_together(&self, way: &Way) -> f64 {
+        let main = &self.candidates[way.main.candidate];
+        let point = if way.prefill.is_some() { main.decoding } else { main.together };
+        point.map_or(0.0, |point| point.rate * way.main.instances as f64)
+    }
+
+    /// The first way by its order of those whose layouts are trusted with `rate`; `most`: how much a way is.
     fn best_of(&self, rate: f64, most: &dyn Fn(&Way) -> f64) -> Option<Way> {
         let best: Cell<Option<Way>> = Cell::new(None);
         let worth = |units: u64| best.get().is_none_or(|known| units <= known.units);
@@ -279,10 +301,9 @@ impl<'a> Field<'a> {
     /// The highest rate that a way carries, and whether its prefill pool is what binds.
     #[must_use]
     pub fn capacity(&self, way: &Way) -> (f64, bool) {
-        let main = &self.candidates[way.main.candidate];
-        let point = if way.prefill.is_some() { main.decoding } else { main.together };
-        let own = point.map_or(0.0, |point| point.rate * way.main.instances as f64);
+        let own = self.most_together(way);
         let Some(prefill) = way.prefill else { return (own, false) };
+        let main = &self.candidates[way.main.candidate];
         let from = &self.candidates[prefill.candidate];
         let transfer = self.ground.transfer(from, main);
         let allowed = |rate: f64| {

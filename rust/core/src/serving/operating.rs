@@ -121,28 +121,38 @@ pub fn prefill_pool(
         service: round.prompt_service,
         together: (round.step - round.prompt_service).max(0.0),
         fixed: bench.software.host_request.0 + transfer,
-        residual: bulk * load.min(1.0) / 2.0,
+        // The first stage is free again after its part of the step.
+        residual: bulk / f64::from(bench.instance.pp) * load.min(1.0) / 2.0,
     };
     (load, queue.first_token(&bench.question.lengths, quantile))
 }
 
-/// The step of data-parallel ranks that compute prompts together; 0 for one rank.
+/// The step of prompts that are computed together, of data-parallel ranks or in a pipeline; 0 where each lane computes
+/// alone.
 ///
 /// All wait for the rank with most. A prompt goes where least is, so that rank exceeds the mean by about the rest of a
-/// prompt at a random place, o = p (1 + cv^2) / 2 (1 - 1/dp) tokens. What comes while a step of T runs makes the next,
-/// so T = t0 + s o + rho T, and T = (t0 + s o) / (1 - rho): at least a lone prompt, at most a full step. s is the time
-/// per token in a full step, t0 what a lone prompt takes beyond it, rho the load.
+/// prompt at a random place, o = p (1 + cv^2) / 2 (1 - 1/dp) tokens. What comes while a step of T keeps the first stage
+/// makes the next, so T = t0 + s o + rho T, and T = (t0 + s o) / (1 - rho): at least a lone prompt, at most a full step.
+/// A full step of M prompts gives s = t(M)/M - t0/M per prompt and t0 = (t(1) - t(M)/M) M / (M - 1); rho is the load
+/// without t0.
 fn bulk_step(bench: &Bench, round: &Round, load: f64) -> f64 {
-    let ranks = f64::from(bench.instance.dp);
-    if ranks <= 1.0 || load >= 1.0 {
+    if lanes(bench.instance) <= 1.0 || load >= 1.0 {
         return 0.0;
     }
+    let ranks = f64::from(bench.instance.dp);
     let lengths = &bench.question.lengths;
-    // Time of a mean prompt in a full step, as its rank sees it.
+    // Time of a mean prompt in a full step, as its rank sees it, and how many prompts that holds.
     let own = round.prompt_busy;
-    let extra = (round.prompt_service - own).max(0.0);
-    let rest = own * (1.0 + lengths.input_spread * lengths.input_spread) / 2.0 * (1.0 - 1.0 / ranks);
-    ((extra + rest) / (1.0 - load)).max(round.prompt_service).min(round.step.max(round.prompt_service))
+    let full = round.step / own;
+    let fixed = if full > 1.0 + 1e-6 {
+        ((round.prompt_service - own).max(0.0) * full / (full - 1.0)).min(own * full)
+    } else {
+        0.0
+    };
+    let each = (own - fixed / full.max(1.0)).max(0.0);
+    let rest = each * (1.0 + lengths.input_spread * lengths.input_spread) / 2.0 * (1.0 - 1.0 / ranks);
+    let load = load * each / own;
+    ((fixed + rest) / (1.0 - load)).max(round.prompt_service).min(round.step.max(round.prompt_service))
 }
 
 /// Prompts in front of a pool of servers.

@@ -52,6 +52,18 @@ def test_a_service_shows_latencies_and_the_cost_of_tokens_at_three_loads(compari
         assert item.usd_per_million_tokens == pytest.approx(full)
 
 
+def test_a_latency_over_its_target_is_marked(comparison: Comparison) -> None:
+    """A simulation passes what is at most 5 % over: the table says which those are."""
+    assert "over its target" not in render(comparison)
+    first = comparison.contenders[0]
+    assert first.service is not None
+    late = first.service.model_copy(update={"over_ttft": True})
+    changed = [first.model_copy(update={"service": late}), *comparison.contenders[1:]]
+    text = render(comparison.model_copy(update={"contenders": changed}))
+    assert " s + " in text or " ms + " in text
+    assert "over its target" in text
+
+
 def test_a_card_without_a_precision_is_asked_with_the_others_of_the_whitelist(comparison: Comparison) -> None:
     by_card = {item.accelerator: item for item in comparison.contenders}
     assert by_card["ascend-910b"].precision == "bf16"
