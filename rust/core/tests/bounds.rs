@@ -3,6 +3,7 @@
 
 mod common;
 
+use planner_core::evaluate::{DesignChoice, evaluate};
 use planner_core::problem::{Axis, Limits, Objective, Problem};
 use planner_core::search::holding::Place;
 use planner_core::search::incumbents::Incumbents;
@@ -19,7 +20,7 @@ use planner_core::training::schedule::Schedule;
 use planner_core::training::stages::stages;
 use planner_core::training::step::{Family, filled};
 use planner_core::training::switches::places;
-use planner_core::units::Seconds;
+use planner_core::units::{Bytes, Seconds};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -287,6 +288,34 @@ fn bounds_are_reached_where_nothing_else_is_left() {
             assert!(nearest.iter().all(|share| *share > 0.995), "{:?}: {nearest:?}", base.degrees);
         }
     }
+}
+
+/// Activations of large micro-batches are nearly all that fully sharded states leave: a device that just holds the layout holds it,
+/// whatever its states are known to need at least.
+#[test]
+fn what_just_fits_is_not_out_by_the_floor_of_memory() {
+    let v = Single {
+        moe: false,
+        layers: 16,
+        degrees: (1, 1, 1),
+        micro_batch: 64,
+        batch: 64 * SERVERS,
+        recompute: Recompute::None,
+        sharding: vec![3],
+        schedule: Schedule::OneForwardOneBackward,
+        bare: false,
+    };
+    let mut problem = problem(&v);
+    let dp = SERVERS;
+    let layout = Layout { dp, micro_batch: 64, sharding: 3, sequence_parallel: true, ..Layout::default() };
+    let choice = DesignChoice { cluster: 0, fabric: 0, cooling: 0, power_cap: 1.0, cards: None, layout };
+    let need = evaluate(&problem, &choice).unwrap().memory;
+    let states = need.breakdown.weights + need.breakdown.gradients + need.breakdown.optimizer;
+    assert!(states.0 < 0.01 * need.per_device_bytes, "{states:?} of {}", need.per_device_bytes);
+    problem.clusters[0].device.memory = Bytes(need.per_device_bytes);
+    let laid = Laid::new(problem);
+    let seen = laid.witnessed(&vec![0.0; laid.variants.len()]);
+    assert!(seen.iter().all(|(_, own)| own.taken.iter().any(|(.., best)| best.layout.dp == dp)));
 }
 
 /// The floor of variants together is the least of theirs: a range of sizes is out on all of them exactly where it is on each.
