@@ -116,7 +116,7 @@ pub fn stronger(problem: &ServiceProblem, field: &Field, own: &Found) -> Option<
     if throughput(problem) {
         return None;
     }
-    let way = field.best(own.rate).filter(|way| way.units <= own.way.units)?;
+    let way = field.strongest(own.rate).filter(|way| way.units <= own.way.units)?;
     let most = field.capacity(&way).0;
     let drawn = Drawn::new(field, &way, own.rate);
     let found = at_units(own.field, field, own.cooling, way, (own.rate, &drawn))?;

@@ -38,8 +38,8 @@ pub struct Group {
     pub instances: u64,
 }
 
-/// One way to carry a rate. The derived order: fewest units, then fewest devices at work, then together before apart,
-/// then the order of the space. Of ways with equal units [`Field::best`] takes the one that carries most.
+/// One way to carry a rate. The derived order is the rule for ties: fewest units, then fewest devices at work, then
+/// together before apart, then the order of the space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     /// Purchase units.
@@ -163,10 +163,15 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The best way to carry `rate` requests per second, exact over the candidates: the fewest units, of those the most
-    /// load that it could carry, since what is bought is the same.
+    /// The best way to carry `rate` requests per second; exact over the candidates.
     #[must_use]
     pub fn best(&self, rate: f64) -> Option<Way> {
+        self.best_of(rate, &|_| f64::INFINITY)
+    }
+
+    /// Of the ways to carry `rate` with the fewest units the one that could carry most.
+    #[must_use]
+    pub fn strongest(&self, rate: f64) -> Option<Way> {
         let best: Cell<Option<(Way, f64)>> = Cell::new(None);
         let worth = |units: u64| best.get().is_none_or(|(known, _)| units <= known.units);
         self.each_way(rate, &worth, &mut |way| {
@@ -191,7 +196,7 @@ impl<'a> Field<'a> {
         point.map_or(0.0, |point| point.rate * way.main.instances as f64)
     }
 
-    /// The first way by its order of those whose layouts are trusted with `rate`; `most`: how much a way is.
+    /// As [`Self::best`], of the ways whose layouts are trusted with `rate`; `most`: how much a way is.
     fn best_of(&self, rate: f64, most: &dyn Fn(&Way) -> f64) -> Option<Way> {
         let best: Cell<Option<Way>> = Cell::new(None);
         let worth = |units: u64| best.get().is_none_or(|known| units <= known.units);
