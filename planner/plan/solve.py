@@ -37,6 +37,8 @@ from planner.problem import Figure, wire
 from planner.scenario import Scenario
 
 Wire = Mapping[str, Any]
+MANY_IDLE = 0.2
+"""Share of the cards from which those without work are remarked on: spares are a few per cent."""
 KNOWN = 24
 """Of the central designs, those whose layouts every draw tries besides the winners of the pilot."""
 
@@ -50,6 +52,12 @@ def solve(case: Case) -> Plan:
         case.notes.append(
             f"no layout leaves {search.memory_headroom:.0%} of the memory free (search.memory_headroom): "
             "this one fills more, and may not fit where allocators fragment"
+        )
+    if design is not None and design["cards"]["spare"] > MANY_IDLE * design["cards"]["total"]:
+        case.notes.append(
+            f"{design['cards']['spare']:,} of {design['cards']['total']:,} cards have no work in the fastest "
+            "layout; they are counted as drawing power and failing like the others, so fewer cards "
+            "(limits.cards as a most) do as well"
         )
     if design is None:
         result = case.timed("racks", lambda: nearest_in_other_racks(case, result))

@@ -133,7 +133,7 @@ def _heat(hall: Facility, chain: PowerChain) -> str:
     return (
         f"{liquid}{power(hall.air_heat_megawatts or 0.0)} into air "
         f"({number(chain.air_m3_per_second)} m3/s at {number(chain.air_rise_kelvin)} K); "
-        f"chillers take {power(chain.chiller_megawatts)} on the design day{built}"
+        f"chillers carry off {power(chain.chiller_megawatts)} of it on the design day{built}"
     )
 
 

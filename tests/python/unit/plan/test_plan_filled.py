@@ -1,4 +1,4 @@
-"""A plan leaves part of the memory free while any layout does."""
+"""A plan leaves part of the memory free while any layout does, and says where cards have no work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import planner
 from planner import Plan
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "llama3-405b-h100.toml"
+
+
+def test_cards_without_work_are_remarked_on_and_spares_are_not() -> None:
+    idle, busy = (planner.size(EXAMPLE, set={"limits.cards.exactly": cards}) for cards in (65_536, 16_384))
+    assert any("have no work" in note for note in idle.notes)
+    assert not any("have no work" in note for note in busy.notes)
 
 
 def sized(**changes: object) -> Plan:
