@@ -1,7 +1,7 @@
-"""Published runs collected to judge the model, by a session that did nothing else.
+"""Published runs collected to judge the model.
 
-Method: it looked for runs that stood in no file of the project, wrote them down as their sources print
-them, and dropped a row only for a reason that its source shows, before its error was known (``dropped`` in
+Method: runs that stood in no file of the project were looked for, written down as their sources print
+them, and dropped only for a reason that its source shows, before its error was known (``dropped`` in
 the file's meta). Each was predicted once before anybody tuned to it: ``first_error`` and ``first_in_band``
 of its row. Sources were numbered in the order they were found. Odd ones were then shown to those who work
 on the model (development), even ones were held back from them until the work of the day was done. No fit
@@ -126,7 +126,7 @@ def judged_lines(judged: Part) -> list[str]:
     total = sum(part["all"]["now"]["n"] for sides in judged["parts"].values() for part in sides.values())
     text = (
         f"{total} published runs of {len(judged['sources'])} sources that stood in no file of the project "
-        "(`planner/data/cases/judged.json`), collected by a session that did nothing else. Each was "
+        "(`planner/data/cases/judged.json`), collected to judge the model. Each was "
         "predicted once before anybody tuned to it: the columns *first*. Sources of odd number were then "
         "shown to those who work on the model (development), those of even number were held back until "
         "the work of the day was done. No fit and no spread takes either. A row was dropped only "
