@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from planner.plan.account import Band, Measured, Summary, Swing
+from planner.plan.confidence import RELAXED
 from planner.plan.headline import surest
 from planner.plan.model import Plan
 from planner.plan.names import limit_words, rule_words
@@ -367,7 +368,10 @@ def _sure(plan: Plan) -> Iterator[Row]:
         share = percent(sure.probability, 0)
         if sure.cards is None:
             near = "" if sure.nearest is None else f"; {surest(sure.nearest, share)}"
-            yield f"{share} sure", f"no cluster up to {sure.cards_tried:,} cards{near}"
+            yield (
+                f"{share} sure",
+                f"none up to {sure.cards_tried:,} cards{near} (tried: {RELAXED} x the limit)",
+            )
         else:
             drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"
