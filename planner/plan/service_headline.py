@@ -119,19 +119,19 @@ def _latencies(facts: ServiceFacts) -> str:
     """
     design = facts.design or {}
     ran = design.get("simulated")
-    simulated = ran is not None and ran["confirmed"]
+    ran = ran if ran is not None and ran["confirmed"] else None
     target, words = facts.target, []
     names = [("latency", "ttft")] if facts.generic else [("TTFT", "ttft"), ("TPOT", "tpot")]
     for label, key in names:
         form = design.get(key)
-        seconds = ran[f"{key}_quantile_seconds"] if simulated else form and form["quantile"]
+        seconds = ran[f"{key}_quantile_seconds"] if ran is not None else form and form["quantile"]
         share = getattr(target, f"{key}_percentile")
         if seconds is not None:
-            words.append(f"{label} {percentile(share, simulated=simulated)} {duration(seconds)}")
+            words.append(f"{label} {percentile(share, simulated=ran is not None)} {duration(seconds)}")
     if not words:
         return ""
     text = ", ".join(words)
-    return f" with simulated {text}" if simulated else f" with {text} (closed forms)"
+    return f" with simulated {text}" if ran is not None else f" with {text} (closed forms)"
 
 
 def percentile(share: float | None, *, simulated: bool) -> str:
