@@ -182,8 +182,9 @@ def _buy(plan: Plan) -> Iterator[Row]:
 def _stored(plan: Plan) -> str:
     if plan.serving is not None:
         return "weights and logs, as many as copies need"
-    rates = "by the rates that checkpoints are timed with and the room that they take"
-    return f"checkpoints and training data, {rates}"
+    return (
+        "checkpoints and training data, by the rates of sizing guides for so many cards, checkpoints and room"
+    )
 
 
 def _spares(cards: Cards) -> str:
