@@ -9,7 +9,7 @@ from typing import TypeGuard
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary, Sureness
 from planner.plan.names import rule_words
 from planner.plan.parts import Cards, Limits, Performance, Target
-from planner.plan.shown import days, percent, rate, spread
+from planner.plan.shown import days, percent, rate, signed_percent, spread
 
 NAMED_ESTIMATES = 3
 SAME = 0.03
@@ -59,7 +59,8 @@ def headline(facts: Facts) -> str:
     answer = _answer(facts)
     if facts.unsure is not None:
         answer = f"No: {facts.unsure}: {answer}"
-    parts += [answer, _grade(facts.evidence)]
+    step = facts.performance.step_seconds if facts.performance is not None else None
+    parts += [answer, *software(facts.evidence, step), _grade(facts.evidence)]
     estimates = _estimates(facts.evidence)
     parts += [estimates] if estimates else []
     sure = _sure(facts.confidence) if facts.unsure is None else ""
@@ -192,6 +193,26 @@ def _named(facts: Facts) -> str:
     if facts.met is not None:
         text += f", meets the target in {percent(facts.met, 0)} of the draws"
     return text
+
+
+TUNING = {"tuned": "tuned", "default": "as it comes", "tutorial": "as in tutorials"}
+
+
+def software(evidence: Evidence, step_seconds: float | None = None) -> list[str]:
+    """On which software the answer rests, whether experts tuned it, and what it takes where nobody does."""
+    if evidence.software is None:
+        return []
+    text = f"{'' if evidence.software_asked else 'default '}software {evidence.software}"
+    if evidence.tuning is not None:
+        text += f", {TUNING[evidence.tuning]}"
+    untuned = evidence.untuned
+    if untuned is not None and step_seconds is not None:
+        if untuned.step_seconds is None:
+            text += " (as it comes this layout does not run)"
+        else:
+            slower = untuned.step_seconds / step_seconds - 1.0
+            text += f" (as it comes a step takes {signed_percent(slower)})"
+    return [text]
 
 
 def _grade(evidence: Evidence) -> str:

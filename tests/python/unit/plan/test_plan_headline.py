@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from planner.plan.account import Band, Comparison, Confidence, Estimate, Evidence, Nearest, Summary, Sureness
+from planner.plan.account import (
+    Band,
+    Comparison,
+    Confidence,
+    Estimate,
+    Evidence,
+    Nearest,
+    Summary,
+    Sureness,
+    Untuned,
+)
 from planner.plan.headline import Facts, headline, unsure
 from planner.plan.parts import Cards, LayoutCore, Limits, Performance, Target
 
@@ -175,3 +185,19 @@ def test_an_unfinished_search_is_said() -> None:
 
 def test_what_is_unproven_is_said_first() -> None:
     assert headline(facts(warning="UNPROVEN: LLM training on this chip")).startswith("UNPROVEN: ")
+
+
+def test_the_software_behind_the_answer_and_its_tuning_are_told() -> None:
+    tuned = evidence().model_copy(
+        update={
+            "software": "megatron-2026-spring",
+            "tuning": "tuned",
+            "untuned": Untuned(software="megatron-lm-2025", step_seconds=11.9),
+        }
+    )
+    assert (
+        " · default software megatron-2026-spring, tuned (as it comes a step takes +19 %) · evidence D"
+        in headline(facts(evidence=tuned))
+    )
+    asked = tuned.model_copy(update={"tuning": "default", "untuned": None, "software_asked": True})
+    assert " · software megatron-2026-spring, as it comes · evidence D" in headline(facts(evidence=asked))
