@@ -59,12 +59,16 @@ class ServingModel:
     """Rows of the fit and what they ask, with the parameters as a vector."""
 
     def __init__(
-        self, desk: ServingDesk, ready: Sequence[ServingReady], chosen: Sequence[ServingParameter]
+        self,
+        desk: ServingDesk,
+        ready: Sequence[ServingReady],
+        chosen: Sequence[ServingParameter],
+        base: Tables | None = None,
     ) -> None:
-        """``ready``: rows that the core answers."""
+        """``ready``: rows that the core answers; ``base``: figures that are not fitted (default: shipped)."""
         self.ready = list(ready)
         self.parameters = tuple(chosen)
-        self.base = shipped_tables(desk)
+        self.base = base or shipped_tables(desk)
         self._desk = desk
         self.battery = Battery(desk, ready)
         self._touched: dict[int, tuple[list[int], Battery]] = {}

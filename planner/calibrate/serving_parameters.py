@@ -12,6 +12,9 @@ from planner.validation.serving_predict import Tables
 TENSORRT, SGLANG, VLLM = "tensorrt-llm-2025", "sglang-2025", "vllm-2025"
 NEWER = "tensorrt-llm-2026"
 OLD, EAGER = "vllm-2023", "vllm-ascend-eager-2025"
+STATIC = "fastertransformer-2023"
+ASCEND = "vllm-ascend-2025"
+ROCM = "vllm-rocm-2025"
 OWN = ("deepseek-2025", "cloudmatrix-infer-2025")
 RACK = ("nvidia-blackwell", "nvidia-blackwell-ultra")
 BOARD = ("nvidia-blackwell-hgx", "nvidia-blackwell-ultra-hgx")
@@ -122,6 +125,22 @@ def parameters() -> tuple[ServingParameter, ...]:
         chip("host", ("nvidia-ampere",), prior=1.2, sigma=0.2),
         chip("products", ("ascend-910b",)),
         chip("host", RACK, prior=1.7, sigma=0.2),
+    )
+
+
+def later_parameters() -> tuple[ServingParameter, ...]:
+    """Figures of profiles that runs collected later decide, the laws and all other profiles held."""
+    soft = _soft
+    return (
+        soft("product_factor", 1.1, 0.15, ROCM),
+        soft("host_request", 5e-3, 0.8, STATIC),
+        soft("host_step", 1e-3, 0.6, STATIC),
+        soft("kernel_gap", 5e-6, 0.3, STATIC),
+        soft("elementwise_factor", 1.5, 0.4, STATIC),
+        soft("attention_factor", 1.3, 0.4, STATIC),
+        soft("collective_factor", 1.2, 0.4, STATIC),
+        soft("product_factor", 1.1, 0.2, ASCEND),
+        soft("host_step", 2e-3, 0.5, ASCEND),
     )
 
 

@@ -110,10 +110,10 @@ def _first(item: ServingReady, place: int) -> bool:
     return item.figures[place].quantity == "ttft" and stated(item)
 
 
-def prepared(desk: ServingDesk) -> list[ServingReady]:
-    """All shipped serving rows that are complete enough to be asked."""
+def prepared(desk: ServingDesk, rows: Sequence[ServingRow]) -> list[ServingReady]:
+    """Those of the rows that are complete enough to be asked."""
     ready = []
-    for row in read().inference:
+    for row in rows:
         try:
             ready.append(desk.prepare(row))
         except UnanswerableError:
@@ -151,7 +151,8 @@ def fitted_on(ready: Sequence[ServingReady]) -> list[ServingReady]:
 def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
     """Fit, and predict every row by fits without its group and without its chip family."""
     desk = ServingDesk(library)
-    ready = prepared(desk)
+    rows = tuple(read().inference)
+    ready = prepared(desk, rows)
     model = ServingModel(desk, fitted_on(answered(desk, ready)), parameters())
     say(f"{len(ready)} rows to ask, fitted on {len(model.ready)} of them ({len(model.aims)} figures)")
     found = fit(model, say)
@@ -180,7 +181,6 @@ def shipped(library: SpecLibrary, say: Say) -> ShippedServing:
         folds.setdefault(name, values)
         new_chip.setdefault(name, values)
         new_stack.setdefault(name, values)
-    rows = tuple(read().inference)
     today = dt.date.today().strftime("%Y-%m")
     battery = Battery(desk, ready)
     doubts = dict(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from planner.calibrate.serving_fit import touches
+from planner.calibrate.serving_fit import ServingFit, ServingModel, touches
+from planner.calibrate.serving_later import LaterServing
 from planner.calibrate.serving_parameters import REFERENCE, ServingParameter
 from planner.calibrate.serving_run import ShippedServing, errors_of, stated
 from planner.software.serving import Factors, constants_path, serving_path_of, serving_profiles
@@ -37,20 +38,24 @@ note = "values trade off against each other: use as a set; docs/accuracy.md has 
 """
 
 
-def serving_files(found: ShippedServing) -> dict[str, str]:
+LEAST_SOURCES = 3
+"""Groups that a spread needs; with fewer the profile keeps its estimate, which is wider."""
+
+
+def serving_files(found: ShippedServing, later: LaterServing) -> dict[str, str]:
     """Path below planner/data -> text."""
-    out = {"serving/constants.toml": _constants(found)}
+    out = {"serving/constants.toml": _constants(found, later)}
     for item in serving_profiles():
-        text = _profile(found, item.id)
+        text = _profile(found, later, item.id)
         if text is not None:
             out[f"serving/software/{item.id}.toml"] = text
-    out[CV_FILE] = _folds(found)
+    out[CV_FILE] = _folds(found, later)
     return out
 
 
-def _figure(found: ShippedServing, place: int) -> str:
-    parameter = found.model.parameters[place]
-    u, sigma = float(found.fit.u[place]), float(found.fit.spread[place])
+def _figure(model: ServingModel, fit: ServingFit, date: str, place: int) -> str:
+    parameter = model.parameters[place]
+    u, sigma = float(fit.u[place]), float(fit.spread[place])
     unit = UNITS.get(parameter.key, "")
     scale = TIMES.get(unit, 1.0)
 
@@ -58,17 +63,17 @@ def _figure(found: ShippedServing, place: int) -> str:
         number = f"{parameter.value(u + step * Z90 * sigma) * scale:.4g}"
         return f'"{number} {unit}"' if unit else number
 
-    runs, groups = _evidence(found, place)
-    method = f"fitted on {runs} runs of {groups} groups, {found.date}"
+    runs, groups = _evidence(model, place)
+    method = f"fitted on {runs} runs of {groups} groups, {date}"
     return (
         f'{{ value = {put(0.0)}, low = {put(-1.0)}, high = {put(1.0)}, kind = "fitted", source = "fit", '
         f'method = "{method}" }}'
     )
 
 
-def _evidence(found: ShippedServing, place: int) -> tuple[int, int]:
-    parameter, names = found.model.parameters[place], found.model.reach[place]
-    mine = [item for item in found.model.ready if touches(parameter, names, item)]
+def _evidence(model: ServingModel, place: int) -> tuple[int, int]:
+    parameter, names = model.parameters[place], model.reach[place]
+    mine = [item for item in model.ready if touches(parameter, names, item)]
     return len(mine), len({item.row.source for item in mine})
 
 
@@ -82,11 +87,11 @@ def _put(text: str, key: str, figure: str) -> str:
     return f"{head.rstrip()}\n{line}\n{table}{rest}"
 
 
-def _constants(found: ShippedServing) -> str:
+def _constants(found: ShippedServing, later: LaterServing) -> str:
     text = constants_path().read_text(encoding="utf-8").partition("\n[")[0].rstrip() + "\n"
     for place, parameter in enumerate(found.model.parameters):
         if parameter.table == "constants":
-            text = _put(text, parameter.key, _figure(found, place))
+            text = _put(text, parameter.key, _figure(found.model, found.fit, found.date, place))
     text = re.sub(r"^(runs|groups) = .*\n", "", text, flags=re.M)
     groups = len(set(found.model.groups.tolist()))
     text = text.replace(
@@ -95,6 +100,10 @@ def _constants(found: ShippedServing) -> str:
     away = spread_of(found.new_chip_errors(known_software=True))
     method = f"chip families left out of the fit, tuned stacks, {found.date}"
     text = _put(text, "residual", _spread(away, method))
+    sources = len({item.row.source for item, _ in later.errors()})
+    method = f"{sources} sources left out of the fit, each weighs the same, {later.date}"
+    for key, value in zip(("elsewhere_fast", "elsewhere_slow"), later.elsewhere(), strict=True):
+        text = _put(text, key, _spread(value, method))
     return text + _families(found) + SOURCE.format(date=found.date)
 
 
@@ -103,7 +112,8 @@ def _families(found: ShippedServing) -> str:
     fitted: dict[str, dict[str, str]] = {REFERENCE: {}}
     for place, parameter in enumerate(found.model.parameters):
         for name in parameter.ids if parameter.table == "families" else ():
-            fitted.setdefault(name, {})[parameter.key] = _figure(found, place)
+            figure = _figure(found.model, found.fit, found.date, place)
+            fitted.setdefault(name, {})[parameter.key] = figure
     out = ""
     for name in sorted(fitted):
         said = (
@@ -116,16 +126,21 @@ def _families(found: ShippedServing) -> str:
     return out
 
 
-def _profile(found: ShippedServing, profile_id: str) -> str | None:
+def _profile(found: ShippedServing, later: LaterServing, profile_id: str) -> str | None:
     """A profile with what was fitted of it, and its spread; None where no run uses it."""
     text = serving_path_of(profile_id).read_text(encoding="utf-8")
     before = text
-    for place, parameter in enumerate(found.model.parameters):
-        if parameter.table == "software" and profile_id in parameter.ids:
-            text = _put(text, parameter.key, _figure(found, place))
+    own_fit = False
+    for model, fit in ((found.model, found.fit), (later.model, later.fit)):
+        for place, parameter in enumerate(model.parameters):
+            if parameter.table == "software" and profile_id in parameter.ids:
+                text = _put(text, parameter.key, _figure(model, fit, found.date, place))
+                own_fit = own_fit or model is later.model
     errors = found.fold_errors(lambda item: _together(item) and item.software.id == profile_id)
-    if errors:
-        groups = len({item.row.source for item, _ in errors})
+    if own_fit and not errors:
+        errors = [(item, abs(error)) for item, error in later.errors() if item.software.id == profile_id]
+    groups = len({item.row.source for item, _ in errors})
+    if groups >= LEAST_SOURCES:
         own, all_of = (
             spread_of([e for _, e in listed], [item.row.source for item, _ in listed])
             for listed in (errors, found.fold_errors(_together))
@@ -168,12 +183,12 @@ def spread_of(errors: Sequence[float], groups: Sequence[object] | None = None) -
     return float(ranked[-1][0]) / Z90
 
 
-def _folds(found: ShippedServing) -> str:
+def _folds(found: ShippedServing, later: LaterServing) -> str:
     rows: dict[str, list[float | None]] = {}
     points: list[list[float | None] | None] = []
     for row in found.rows:
         given = found.folds.get(row.id)
-        short = None if given is None else [None if time is None else float(f"{time:.4g}") for time in given]
+        short = None if given is None else _short(given)
         if row.completeness is None:
             points.append(short)
         elif short is not None:
@@ -190,10 +205,16 @@ def _folds(found: ShippedServing) -> str:
         "left_out": _left_out(found),
         "predicted": rows,
         "points": points,
+        "later_coverage": round(later.coverage(), 4),
+        "later": {name: _short(given) for name, given in sorted(later.folds.items())},
     }
     text = json.dumps(body, separators=(",", ":"))
     # One row a line, so that changes can be read.
     return re.sub(r'(\],|\},)(?=["\[n])', "\\1\n", text) + "\n"
+
+
+def _short(given: Sequence[float | None]) -> list[float | None]:
+    return [None if time is None else float(f"{time:.4g}") for time in given]
 
 
 def _left_out(found: ShippedServing) -> Mapping[str, Any]:
@@ -225,9 +246,9 @@ def _summed(errors: Sequence[float]) -> dict[str, float]:
     }
 
 
-def parameter_line(found: ShippedServing, place: int) -> str:
+def parameter_line(model: ServingModel, fit: ServingFit, place: int) -> str:
     """A parameter as ``planner calibrate`` prints it."""
-    parameter: ServingParameter = found.model.parameters[place]
-    runs, groups = _evidence(found, place)
-    value = parameter.value(float(found.fit.u[place]))
+    parameter: ServingParameter = model.parameters[place]
+    runs, groups = _evidence(model, place)
+    value = parameter.value(float(fit.u[place]))
     return f"{parameter.name:72.72} {parameter.prior:10.4g} {value:10.4g} {runs:5} {groups:6}"

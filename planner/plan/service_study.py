@@ -8,9 +8,9 @@ from typing import Any
 from planner import engine
 from planner.errors import EXIT_BUG, EngineError
 from planner.plan import assemble, figures
-from planner.plan.bands import ModelError, Uncertain
+from planner.plan.bands import Z90, ModelError, Uncertain
 from planner.plan.service_bands import ServiceStudy, scaled_rates, study_service
-from planner.plan.service_case import ServiceCase
+from planner.plan.service_case import ServiceCase, accelerator_of
 from planner.plan.service_evidence import first_port_errors
 from planner.problem import serving_wire
 from planner.problem.evidence import SERVING_CONSTANTS, SERVING_SOFTWARE, Figure
@@ -126,9 +126,23 @@ def errors(case: ServiceCase, design: Wire) -> list[ModelError]:
     return [
         ModelError("the serving model's own error", serving_constants().residual.value),
         ModelError(f"software ({software.id})", software.spread.value),
+        *_elsewhere(case, design),
         *([ModelError("items: none was ever measured", ITEMS_SIGMA)] if items else []),
         *first_port_errors(case, design),
     ]
+
+
+def _elsewhere(case: ServiceCase, design: Wire) -> list[ModelError]:
+    """What a team and machine that no run of the fit is from add: they are slower far more often than faster.
+
+    Nothing where own serving runs anchor the chip.
+    """
+    card = case.library.accelerator(accelerator_of(case, design))
+    if case.library.efficiency_of(card).serving_time is not None:
+        return []
+    laws = serving_constants()
+    fast, slow = laws.elsewhere_fast.value, laws.elsewhere_slow.value
+    return [ModelError("a team and machine without runs", fast, Z90 * (slow - fast))]
 
 
 def on_plant(

@@ -61,10 +61,12 @@ def headline(plan: Plan, words: Words) -> str:
         parts.append(words("headline_met", share=percent(plan.bands.met, 0)))
     if plan.serving is not None:
         parts.append(words("target_requests", rate=number(plan.serving.requests_per_second)))
+        parts.extend(sure_facts.latencies(plan, words))
     if plan.cards is not None:
         parts.append(words("headline_cards", cards=f"{plan.cards.total:,}"))
     if plan.facility is not None:
         parts.append(words("headline_power", power=number(plan.facility.facility_design_megawatts)))
+    parts.extend(sure_facts.software(plan, words))
     parts.append(words("headline_evidence", grade=plan.evidence.grade))
     if plan.evidence.estimates:
         parts.append(words("headline_estimates", n=len(plan.evidence.estimates)))

@@ -117,6 +117,8 @@ PIECES: tuple[tuple[str, str], ...] = (
 )
 """Words inside names of links and of servers."""
 ENDINGS: tuple[tuple[str, str], ...] = (
+    ("write per card of storage", "每卡存储写速率"),
+    ("read per card of storage", "每卡存储读速率"),
     ("write of a storage server", "存储服务器写速率"),
     ("write time of a storage server", "检查点写入时间"),
     ("read of a storage server", "存储服务器读速率"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from planner.plan.account import Band, Measured, Summary, Swing
+from planner.plan.confidence import RELAXED
 from planner.plan.headline import surest
 from planner.plan.model import Plan
 from planner.plan.names import limit_words, rule_words
@@ -183,8 +184,9 @@ def _buy(plan: Plan) -> Iterator[Row]:
 def _stored(plan: Plan) -> str:
     if plan.serving is not None:
         return "weights and logs, as many as copies need"
-    rates = "by the rates that checkpoints are timed with and the room that they take"
-    return f"checkpoints and training data, {rates}"
+    return (
+        "checkpoints and training data, by the rates of sizing guides for so many cards, checkpoints and room"
+    )
 
 
 def _power(plan: Plan) -> Iterator[Row]:
@@ -347,7 +349,10 @@ def _sure(plan: Plan) -> Iterator[Row]:
         share = percent(sure.probability, 0)
         if sure.cards is None:
             near = "" if sure.nearest is None else f"; {surest(sure.nearest, share)}"
-            yield f"{share} sure", f"no cluster up to {sure.cards_tried:,} cards{near}"
+            yield (
+                f"{share} sure",
+                f"none up to {sure.cards_tried:,} cards{near} (tried: {RELAXED} x the limit)",
+            )
         else:
             drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"

@@ -139,6 +139,10 @@ class ServingConstants(SpecFile):
     nic_share: Fraction = Field(description="share of NIC rate in collectives")
     transfer_share: Fraction = Field(description="share of NIC rate in cache transfers")
     residual: Fraction = Field(description="standard deviation of ln(predicted/measured), groups left out")
+    elsewhere_fast: Fraction = Field(
+        description="standard deviation of ln(time) that a source unknown to the fit adds, fast side"
+    )
+    elsewhere_slow: Fraction = Field(description="the same, slow side")
     runs: int = Field(default=0, ge=0, description="serving runs behind the fit")
     groups: int = Field(default=0, ge=0, description="independent groups of runs behind the fit")
     families: dict[str, Factors] = Field(default={}, description="by id of the efficiency file of the chips")

@@ -21,7 +21,13 @@ from planner.validation.predict import Prediction, predictions
 from planner.validation.request import Desk
 from planner.validation.rows import LATER, SHIPPED, CaseFileError, Row
 from planner.validation.score import Case, summary, whole
-from planner.validation.serving_run import about_serving_fit, folds, serving_cases, serving_parts
+from planner.validation.serving_run import (
+    about_serving_fit,
+    folds,
+    later_folds,
+    serving_cases,
+    serving_parts,
+)
 
 OUT_OF_FOLD = SHIPPED.with_name("cv.json")
 """Predictions of the shipped rows by fits that had not seen their group (``planner calibrate --cv``)."""
@@ -85,7 +91,7 @@ def validate(library: SpecLibrary | None = None, path: Path | None = None) -> di
     library = library or SpecLibrary.from_environment()
     cases = training_cases(found, library, out_of_fold() if path is None else {})
     left_out = folds(found.inference) if path is None else {}
-    serving = serving_cases(library, found.inference, found.models, left_out)
+    serving = serving_cases(library, found.inference, found.models, left_out, unknown=path is not None)
     answer = {
         "summary": {"training": summary(cases), "inference": summary(serving)},
         **whole(cases),
@@ -116,7 +122,7 @@ def read_judged(library: SpecLibrary) -> dict[str, Any]:
     found = read(judged.JUDGED)
     cases = [
         *training_cases(found, library, {}),
-        *serving_cases(library, found.inference, found.models, {}),
+        *serving_cases(library, found.inference, found.models, later_folds(), unknown=True),
     ]
     return judged.as_answer(cases, judged.table())
 

@@ -66,6 +66,9 @@ class ServingRow(BaseModel):
 
     id: str
     group: str | None = None
+    source_number: str | None = Field(
+        default=None, description="publication, where several groups come from one"
+    )
     source_url: str | None = None
     phase: Literal["mixed", "prefill", "decode", "disaggregated"] = "mixed"
     hardware: str
@@ -113,7 +116,7 @@ class ServingRow(BaseModel):
     @property
     def source(self) -> str:
         """What rows must share to lie on one side of a split."""
-        return self.group or self.id
+        return self.source_number or self.group or self.id
 
     @property
     def in_flight(self) -> float | None:

@@ -59,6 +59,21 @@ def folds(rows: Sequence[ServingRow], path: Path = OUT_OF_FOLD) -> dict[str, Seq
     return found
 
 
+def later_folds(path: Path = OUT_OF_FOLD) -> dict[str, Sequence[float | None]]:
+    """Row id -> times of the runs collected later by fits without their source; empty without the file."""
+    if not path.is_file():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8")).get("later", {}))
+
+
+def later_coverage(path: Path = OUT_OF_FOLD) -> float | None:
+    """Share of the runs collected later in bands that know nothing of their source; None without the file."""
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8")).get("later_coverage")
+    return None if found is None else float(found)
+
+
 @cache
 def apart_spread(known: bool, path: Path = OUT_OF_FOLD) -> float:
     """Standard deviation of ln(time) of pools apart; ``known``: what ran is stated, or there is one recipe.
@@ -86,8 +101,17 @@ def serving_cases(
     rows: Sequence[ServingRow],
     models: Mapping[str, Mapping[str, Any]] | None = None,
     left_out: Mapping[str, Sequence[float | None]] | None = None,
+    unknown: bool = False,
 ) -> list[Case]:
-    """The cases of serving rows; ``left_out``: see `folds`, shown in place of the library's predictions."""
+    """The cases of serving rows.
+
+    Args:
+        library: spec files.
+        rows: to be predicted.
+        models: further models.
+        left_out: see `folds`, shown in place of the library's predictions.
+        unknown: the rows are of sources that no spread counts: their bands are wider by `elsewhere`.
+    """
     desk = ServingDesk(library, models)
     found, reasons = predictions(desk, rows)
     known = {item.ready.row.id: item for item in found}
@@ -99,7 +123,7 @@ def serving_cases(
         if item is None:
             cases.append(_unanswered(row, reasons[row.id]))
         else:
-            cases += _cases(row, item, (left_out or {}).get(row.id), doubts[row.id])
+            cases += _cases(row, item, (left_out or {}).get(row.id), doubts[row.id], unknown)
     return cases
 
 
@@ -134,9 +158,20 @@ def _unanswered(row: ServingRow, reason: str) -> Case:
     )
 
 
+def elsewhere(unknown: bool) -> tuple[float, float]:
+    """What a source that no fit knows adds: standard deviations of ln(time), fast and slow side."""
+    laws = serving_constants()
+    return (laws.elsewhere_fast.value, laws.elsewhere_slow.value) if unknown else (0.0, 0.0)
+
+
 def _cases(
-    row: ServingRow, item: ServingPrediction, fold: Sequence[float | None] | None, doubts: Sequence[float]
+    row: ServingRow,
+    item: ServingPrediction,
+    fold: Sequence[float | None] | None,
+    doubts: Sequence[float],
+    unknown: bool,
 ) -> list[Case]:
+    fast, slow = elsewhere(unknown)
     usual = serving_sigma(item.ready.family, item.ready.software)
     if row.phase == "disaggregated" or row.drafts_open:
         usual = max(usual, apart_spread(known=not (row.unstated or row.doubtful)))
@@ -161,8 +196,8 @@ def _cases(
                 metric=figure.metric,
                 measured=figure.seconds,
                 predicted=shown,
-                low=None if shown is None else shown * math.exp(-Z90 * sigma),
-                high=None if shown is None else shown * math.exp(Z90 * sigma),
+                low=None if shown is None else shown * math.exp(-Z90 * math.hypot(sigma, fast)),
+                high=None if shown is None else shown * math.exp(Z90 * math.hypot(sigma, slow)),
                 in_fit=central,
                 pair_key=(row.source, row.model, row.hardware, row.isl, row.osl, row.precision, row.phase),
                 cards=row.cards,

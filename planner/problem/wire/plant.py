@@ -81,6 +81,8 @@ class StorageSpec(Wire):
     data_bytes: float
     seconds: float | None = None
     write_given: bool = False
+    write_per_card: float = 0.0
+    read_per_card: float = 0.0
     fewest: Unsigned
     power: float
     height: float

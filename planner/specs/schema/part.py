@@ -127,6 +127,12 @@ class StorageServer(Frozen):
     checkpoints: Count = Field(description="that are kept")
     bytes_per_token: Count = Field(description="of training data")
     write_time: Duration = Field(description="within which a checkpoint is to be written or read")
+    write_per_card: Rate | None = Field(
+        default=None, description="that a store shared by a training cluster takes in for each card"
+    )
+    read_per_card: Rate | None = Field(
+        default=None, description="that a store shared by a training cluster gives out for each card"
+    )
     fewest: Count = Field(description="copies stand on different servers")
     power: Power
     height: Count = Field(description="rack units")

@@ -43,12 +43,12 @@ HARDWARE = {
     "transceivers_usd": (1536 + 508) * 900,
     "cables_usd": 2040 * 130,
     "nics_usd": 0,  # sold in the servers
-    # Switches and links with a module of 500 or 350 USD at each end: storage, front end, management. Three
-    # storage servers are behind five leaves of 54 ports down and two up, and one spine: 254 + 3 + 10 links.
-    "side_networks_usd": (6 * 25_000 + 267 * 1110) + (5 * 25_000 + 382 * 810) + (8 * 4000 + 315 * 10),
-    "storage_usd": 3 * 50_000,  # 94 GB of a checkpoint within a minute: as many as copies need
+    # Switches and links with a module of 500 or 350 USD at each end: storage, front end, management. Ten
+    # storage servers are behind five leaves of 53 down and three up, and one spine: 254 + 10 + 15 links.
+    "side_networks_usd": (6 * 25_000 + 279 * 1110) + (5 * 25_000 + 382 * 810) + (8 * 4000 + 322 * 10),
+    "storage_usd": 10 * 50_000,  # 1,016 cards x 20 GB/s for 256 of them, 79.4 GB/s, over 8 GB/s
 }
-PRICE = 44_604_740
+PRICE = 44_968_130
 """The sum of the lines above."""
 
 

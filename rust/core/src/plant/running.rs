@@ -57,7 +57,7 @@ pub fn upkeep(
 ) -> Result<Upkeep, String> {
     let checkpoint = terms.checkpoint();
     let causes = causes(cluster, &terms.recovery, wired, servers);
-    let recovery = stored(terms, checkpoint, servers)
+    let recovery = stored(terms, checkpoint, servers, servers * cluster.cards_per_server)
         .filter(|(_, count)| *count > 0)
         .map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
     let time = goodput_of(&recovery, &causes, checkpoint, servers)?;

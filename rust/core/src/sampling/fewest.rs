@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::error::CoreError;
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
-use crate::sampling::{LAYOUT, LIMITS, MEMORY, SPARES, check, each_row, patched, read, reasons, whole};
+use crate::sampling::patch::Patch;
+use crate::sampling::{LAYOUT, LIMITS, MEMORY, SPARES, check, each_row, read, reasons, whole};
 use crate::training::layout::{Host, Layout, broken_rule, broken_rule_at, micro_batches};
 
 /// Numbers of the answer per draw: cards bought (infinite where no family does), index of the family, its data ranks.
@@ -70,9 +71,10 @@ pub fn fewest(request: &[u8], values: &[f64], days: &[f64], threads: usize) -> R
             Ok(Family { choice, ranks: data_ranks(&central, &choice) })
         })
         .collect::<Result<_, _>>()?;
-    let rows = each_row(values, pointers.len(), threads, |place, row| {
+    let patch = Patch::new(problem, &pointers);
+    let rows = each_row(values, &patch, threads, |place, drawn| {
         let days = &days[place * clusters..(place + 1) * clusters];
-        match whole(patched(&problem, &pointers, row)) {
+        match whole(drawn) {
             Some(problem) => least(&problem, &families, days),
             None => NONE,
         }

@@ -4,6 +4,7 @@
 //! rows stand where they belong, so answers are the same for any number of threads.
 
 pub mod fewest;
+mod patch;
 
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use crate::error::CoreError;
 use crate::evaluate::design::{CostAnswer, FacilityAnswer};
 use crate::evaluate::{DesignChoice, evaluate};
 use crate::problem::Problem;
+use crate::sampling::patch::Patch;
 use crate::service::{self, evaluate::ServiceChoice, problem::ServiceProblem};
 use crate::training::layout::Rule;
 
@@ -64,7 +66,8 @@ pub fn sample(request: &[u8], values: &[f64], threads: usize) -> Result<Vec<f64>
         _ => Asked::training(&problem, designs)?,
     };
     check(&problem, &pointers, values)?;
-    let rows = each_row(values, pointers.len(), threads, |_, row| asked.drawn(&problem, &pointers, row))?;
+    let patch = Patch::new(problem, &pointers);
+    let rows = each_row(values, &patch, threads, |_, drawn| asked.drawn(drawn))?;
     Ok(rows.concat())
 }
 
@@ -83,37 +86,26 @@ fn check(problem: &Value, pointers: &[String], values: &[f64]) -> Result<(), Cor
     Ok(())
 }
 
-/// What `answer` says to each row of `values` with its place, in the order of the rows, on `threads` threads (0: all).
+/// What `answer` says to the problem of each row of `values` with its place, in the order of the rows, on `threads` threads
+/// (0: all). Each run of rows that a thread takes has one copy of the problem, patched anew for every row.
 fn each_row<T: Send>(
     values: &[f64],
-    width: usize,
+    patch: &Patch,
     threads: usize,
-    answer: impl Fn(usize, &[f64]) -> T + Sync,
+    answer: impl Fn(usize, &Value) -> T + Sync,
 ) -> Result<Vec<T>, CoreError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|error| CoreError::invalid("threads", error.to_string()))?;
-    let rows = values.par_chunks(width.max(1)).enumerate();
-    Ok(pool.install(|| rows.map(|(place, row)| answer(place, row)).collect()))
-}
-
-/// The problem with the numbers at `pointers` as in `row`.
-fn patched(problem: &Value, pointers: &[String], row: &[f64]) -> Value {
-    let mut patched = problem.clone();
-    for (pointer, value) in pointers.iter().zip(row) {
-        if let (Some(place), Some(number)) =
-            (patched.pointer_mut(pointer), serde_json::Number::from_f64(*value))
-        {
-            *place = Value::Number(number);
-        }
-    }
-    patched
+    let rows = values.par_chunks(patch.width().max(1)).enumerate();
+    let each = rows.map_init(|| patch.copy(), |copy, (place, row)| answer(place, copy.with(row)));
+    Ok(pool.install(|| each.collect()))
 }
 
 /// A problem that a draw leaves whole.
-fn whole(patched: Value) -> Option<Problem> {
-    read::<Problem>(patched).ok().filter(|problem| problem.validate().is_ok())
+fn whole(drawn: &Value) -> Option<Problem> {
+    Problem::deserialize(drawn).ok().filter(|problem| problem.validate().is_ok())
 }
 
 /// Designs of one kind of problem.
@@ -134,15 +126,15 @@ impl Asked {
     }
 
     /// One draw: outputs of all designs.
-    fn drawn(&self, problem: &Value, pointers: &[String], row: &[f64]) -> Vec<f64> {
-        let patched = patched(problem, pointers, row);
+    fn drawn(&self, drawn: &Value) -> Vec<f64> {
         match self {
             Self::Training(designs) => {
-                let problem = whole(patched);
+                let problem = whole(drawn);
                 columns(designs, |choice| problem.as_ref().and_then(|problem| trained(problem, choice)))
             }
             Self::Service(designs) => {
-                let problem = read::<ServiceProblem>(patched).ok().filter(|found| found.validate().is_ok());
+                let problem = ServiceProblem::deserialize(drawn).ok();
+                let problem = problem.filter(|found| found.validate().is_ok());
                 columns(designs, |choice| problem.as_ref().and_then(|problem| served(problem, choice)))
             }
         }

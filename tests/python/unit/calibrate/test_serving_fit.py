@@ -14,6 +14,7 @@ from planner.calibrate.serving_run import answered, fitted_on, prepared
 from planner.calibrate.serving_write import spread_of
 from planner.software.serving import constants_path, serving_profiles
 from planner.specs import SpecLibrary
+from planner.validation.files import read
 from planner.validation.serving_predict import Tables, seconds
 from planner.validation.serving_request import ServingDesk
 from planner.validation.serving_rows import ServingRow
@@ -125,7 +126,7 @@ def test_the_committed_constants_say_what_they_were_fitted_on() -> None:
 def test_the_committed_figures_are_where_the_committed_fit_ended() -> None:
     """The library's figures have the loss that the fit printed, and no figure of a sample would lower it."""
     desk = ServingDesk(SpecLibrary.from_environment())
-    model = ServingModel(desk, fitted_on(answered(desk, prepared(desk))), parameters())
+    model = ServingModel(desk, fitted_on(answered(desk, prepared(desk, read().inference))), parameters())
     place = model.shipped()
     ended = json.loads(OUT_OF_FOLD.read_text(encoding="utf-8"))["loss"]
     assert loss_of(model, place, model.errors(place)) == pytest.approx(ended, abs=0.05)

@@ -124,10 +124,27 @@ def test_frameworks_of_runs_are_known_by_name_and_date() -> None:
         ("AMD", "2024-11", "vllm-rocm-2024"),
         ("Huawei", "2025-06", "vllm-ascend-eager-2025"),
         ("NVIDIA", "2025-06", "vllm-2025"),
+        ("NVIDIA", "2025-03", "vllm-2024"),
     ],
 )
 def test_vllm_on_cards_with_a_port_of_their_own_is_that_port(vendor: str, date: str, expected: str) -> None:
     found = serving_profile_of_run("vLLM 0.10.0", date, vendor)
+    assert found is not None
+    assert found.id == expected
+
+
+@pytest.mark.parametrize(
+    ("framework", "date", "expected"),
+    [
+        ("SGLang 0.4.3", "2025-03", "sglang-2024"),
+        ("TensorRT-LLM 0.17", "2025-03", "tensorrt-llm-2024"),
+        ("TensorRT-LLM 0.6.1", "2023-12", "fastertransformer-2023"),
+        ("TensorRT-LLM", "2024-10", "tensorrt-llm-2025"),
+        ("LMDeploy 0.1.0", "2023-12", "fastertransformer-2023"),
+    ],
+)
+def test_earlier_engines_are_profiles_of_their_own(framework: str, date: str, expected: str) -> None:
+    found = serving_profile_of_run(framework, date)
     assert found is not None
     assert found.id == expected
 
