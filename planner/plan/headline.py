@@ -233,7 +233,7 @@ def _sure(confidence: Confidence | None) -> str:
     share = sure_share(confidence.probability)
     if confidence.cards is None:
         near = "" if confidence.nearest is None else f"; {surest(confidence.nearest, share)}"
-        return f"{share} sure: none up to {confidence.cards_tried:,} cards{near}"
+        return f"{share} sure: none tried up to {confidence.cards_tried:,} cards{near}"
     return f"{share} sure needs {confidence.cards:,} cards"
 
 
@@ -252,4 +252,4 @@ def unsure(probability: float, tried: int, near: Sureness | None) -> str:
     """Why there is no plan for a probability, and what comes nearest."""
     share = sure_share(probability)
     best = "" if near is None else f"; {surest(near, share)}"
-    return f"no cluster up to {tried:,} cards meets the target with {share} certainty{best}"
+    return f"no cluster tried, up to {tried:,} cards, meets the target with {share} certainty{best}"

@@ -145,10 +145,10 @@ def test_nobody_can_be_sure_is_said() -> None:
     sure = Confidence(
         probability=0.9, cards=None, cards_tried=120000, system=None, days_p50=None, facility_megawatts=None
     )
-    assert headline(facts(confidence=sure)).endswith("90 % sure: none up to 120,000 cards")
+    assert headline(facts(confidence=sure)).endswith("90 % sure: none tried up to 120,000 cards")
     near = Sureness(cards=71_872, met=0.768, days=336.2)
     line = headline(facts(confidence=sure.model_copy(update={"nearest": near})))
-    assert line.endswith("none up to 120,000 cards; at best 77 % with 71,872, 90 % in 336 days")
+    assert line.endswith("none tried up to 120,000 cards; at best 77 % with 71,872, 90 % in 336 days")
     never = sure.model_copy(update={"nearest": near.model_copy(update={"days": None})})
     assert headline(facts(confidence=never)).endswith("at best 77 % with 71,872, 90 % at no date")
 
@@ -157,8 +157,8 @@ def test_a_probability_that_nothing_reaches_is_a_no_with_what_comes_nearest() ->
     why = unsure(0.9, 120_000, Sureness(cards=71_872, met=0.768, days=336.2))
     line = headline(facts(unsure=why))
     assert line.startswith(
-        "No: no cluster up to 120,000 cards meets the target with 90 % certainty; at best 77 % with 71,872, "
-        "90 % in 336 days: 22,016 Kunlun P800 meet 180 days"
+        "No: no cluster tried, up to 120,000 cards, meets the target with 90 % certainty; at best 77 % with "
+        "71,872, 90 % in 336 days: 22,016 Kunlun P800 meet 180 days"
     )
 
 
