@@ -52,6 +52,9 @@ fn what_a_bound_refuses_the_whole_plant_exceeds_too() {
     }
 }
 
+/// The limits with one of them at a number.
+type Limited = fn(Limits, f64) -> Limits;
+
 /// Twenty servers of eight cards of 340 W, rated 6 kW each, in contained air: every bound is what these alone take, to a millionth.
 /// More would refuse plants that keep the limits wherever little else is drawn or bought; less would refuse later.
 #[test]
@@ -61,7 +64,6 @@ fn a_bound_is_what_cards_and_servers_take_and_no_more() {
     let (drawn, rated) = (160.0 * 340.0, 20.0 * 6_000.0);
     let capex = 20.0 * 150_000.0 * (1.0 + base.economics.installation_share) + rated * 8.0;
     let (transformer, ups) = (base.site.transformer_efficiency, base.site.distribution_efficiency);
-    type Limited = fn(Limits, f64) -> Limits;
     let bounds: [(&str, f64, Limited); 7] = [
         ("limits.facility_watts", drawn * 1.4, |limits, at| Limits { facility_watts: Some(at), ..limits }),
         ("limits.it_watts", drawn, |limits, at| Limits { it_watts: Some(at), ..limits }),
