@@ -379,7 +379,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
                 "hot_day": hot_day(case.request, design, climate.hot_days.get(facility.cooling)),
             }
         ),
-        "cost": rated(assemble.cost(design), performance, cards.total, used),
+        "cost": rated(assemble.cost(design, case.request), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
 

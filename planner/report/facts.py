@@ -10,6 +10,7 @@ from planner.plan.headline import SAME
 from planner.plan.model import Plan
 from planner.plan.shown import ALL, number, percent, scaled, signed_percent
 from planner.report import plant_facts, service_facts, sure_facts
+from planner.report.spares import standing_by
 from planner.report.words import Words
 
 SHOWN = 6
@@ -119,7 +120,7 @@ def _buy(plan: Plan, words: Words) -> Iterator[Fact]:
         words("accelerators"),
         words(
             "accelerators_value", total=f"{cards.total:,}", chip=plan.accelerator, active=f"{cards.active:,}",
-            spare=f"{cards.spare:,}",
+            spare=f"{standing_by(plan):,}", left=f"{cards.spare - standing_by(plan):,}",
         ),
     )  # fmt: skip
     if hall is not None:

@@ -332,6 +332,8 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("price of a storage server", "存储服务器价格"),
     ("pay of a technician", "运维人员薪酬"),
     ("servers per technician", "每名运维人员的服务器数"),
+    ("crew around the clock", "全天值守人员"),
+    ("power of a site with a crew", "独立值守园区的功率"),
     ("premium of liquid cooling", "液冷溢价"),
     ("price per watt", "每瓦造价"),
     ("price", "价格"),

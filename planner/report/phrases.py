@@ -198,8 +198,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "cards": ("cards", "张卡"),
     "accelerators": ("accelerators", "加速卡"),
     "accelerators_value": (
-        "{total} cards of {chip}: {active} compute, {spare} hot spares",
-        "{total} 张 {chip}：{active} 张计算，{spare} 张热备",
+        "{total} cards of {chip}: {active} compute, {spare} hot spares, {left} without work",
+        "{total} 张 {chip}：{active} 张计算，{spare} 张热备，{left} 张无任务",
     ),
     "servers": ("servers", "服务器"),
     "racks": ("racks", "机柜"),

@@ -124,6 +124,8 @@ class Economics(Wire):
     installation_share: float = 0.0
     residual_share: float = 0.0
     staff_usd_per_server_year: float = 0.0
+    crew_usd_per_year: float = 0.0
+    crew_watts: float = 0.0
 
 
 class Shares(Wire):

@@ -260,6 +260,12 @@ class Part(SpecFile):
     )
     technician: Money | None = Field(default=None, description="pay of one person for a year, all in")
     servers_per_technician: Count | None = None
+    crew: Count | None = Field(
+        default=None, description="people whom a site needs around the clock, however few servers it holds"
+    )
+    crew_site: Power | None = Field(
+        default=None, description="power from which a cluster has such a site to itself; a smaller one shares"
+    )
     engineer: Money | None = Field(
         default=None, description="pay of one software engineer for a year, all in: what a port costs"
     )

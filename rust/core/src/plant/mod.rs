@@ -227,7 +227,7 @@ pub fn plant_on(
     // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
-    let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
+    let staff = terms.economics.staff(servers, nameplate.unwrap_or(it));
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let Upkeep { causes, time } = upkeep.clone()?;
     let facility_design_day = facility_power(it, air.pue_design_day);
