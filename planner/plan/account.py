@@ -137,6 +137,13 @@ class Evidence(Part):
     why: str
     estimates: list[Estimate] = Field(description="those the answer rests on, the weightiest first")
     software: str | None
+    tuning: Literal["tuned", "default", "tutorial"] | None = Field(
+        default=None,
+        description="tuned: by experts for the run; default: as it comes; tutorial: as in examples",
+    )
+    software_asked: bool = Field(
+        default=False, description="the scenario names the software; else it is the usual one of the vendor"
+    )
     untuned: Untuned | None = Field(
         default=None, description="where the default software is a tuned one: the plan as it comes"
     )

@@ -35,6 +35,8 @@ from planner.plan.plant_parts import (
     Tier,
     Transceivers,
 )
+from planner.problem.serving_wire import ServiceRequest
+from planner.problem.wire import Request
 from planner.scenario.split import split_text
 
 Wire = Mapping[str, Any]
@@ -197,13 +199,14 @@ def _hall(found: Wire) -> HallUse:
     return HallUse(racks=Racks(**found["racks"], total=found["racks_total"]), **own)
 
 
-def cost(design: Wire) -> Cost:
-    """Money of a design."""
+def cost(design: Wire, request: Request | ServiceRequest) -> Cost:
+    """Money of a design on the terms of its request."""
     found = design["cost"]
     return Cost(
         capex_usd=found["capex_usd"],
         energy_usd_per_year=found["energy_usd_per_year"],
         tco_usd_per_year=found["tco_usd_per_year"],
+        capital_rate=request.economics.capital_rate,
         parts={f"{name}_usd": value for name, value in found["parts"].items()},
         year={f"{name}_usd": value for name, value in found["year"].items()},
         missing=list(found["missing"]),

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from planner.plan.account import Band, Comparison, Confidence, Evidence, Nearest, Summary, Sureness
 from planner.plan.names import rule_words
 from planner.plan.parts import Cards, Limits, Performance, Target
-from planner.plan.shown import days, percent, rate, spread
+from planner.plan.shown import days, percent, rate, signed_percent, spread
 
 NAMED_ESTIMATES = 3
 SAME = 0.03
@@ -59,7 +59,8 @@ def headline(facts: Facts) -> str:
     answer = _answer(facts)
     if facts.unsure is not None:
         answer = f"No: {facts.unsure}: {answer}"
-    parts += [answer, _grade(facts.evidence)]
+    step = facts.performance.step_seconds if facts.performance is not None else None
+    parts += [answer, *software(facts.evidence, step), _grade(facts.evidence)]
     estimates = _estimates(facts.evidence)
     parts += [estimates] if estimates else []
     sure = _sure(facts.confidence) if facts.unsure is None else ""
@@ -194,6 +195,26 @@ def _named(facts: Facts) -> str:
     return text
 
 
+TUNING = {"tuned": "tuned", "default": "as it comes", "tutorial": "as in tutorials"}
+
+
+def software(evidence: Evidence, step_seconds: float | None = None) -> list[str]:
+    """On which software the answer rests, whether experts tuned it, and what it takes where nobody does."""
+    if evidence.software is None:
+        return []
+    text = f"{'' if evidence.software_asked else 'default '}software {evidence.software}"
+    if evidence.tuning is not None:
+        text += f", {TUNING[evidence.tuning]}"
+    untuned = evidence.untuned
+    if untuned is not None and step_seconds is not None:
+        if untuned.step_seconds is None:
+            text += " (as it comes this layout does not run)"
+        else:
+            slower = untuned.step_seconds / step_seconds - 1.0
+            text += f" (as it comes a step takes {signed_percent(slower)})"
+    return [text]
+
+
 def _grade(evidence: Evidence) -> str:
     return f"evidence {evidence.grade}: {GRADES[evidence.grade]}"
 
@@ -212,7 +233,7 @@ def _sure(confidence: Confidence | None) -> str:
     share = sure_share(confidence.probability)
     if confidence.cards is None:
         near = "" if confidence.nearest is None else f"; {surest(confidence.nearest, share)}"
-        return f"{share} sure: none up to {confidence.cards_tried:,} cards{near}"
+        return f"{share} sure: none tried up to {confidence.cards_tried:,} cards{near}"
     return f"{share} sure needs {confidence.cards:,} cards"
 
 
@@ -231,4 +252,4 @@ def unsure(probability: float, tried: int, near: Sureness | None) -> str:
     """Why there is no plan for a probability, and what comes nearest."""
     share = sure_share(probability)
     best = "" if near is None else f"; {surest(near, share)}"
-    return f"no cluster up to {tried:,} cards meets the target with {share} certainty{best}"
+    return f"no cluster tried, up to {tried:,} cards, meets the target with {share} certainty{best}"

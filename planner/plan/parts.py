@@ -87,7 +87,7 @@ class Cards(Part):
 
     total: int = Field(ge=1)
     active: int = Field(ge=1, description="cards that compute")
-    spare: int = Field(ge=0, description="hot spares: cards that the layout cannot use")
+    spare: int = Field(ge=0, description="cards that do not compute: hot spares, or left by the layout")
     per_server: int = Field(ge=1)
     devices_per_card: int = Field(ge=1)
 
@@ -257,6 +257,10 @@ class Spares(Part):
 
     servers_needed: int = Field(description="those that spare_confidence asks for; 0: none is asked for")
     servers_had: int = Field(description="what the layout leaves free")
+    servers_usual: int | None = Field(
+        default=None,
+        description="of those had, worth holding or asked for; the rest is left by the layout",
+    )
     servers_short: int
     per_domain: int = Field(
         description="of those had, inside each scale-up domain; 0: they stand anywhere, or in whole domains"

@@ -371,6 +371,7 @@ class Cost(Part):
     capex_usd: float | None
     energy_usd_per_year: float
     tco_usd_per_year: float | None
+    capital_rate: float | None = Field(default=None, description="cost of capital a year that it counts")
     parts: dict[str, float | None] = Field(description="capex by part in USD; they sum to capex_usd")
     year: dict[str, float | None] = Field(
         default={}, description="a year by part in USD; they sum to tco_usd_per_year"

@@ -139,7 +139,7 @@ def service_plan(
         network=assemble.network(design) if design else [],
         fabric=fabric_of(case, design) if design else None,
         facility=facility_of(case, design, site) if design else None,
-        cost=cost_of(design, used) if design else None,
+        cost=cost_of(design, used, case.request) if design else None,
         reliability=assemble.reliability(design) if design else None,
         front=[],
         front_axes=list(request["search"]["front"]),

@@ -71,11 +71,14 @@ def evidence_of(
     model = case.problem.architecture
     models = () if model is None else (model.id, *model.aliases)
     cards = design["cards"]["total"] if design else None
+    software = case.problem.softwares[design["cluster"] if design else 0]
     return Evidence(
         grade=grade,
         why=f"serving: {why}",
         estimates=found,
-        software=case.problem.softwares[design["cluster"] if design else 0].id,
+        software=software.id,
+        tuning=software.tuning,
+        software_asked=case.problem.scenario.workload.software is not None,
         calibrated=calibrated,
         runs_on_chip=len(own),
         runs_in_family=len(kin),

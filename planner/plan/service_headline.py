@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.plan.account import Band, Bands, Comparison, Confidence, Evidence
-from planner.plan.headline import _estimates, _grade, _over, _sure
+from planner.plan.headline import _estimates, _grade, _over, _sure, software
 from planner.plan.parts import Cards, Target
 from planner.plan.shown import counted, duration, number
 
@@ -43,7 +43,7 @@ def service_headline(facts: ServiceFacts) -> str:
     answer = _answer(facts)
     if facts.unsure is not None and facts.design is not None:
         answer = f"No: {facts.unsure}: {answer}"
-    parts = [*warning, answer, *_simulated(facts), _grade(facts.evidence)]
+    parts = [*warning, answer, *_simulated(facts), *software(facts.evidence), _grade(facts.evidence)]
     parts += [text for text in (_estimates(facts.evidence), _sure(facts.confidence)) if text]
     if not facts.complete:
         parts.append("search not complete")
@@ -113,20 +113,29 @@ def _spread(bands: Bands | None) -> str:
 
 
 def _latencies(facts: ServiceFacts) -> str:
-    """At the percentages asked for: of a simulation that confirms them, else of the closed forms."""
+    """At the percentages asked for (else the median, or the mean of closed forms), and who says so.
+
+    A simulation that confirms them speaks where there is one, else the closed forms.
+    """
     design = facts.design or {}
-    words = []
-    ttft, tpot = design.get("ttft"), design.get("tpot")
     ran = design.get("simulated")
-    if ran is not None and ran["confirmed"]:
-        ttft = {"quantile": ran["ttft_quantile_seconds"]}
-        tpot = ran["tpot_quantile_seconds"] and {"quantile": ran["tpot_quantile_seconds"]}
-    if facts.generic:
-        if ttft:
-            words.append(f"latency {duration(ttft['quantile'])}")
-    else:
-        if ttft:
-            words.append(f"TTFT {duration(ttft['quantile'])}")
-        if tpot:
-            words.append(f"TPOT {duration(tpot['quantile'])}")
-    return f" with {', '.join(words)}" if words else ""
+    ran = ran if ran is not None and ran["confirmed"] else None
+    target, words = facts.target, []
+    names = [("latency", "ttft")] if facts.generic else [("TTFT", "ttft"), ("TPOT", "tpot")]
+    for label, key in names:
+        form = design.get(key)
+        seconds = ran[f"{key}_quantile_seconds"] if ran is not None else form and form["quantile"]
+        share = getattr(target, f"{key}_percentile")
+        if seconds is not None:
+            words.append(f"{label} {percentile(share, simulated=ran is not None)} {duration(seconds)}")
+    if not words:
+        return ""
+    text = ", ".join(words)
+    return f" with simulated {text}" if ran is not None else f" with {text} (closed forms)"
+
+
+def percentile(share: float | None, *, simulated: bool) -> str:
+    """``P90``; where no latency is asked for, a simulation tells its median and closed forms their mean."""
+    if share is None and not simulated:
+        return "mean"
+    return f"P{50.0 if share is None else share:g}"

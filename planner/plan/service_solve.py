@@ -75,7 +75,8 @@ def _unsure(probability: float, most: int, nearest: Sure | None) -> str:
         if nearest is None
         else f"at best {nearest.cards:,} cards do with {100.0 * nearest.met:.0f} %"
     )
-    return f"no service of up to {most:,} cards carries the load with {sureness}, {best}; the central plan"
+    tried = f"no service tried, of up to {most:,} cards, carries the load with {sureness}"
+    return f"{tried}, {best}; the central plan"
 
 
 def draws_of(

@@ -51,9 +51,9 @@ def fabric_of(case: ServiceCase, design: Wire) -> Fabric:
     return wired(assemble.fabric(design), cluster, design, case.library, country)
 
 
-def cost_of(design: Wire, used: Sequence[Figure]) -> Cost:
+def cost_of(design: Wire, used: Sequence[Figure], request: serving_wire.ServiceRequest) -> Cost:
     """The cost with its rates at full load, and the prices it rests on."""
-    found = assemble.cost(design)
+    found = assemble.cost(design, request)
     year = found.tco_usd_per_year
     return found.model_copy(
         update={

@@ -379,7 +379,7 @@ def _design_parts(case: Case, design: Wire, request: Wire, used: Sequence[Figure
                 "hot_day": hot_day(case.request, design, climate.hot_days.get(facility.cooling)),
             }
         ),
-        "cost": rated(assemble.cost(design), performance, cards.total, used),
+        "cost": rated(assemble.cost(design, case.request), performance, cards.total, used),
         "reliability": assemble.reliability(design),
     }
 
@@ -466,11 +466,14 @@ def _evidence(
     )
     cards = design["cards"]["total"] if design else None
     model = case.problem.architecture
+    used_software = software_of(case, design)
     return Evidence(
         grade=grade,
         why=why,
         estimates=found,
-        software=software_of(case, design).id,
+        software=used_software.id,
+        tuning=used_software.tuning,
+        software_asked=case.problem.scenario.workload.software is not None,
         untuned=as_it_comes(case, design) if studied is not None and design else None,
         calibrated=family.calibrated,
         runs_on_chip=len(own),

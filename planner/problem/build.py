@@ -267,6 +267,7 @@ class _Builder(Surroundings):
                 figures,
                 scenario.workload.tokens,
                 rate_given=scenario.reliability.checkpoint_bandwidth is not None,
+                training=True,
             ),
         }
         return {name: figures.part(name, make) for name, make in made.items()}

@@ -188,11 +188,12 @@ def side_networks(facility: Part, figures: Figures) -> tuple[wire.SideNetwork, .
 
 
 def storage_spec(
-    facility: Part, figures: Figures, tokens: float, *, rate_given: bool
+    facility: Part, figures: Figures, tokens: float, *, rate_given: bool, training: bool
 ) -> wire.StorageSpec | None:
     """What checkpoints and ``tokens`` of training data go to; None where the facility file has no server.
 
     ``rate_given``: the user says how fast checkpoints are written, and the store is built to write so.
+    ``training``: the store grows with the cards as sizing guides have it; a service only loads its weights.
     """
     if facility.storage is None:
         return None
@@ -200,6 +201,11 @@ def storage_spec(
 
     def read(key: str) -> float:
         return sheet.need(f"storage.{key}", "space", f"{key.replace('_', ' ')} of a storage server")
+
+    def per_card(key: str) -> float:
+        if rate_given or not training:
+            return 0.0
+        return sheet.want(f"storage.{key}", "space", f"{key.replace('_', ' ')} of storage") or 0.0
 
     return wire.StorageSpec(
         write_bytes_per_second=read("write"),
@@ -210,6 +216,8 @@ def storage_spec(
         data_bytes=read("bytes_per_token") * tokens,
         seconds=read("write_time"),
         write_given=rate_given,
+        write_per_card=per_card("write_per_card"),
+        read_per_card=per_card("read_per_card"),
         fewest=round(read("fewest")),
         power=read("power"),
         height=read("height"),

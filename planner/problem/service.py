@@ -113,7 +113,7 @@ class _ServiceBuilder(_Builder):
         halls = hall_specs(scenario.site.hall, figures.of("parts", hall.facility))
         side = side_networks(hall.facility, figures)
         # Weights and logs: as many storage servers as copies need.
-        stored = storage_spec(hall.facility, figures, 0.0, rate_given=False)
+        stored = storage_spec(hall.facility, figures, 0.0, rate_given=False, training=False)
         reliability = self._service_recovery()
         figures.refuse_missing()
         figures.refuse_unknown_overrides()

@@ -111,6 +111,8 @@ class Surroundings(Alternatives):
             residual_share=share("residual", asked.residual),
             staff_usd_per_server_year=technician
             / sheet.need("servers_per_technician", "cost", "servers per technician"),
+            crew_usd_per_year=technician * sheet.need("crew", "cost", "crew around the clock"),
+            crew_watts=sheet.need("crew_site", "cost", "power of a site with a crew"),
             maintenance_share=share("maintenance", asked.maintenance),
             depreciation_years=sheet.need("depreciation", "cost", "life of hardware") / SECONDS_PER_YEAR,
             building_years=sheet.need("depreciation_building", "cost", "life of a building")

@@ -23,10 +23,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"\(site\.hot_day\)", r"\2 用 \1 时，设计日只能保持板卡功耗的 \3：一并搜索该功耗上限"),
     (r"(\S+) is left out for (\S+): the supply of the halls is not known with it",
      r"\2 不采用 \1：机房供冷温度不适用"),
-    (r"no service of up to (\S+) cards carries the load with (\S+ %) certainty, at best (\S+) cards do with "
+    (r"no service tried, of up to (\S+) cards, carries the load with (\S+ %) certainty, "
+     r"at best (\S+) cards do with "
      r"(\S+ %); the central plan",
      r"至 \1 张卡没有服务方案以 \2 的把握承载该负载，最好为 \3 张卡（\4）；此处为中位方案"),
-    (r"no service of up to (\S+) cards carries the load with (\S+ %) certainty, .+; the central plan",
+    (r"no service tried, of up to (\S+) cards, carries the load with (\S+ %) certainty, .+; the central plan",
      r"至 \1 张卡没有服务方案以 \2 的把握承载该负载，此处为中位方案"),
     (r"front without (.+): nobody published the (.+)", r"前沿不含 \1：未公布 \2"),
     (r"site\.tariff is (\S+) USD/kWh, (\S+) times that of (\S+) \((\S+)\): look at its unit",
@@ -66,7 +67,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"--layout 未指定的维度按最优选取：\1"),
     (r"no lawful layout has what --layout names; dimensions left open are taken as (.+)",
      r"没有满足 --layout 的合法切分；未指定的维度取 \1"),
-    (r"no cluster up to (\S+) cards meets the target with (\S+) % certainty(?:; at best (\S+) % with .+)?",
+    (r"no cluster tried, up to (\S+) cards, meets the target with (\S+) % certainty"
+     r"(?:; at best (\S+) % with .+)?",
      r"至 \1 张卡没有方案以 \2% 的把握达到目标；此处为各项取中值的方案"),
     (r"(\S+) % sure needs (\S+) cards, over the limit of (\S+)",
      r"要有 \1% 的把握需 \2 张卡，超过上限 \3"),

@@ -10,6 +10,7 @@ from planner.plan.headline import SAME
 from planner.plan.model import Plan
 from planner.plan.shown import ALL, number, percent, scaled, signed_percent
 from planner.report import plant_facts, service_facts, sure_facts
+from planner.report.spares import standing_by
 from planner.report.words import Words
 
 SHOWN = 6
@@ -60,10 +61,12 @@ def headline(plan: Plan, words: Words) -> str:
         parts.append(words("headline_met", share=percent(plan.bands.met, 0)))
     if plan.serving is not None:
         parts.append(words("target_requests", rate=number(plan.serving.requests_per_second)))
+        parts.extend(sure_facts.latencies(plan, words))
     if plan.cards is not None:
         parts.append(words("headline_cards", cards=f"{plan.cards.total:,}"))
     if plan.facility is not None:
         parts.append(words("headline_power", power=number(plan.facility.facility_design_megawatts)))
+    parts.extend(sure_facts.software(plan, words))
     parts.append(words("headline_evidence", grade=plan.evidence.grade))
     if plan.evidence.estimates:
         parts.append(words("headline_estimates", n=len(plan.evidence.estimates)))
@@ -117,7 +120,7 @@ def _buy(plan: Plan, words: Words) -> Iterator[Fact]:
         words("accelerators"),
         words(
             "accelerators_value", total=f"{cards.total:,}", chip=plan.accelerator, active=f"{cards.active:,}",
-            spare=f"{cards.spare:,}",
+            spare=f"{standing_by(plan):,}", left=f"{cards.spare - standing_by(plan):,}",
         ),
     )  # fmt: skip
     if hall is not None:

@@ -117,6 +117,8 @@ PIECES: tuple[tuple[str, str], ...] = (
 )
 """Words inside names of links and of servers."""
 ENDINGS: tuple[tuple[str, str], ...] = (
+    ("write per card of storage", "每卡存储写速率"),
+    ("read per card of storage", "每卡存储读速率"),
     ("write of a storage server", "存储服务器写速率"),
     ("write time of a storage server", "检查点写入时间"),
     ("read of a storage server", "存储服务器读速率"),
@@ -330,6 +332,8 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("price of a storage server", "存储服务器价格"),
     ("pay of a technician", "运维人员薪酬"),
     ("servers per technician", "每名运维人员的服务器数"),
+    ("crew around the clock", "全天值守人员"),
+    ("power of a site with a crew", "独立值守园区的功率"),
     ("premium of liquid cooling", "液冷溢价"),
     ("price per watt", "每瓦造价"),
     ("price", "价格"),

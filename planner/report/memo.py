@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from planner.plan.account import Band, Measured, Summary, Swing
+from planner.plan.confidence import RELAXED
 from planner.plan.headline import surest
 from planner.plan.model import Plan
 from planner.plan.names import limit_words, rule_words
-from planner.plan.parts import Cards, Layout, Performance, Spares, Workload
+from planner.plan.parts import Layout, Performance, Workload
 from planner.plan.shown import (
     ALL,
     counted,
@@ -30,6 +31,7 @@ from planner.report.plant import boundaries, rates
 from planner.report.prices import price_rows
 from planner.report.screen import arranged, short
 from planner.report.shares import shares
+from planner.report.spares import cards_told, spares_told
 from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
 from planner.scenario.split import split_text
@@ -151,7 +153,7 @@ def _nearest(plan: Plan) -> Iterator[Row]:
 def _buy(plan: Plan) -> Iterator[Row]:
     if plan.cards is None or plan.facility is None:
         return
-    yield "cards", f"{plan.cards.total:,} x {plan.accelerator}{_spares(plan.cards)}"
+    yield "cards", f"{plan.cards.total:,} x {plan.accelerator}{cards_told(plan)}"
     racks = plan.facility.racks
     held = [f"{racks.compute:,} compute"]
     held += [f"{racks.network:,} network"] if racks.network else []
@@ -182,12 +184,9 @@ def _buy(plan: Plan) -> Iterator[Row]:
 def _stored(plan: Plan) -> str:
     if plan.serving is not None:
         return "weights and logs, as many as copies need"
-    rates = "by the rates that checkpoints are timed with and the room that they take"
-    return f"checkpoints and training data, {rates}"
-
-
-def _spares(cards: Cards) -> str:
-    return f" ({cards.active:,} at work, {cards.spare:,} hot spares)" if cards.spare else " (all at work)"
+    return (
+        "checkpoints and training data, by the rates of sizing guides for so many cards, checkpoints and room"
+    )
 
 
 def _power(plan: Plan) -> Iterator[Row]:
@@ -302,25 +301,7 @@ def _when(plan: Plan) -> Iterator[Row]:
         if all(share is not None for share in lost.values()):
             yield "time lost", ", ".join(f"{name} {percent(share)}" for name, share in lost.items() if share)
         if failures.spares is not None:
-            yield "spares", _spare_words(failures.spares)
-
-
-def _spare_words(spares: Spares) -> str:
-    where = ""
-    if spares.per_domain or spares.spare_domains:
-        where = f" ({spares.per_domain} in each domain, {spares.spare_domains} whole domains)"
-    asked = f" of {spares.servers_needed:,} needed" if spares.servers_needed else ""
-    short = f", {spares.servers_short:,} SHORT" if spares.servers_short else ""
-    kept = "" if spares.kept is None else f", {percent(spares.kept)} of it kept"
-    words = (
-        f"{counted(spares.servers_had, 'server')}{asked}{where}{short}; "
-        f"{number(spares.servers_in_repair)} in repair on average; "
-        f"enough {percent(spares.covered)} of the time{kept}"
-    )
-    if spares.others:
-        others = (f"{number(other.days)} days with {other.servers:,}" for other in spares.others)
-        words += f"; else at best {', '.join(others)}"
-    return words
+            yield "spares", spares_told(failures.spares)
 
 
 def _money(plan: Plan) -> Iterator[Row]:
@@ -336,6 +317,8 @@ def _money(plan: Plan) -> Iterator[Row]:
     missing = f"; no price for {', '.join(cost.missing)}" if cost.missing else ""
     yield "capital", f"{capital}: {', '.join(known) or 'no part has a price'}{missing}"
     total = "not known" if cost.tco_usd_per_year is None else f"{usd(cost.tco_usd_per_year)} a year"
+    if cost.capital_rate is not None and cost.tco_usd_per_year is not None:
+        total += f" at {number(100 * cost.capital_rate)} % cost of capital (money.rate)"
     year = [
         f"{name.removesuffix('_usd').replace('_', ' ')} {usd(value)}"
         for name, value in cost.year.items()
@@ -366,7 +349,10 @@ def _sure(plan: Plan) -> Iterator[Row]:
         share = percent(sure.probability, 0)
         if sure.cards is None:
             near = "" if sure.nearest is None else f"; {surest(sure.nearest, share)}"
-            yield f"{share} sure", f"no cluster up to {sure.cards_tried:,} cards{near}"
+            yield (
+                f"{share} sure",
+                f"none up to {sure.cards_tried:,} cards{near} (tried: {RELAXED} x the limit)",
+            )
         else:
             drawn = "" if sure.facility_megawatts is None else f", {power(sure.facility_megawatts)}"
             middle = "" if sure.days_p50 is None else f", {days(sure.days_p50)} expected"

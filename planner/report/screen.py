@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from planner.plan.headline import SAME
 from planner.plan.names import limit_words
 from planner.plan.shown import days, number, power, usd
+from planner.report.knee import for_less
 
 if TYPE_CHECKING:
     from planner.plan.account import Band
@@ -44,6 +45,7 @@ def short(plan: Plan) -> Iterator[Row]:
             f"{days(plan.performance.days)} if every figure is as stated; of the draws half take up to "
             f"{days(band.p50)}, one in ten more than {days(band.p90)}{_why(plan.performance.days, band)}",
         )
+    yield from for_less(plan)
     if plan.binding:
         yield "bound by", ", ".join(limit_words(item) for item in plan.binding)
 

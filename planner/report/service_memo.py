@@ -28,6 +28,8 @@ from planner.report.supply import rows as delivered
 from planner.report.wiring import wire
 
 SHOWN_TRADE = 5
+APART = 1.5
+"""Ratio of simulated and closed-form latencies from which it is told that they differ."""
 NO_LIMIT = 1_000_000
 """Cards of a scenario without a limit on them."""
 
@@ -140,6 +142,8 @@ def _serves(plan: Plan) -> Iterator[Row]:
         f"{number(found.requests_per_second)} {things}, at most {number(found.most_requests_per_second)} "
         f"within the latencies{_at_work(plan)}: {found.verdict}",
     )
+    yield from _simulated(found)
+    said = _closed(found)
     if found.ttft is not None:
         queue = (
             ""
@@ -149,16 +153,16 @@ def _serves(plan: Plan) -> Iterator[Row]:
         moved = f", cache transfer {duration(found.transfer_seconds)}" if found.transfer_seconds else ""
         yield (
             "latency" if generic else "first token",
-            f"mean {duration(found.ttft.mean)}{queue}{moved}; "
-            f"at the percentile {duration(found.ttft.quantile)}{_closed(found)}",
+            f"{said}mean {duration(found.ttft.mean)}{queue}{moved}"
+            f"{_at(found.ttft.quantile, plan.target.ttft_percentile)}",
         )
     if found.tpot is not None:
         yield (
             "per token",
-            f"mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user); at the "
-            f"percentile {duration(found.tpot.quantile)}{_closed(found)}",
+            f"{said}mean {duration(found.tpot.mean)} ({number(1 / found.tpot.mean)} tokens/s a user)"
+            f"{_at(found.tpot.quantile, plan.target.tpot_percentile)}",
         )
-    yield from _simulated(found)
+    yield from _apart(found)
     if not generic:
         yield (
             "tokens",
@@ -177,8 +181,27 @@ def _serves(plan: Plan) -> Iterator[Row]:
 
 
 def _closed(found: Service) -> str:
-    """Says whose figures these are where a simulation has others; the first line has those."""
-    return " (closed form)" if found.simulated is not None else ""
+    """Says whose figures these are where a simulation has others, which are the answer."""
+    return "by the closed form, " if found.simulated is not None else ""
+
+
+def _at(seconds: float, share: float | None) -> str:
+    """A latency at the percentile asked for; nothing where none is, as it is the mean then."""
+    return "" if share is None else f"; P{share:g} {duration(seconds)}"
+
+
+def _apart(found: Service) -> Iterator[Row]:
+    """That a simulation and the closed forms differ by much, and which of them to take."""
+    ran = found.simulated
+    if ran is None or found.ttft is None or found.ttft.mean <= 0.0:
+        return
+    ratio = ran.ttft_mean_seconds / found.ttft.mean
+    if max(ratio, 1.0 / ratio) >= APART:
+        yield (
+            "they differ",
+            f"the simulated first result takes {number(ratio)} times as long as by the closed form: so near "
+            "to full load small queues grow by chance; plan with the simulated figures",
+        )
 
 
 def _at_work(plan: Plan) -> str:
@@ -207,10 +230,11 @@ def _simulated(found: Service) -> Iterator[Row]:
         )
         if value is not None
     )  # fmt: skip
+    verdict = "confirmed; these figures are the answer" if ran.confirmed else "NOT confirmed"
     yield (
         "simulated" if ran.arrivals == "poisson" else "trace replayed",
         f"{ran.requests:,} {'items' if generic else 'requests'} at {_load(ran)}: {late}"
-        f"{f'; per token {tokens}' if tokens else ''}: {'confirmed' if ran.confirmed else 'NOT confirmed'}",
+        f"{f'; per token {tokens}' if tokens else ''}: {verdict}",
     )
     if found.refuted:
         row, seen = found.refuted[0].service, found.refuted[0].simulated

@@ -8,12 +8,39 @@ from planner.plan.account import Band
 from planner.plan.model import Plan
 from planner.plan.parts import Reliability
 from planner.plan.prices import Price
+from planner.plan.service_headline import percentile
 from planner.plan.shown import duration, number, percent, scaled, signed_percent
 from planner.report.words import Words
 
 Fact = tuple[str, str]
 _COUNTED = {"cards": "cards", "days": "days", "racks": "racks_unit"}
 """Units of things that are counted -> their phrase."""
+
+
+def software(plan: Plan, words: Words) -> Iterator[str]:
+    """On which software the plan rests, and whether experts tuned it."""
+    found = plan.evidence
+    if found.software is not None and found.tuning is not None:
+        key = "headline_software" if found.software_asked else "headline_software_default"
+        yield words(key, software=found.software, tuning=words(f"tuning_{found.tuning}"))
+
+
+def latencies(plan: Plan, words: Words) -> Iterator[str]:
+    """Latencies of a service at the percentages asked for: simulated where that confirms them."""
+    served, target = plan.serving, plan.target
+    if served is None:
+        return
+    ran = served.simulated if served.simulated is not None and served.simulated.confirmed else None
+    shown = []
+    for label, key in (("TTFT", "ttft"), ("TPOT", "tpot")):
+        form = getattr(served, key)
+        value = getattr(ran, f"{key}_quantile_seconds") if ran is not None else form and form.quantile
+        at = percentile(getattr(target, f"{key}_percentile"), simulated=ran is not None)
+        if value is not None:
+            shown.append(f"{label} {at} {duration(value)}")
+    if shown:
+        key = "headline_closed" if ran is None else "headline_simulated"
+        yield words(key, latencies=words.listed(shown))
 
 
 def simulated(plan: Plan, words: Words) -> Iterator[Fact]:

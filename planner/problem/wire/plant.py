@@ -81,6 +81,8 @@ class StorageSpec(Wire):
     data_bytes: float
     seconds: float | None = None
     write_given: bool = False
+    write_per_card: float = 0.0
+    read_per_card: float = 0.0
     fewest: Unsigned
     power: float
     height: float
@@ -122,6 +124,8 @@ class Economics(Wire):
     installation_share: float = 0.0
     residual_share: float = 0.0
     staff_usd_per_server_year: float = 0.0
+    crew_usd_per_year: float = 0.0
+    crew_watts: float = 0.0
 
 
 class Shares(Wire):

@@ -127,6 +127,12 @@ class StorageServer(Frozen):
     checkpoints: Count = Field(description="that are kept")
     bytes_per_token: Count = Field(description="of training data")
     write_time: Duration = Field(description="within which a checkpoint is to be written or read")
+    write_per_card: Rate | None = Field(
+        default=None, description="that a store shared by a training cluster takes in for each card"
+    )
+    read_per_card: Rate | None = Field(
+        default=None, description="that a store shared by a training cluster gives out for each card"
+    )
     fewest: Count = Field(description="copies stand on different servers")
     power: Power
     height: Count = Field(description="rack units")
@@ -254,6 +260,12 @@ class Part(SpecFile):
     )
     technician: Money | None = Field(default=None, description="pay of one person for a year, all in")
     servers_per_technician: Count | None = None
+    crew: Count | None = Field(
+        default=None, description="people whom a site needs around the clock, however few servers it holds"
+    )
+    crew_site: Power | None = Field(
+        default=None, description="power from which a cluster has such a site to itself; a smaller one shares"
+    )
     engineer: Money | None = Field(
         default=None, description="pay of one software engineer for a year, all in: what a port costs"
     )

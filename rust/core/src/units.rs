@@ -155,9 +155,51 @@ impl Div<FlopsPerSecond> for Flops {
     }
 }
 
+/// A value with three digits and the prefix that suits it: 5.68 TB, 12 MB/s.
+#[must_use]
+pub fn scaled(value: f64, unit: &str) -> String {
+    let steps = [("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)];
+    let (prefix, size) = steps.into_iter().find(|(_, size)| value >= *size).unwrap_or(("", 1.0));
+    format!("{} {prefix}{unit}", three_digits(value / size))
+}
+
+/// Seconds in the unit that suits them: 18.1 s, 76.8 min, 11.5 h, 5.48 days.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    let (size, unit) = match seconds {
+        at if at < 120.0 => (1.0, "s"),
+        at if at < 7200.0 => (60.0, "min"),
+        at if at < 2.0 * SECONDS_PER_DAY => (3600.0, "h"),
+        _ => (SECONDS_PER_DAY, "days"),
+    };
+    format!("{} {unit}", three_digits(seconds / size))
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_told_with_three_digits() {
+        assert_eq!(scaled(5.682e12, "B"), "5.68 TB");
+        assert_eq!(scaled(12e6, "B/s"), "12 MB/s");
+        assert_eq!(scaled(502.932e9, "B/s"), "503 GB/s");
+        assert_eq!(duration(18.05), "18.1 s");
+        assert_eq!(duration(4608.0), "76.8 min");
+        assert_eq!(duration(473_500.0), "5.48 days");
+    }
 
     #[test]
     fn bytes_over_rate_are_seconds() {

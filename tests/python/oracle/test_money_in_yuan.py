@@ -41,16 +41,16 @@ def test_the_money_of_sixteen_cabinets_of_p800() -> None:
         "transceivers_usd": 768 * 900 + 512 * 700,
         "cables_usd": 1024 * 130,
         "nics_usd": 0,  # sold in the cabinets
-        "storage_usd": 3 * 50_000,
+        "storage_usd": 10 * 50_000,  # 1,024 cards x 20 GB/s for 256 of them, over 8 GB/s
     }
-    # 256 ports to three storage servers: five leaves of 54 down and two up, one spine, 259 + 10 links. 256
+    # 256 ports to ten storage servers: six leaves of 53 down and three up, one spine, 266 + 18 links. 256
     # of the front end: 64 down and 32 up of 128, four leaves and a spine, 256 + 128 links.
     sides = {side.name: (side.ports, side.switches, side.links) for side in fabric.side_networks}
-    assert sides["storage"] == (259, 6, 269)
+    assert sides["storage"] == (266, 7, 284)
     assert sides["front-end"] == (256, 5, 384)
     management = sides["management"]
     parts["side_networks_usd"] = (
-        (6 * 25_000 + 269 * 1110) + (5 * 25_000 + 384 * 810) + (management[1] * 4000 + management[2] * 10)
+        (7 * 25_000 + 284 * 1110) + (5 * 25_000 + 384 * 810) + (management[1] * 4000 + management[2] * 10)
     )
     hardware = sum(parts.values())
     parts["installation_usd"] = 0.02 * hardware
@@ -65,7 +65,8 @@ def test_the_money_of_sixteen_cabinets_of_p800() -> None:
         "building_usd": parts["building_usd"] / 15,
         "maintenance_usd": 0.03 * hardware,
         "energy_usd": hall.facility_megawatts * 8760e3 * 0.40 * YUAN,
-        "staff_usd": 256 * 220_000 * YUAN / 400,
+        # Below 1 MW a cluster pays its share of a crew of ten.
+        "staff_usd": 10 * min(1, hall.nameplate_megawatts) * 220_000 * YUAN,
     }
     assert cost.year == pytest.approx(year)
     assert cost.tco_usd_per_year == pytest.approx(sum(year.values()))

@@ -177,6 +177,7 @@ pub struct ReliabilityAnswer {
 pub struct SparesAnswer {
     pub servers_needed: u64,
     pub servers_had: u64,
+    pub servers_usual: u64,
     pub servers_short: u64,
     pub per_domain: u64,
     pub spare_domains: u64,

@@ -106,6 +106,9 @@ impl Standby {
         Some(SparesAnswer {
             servers_needed: self.least - self.active_servers,
             servers_had: bought - self.active_servers,
+            servers_usual: (rule.needed(self.active_servers).bought.max(self.least))
+                .saturating_sub(self.active_servers)
+                .min(bought - self.active_servers),
             servers_short: self.least.saturating_sub(bought),
             per_domain: stood.per_domain,
             spare_domains: stood.domains,

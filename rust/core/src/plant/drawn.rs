@@ -3,7 +3,7 @@
 use super::{Choice, Plant, Terms};
 use crate::cost::{YearlyCost, energy_price};
 use crate::facility::{energy_per_year, facility_power, water_per_year};
-use crate::units::{Usd, Watts};
+use crate::units::Watts;
 
 impl Plant {
     /// The same plant where all cards together draw `busiest` at the load that it is built for, and `mean` over the year.
@@ -32,7 +32,7 @@ impl Plant {
         self.water_m3_per_year = air.wue.map(|wue| water_per_year(energy_per_year(year), wue).0 / 1000.0);
         self.carbon_tonnes_per_year = energy.0 * terms.site.carbon_kg_per_kwh / 1000.0;
         self.energy_usd_per_year = energy_price(energy, terms.site.tariff_usd_per_kwh);
-        let staff = Usd(terms.economics.staff_usd_per_server_year * self.servers as f64);
+        let staff = terms.economics.staff(self.servers, self.nameplate.unwrap_or(self.it));
         let bill = Some(self.energy_usd_per_year);
         self.year = YearlyCost::of(&self.capex, &terms.economics.depreciation(), bill, staff);
         self.tco_usd_per_year = self.year.total();

@@ -182,7 +182,7 @@ pub fn plant_on(
     let card_power = cluster.card_power().draw(clock);
     let mut load = it_load(choice, &wired, (units, card_power));
     let checkpoint = terms.checkpoint();
-    let storage = stored(terms, checkpoint, servers);
+    let storage = stored(terms, checkpoint, servers, cards);
     if let Some((each, count)) = storage {
         load.storage = each.power * count as f64;
     }
@@ -227,7 +227,7 @@ pub fn plant_on(
     // Supplies, generators and switchgear are built for the ratings; the draw stands in where no rating is known.
     let capex = capital(choice, terms, (units, &wired), (nameplate.unwrap_or(it), side.usd, stored));
     let bill = energy_price(energy, terms.site.tariff_usd_per_kwh);
-    let staff = Usd(terms.economics.staff_usd_per_server_year * servers as f64);
+    let staff = terms.economics.staff(servers, nameplate.unwrap_or(it));
     let year = YearlyCost::of(&capex, &terms.economics.depreciation(), Some(bill), staff);
     let Upkeep { causes, time } = upkeep.clone()?;
     let facility_design_day = facility_power(it, air.pue_design_day);
@@ -299,9 +299,14 @@ fn it_load(choice: &Choice, wired: &FabricDesign, (units, card): (u64, Watts)) -
 }
 
 /// Storage servers, where they are counted. One server alone keeps its data and checkpoints on its own drives.
-fn stored<'a>(terms: &Terms<'a>, checkpoint: Bytes, servers: u64) -> Option<(&'a StorageSpec, u64)> {
+fn stored<'a>(
+    terms: &Terms<'a>,
+    checkpoint: Bytes,
+    servers: u64,
+    cards: u64,
+) -> Option<(&'a StorageSpec, u64)> {
     let each = terms.storage?;
-    Some((each, if servers > 1 { each.servers(&terms.recovery, checkpoint, servers) } else { 0 }))
+    Some((each, if servers > 1 { each.servers(&terms.recovery, checkpoint, servers, cards) } else { 0 }))
 }
 
 /// IT power at the hottest: P = mean + cards · (board power · cap - mean draw of a card).

@@ -8,7 +8,7 @@ use crate::reliability::causes::{Causes, Exposed, Shares, straggler_loss};
 use crate::reliability::keeping::Keeping;
 use crate::reliability::spares::SpareRule;
 use crate::reliability::{Checkpointing, Goodput, MemoryCopies, goodput};
-use crate::units::{Bytes, BytesPerSecond, Seconds};
+use crate::units::{Bytes, BytesPerSecond, Seconds, duration, scaled};
 
 /// Failures of the whole job per day. Spares count: they are powered and fail like the others.
 fn causes(cluster: &Cluster, recovery: &Recovery, wired: &FabricDesign, servers: u64) -> Causes {
@@ -57,7 +57,7 @@ pub fn upkeep(
 ) -> Result<Upkeep, String> {
     let checkpoint = terms.checkpoint();
     let causes = causes(cluster, &terms.recovery, wired, servers);
-    let recovery = stored(terms, checkpoint, servers)
+    let recovery = stored(terms, checkpoint, servers, servers * cluster.cards_per_server)
         .filter(|(_, count)| *count > 0)
         .map_or(terms.recovery, |(each, count)| each.carried(&terms.recovery, count, servers));
     let time = goodput_of(&recovery, &causes, checkpoint, servers)?;
@@ -96,13 +96,14 @@ fn goodput_of(recovery: &Recovery, causes: &Causes, size: Bytes, servers: u64) -
     let write = size / bandwidth;
     if write > mttf {
         return Err(format!(
-            "checkpoints: writing {:.3} TB at {:.3} GB/s takes {:.3} h, but something fails every {:.3} h; storage \
-             of at least {:.3} GB/s would do",
-            size.0 / 1e12,
-            bandwidth.0 / 1e9,
-            write.0 / 3600.0,
-            mttf.0 / 3600.0,
-            10.0 * size.0 / mttf.0 / 1e9,
+            "checkpoints: one of {} takes {} to write at {} (reliability.checkpoint_bandwidth), but something fails \
+             every {}, so none is ever finished; {} would write ten between two failures, a target may ask for \
+             more",
+            scaled(size.0, "B"),
+            duration(write.0),
+            scaled(bandwidth.0, "B/s"),
+            duration(mttf.0),
+            scaled(10.0 * size.0 / mttf.0, "B/s"),
         ));
     }
     let load = recovery.load_bytes_per_second.map_or(Seconds::ZERO, |rate| size / BytesPerSecond(rate));

@@ -7,7 +7,7 @@ use super::store::StorageSpec;
 use crate::cost::Depreciation;
 use crate::facility::PowerBy;
 use crate::reliability::causes::Shares;
-use crate::units::{Bytes, Watts};
+use crate::units::{Bytes, Usd, Watts};
 
 /// Energy price and carbon of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,9 +135,23 @@ pub struct Economics {
     /// Pay of the people who run it, per server.
     #[serde(default)]
     pub staff_usd_per_server_year: f64,
+    /// Pay of the crew that a site of its own needs around the clock, however few servers stand there.
+    #[serde(default)]
+    pub crew_usd_per_year: f64,
+    /// Power from which a cluster has a site to itself; a smaller one shares the crew by its power.
+    #[serde(default)]
+    pub crew_watts: f64,
 }
 
 impl Economics {
+    /// Pay of a year: max(servers · pay per server, crew · min(1, power / power of a site)). Never falls with either.
+    /// `watts`: what the building is built for.
+    #[must_use]
+    pub fn staff(&self, servers: u64, watts: Watts) -> Usd {
+        let share = if self.crew_watts > 0.0 { (watts.0 / self.crew_watts).min(1.0) } else { 1.0 };
+        Usd((self.staff_usd_per_server_year * servers as f64).max(self.crew_usd_per_year * share))
+    }
+
     /// How capital is spread over years.
     #[must_use]
     pub fn depreciation(&self) -> Depreciation {
@@ -269,5 +283,31 @@ impl Terms<'_> {
     #[must_use]
     pub fn checkpoint(&self) -> Bytes {
         Bytes(self.recovery.checkpoint_bytes_per_parameter * self.parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_needs_its_crew_however_few_servers_stand_there() {
+        let terms = Economics {
+            maintenance_share: 0.0,
+            depreciation_years: 5.0,
+            building_years: 15.0,
+            capital_rate: 0.0,
+            installation_share: 0.0,
+            residual_share: 0.0,
+            staff_usd_per_server_year: 225.0,
+            crew_usd_per_year: 900_000.0,
+            crew_watts: 1e6,
+        };
+        // 5,000 servers: 12.5 people at 90,000; 256 in 2.5 MW: the crew of ten; 20 kW: a fiftieth of it.
+        assert_eq!(terms.staff(5000, Watts(50e6)), Usd(1_125_000.0));
+        assert_eq!(terms.staff(256, Watts(2.5e6)), Usd(900_000.0));
+        assert_eq!(terms.staff(2, Watts(20e3)), Usd(18_000.0));
+        // Without a crew only servers count.
+        assert_eq!(Economics { crew_usd_per_year: 0.0, ..terms }.staff(2, Watts(20e3)), Usd(450.0));
     }
 }

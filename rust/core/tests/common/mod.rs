@@ -266,6 +266,8 @@ pub fn problem() -> Problem {
             installation_share: 0.02,
             residual_share: 0.1,
             staff_usd_per_server_year: 300.0,
+            crew_usd_per_year: 400_000.0,
+            crew_watts: 1e6,
         },
         reliability: Recovery {
             checkpoint_bytes_per_second: 100e9,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from planner.plan.account import Band, Comparison, Confidence, Estimate, Evidence, Nearest, Summary, Sureness
+from planner.plan.account import (
+    Band,
+    Comparison,
+    Confidence,
+    Estimate,
+    Evidence,
+    Nearest,
+    Summary,
+    Sureness,
+    Untuned,
+)
 from planner.plan.headline import Facts, headline, unsure
 from planner.plan.parts import Cards, LayoutCore, Limits, Performance, Target
 
@@ -135,10 +145,10 @@ def test_nobody_can_be_sure_is_said() -> None:
     sure = Confidence(
         probability=0.9, cards=None, cards_tried=120000, system=None, days_p50=None, facility_megawatts=None
     )
-    assert headline(facts(confidence=sure)).endswith("90 % sure: none up to 120,000 cards")
+    assert headline(facts(confidence=sure)).endswith("90 % sure: none tried up to 120,000 cards")
     near = Sureness(cards=71_872, met=0.768, days=336.2)
     line = headline(facts(confidence=sure.model_copy(update={"nearest": near})))
-    assert line.endswith("none up to 120,000 cards; at best 77 % with 71,872, 90 % in 336 days")
+    assert line.endswith("none tried up to 120,000 cards; at best 77 % with 71,872, 90 % in 336 days")
     never = sure.model_copy(update={"nearest": near.model_copy(update={"days": None})})
     assert headline(facts(confidence=never)).endswith("at best 77 % with 71,872, 90 % at no date")
 
@@ -147,8 +157,8 @@ def test_a_probability_that_nothing_reaches_is_a_no_with_what_comes_nearest() ->
     why = unsure(0.9, 120_000, Sureness(cards=71_872, met=0.768, days=336.2))
     line = headline(facts(unsure=why))
     assert line.startswith(
-        "No: no cluster up to 120,000 cards meets the target with 90 % certainty; at best 77 % with 71,872, "
-        "90 % in 336 days: 22,016 Kunlun P800 meet 180 days"
+        "No: no cluster tried, up to 120,000 cards, meets the target with 90 % certainty; at best 77 % with "
+        "71,872, 90 % in 336 days: 22,016 Kunlun P800 meet 180 days"
     )
 
 
@@ -175,3 +185,19 @@ def test_an_unfinished_search_is_said() -> None:
 
 def test_what_is_unproven_is_said_first() -> None:
     assert headline(facts(warning="UNPROVEN: LLM training on this chip")).startswith("UNPROVEN: ")
+
+
+def test_the_software_behind_the_answer_and_its_tuning_are_told() -> None:
+    tuned = evidence().model_copy(
+        update={
+            "software": "megatron-2026-spring",
+            "tuning": "tuned",
+            "untuned": Untuned(software="megatron-lm-2025", step_seconds=11.9),
+        }
+    )
+    assert (
+        " · default software megatron-2026-spring, tuned (as it comes a step takes +19 %) · evidence D"
+        in headline(facts(evidence=tuned))
+    )
+    asked = tuned.model_copy(update={"tuning": "default", "untuned": None, "software_asked": True})
+    assert " · software megatron-2026-spring, as it comes · evidence D" in headline(facts(evidence=asked))

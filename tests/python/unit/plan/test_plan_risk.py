@@ -153,7 +153,7 @@ def test_a_probability_out_of_reach_is_a_no_that_names_what_comes_nearest(scenar
     assert near is not None
     assert plan.confidence is not None
     assert plan.confidence.nearest == near
-    assert plan.headline.startswith("No: no cluster up to")
+    assert plan.headline.startswith("No: no cluster tried, up to")
     # The nearest is surer than the central plan; asked for no more than it reaches, the answer is yes.
     assert plan.risk.met is not None
     assert plan.risk.met < near.met < 0.99

@@ -182,8 +182,8 @@ def test_why_not_is_told_in_chinese_part_by_part(english: str, said: str) -> Non
         ("the halls of guizhou (2) bound the plan", "现有机房（2 个）"),
         ("dgx-h100 is left out: its cards come from US, not from CN (limits.origin)", "产自 US"),
         (
-            "no cluster up to 30,000 cards meets the target with 90 % certainty; at best 77 % with 29,000, "
-            "90 % in 321 days",
+            "no cluster tried, up to 30,000 cards, meets the target with 90 % certainty; at best 77 % with "
+            "29,000, 90 % in 321 days",
             "至 30,000 张卡",
         ),
         ("90 % sure needs 35,000 cards, over the limit of 30,000", "需 35,000 张卡，超过上限 30,000"),
