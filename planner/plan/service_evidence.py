@@ -84,7 +84,10 @@ def evidence_of(
         runs_in_family=len(kin),
         groups_in_family=groups,
         residual_ln=serving_constants().residual.value,
-        nearest_measured=evidence.nearest_run(names, lambda: kin_names, models, cards, rows),
+        # A language model says nothing of how fast other items run.
+        nearest_measured=None
+        if case.request.served.kind == "generic"
+        else evidence.nearest_run(names, lambda: kin_names, models, cards, rows),
         risks=studied.risks if studied else [],
     )
 

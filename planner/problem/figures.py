@@ -207,6 +207,8 @@ class Figures:
         if ours:
             hints.append(f"supply them in a directory named by {SPEC_PATH_VARIABLE}:\n{snippets(ours)}")
         said = "that nobody published" if ours else "that your files do not give"
+        if ours and any(item.key.key.startswith("peak.") for item in missing):
+            said = "that the chip does not have, or that nobody published"
         raise MissingFigureError(f"{why} needs {figures} {said}:\n{listed}", hint="\n  and ".join(hints))
 
     def own_snippets(self, keys: Sequence[FigureKey]) -> str:

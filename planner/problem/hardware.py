@@ -242,7 +242,9 @@ def _device(item: Alternative, precision: str, figures: Figures) -> wire.Device:
     peak = {"bf16": per_device(f"peak.{half}", f"{half} peak")}
     products = {"bf16": share("matmul.bf16", "share of peak in matrix products")}
     if precision != "bf16":
-        peak[precision] = per_device(f"peak.{precision}", f"{precision} peak (if it has none, ask for bf16)")
+        peak[precision] = per_device(
+            f"peak.{precision}", f"{precision} peak (where the chip has none: ask for another precision)"
+        )
         products[precision] = share(f"matmul.{precision}", f"share of {precision} peak in matrix products")
     usable = card.want("memory.usable_fraction", "timing", "usable share of memory", default=USABLE_FRACTION)
     return wire.Device(

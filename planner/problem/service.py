@@ -16,6 +16,7 @@ from planner.problem.evidence import Figure, FigureKey, Scope, leading_estimates
 from planner.problem.figures import Figures
 from planner.problem.halls import chain_spec, hall_specs, rack_ceiling, side_networks, storage_spec
 from planner.problem.hardware import Hall
+from planner.problem.service_notes import taken_unasked
 from planner.problem.trace import Trace, read_trace
 from planner.problem.workload import model
 from planner.scenario.service import (
@@ -97,6 +98,7 @@ class _ServiceBuilder(_Builder):
         hall = Hall(site, scenario.site, self._facility(site))
         clusters, calibrations = self._clusters(systems, hall)
         self._refuse_unknown_precisions(clusters)
+        self.notes += taken_unasked(workload)
         tools, families = [], []
         for index, (profile, system) in enumerate(zip(profiles, systems, strict=True)):
             with figures.scope(Scope(cluster=index)):

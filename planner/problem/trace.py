@@ -56,6 +56,8 @@ def read_trace(path: Path, window: float, *, lengths: bool = True) -> Trace:
     try:
         state = path.stat()
         return _read(path, window, lengths, (state.st_mtime_ns, state.st_size))
+    except FileNotFoundError as fault:
+        raise ScenarioError("no such file", hint="a path is taken from the folder of the scenario") from fault
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         raise ScenarioError(f"cannot be read: {fault}") from fault
 

@@ -39,9 +39,22 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"\1：域内交换机数量未公布，其故障未计入"),
     (r"(\S+) offers (\S+) MW at the grid intake, taken as a limit", r"\1 电网侧可供 \2 MW，作为约束"),
     (r"a batch of (\S+) tokens is (\S+) sequences", r"\1 词元的批量合 \2 条序列"),
-    (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window; input (\S+) \(spread (\S+)\), "
-     r"output (\S+) \(spread (\S+)\) tokens",
-     r"轨迹：\1 个请求，平均 \2，最忙时段 \3；输入 \4 词元（离散 \5），输出 \6 词元（离散 \7）"),
+    (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window, gaps with spread (\S+) "
+     r"\(Poisson: 1\); input (\S+) \(spread (\S+)\), output (\S+) \(spread (\S+)\) tokens; .+",
+     r"轨迹：\1 个请求，平均 \2，最忙时段 \3，到达间隔离散 \4（泊松为 1）；输入 \5 词元（离散 \6），"
+     r"输出 \7 词元（离散 \8）；按最忙时段定容并以该负载回放"),
+    (r"trace: (\S+) requests, (\S+) on the mean, (\S+) in the busiest window, gaps with spread (\S+) "
+     r"\(Poisson: 1\); .+",
+     r"轨迹：\1 个请求，平均 \2，最忙时段 \3，到达间隔离散 \4（泊松为 1）；按最忙时段定容并回放"),
+    (r"(\S+) % of prompt tokens are taken to be found in a cache; .+",
+     r"假设 \1% 的提示词元命中缓存；存放缓存的主机内存或硬盘未计容量与费用"),
+    (r"an instance decodes (\S+) sequences at once: .+",
+     r"每实例同时解码 \1 条序列，单独承担全部权重读取；放宽 target.tpot 或提高单实例负载可大幅降低成本"),
+    (r"workload\.precisions is not given: .+",
+     "未给出 workload.precisions：权重、乘法与缓存均按 bf16 计，不擅自降低精度"),
+    (r"the cache is bf16 beside weights in (.+), as .+", r"权重为 \1 时缓存仍按 bf16 计，不擅自降低精度"),
+    (r"workload\.software is not given: host times are .+",
+     "未给出 workload.software：主机时间取自语言模型引擎，此类样本没有实测"),
     (r"(\S+) MW (at the grid on the design day|at the transformers on the design day|"
      r"at the uninterruptible supplies|of IT) in (\S+ %) of each step "
      r"\((products|work bound by memory|collectives), (\S+) W a card\): "
@@ -102,9 +115,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"no chip here has a peak at the precisions asked for", "所列芯片都没有所要求精度的峰值"),
     (r"the weights and one request fit on no instance of the space", "权重加一个请求放不进任何实例"),
     (r"no layout of the space is lawful for the model and the servers", "对该模型与服务器没有合法切分"),
-    (r"(tpot|ttft) binds: at best (\S+) ms, (\S+) ms are asked for", r"\1 受限：最好 \2 ms，要求 \3 ms"),
-    (r"no layout meets all latencies at once, or the limits leave no room for one",
-     "没有切分同时满足全部时延，或约束内放不下"),
+    (r"(tpot|ttft|latency) binds: at best (\S+ \S+), (\S+ \S+) are asked for", r"\1 受限：最好 \2，要求 \3"),
+    (r"no layout meets all latencies at once(?: at (\S+) a second)? with at most (\S+) cards",
+     r"至多 \2 张卡时没有切分同时满足全部时延（每秒负载：\1）"),
     (r"(\S+) is left out: .+", r"不采用 \1（原因见方案 JSON）"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), said) for pattern, said in _PATTERNS)

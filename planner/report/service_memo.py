@@ -284,22 +284,39 @@ def _powered(plan: Plan) -> Iterator[Row]:
 
 def _pools(plan: Plan) -> Iterator[Row]:
     for item in plan.pools:
-        yield from _pool(item, _generic(plan))
+        yield from _pool(item, plan)
 
 
-def _pool(item: Pool, generic: bool) -> Iterator[Row]:
+def _cards_of(pool: ServicePool) -> str:
+    """Cards of a pool; where servers are bought whole, those at work too."""
+    bought = counted(pool.cards, "card")
+    active = pool.active_cards
+    return bought if active == pool.cards else f"{bought}, {number(active)} at work"
+
+
+def _pool(item: Pool, plan: Plan) -> Iterator[Row]:
     if not isinstance(item, ServicePool):
         return
+    generic = _generic(plan)
     speed, use = item.performance, item.memory
     come, held, kept = ("items", "items", "items") if generic else ("requests", "sequences", "cache")
     things = "items/s" if generic else f"{'prompt' if item.role == 'prefill' else 'output'} tokens/s"
     spare = f", {item.spare_instances} spare" if item.spare_instances else ""
     yield (
         item.role,
-        f"{item.replicas:,} instances{spare} of {item.layout.short()} on {item.cards:,} cards; "
+        f"{counted(item.replicas, 'instance')}{spare} of {item.layout.short()} on {_cards_of(item)}; "
         f"{percent(speed.load)} of {number(speed.most_requests_per_second)} {come}/s in use; "
         f"{number(speed.tokens_per_second_per_card)} {things} a card at most",
     )
+    work = plan.workload
+    if isinstance(work, ServiceWorkload) and work.drafted_tokens and item.role != "prefill":
+        drafted, accepted = work.drafted_tokens, work.acceptance or 0.0
+        kept_tokens = sum(float(accepted**place) for place in range(drafted + 1))
+        yield (
+            "drafts",
+            f"a step yields {number(kept_tokens)} tokens of a sequence ({drafted} drafted): time per token "
+            "is that of a step over it",
+        )
     # Prompts are timed in the fullest step that the pool runs; answers at the load asked for.
     full = " at full load" if item.role == "prefill" else ""
     yield (
@@ -365,7 +382,8 @@ def _sure(plan: Plan) -> Iterator[Row]:
             "estimates",
             "; ".join(words) + (f"; {more} more in the JSON (evidence.estimates)" if more else ""),
         )
-    for output, label in (("requests_per_second", "moves requests/s"), ("facility_megawatts", "moves power")):
+    moves = f"moves {'items' if _generic(plan) else 'requests'}/s"
+    for output, label in (("requests_per_second", moves), ("facility_megawatts", "moves power")):
         moved = plan.swings.get(output, [])[:5]
         if moved:
             yield label, "; ".join(_swing(swing) for swing in moved)

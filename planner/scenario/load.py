@@ -70,6 +70,9 @@ def _first_of(fault: ValidationError, origin: Origin, schema: type[Scenario]) ->
     faults = [_told(item.error, schema) for item in translate(fault, schema, [source])]
     # An entry of a list that is refused leaves the list empty: the entry is the fault.
     faults = [item for item in faults if not (item[1] == "is an empty list" and _inside(item[0], faults))]
+    # A kind that is none leaves open which keys are right: the faults of one schema are no faults then.
+    kinds = [item for item in faults if item[0] == "workload.kind"]
+    faults = kinds or faults
     # A missing table is told after faults of what stands there: the latter are what the author looks at.
     faults.sort(key=lambda item: item[1] == "is missing")
     key, message, hint = faults[0]

@@ -79,7 +79,7 @@ def test_a_year_is_capital_maintenance_energy_and_staff(plan: Plan) -> None:
         "building_usd": building * 0.1168295,
         "maintenance_usd": 0.03 * PRICE,
         "energy_usd": plan.facility.facility_megawatts * 8760e3 * tariff,
-        # Ten people round the clock, or one for 400 servers: 127 servers draw more than the smallest site, 1 MW.
+        # Ten people round the clock: 127 servers draw more than the smallest site, 1 MW.
         "staff_usd": 10 * 90_000,
     }
     assert year == pytest.approx(expected, rel=1e-5)

@@ -4,7 +4,7 @@ use crate::error::CoreError;
 use crate::evaluate::over::{grouped, over_words};
 use crate::service::answer::{ServiceCounts, ServiceDesign, ServiceNearest};
 use crate::service::ground::SMALLEST_BATCH;
-use crate::service::problem::{LatencyTarget, ServiceProblem};
+use crate::service::problem::{LatencyTarget, Served, ServiceProblem};
 use crate::service::search::{Found, sort, told};
 use crate::service::sizes::Field;
 use crate::serving::case::Mode;
@@ -120,21 +120,16 @@ pub fn nearest(
     };
     let mut words = Vec::new();
     if let Some((wanted, best)) = misses(target.tpot, tpot) {
-        words.push(format!(
-            "tpot binds: at best {:.1} ms, {:.1} ms are asked for",
-            best * 1e3,
-            wanted.seconds * 1e3
-        ));
+        words.push(binds("tpot", best, wanted.seconds));
     }
     if let Some((wanted, best)) = misses(target.ttft, ttft) {
-        words.push(format!(
-            "ttft binds: at best {:.0} ms, {:.0} ms are asked for",
-            best * 1e3,
-            wanted.seconds * 1e3
-        ));
+        let name = if matches!(problem.served, Served::Generic { .. }) { "latency" } else { "ttft" };
+        words.push(binds(name, best, wanted.seconds));
     }
     if words.is_empty() {
-        words.push("no layout meets all latencies at once, or the limits leave no room for one".to_string());
+        let load = target.requests_per_second.map_or_else(String::new, |rate| format!(" at {rate} a second"));
+        let most = grouped(problem.limits.cards_max);
+        words.push(format!("no layout meets all latencies at once{load} with at most {most} cards"));
     }
     Ok(blank("target", words.join("; ")))
 }
@@ -148,6 +143,24 @@ pub fn cut_short(nearest: ServiceNearest, (done, all): (usize, usize)) -> Servic
         format!("cut short before the simulation was through; so far: {}", nearest.why)
     };
     ServiceNearest { why, ..nearest }
+}
+
+/// A latency that no layout reaches, in the unit of the larger of the two.
+fn binds(name: &str, best: f64, wanted: f64) -> String {
+    format!("{name} binds: at best {}, {} are asked for", seconds(best), seconds(wanted))
+}
+
+/// ``1 us``, ``9.8 ms``, ``2.5 s``: up to three digits.
+fn seconds(value: f64) -> String {
+    let (scaled, unit) = match value {
+        value if value < 1e-3 => (value * 1e6, "us"),
+        value if value < 1.0 => (value * 1e3, "ms"),
+        value => (value, "s"),
+    };
+    let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
+    let text = format!("{scaled:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} {unit}")
 }
 
 /// The least latencies that any layout reaches, alone on its instance.
@@ -169,4 +182,17 @@ fn best_latencies(fields: &[Field]) -> (Option<f64>, Option<f64>) {
     }
     let known = |value: f64| value.is_finite().then_some(value);
     (known(tpot).filter(|value| *value > 0.0), known(ttft))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::binds;
+
+    #[test]
+    fn a_latency_is_told_in_the_unit_that_shows_it() {
+        assert_eq!(binds("latency", 0.002, 1e-6), "latency binds: at best 2 ms, 1 us are asked for");
+        assert_eq!(binds("tpot", 0.0098, 0.001), "tpot binds: at best 9.8 ms, 1 ms are asked for");
+        assert_eq!(binds("ttft", 2.46, 0.1012), "ttft binds: at best 2.46 s, 101 ms are asked for");
+        assert_eq!(binds("ttft", 120.0, 0.5), "ttft binds: at best 120 s, 500 ms are asked for");
+    }
 }

@@ -162,7 +162,12 @@ def test_what_has_no_chinese_is_counted_and_not_shown() -> None:
             "without the limits 2,048 cards do it; over: limits.racks, limits.capex_usd",
             "若无约束，2,048 张卡可以做到；超出：机柜、投资",
         ),
-        ("tpot binds: at best 12.0 ms, 5.0 ms are asked for", "tpot 受限：最好 12.0 ms，要求 5.0 ms"),
+        ("tpot binds: at best 12 ms, 5 ms are asked for", "tpot 受限：最好 12 ms，要求 5 ms"),
+        (
+            "no layout meets all latencies at once at 50 a second with at most 1,000 cards",
+            "至多 1,000 张卡时没有切分同时满足全部时延（每秒负载：50）",
+        ),
+        ("latency binds: at best 2 ms, 1 us are asked for", "时延 受限：最好 2 ms，要求 1 us"),
         ("a reason that nobody translated", ""),
     ],
 )
@@ -187,6 +192,16 @@ def test_why_not_is_told_in_chinese_part_by_part(english: str, said: str) -> Non
             "至 30,000 张卡",
         ),
         ("90 % sure needs 35,000 cards, over the limit of 30,000", "需 35,000 张卡，超过上限 30,000"),
+        (
+            "trace: 5 requests, 1/s on the mean, 1/s in the busiest window, gaps with spread 0.35 "
+            "(Poisson: 1); input 164 (spread 0.47), output 68 (spread 0.34) tokens; the service is sized for",
+            "输入 164 词元（离散 0.47）",
+        ),
+        (
+            "50 % of prompt tokens are taken to be found in a cache; the host memory or drives",
+            "50% 的提示词元",
+        ),
+        ("an instance decodes 0.404 sequences at once: each pays", "每实例同时解码 0.404 条序列"),
     ],
 )
 def test_notes_and_risks_are_told_in_chinese(english: str, said: str) -> None:

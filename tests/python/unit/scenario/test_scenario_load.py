@@ -189,6 +189,12 @@ def test_an_unknown_key_of_a_service_lists_the_known_ones(write: Write) -> None:
     assert "input_tokens" in (fault.hint or "")
 
 
+def test_a_kind_that_is_none_is_the_only_fault_told(write: Write) -> None:
+    fault = fault_of(write, SERVICE.replace('"serving"', '"servin"'))
+    assert fault.key == "workload.kind"
+    assert "faults" not in fault.message
+
+
 def test_peak_hours_alone_may_fill_the_day(write: Write) -> None:
     text = GOOD.replace("[site]", '[site]\npeak_hours = 24\ntariff_peak = "1 CNY/kWh"')
     assert load(write("scenario.toml", text)).site.peak_hours == 24.0
