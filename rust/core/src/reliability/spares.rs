@@ -200,29 +200,41 @@ pub fn spare_replicas(wanted: u64, up: f64, target: f64) -> Option<u64> {
     if !(up > 0.0 && up <= 1.0 && target < 1.0) {
         return if up >= 1.0 { Some(0) } else { None };
     }
-    (0..=wanted + 1000).find(|spare| binomial_at_least(wanted + spare, wanted, up) >= target)
-}
-
-/// P(Binomial(n, p) >= k), summed over the fewer failures: n - k is small where it is asked.
-fn binomial_at_least(n: u64, k: u64, p: f64) -> f64 {
-    if p >= 1.0 {
-        return 1.0;
+    // Replicas looked at until `wanted` are up: of j down before, C(wanted + j - 1, j) up^wanted down^j (negative
+    // binomial). Each term comes from the one before, so that k spares cost k terms.
+    let down = libm::log1p(-up);
+    let mut term = wanted as f64 * libm::log(up);
+    let mut sum = 0.0;
+    for spare in 0..=wanted + 1000 {
+        sum += libm::exp(term);
+        if sum >= target {
+            return Some(spare);
+        }
+        term += down + libm::log((wanted + spare) as f64 / (spare + 1) as f64);
     }
-    let (up, down) = (libm::log(p), libm::log1p(-p));
-    let choose = |failed: u64| {
-        libm::lgamma(n as f64 + 1.0)
-            - libm::lgamma(failed as f64 + 1.0)
-            - libm::lgamma((n - failed) as f64 + 1.0)
-    };
-    (0..=(n - k))
-        .map(|failed| libm::exp(choose(failed) + (n - failed) as f64 * up + failed as f64 * down))
-        .sum()
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::units::SECONDS_PER_DAY;
+
+    /// P(Binomial(n, p) >= k), summed over the fewer failures: n - k is small where it is asked.
+    fn binomial_at_least(n: u64, k: u64, p: f64) -> f64 {
+        if p >= 1.0 {
+            return 1.0;
+        }
+        let (up, down) = (libm::log(p), libm::log1p(-p));
+        let choose = |failed: u64| {
+            libm::lgamma(n as f64 + 1.0)
+                - libm::lgamma(failed as f64 + 1.0)
+                - libm::lgamma((n - failed) as f64 + 1.0)
+        };
+        (0..=(n - k))
+            .map(|failed| libm::exp(choose(failed) + (n - failed) as f64 * up + failed as f64 * down))
+            .sum()
+    }
 
     fn rule(repairs: f64, days: f64) -> SpareRule {
         SpareRule {
@@ -277,6 +289,18 @@ mod tests {
             }
         }
         assert_eq!(SpareTable::none().bought(100), 100);
+    }
+
+    #[test]
+    fn spares_are_the_smallest_count_whose_binomial_reaches_the_target() {
+        for (wanted, up, target) in
+            [(1, 0.999, 0.9999), (7, 0.99, 0.999), (400, 0.97, 0.9999), (3000, 0.9, 0.5)]
+        {
+            let spare = spare_replicas(wanted, up, target).unwrap();
+            assert!(binomial_at_least(wanted + spare, wanted, up) >= target - 1e-9);
+            assert!(spare == 0 || binomial_at_least(wanted + spare - 1, wanted, up) < target + 1e-9);
+        }
+        assert_eq!(spare_replicas(0, 0.9, 0.99), Some(0));
     }
 
     #[test]
