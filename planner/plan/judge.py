@@ -55,7 +55,7 @@ def judge(case: Case, named: Named | None = None, cards: int | None = None) -> P
         left = sorted(set(asked.space.model_fields_set) - set(named) - {"switches", "factorized"})
         if left:
             chosen = fastest["best"]["layout"]
-            words = ", ".join(f"{name} {chosen[name]}" for name in left if name in chosen)
+            words = ", ".join(f"{name} {_word(chosen[name])}" for name in left if name in chosen)
             case.notes.append(f"dimensions that --layout leaves open, chosen as the best: {words}")
         return _judged(case, asked, fastest, fastest["best"], best["best"])
     return _unlawful(case, asked, fastest, named, best["best"])
@@ -194,7 +194,7 @@ def _unlawful(case: Case, asked: wire.Request, result: Wire, named: Named, best:
         if "design.layout." in fault.message:
             hint = "no such layout can be built at all: change it, or leave it out to have it chosen"
         raise ScenarioError(fault.message, file="--layout", hint=hint) from fault
-    taken = ", ".join(f"{name} {layout[name]}" for name in layout if name not in named)
+    taken = ", ".join(f"{name} {_word(layout[name])}" for name in layout if name not in named)
     case.notes.append(f"no lawful layout has what --layout names; dimensions left open are taken as {taken}")
     return _plan(case, asked, result, design, best, None)
 
@@ -261,3 +261,8 @@ def margin_of(design: Wire, target: wire.Target) -> float | None:
     if target.tokens_per_second is not None:
         return float(speed["tokens_per_second"] * speed["goodput"] / target.tokens_per_second - 1.0)
     return None
+
+
+def _word(value: object) -> str:
+    """A value as scenarios write it: ``true``, not ``True``."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from planner.errors import ScenarioError, SpecError
+from planner.scenario.schema import Scenario
 from planner.scenario.values import as_list
 from planner.specs.quantity import Frozen, Text
 from planner.specs.reading import SpecText, locate, parse_table, read_text, shown_path, translate, undotted
@@ -176,6 +177,10 @@ def line_of(key: str, where: Path | str) -> int | None:
     return line
 
 
+SCENARIO_TABLES = frozenset(Scenario.model_fields)
+A_SCENARIO = 'a sweep holds its scenario under [base], or names its file: base = "scenario.toml"'
+
+
 def _validated(table: Mapping[str, Any], source: SpecText) -> SweepFile:
     try:
         return SweepFile.model_validate(table)
@@ -184,11 +189,12 @@ def _validated(table: Mapping[str, Any], source: SpecText) -> SweepFile:
         # The union of base is told twice; the more telling fault is that of the axis.
         first = min(errors, key=lambda error: error.message == "is missing")
         key = first.key or ""
+        of_scenario = key in SCENARIO_TABLES and "unknown key" in first.message
         _, line = locate(source.text, undotted(key))
         raise ScenarioError(
             first.message,
             file=source.shown if source.path != NON_FILE else None,
             key=key or None,
             line=line,
-            hint=first.hint or "docs/sweep.md lists the keys",
+            hint=(of_scenario and A_SCENARIO) or first.hint or "docs/sweep.md lists the keys",
         ) from fault

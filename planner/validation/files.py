@@ -47,6 +47,9 @@ def read(path: Path | None = None) -> Cases:
         return Cases(SHIPPED, shipped[0].training, rows, shipped[0].models)
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as fault:
+        hint = "planner/data/cases/README.md says what a case file holds"
+        raise CaseFileError("no such file", file=str(path), hint=hint) from fault
     except (OSError, UnicodeDecodeError) as fault:
         raise CaseFileError(f"cannot be read: {fault}", file=str(path)) from fault
     if path.suffix.lower() == ".csv":

@@ -86,3 +86,9 @@ def test_axes_that_span_nothing_are_refused(axis: dict[str, Any], said: str) -> 
 def test_two_axes_over_one_key_are_refused() -> None:
     with pytest.raises(PlannerError, match="two axes"):
         spanned({"key": "a", "values": [1]}, {"key": "a", "name": "b", "values": [2]})
+
+
+def test_a_scenario_taken_for_a_sweep_is_told_where_a_sweep_holds_it() -> None:
+    with pytest.raises(PlannerError) as caught:
+        from_table({"workload": {"model": "llama3.1-8b"}, "site": "texas"})
+    assert "[base]" in (caught.value.hint or "")
