@@ -116,6 +116,9 @@ class Architecture(Frozen):
     output_bias: bool = Field(default=False, description="bias of the attention output projection")
     ffn_bias: bool = Field(default=False, description="bias of feed-forward products, experts, router")
     attention_sinks: bool = Field(default=False, description="one learned sink per query head")
+    expert_format: Literal["fp4"] | None = Field(
+        default=None, description="experts are published in this format, all else at 16 bits"
+    )
     parallel_block: bool = Field(default=False, description="attention and feed-forward read the same input")
     mtp_layers: int = Field(
         default=0, ge=0, le=1_000, description="multi-token-prediction layers, counted apart"

@@ -72,6 +72,7 @@ def parameters() -> tuple[ServingParameter, ...]:
         law("ridge_prefill_attention", 367.0, 0.25),
         law("ridge_latent_attention", 580.0, 0.2),
         law("ridge_bandwidth", 0.8, 0.4, share=True),
+        law("unpacked_share", 0.6, 0.6, share=True),
         law("smoothness", 1.6, 0.3),
         law("memory_depth", 25e12, 0.4),
         law("weight_share", 0.95, 0.4, share=True),

@@ -15,7 +15,7 @@ from planner.software.serving import (
 _SWITCHES = (
     "graphs", "graph_filling", "two_batch_overlap", "hierarchical_dispatch", "chunked_prefill",
     "gather_ranks",
-    "dispatch_bytes", "combine_bytes", "token_budget", "most_sequences",
+    "dispatch_bytes", "combine_bytes", "token_budget", "most_sequences", "graph_tokens",
 )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ class Constants(Wire):
     ridge_decode_attention: float
     ridge_latent_attention: float
     ridge_bandwidth: float
+    unpacked_share: float
     smoothness: float
     memory_depth: float
     weight_share: float
@@ -129,6 +130,7 @@ class ServingSoftware(Wire):
 
     graphs: bool
     graph_filling: bool = False
+    graph_tokens: float = 0.0
     host_step: float
     host_sequence: float
     host_start: float

@@ -76,6 +76,8 @@ def draws(plan: Plan) -> Iterator[Row]:
         band = found.bands.get(name)
         if band is not None:
             yield f"drawn {label}", f"P10 {show(band.p10)} · P50 {show(band.p50)} · P90 {show(band.p90)}"
+        elif name == "cards" and name in found.bands and found.met is not None:
+            yield f"drawn {label}", "no range: in more than one draw of ten nothing looked at is in time"
     drivers = found.indices.get("days", [])[:5]
     if drivers:
         words = [f"{item.label} {percent(max(0.0, item.total), 0)}" for item in drivers]

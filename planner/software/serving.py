@@ -44,6 +44,11 @@ class ServingProfile(SpecFile):
         default=False,
         description="graphs are captured at few batches, and smaller ones filled up to the next",
     )
+    graph_tokens: int = Field(
+        default=0,
+        ge=0,
+        description="steps with prompts are replayed too, but for attention, up to so many tokens",
+    )
     two_batch_overlap: bool = Field(
         description="two half batches, exchange of one behind compute of the other"
     )
@@ -118,6 +123,9 @@ class ServingConstants(SpecFile):
     ridge_latent_attention: Count = Field(description="the same, latent attention over the cache")
     ridge_bandwidth: Fraction = Field(
         description="how far the ridge point follows the memory (1) or the peak alone (0)"
+    )
+    unpacked_share: Fraction = Field(
+        description="share of the 16-bit rate reached by products of weights stored narrower"
     )
     smoothness: Count = Field(description="p of the smooth roofline")
     memory_depth: Rate = Field(description="memory bandwidth of which requests in flight let through half")

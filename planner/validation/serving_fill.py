@@ -77,11 +77,16 @@ def weights_format(row: ServingRow, model: Architecture, peaks: frozenset[str], 
     return chosen
 
 
-def cache_format(row: ServingRow, weights: str, default: str, notes: list[str]) -> str:
-    """Format of the key-value cache: stated, or as the framework is usually run at these weights."""
+def cache_format(row: ServingRow, weights: str, default: str, widened: bool, notes: list[str]) -> str:
+    """Format of the key-value cache: stated, or as the framework is usually run at these weights.
+
+    ``widened``: the chip does not compute in the format of the weights. Then nobody quantised the checkpoint
+    for it, and the cache stays at 16 bits.
+    """
     if row.kv_precision in BYTES:
         return str(row.kv_precision)
-    chosen = "fp8" if default == "fp8" and weights in ("fp8", "fp4") else "bf16"
+    narrow = default == "fp8" and weights in ("fp8", "fp4") and not widened
+    chosen = "fp8" if narrow else "bf16"
     notes.append(f"cache precision not given: {chosen}")
     return chosen
 

@@ -154,7 +154,8 @@ class ServingDesk:
         peaks = frozenset(key for key in _PEAKS if getattr(base.device.peak, key) is not None)
         software = self._profile(row, accelerator.vendor, notes)
         weights = weights_format(row, shape, peaks, notes)
-        cache = cache_format(row, weights, software.cache, notes)
+        widened = (published_format(shape, weights) or weights) not in peaks and weights != "bf16"
+        cache = cache_format(row, weights, software.cache, widened, notes)
         common: dict[str, Any] = {
             "lengths": _lengths(row, notes),
             "precisions": _precisions(weights, cache, peaks, shape, notes),
@@ -267,17 +268,28 @@ def _lengths(row: ServingRow, notes: list[str]) -> Lengths:
     )
 
 
+def published_format(shape: Architecture, weights: str) -> str | None:
+    """Format of experts that are published narrower than the rest, where a row names a narrow format."""
+    return shape.expert_format if weights in {"fp8", "fp4"} else None
+
+
 def _precisions(
     weights: str, cache: str, peaks: frozenset[str], shape: Architecture, notes: list[str]
 ) -> Precisions:
-    """Products at the weights' width where the chip computes with it, else at 16 bits."""
+    """Products at the weights' width where the chip computes with it, else at 16 bits.
+
+    Experts that are published in a narrow format stay in it, whatever narrow format a row calls the whole by,
+    and all else stays at 16 bits.
+    """
+    published = published_format(shape, weights)
+    weights = published or weights
     products = weights if weights in peaks else "bf16"
     if products != weights:
         notes.append(f"{weights} weights, products at 16 bits")
     whole = Precisions.of(cast(Format, weights), cast(Precision, products), cast(Format, cache))
-    if not (shape.id.startswith("gpt-oss") and weights == "fp4"):
+    if published is None:
         return whole
-    # Published with its experts in MXFP4 and everything else at 16 bits.
+    notes.append(f"experts in {published} as published, everything else at 16 bits")
     rest = {"attention_weights": "bf16", "dense_weights": "bf16"}
     return whole.model_copy(
         update={**rest, "attention_products": "bf16", "dense_products": "bf16", "expert_products": "bf16"}

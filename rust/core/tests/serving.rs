@@ -267,6 +267,12 @@ fn with_graphs_only_steps_with_prompts_are_launched_by_the_host() {
     let added = one.step.host.0 - other.step.host.0;
     assert!(one.mixed_share > 0.0);
     assert!((added - one.mixed_share * layers * 1e-3).abs() < 1e-9, "{added}");
+    // Pieces replayed up to more tokens than any step holds: nothing is launched; up to fewer: all as before.
+    let step_of = |tokens: f64| {
+        ask_with(&dense_model(), &asked, &ServingSoftware { graph_tokens: tokens, ..slow }).step_seconds
+    };
+    assert!((step_of(1e9) - other.step_seconds).abs() < 1e-12);
+    assert!((step_of(9.0) - one.step_seconds).abs() < 1e-12);
     let decoding = Question { mode: Mode::Decode, ..asked };
     let (one, other) =
         (ask_with(&dense_model(), &decoding, &slow), ask_with(&dense_model(), &decoding, &fast));

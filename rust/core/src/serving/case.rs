@@ -136,6 +136,8 @@ pub struct Constants {
     pub ridge_latent_attention: f64,
     /// How far the ridge point follows the memory (1) or the peak alone (0); see `operators::ridge_bandwidth`.
     pub ridge_bandwidth: f64,
+    /// Share of the 16-bit rate that products reach whose weights are stored narrower and widened on the way.
+    pub unpacked_share: f64,
     /// p of the smooth roofline.
     pub smoothness: f64,
     /// Nominal memory bandwidth, bytes/s, at which requests in flight let through half of it; see
@@ -211,6 +213,9 @@ pub struct ServingSoftware {
     /// Graphs are captured at few batches, and smaller ones filled up; otherwise at nearly every batch.
     #[serde(default)]
     pub graph_filling: bool,
+    /// Steps with prompts are replayed as well, but for their attention, up to so many tokens; 0: never.
+    #[serde(default)]
+    pub graph_tokens: f64,
     /// Host time per step.
     pub host_step: Seconds,
     /// Host time per sequence and step.

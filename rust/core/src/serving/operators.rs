@@ -2,8 +2,8 @@
 
 use crate::error::CoreError;
 use crate::hardware::Device;
-use crate::precision::Precision;
-use crate::serving::case::{Constants, Family, Precisions, ServingSoftware};
+use crate::precision::{PerPrecision, Precision};
+use crate::serving::case::{Constants, Family, Format, Precisions, ServingSoftware};
 use crate::serving::units::{ridge_share, smooth_maximum};
 use crate::units::{Bytes, BytesPerSecond, Flops, FlopsPerSecond, Seconds};
 
@@ -65,6 +65,27 @@ pub fn reached_bandwidth(bandwidth: BytesPerSecond, depth: f64) -> BytesPerSecon
     BytesPerSecond(bandwidth.0 / (1.0 + bandwidth.0 / depth))
 }
 
+/// Share of the rate of products that is left where weights are widened to the width they are computed in.
+///
+/// Weights stored in a format that the matrix engine does not take are widened to 16 bits on the vector units for every
+/// tile of rows. Products of many rows wait for it; where the memory is the limit it is hidden.
+#[must_use]
+pub fn widening_share(
+    peak: &PerPrecision<FlopsPerSecond>,
+    weights: Format,
+    products: Precision,
+    unpacked_share: f64,
+) -> f64 {
+    let taken = match weights {
+        Format::Bf16 => true,
+        Format::Fp8 => peak.at(Precision::Fp8).is_some(),
+        Format::Int8 => peak.at(Precision::Int8).is_some(),
+        Format::Fp4 => peak.at(Precision::Fp4).is_some(),
+        Format::Int4 => false,
+    };
+    if products != Precision::Bf16 || taken { 1.0 } else { unpacked_share }
+}
+
 impl Rates {
     /// Rates of `device` at relative `clock`; `latent`: the model's attention is latent (MLA).
     ///
@@ -91,6 +112,8 @@ impl Rates {
         };
         let products = software.product_factor * family.products;
         let experts = software.expert_factor * family.experts;
+        let widened =
+            |weights, products| widening_share(&device.peak, weights, products, constants.unpacked_share);
         let attention = software.attention_factor * family.attention;
         let cache_ridge =
             if latent { constants.ridge_latent_attention } else { constants.ridge_decode_attention };
@@ -101,19 +124,19 @@ impl Rates {
                 "attention_products",
                 precisions.attention_products,
                 constants.ridge_dense,
-                products,
+                products / widened(precisions.attention_weights, precisions.attention_products),
             )?,
             dense_products: rate(
                 "dense_products",
                 precisions.dense_products,
                 constants.ridge_dense,
-                products,
+                products / widened(precisions.dense_weights, precisions.dense_products),
             )?,
             expert_products: rate(
                 "expert_products",
                 precisions.expert_products,
                 constants.ridge_grouped,
-                experts,
+                experts / widened(precisions.expert_weights, precisions.expert_products),
             )?,
             head: rate("head", Precision::Bf16, constants.ridge_dense, products)?,
             prompt_attention: rate(
@@ -210,6 +233,27 @@ mod tests {
     fn memory_as_fast_as_the_requests_in_flight_reaches_half() {
         assert!((reached_bandwidth(BytesPerSecond(4e12), 4e12).0 - 2e12).abs() < 1.0);
         assert!((reached_bandwidth(BytesPerSecond(1e12), 1e30).0 - 1e12).abs() < 1.0);
+    }
+
+    #[test]
+    fn weights_that_the_engine_does_not_take_are_widened() {
+        let hopper = PerPrecision {
+            bf16: FlopsPerSecond(1e15),
+            fp8: Some(FlopsPerSecond(2e15)),
+            fp4: None,
+            int8: Some(FlopsPerSecond(2e15)),
+        };
+        let blackwell = PerPrecision { fp4: Some(FlopsPerSecond(9e15)), ..hopper };
+        for (peak, weights, products, share) in [
+            (hopper, Format::Bf16, Precision::Bf16, 1.0),
+            (hopper, Format::Fp4, Precision::Bf16, 0.6),
+            (hopper, Format::Int4, Precision::Bf16, 0.6),
+            (hopper, Format::Fp8, Precision::Fp8, 1.0),
+            (hopper, Format::Fp8, Precision::Bf16, 1.0),
+            (blackwell, Format::Fp4, Precision::Bf16, 1.0),
+        ] {
+            assert!((widening_share(&peak, weights, products, 0.6) - share).abs() < 1e-15);
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl StepTimes {
 
 /// The step in which every lane (data-parallel rank of a micro-batch) does `work`. With pp stages, pp micro-batches
 /// take turns: the time is that of a whole round, after which every sequence has advanced once. A step without prompts
-/// is replayed from a graph, at the batch it was captured at.
+/// is replayed from a graph, at the batch it was captured at; one with prompts only up to `graph_tokens`.
 #[must_use]
 pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     let work = &replayed(bench, work);
@@ -97,7 +97,8 @@ pub fn step(bench: &Bench, work: &Work) -> StepTimes {
     let sparse = f64::from(model.moe_layers_before(model.layers));
     let dense = f64::from(model.layers) - sparse;
     let stages = f64::from(bench.instance.pp);
-    let eager = !bench.software.graphs || work.prompt > 0.0;
+    let graphed = work.prompt <= 0.0 || work.tokens() <= bench.software.graph_tokens;
+    let eager = !(bench.software.graphs && graphed);
     let mut layers = LayerTimes::default();
     let (mut launching, mut waits) = (Seconds::ZERO, Seconds::ZERO);
     for (kind, count) in [(LayerKind::Dense, dense), (LayerKind::Moe, sparse)] {

@@ -21,6 +21,7 @@ pub fn constants() -> Constants {
         ridge_decode_attention: 367.0,
         ridge_latent_attention: 580.0,
         ridge_bandwidth: 1.0,
+        unpacked_share: 1.0,
         smoothness: 1.3,
         memory_depth: 1e18,
         weight_share: 0.85,
@@ -47,6 +48,7 @@ pub fn software() -> ServingSoftware {
     ServingSoftware {
         graphs: true,
         graph_filling: false,
+        graph_tokens: 0.0,
         host_step: Seconds(0.5e-3),
         host_sequence: Seconds(15e-6),
         host_start: Seconds(0.0),

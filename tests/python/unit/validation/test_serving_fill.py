@@ -114,7 +114,12 @@ def test_weights_are_as_stated_or_as_the_name_says_or_as_published() -> None:
 
 def test_the_cache_is_as_stated_or_as_the_framework_is_run() -> None:
     notes: list[str] = []
-    assert cache_format(_row(kv_precision="fp8"), "bf16", "bf16", notes) == "fp8"
-    assert cache_format(_row(), "fp4", "fp8", notes) == "fp8"
-    assert cache_format(_row(), "bf16", "fp8", notes) == "bf16"
-    assert cache_format(_row(), "fp8", "bf16", notes) == "bf16"
+    assert cache_format(_row(kv_precision="fp8"), "bf16", "bf16", False, notes) == "fp8"
+    assert cache_format(_row(), "fp4", "fp8", False, notes) == "fp8"
+    assert cache_format(_row(), "bf16", "fp8", False, notes) == "bf16"
+    assert cache_format(_row(), "fp8", "bf16", False, notes) == "bf16"
+
+
+def test_the_cache_stays_at_16_bits_where_the_chip_does_not_compute_in_the_format_of_the_weights() -> None:
+    assert cache_format(_row(), "fp4", "fp8", True, []) == "bf16"
+    assert cache_format(_row(kv_precision="fp8"), "fp4", "fp8", True, []) == "fp8"
