@@ -223,6 +223,7 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("routed bytes", "路由字节"),
     ("group rows", "分组行数"),
     ("grouped width", "分组宽度"),
+    ("unpacked share", "解包矩阵运算占比"),
     ("hop share", "跳时延占比"),
     ("link share", "链路带宽占比"),
     ("nic share", "网卡带宽占比"),

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from planner.calibrate.serving_later import Z90, beside, coverage_of
+from planner.calibrate.serving_later import Z90, beside, cautious, coverage_of
 from planner.calibrate.serving_parameters import later_parameters, parameters
 from planner.software.serving import serving_constants
 from planner.validation.files import read
@@ -39,6 +39,13 @@ def test_coverage_leaves_the_source_out_of_its_own_bands() -> None:
     assert coverage_of(known) == pytest.approx(0.5)
 
 
+def test_the_cautious_figure_does_not_hang_on_one_source() -> None:
+    """One slow source of ten is within the tenth; of nine it is not."""
+    known = [*[(f"s{place}", 0.0, 0.1) for place in range(9)], ("slow", 1.0, 0.1)]
+    assert beside(known)[1] == 0.0
+    assert cautious(known) == (0.0, pytest.approx(math.sqrt((1.0 / Z90) ** 2 - 0.1**2)))
+
+
 def test_no_parameter_is_fitted_twice() -> None:
     first = {(item.key, name) for item in parameters() for name in item.ids}
     assert not first & {(item.key, name) for item in later_parameters() for name in item.ids}
@@ -48,4 +55,4 @@ def test_every_run_collected_later_has_a_prediction_without_its_source() -> None
     assert set(later_folds()) == {row.id for row in read(JUDGED).inference}
     assert later_coverage() == json.loads(OUT_OF_FOLD.read_text())["later_coverage"]
     assert 0.75 <= (later_coverage() or 0.0) <= 0.9
-    assert serving_constants().elsewhere_slow.value > 0.3
+    assert serving_constants().elsewhere_slow.value > 0.2
