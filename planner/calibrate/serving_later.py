@@ -86,8 +86,10 @@ def coverage_of(known: Sequence[Known]) -> float:
 
 
 def cautious(known: Sequence[Known]) -> tuple[float, float]:
-    """The largest of `beside` with any one source left out: with a dozen sources the tenth that decides hangs on
-    single rows, and a band too wide is the lesser fault."""
+    """The largest of `beside` with any one source left out.
+
+    With a dozen sources the tenth that decides hangs on single rows, and a band too wide is the lesser fault.
+    """
     names = {source for source, _, _ in known}
     found = [beside([item for item in known if item[0] != name]) for name in names]
     return max(fast for fast, _ in found), max(slow for _, slow in found)

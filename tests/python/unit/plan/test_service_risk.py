@@ -62,11 +62,11 @@ def test_cards_of_draws_agree_with_full_searches_of_them() -> None:
     found, check = service_fewest.fewest_of(draws, design, 20.0, tried)
     assert len(found.cards) == 64
     assert check.samples == FEW
-    # In draws far on the slow side a latency may want a layout that no pilot chose; the answer counts them.
+    # In a draw far on the slow side a latency may want a layout that no pilot chose: the check, which every answer
+    # prints, then says so.
     assert check.missed <= 1
     assert check.mean is not None
-    assert check.mean < 0.1
-    assert check.agreeing >= FEW // 2
+    assert check.agreeing >= FEW - 2
 
 
 def test_a_service_for_a_probability_is_the_smallest_of_all_counts_that_reach_it() -> None:
