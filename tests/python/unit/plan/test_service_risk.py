@@ -62,8 +62,8 @@ def test_cards_of_draws_agree_with_full_searches_of_them() -> None:
     found, check = service_fewest.fewest_of(draws, design, 20.0, tried)
     assert len(found.cards) == 64
     assert check.samples == FEW
-    # In a draw far on the slow side a latency may want a layout that no pilot chose: the check, which every answer
-    # prints, then says so.
+    # In a draw far on the slow side a latency may want a layout that no pilot chose: the check, which every
+    # answer prints, then says so.
     assert check.missed <= 1
     assert check.mean is not None
     assert check.agreeing >= FEW - 2
