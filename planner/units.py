@@ -174,6 +174,8 @@ def _wrong_unit(text: object, unit: str, dimension: Dimension) -> str:  # noqa: 
         return f"{_cut(text)}: write {unit[0]}{operations} for operations per second"
     if dimension is Dimension.SECONDS and unit in _OTHER_TIMES:
         return f"{_cut(text)}: {_OTHER_TIMES[unit]}"
+    if "RMB" in unit.upper() and dimension.value.startswith("money"):
+        return f"{_cut(text)}: write {unit.upper().replace('RMB', 'CNY')} for yuan"
     same_letters = [u for u in table if u and u.lower() == unit.lower()]
     near = same_letters or get_close_matches(unit, [u for u in table if u], n=1, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""

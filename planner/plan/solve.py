@@ -24,14 +24,14 @@ from planner.plan.maturity import CLASS_OF, maturity_of
 from planner.plan.model import FRONT_POINTS, Plan
 from planner.plan.other_racks import nearest_in_other_racks
 from planner.plan.parts import Workload
-from planner.plan.peak_draw import phases_above_limits
 from planner.plan.plant import effective, elevations, rated
 from planner.plan.port import port_of
 from planner.plan.prices import price_list
 from planner.plan.risk_parts import Risk
-from planner.plan.storage import slow_storage, storage_risks
+from planner.plan.storage import slow_storage
 from planner.plan.studied import DesignStudy, all_errors, software_of, study_design
 from planner.plan.untuned import as_it_comes
+from planner.plan.warned import risks_of, warned
 from planner.plan.wiring import wired
 from planner.problem import Figure, wire
 from planner.scenario import Scenario
@@ -223,6 +223,9 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
     if design and studied:
         around = curve(studied.spread.drawn.of.request, design)
         parts["reliability"] = parts["reliability"].model_copy(update={"at_intervals": around})
+    performance = parts["performance"]
+    days = performance.days if performance else None
+    proof = warned(answer.proof, parts["fabric"], _band_of(answer, "days"), days)
     nearest = assemble.nearest(result, assemble.summary_of)
     card = case.library.accelerator(_accelerator(case, design))
     mature = maturity_of(case.library, card, CLASS_OF[case.problem.scenario.workload.kind])
@@ -240,7 +243,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         cards=parts["cards"],
         performance=parts["performance"],
         days=_band_of(answer, "days"),
-        evidence=answer.proof,
+        evidence=proof,
         confidence=answer.confident,
         nearest=nearest,
         nearest_chip=_chip(case, (result["nearest"] or {}).get("design")),
@@ -259,7 +262,7 @@ def _assembled(case: Case, answer: _Answer) -> Plan:
         binding=list(result["binding"]),
         margin=result["margin"],
         headline=headline(facts),
-        evidence=answer.proof,
+        evidence=proof,
         workload=_workload(case, design),
         target=facts.target,
         limits=facts.limits,
@@ -488,16 +491,5 @@ def _evidence(
             rows,
             precision=case.problem.scenario.workload.precision,
         ),
-        risks=_risks(case, design, studied),
+        risks=risks_of(case, design, studied),
     )
-
-
-def _risks(case: Case, design: Wire | None, studied: DesignStudy | None) -> list[str]:
-    """What may turn out worse: nearly full memory first, then figures at the end of their range."""
-    memory = design.get("memory") if design else None
-    tight = evidence.tight_memory(memory["per_device_bytes"], memory["capacity_bytes"]) if memory else None
-    slow = storage_risks(case.problem, case.library, design) if design else []
-    if design:
-        cluster = case.problem.request.clusters[design["cluster"]]
-        slow = [*phases_above_limits(case.problem.request.limits, cluster, design), *slow]
-    return [*slow, *([tight] if tight else []), *(studied.risks if studied else [])]

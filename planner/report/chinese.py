@@ -60,6 +60,12 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
      r"\((products|work bound by memory|collectives), (\S+) W a card\): "
      r"above the limit of (\S+) MW, which the mean keeps; (.+)",
      r"每步 \3 的时间（\4，每卡 \5 W）\2 达 \1 MW，高于上限 \6 MW（均值未超）；\7"),
+    (r"(\S+) cables of (\S+) m are longer than any module of (\S+) reaches: they are priced as if one did",
+     r"\1 根 \2 米线缆超出 \3 所有模块的传输距离，仍按可达计价"),
+    (r"a tenth of the draws takes (\S+) times the days stated or more: more spares "
+     r"\(reliability\.spare_confidence\) shorten that tail, and --confidence plans for the draws",
+     r"十分之一的抽样工期达到所述天数的 \1 倍以上：增加备件（reliability.spare_confidence）可缩短，"
+     r"或用 --confidence 按抽样规划"),
     (r"with (.+) at its low the spares no longer suffice", r"若 \1 取下限，备件不足"),
     (r"with (.+) at its high the spares no longer suffice", r"若 \1 取上限，备件不足"),
     (r"with (.+) at its low the model does not fit", r"若 \1 取下限，模型装不下"),

@@ -66,6 +66,7 @@ def test_reads_a_quantity_in_base_units(text: str | float, dimension: Dimension,
         (True, Dimension.COUNT, "true/false"),
         ("5 GB", Dimension.COUNT, "known: a plain number"),
         ("5 GBP", Dimension.MONEY, "USD"),
+        ("1400 MRMB", Dimension.MONEY, "write MCNY"),
     ],
 )
 def test_a_slip_is_refused_and_named(text: str | float, dimension: Dimension, words: str) -> None:
