@@ -72,10 +72,10 @@ class LaterServing:
 
 
 def coverage_of(known: Sequence[Known]) -> float:
-    """Mean over the sources of the share of their rows in bands of `beside` found without them."""
+    """Mean over the sources of the share of their rows in bands of `cautious` found without them."""
     shares = []
     for name in sorted({source for source, _, _ in known}):
-        fast, slow = beside([item for item in known if item[0] != name])
+        fast, slow = cautious([item for item in known if item[0] != name])
         held = [
             -Z90 * math.hypot(spread, fast) <= error <= Z90 * math.hypot(spread, slow)
             for source, error, spread in known

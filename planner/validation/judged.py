@@ -28,6 +28,8 @@ JUDGED = SHIPPED.with_name("judged.json")
 KINDS = {"training": "training", "inference": "serving"}
 SIDES = ("development", "held back")
 FIRST = ("answered first", "mean first", "bias first", "in band first")
+FAR = 1.0 / 3.0
+"""Bias from which a source is named."""
 WIDTH = 100
 """Of a line of the page."""
 Part = Mapping[str, Any]
@@ -138,10 +140,7 @@ def judged_lines(judged: Part) -> list[str]:
         "rows decide profiles that no other run uses, and what an unknown source adds to serving's bands "
         f"({_elsewhere()}); each is predicted by a fit without its source. With that, too, found without the "
         f"source, bands hold {_percent(later_coverage())} of the runs, every source counting the same. "
-        "Sources that come out far too fast: engines of early 2025 with the first "
-        "DeepSeek-R1 (two to three times slower than a year later), one laboratory's dense models on H100 "
-        "(its experts there and its A100 are not), one table on H20 that reads weights at a third of the "
-        "memory's rate. A row was dropped only "
+        f"{_too_fast(judged['sources'])}A row was dropped only "
         "for a reason that its source shows, before its error was known; the file lists them "
         f"({len(judged['dropped'])} reasons). *Layout known*: rows that say (nearly) all a prediction needs. "
         "*By source*: every source counts the same."
@@ -169,6 +168,16 @@ def judged_lines(judged: Part) -> list[str]:
             )
         )  # fmt: skip
     return lines
+
+
+def _too_fast(sources: Sequence[Part]) -> str:
+    """The sources of serving that are predicted too fast by more than `FAR`, in a sentence; empty: none."""
+    far = [
+        f"{source['what']} ({_signed(source['now']['bias'])})"
+        for source in sources
+        if source["number"].startswith("S") and (source["now"]["bias"] or 0.0) < -FAR
+    ]
+    return f"Predicted more than a third too fast: {'; '.join(far)}. " if far else ""
 
 
 def _elsewhere() -> str:

@@ -34,9 +34,9 @@ def test_a_source_weighs_one_whatever_its_rows() -> None:
 
 
 def test_coverage_leaves_the_source_out_of_its_own_bands() -> None:
-    """Each of two sources, one slow by 1, is judged by the other: the slow one finds a band of its spread."""
-    known = [("even", 0.0, 0.1), ("slow", 1.0, 0.1)]
-    assert coverage_of(known) == pytest.approx(0.5)
+    """Of three sources, one slow by 1, each is judged by the others: the slow one finds its spread alone."""
+    known = [("even", 0.0, 0.1), ("level", 0.0, 0.1), ("slow", 1.0, 0.1)]
+    assert coverage_of(known) == pytest.approx(2.0 / 3.0)
 
 
 def test_the_cautious_figure_does_not_hang_on_one_source() -> None:
